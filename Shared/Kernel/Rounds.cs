@@ -1,0 +1,72 @@
+namespace Distributed.Shared.Kernel;
+
+/// <summary>What a round does with its samples.</summary>
+public enum RoundKind : byte
+{
+    /// <summary>A training step: the averaged contribution is applied to every replica.</summary>
+    Train = 1,
+    /// <summary>A pass over the test set: the contribution carries metrics, nothing is applied.</summary>
+    Evaluate = 2,
+}
+
+/// <summary>One pass of the cluster through plan, map, reduce and apply.</summary>
+/// <param name="Number">0-based position in the job; the number by which a round is committed and fenced.</param>
+/// <param name="Kind">Train or evaluate.</param>
+/// <param name="Epoch">0-based epoch.</param>
+/// <param name="Step">0-based training step; for an evaluation, the number of steps done before it.</param>
+/// <param name="First">First sample: a position in the epoch's permutation (train) or in the test set (evaluate).</param>
+/// <param name="Samples">Number of samples, at least 1.</param>
+/// <param name="MicroBatches">Number of micro-batches the samples are cut into, at least 1.</param>
+public readonly record struct Round(long Number, RoundKind Kind, int Epoch, long Step, int First, int Samples, int MicroBatches)
+{
+    /// <summary>The samples of a micro-batch: as even as whole numbers allow, empty where there are fewer samples than micro-batches.</summary>
+    /// <param name="id">0..<see cref="MicroBatches"/>-1.</param>
+    /// <returns>First sample (like <see cref="First"/>) and count.</returns>
+    public (int First, int Count) MicroBatch(int id)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(id);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(id, MicroBatches);
+        var start = (int)((long)Samples * id / MicroBatches);
+        var end = (int)((long)Samples * (id + 1) / MicroBatches);
+        return (First + start, end - start);
+    }
+}
+
+/// <summary>The whole job as a sequence of rounds: for each epoch its training steps, then one evaluation on the test set.
+/// Depends on the job and the sizes of the data set alone.</summary>
+/// <param name="TrainSamples">Samples in the training set, at least 1.</param>
+/// <param name="TestSamples">Samples in the test set; 0 leaves the evaluations out.</param>
+/// <param name="Epochs">Passes over the training set, at least 1.</param>
+/// <param name="Batch">Samples a step, over all workers; the last step of an epoch takes what is left.</param>
+/// <param name="MicroBatches">Micro-batches a step.</param>
+public sealed record Rounds(int TrainSamples, int TestSamples, int Epochs, int Batch, int MicroBatches)
+{
+    /// <summary>Samples in a micro-batch of an evaluation, at most: bounds a worker's memory.</summary>
+    public const int EvaluationMicroBatch = 128;
+
+    /// <summary>Training steps an epoch.</summary>
+    public int StepsPerEpoch => (TrainSamples + Batch - 1) / Batch;
+
+    /// <summary>Training steps of the whole job.</summary>
+    public long Steps => (long)StepsPerEpoch * Epochs;
+
+    /// <summary>Rounds of the whole job, evaluations included.</summary>
+    public long Count => RoundsPerEpoch * Epochs;
+
+    private long RoundsPerEpoch => StepsPerEpoch + (TestSamples > 0 ? 1 : 0);
+
+    /// <summary>The round of that number.</summary>
+    /// <param name="number">0..<see cref="Count"/>-1.</param>
+    public Round At(long number)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(number);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(number, Count);
+        var (epoch, step) = ((int)(number / RoundsPerEpoch), (int)(number % RoundsPerEpoch));
+        var stepsBefore = (long)epoch * StepsPerEpoch + step;
+        if (step == StepsPerEpoch)
+            return new(number, RoundKind.Evaluate, epoch, stepsBefore, 0, TestSamples,
+                (TestSamples + EvaluationMicroBatch - 1) / EvaluationMicroBatch);
+        var first = step * Batch;
+        return new(number, RoundKind.Train, epoch, stepsBefore, first, Math.Min(Batch, TrainSamples - first), MicroBatches);
+    }
+}

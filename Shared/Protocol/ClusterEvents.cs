@@ -1,0 +1,114 @@
+using Distributed.Shared.Kernel;
+
+namespace Distributed.Shared.Protocol;
+
+/// <summary>What a worker has found out before it may train; must be the same on all of them.</summary>
+/// <param name="DataFingerprint">Hash of the data set.</param>
+/// <param name="TrainSamples">Samples in the training set.</param>
+/// <param name="TestSamples">Samples in the test set.</param>
+/// <param name="Layout">Layout of a contribution.</param>
+/// <param name="StateBytes">Bytes of a replica's serialized state.</param>
+/// <param name="InitialDigest">Digest of the initial parameters and buffers.</param>
+public sealed record WorkerFacts(string DataFingerprint, int TrainSamples, int TestSamples, VectorLayout Layout, long StateBytes, string InitialDigest);
+
+/// <summary>What happens in the cluster, as its protocol sees it.</summary>
+public abstract record ClusterEvent
+{
+    /// <summary>A worker has registered and prepares itself.</summary>
+    public sealed record Registered(string Worker) : ClusterEvent;
+    /// <summary>A worker has loaded its data and built its model; it holds the initial parameters.</summary>
+    public sealed record Prepared(string Worker, WorkerFacts Facts) : ClusterEvent;
+    /// <summary>A worker is gone.</summary>
+    public sealed record Lost(string Worker, string Why) : ClusterEvent;
+    /// <summary>A worker wants to leave at the next step boundary.</summary>
+    public sealed record Leaving(string Worker, string Why) : ClusterEvent;
+    /// <summary>The reducer takes nothing of older generations any more; it has completed so many rounds.</summary>
+    public sealed record Fenced(int Generation, long Completed) : ClusterEvent;
+    /// <summary>A worker has stopped; so many rounds are applied to its replica.</summary>
+    public sealed record Halted(string Worker, int Generation, long Applied) : ClusterEvent;
+    /// <summary>A worker has caught up.</summary>
+    public sealed record Synced(string Worker, int Generation, long Applied) : ClusterEvent;
+    /// <summary>A worker reports from steady state that it has applied so many rounds.</summary>
+    public sealed record Reached(string Worker, long Applied) : ClusterEvent;
+    /// <summary>The final state has arrived from a worker and is safe.</summary>
+    public sealed record Collected : ClusterEvent;
+}
+
+/// <summary>What the coordinator does, as the protocol decides.</summary>
+public abstract record ClusterEffect
+{
+    /// <summary>Turn a worker away for good.</summary>
+    public sealed record Refuse(string Worker, string Reason) : ClusterEffect;
+    /// <summary>The sizes of the job are known: get ready to reduce.</summary>
+    public sealed record Open(WorkerFacts Facts, Rounds Rounds) : ClusterEffect;
+    /// <summary>Stop the reducer; answer with <see cref="ClusterEvent.Fenced"/> at once.</summary>
+    public sealed record Fence(int Generation) : ClusterEffect;
+    /// <summary>Ask a worker to stop and to say how far it is.</summary>
+    public sealed record Halt(string Worker, int Generation) : ClusterEffect;
+    /// <summary>Send a worker the average of the last completed round once more, under this generation.</summary>
+    public sealed record RepeatAverage(string Worker, int Generation) : ClusterEffect;
+    /// <summary>Have one worker's state sent to another.</summary>
+    public sealed record Transfer(string Donor, string Receiver, int Generation) : ClusterEffect;
+    /// <summary>Put a plan in force, in the reducer first and then at its workers.</summary>
+    public sealed record Begin(Plan Plan) : ClusterEffect;
+    /// <summary>Tell a worker that it may go.</summary>
+    public sealed record Dismiss(string Worker) : ClusterEffect;
+    /// <summary>Have this worker's state sent to the coordinator: the result.</summary>
+    public sealed record Collect(string Donor, int Generation) : ClusterEffect;
+    /// <summary>The job is done.</summary>
+    public sealed record Finish : ClusterEffect;
+    /// <summary>The job cannot go on.</summary>
+    public sealed record Fail(string Reason) : ClusterEffect;
+    /// <summary>Something a person wants to know.</summary>
+    public sealed record Announce(string Text) : ClusterEffect;
+}
+
+/// <summary>Why a generation began.</summary>
+/// <param name="Number">From 1.</param>
+/// <param name="Reason">In a user's words.</param>
+public sealed record GenerationStart(int Number, string Reason);
+
+/// <summary>How far the coordinator sees a worker.</summary>
+public enum MemberStatus
+{
+    /// <summary>Loads its data and builds its model.</summary>
+    Preparing,
+    /// <summary>Was asked to stop, or waits for the first plan.</summary>
+    Ready,
+    /// <summary>Has stopped and said how far it is.</summary>
+    Halted,
+    /// <summary>Is being sent what it lacks.</summary>
+    Syncing,
+    /// <summary>Has a part in the plan in force.</summary>
+    Active,
+}
+
+/// <summary>A worker as the coordinator sees it.</summary>
+/// <param name="Id">Unique in the job.</param>
+/// <param name="Status">How far it is.</param>
+/// <param name="Applied">Rounds applied to its replica, as last reported.</param>
+/// <param name="Leaving">Whether it goes at the next step boundary.</param>
+public sealed record Member(string Id, MemberStatus Status, long Applied, bool Leaving);
+
+/// <summary>Where the cluster as a whole stands.</summary>
+public enum ClusterPhase
+{
+    /// <summary>Waits for enough workers.</summary>
+    Gathering,
+    /// <summary>Between two plans.</summary>
+    Reconfiguring,
+    /// <summary>A plan is in force.</summary>
+    Training,
+    /// <summary>All rounds are applied everywhere; the result is on its way.</summary>
+    Collecting,
+    /// <summary>Done.</summary>
+    Finished,
+    /// <summary>Cannot go on.</summary>
+    Failed,
+}
+
+/// <summary>What of the job decides its rounds.</summary>
+/// <param name="Epochs">Passes over the training set.</param>
+/// <param name="Batch">Samples a step.</param>
+/// <param name="MicroBatches">Micro-batches a step.</param>
+public sealed record JobShape(int Epochs, int Batch, int MicroBatches);

@@ -1,0 +1,202 @@
+using Distributed.Shared.Kernel;
+
+namespace Distributed.Shared.Tests.Kernel;
+
+public sealed class KernelTests
+{
+    private static readonly Gen<Rounds> _anyRounds =
+        from train in Gen.Int[1, 300]
+        from test in Gen.Int[0, 300]
+        from epochs in Gen.Int[1, 4]
+        from batch in Gen.Int[1, train]
+        from micro in Gen.Int[1, batch]
+        select new Rounds(train, test, epochs, batch, micro);
+
+    [Fact]
+    public void An_epoch_uses_every_sample_exactly_once() => _anyRounds.Sample(rounds =>
+    {
+        var used = new int[rounds.Epochs * rounds.TrainSamples];
+        for (long number = 0; number < rounds.Count; number++)
+        {
+            var round = rounds.At(number);
+            Assert.Equal(number, round.Number);
+            var (next, total) = (round.First, 0);
+            for (var id = 0; id < round.MicroBatches; id++)
+            {
+                var (first, count) = round.MicroBatch(id);
+                Assert.Equal(next, first);
+                next += count;
+                total += count;
+                if (round.Kind == RoundKind.Train)
+                    for (var i = first; i < first + count; i++) used[round.Epoch * rounds.TrainSamples + i]++;
+            }
+            Assert.Equal(round.Samples, total);
+        }
+        Assert.All(used, times => Assert.Equal(1, times));
+    });
+
+    [Fact]
+    public void Every_epoch_ends_with_one_evaluation_of_the_whole_test_set() => _anyRounds.Sample(rounds =>
+    {
+        var evaluations = Enumerable.Range(0, (int)rounds.Count).Select(n => rounds.At(n)).Where(r => r.Kind == RoundKind.Evaluate).ToList();
+        Assert.Equal(rounds.TestSamples == 0 ? 0 : rounds.Epochs, evaluations.Count);
+        Assert.All(evaluations, (r, epoch) =>
+        {
+            Assert.Equal((epoch, 0, rounds.TestSamples), (r.Epoch, r.First, r.Samples));
+            Assert.Equal((long)(epoch + 1) * rounds.StepsPerEpoch, r.Step);
+            Assert.All(Enumerable.Range(0, r.MicroBatches), id => Assert.InRange(r.MicroBatch(id).Count, 1, Rounds.EvaluationMicroBatch));
+        });
+    });
+
+    [Fact]
+    public void A_permutation_holds_every_number_once_and_depends_on_seed_and_epoch_alone() =>
+        Gen.Select(Gen.Int[0, 500], Gen.Long, Gen.Int[0, 50]).Sample((count, seed, epoch) =>
+        {
+            var order = Permutation.Of(count, seed, epoch);
+            Assert.Equal(order, Permutation.Of(count, seed, epoch));
+            Assert.Equal(Enumerable.Range(0, count), order.Order());
+            if (count > 20) Assert.NotEqual(order, Permutation.Of(count, seed, epoch + 1));
+        });
+
+    [Fact]
+    public void The_permutation_of_a_seed_never_changes_between_versions() =>
+        Assert.Equal("5 2 1 0 7 9 4 6 3 8", string.Join(" ", Permutation.Of(10, 1, 0)));
+
+    [Fact]
+    public void A_plan_gives_every_micro_batch_to_one_worker() =>
+        Gen.Select(Gen.Int[1, 12], Gen.Int[1, 70]).Sample((workers, microBatches) =>
+        {
+            var plan = new Plan(1, 0, 1, [.. Enumerable.Range(0, workers).Select(i => $"worker-{i}")]);
+            var next = 0;
+            foreach (var worker in plan.Workers)
+            {
+                var range = plan.RangeOf(worker, microBatches);
+                Assert.Equal(next, range.First);
+                Assert.InRange(range.Count, microBatches / workers, microBatches / workers + 1);
+                next = range.End;
+            }
+            Assert.Equal(microBatches, next);
+        });
+
+    [Fact]
+    public void The_cover_of_a_range_is_made_of_tree_nodes_and_is_exactly_the_range() =>
+        Gen.Int[1, 200].SelectMany(leaves => Gen.Int[0, leaves].SelectMany(first => Gen.Int[0, leaves - first], (first, count) => (leaves, first, count)))
+            .Sample((leaves, first, count) =>
+            {
+                var tree = new ReductionTree(leaves);
+                var cover = tree.Cover(new(first, count));
+                Assert.All(cover, node => Assert.True(tree.Has(node)));
+                Assert.Equal(Enumerable.Range(first, count), cover.SelectMany(n => Enumerable.Range(n.First, n.Count)));
+                Assert.True(cover.Count <= 2 * Math.Ceiling(Math.Log2(leaves + 1)));
+            });
+
+    [Fact]
+    public void A_tree_has_its_own_nodes_and_no_others()
+    {
+        foreach (var leaves in Enumerable.Range(1, 20))
+        {
+            var nodes = new HashSet<TreeNode>();
+            Collect(new ReductionTree(leaves).Root, nodes);
+            foreach (var first in Enumerable.Range(-1, leaves + 3))
+                foreach (var count in Enumerable.Range(-1, leaves + 3))
+                    Assert.Equal(nodes.Contains(new(first, count)), new ReductionTree(leaves).Has(new(first, count)));
+        }
+
+        static void Collect(TreeNode node, HashSet<TreeNode> nodes)
+        {
+            nodes.Add(node);
+            if (node.Count == 1) return;
+            var (left, right) = ReductionTree.Children(node);
+            Collect(left, nodes);
+            Collect(right, nodes);
+        }
+    }
+
+    /// <summary>Sums that remember how they were made: the addition is no associative one, like that of floats.</summary>
+    private sealed class Formulas(int leaves) : IContributionSums
+    {
+        public string[] At { get; } = [.. Enumerable.Range(0, leaves).Select(i => $"{i}")];
+
+        public void Add(int into, int from, int slice) => At[into] = $"({At[into]}+{At[from]})";
+    }
+
+    [Fact]
+    public void The_sum_has_the_same_form_in_whatever_order_and_however_split_it_arrives() =>
+        Gen.Int[1, 40].SelectMany(leaves => Gen.Select(Gen.Const(leaves), Gen.Int[1, 6], Gen.Int)).Sample((leaves, workers, seed) =>
+        {
+            var expected = new Formulas(leaves);
+            var alone = new RoundWork(new Round(0, RoundKind.Train, 0, 0, 0, leaves, leaves));
+            alone.Assign(new(0, leaves), []);
+            while (!alone.IsDone) alone.Computed(expected);
+
+            var sums = new Formulas(leaves);
+            var plan = new Plan(1, 0, 1, [.. Enumerable.Range(0, workers).Select(i => $"{i}")]);
+            var sent = new List<TreeNode>();
+            foreach (var worker in plan.Workers)
+            {
+                var work = new RoundWork(new Round(0, RoundKind.Train, 0, 0, 0, leaves, leaves));
+                work.Assign(plan.RangeOf(worker, leaves), []);
+                while (!work.IsDone)
+                    if (work.Computed(sums) is { } node) sent.Add(node);
+            }
+            var shuffled = sent.ToArray();
+            new Random(seed).Shuffle(shuffled);
+            var reduce = new Reduce(leaves, 1);
+            var last = shuffled.Aggregate(default(TreeNode), (_, node) => reduce.Arrive(node, 0, sums));
+            Assert.Equal(new TreeNode(0, leaves), last);
+            Assert.Equal(expected.At[0], sums.At[0]);
+        });
+
+    [Fact]
+    public void A_worker_whose_range_changes_computes_only_what_it_lacks() =>
+        (from leaves in Gen.Int[1, 40]
+         from first in Gen.Int[0, leaves - 1]
+         from count in Gen.Int[1, leaves - first]
+         from done in Gen.Int[0, count]
+         from newFirst in Gen.Int[0, first]
+         from newEnd in Gen.Int[first + count, leaves]
+         select (leaves, first, count, done, newFirst, newEnd)).Sample(x =>
+        {
+            var sums = new Formulas(x.leaves);
+            var work = new RoundWork(new Round(0, RoundKind.Train, 0, 0, 0, x.leaves, x.leaves));
+            work.Assign(new(x.first, x.count), []);
+            for (var i = 0; i < x.done; i++) work.Computed(sums);
+            var dropped = new List<TreeNode>();
+            var sent = work.Assign(new(x.newFirst, x.newEnd - x.newFirst), dropped).ToList();
+            Assert.Empty(dropped);
+            var computed = 0;
+            for (; !work.IsDone; computed++)
+                if (work.Computed(sums) is { } node) sent.Add(node);
+            Assert.Equal(x.newEnd - x.newFirst - x.done, computed);
+            Assert.Equal(new ReductionTree(x.leaves).Cover(new(x.newFirst, x.newEnd - x.newFirst)), sent.OrderBy(n => n.First));
+        });
+
+    [Fact]
+    public void A_slice_that_arrives_twice_is_refused()
+    {
+        var reduce = new Reduce(4, 1);
+        reduce.Arrive(new(0, 1), 0, new Formulas(4));
+        reduce.Arrive(new(1, 1), 0, new Formulas(4));
+        Assert.Throws<InvalidOperationException>(() => reduce.Arrive(new(1, 1), 0, new Formulas(4)));
+        Assert.Throws<InvalidOperationException>(() => reduce.Arrive(new(0, 2), 0, new Formulas(4)));
+        Assert.Throws<ArgumentException>(() => reduce.Arrive(new(1, 2), 0, new Formulas(4)));
+    }
+
+    [Fact]
+    public void Slices_lie_one_behind_the_other_and_are_the_whole_vector() =>
+        Gen.Select(Gen.Int[0, 300_000], Gen.Int[1, 9]).Sample((floats, tallies) =>
+        {
+            var layout = new VectorLayout(floats, tallies);
+            var covered = 0;
+            for (var slice = 0; slice < layout.TallySlice; slice++)
+            {
+                var (offset, length) = layout.BytesOf(slice);
+                Assert.Equal(covered, offset);
+                Assert.InRange(length, 4, VectorLayout.SliceFloats * 4);
+                covered += length;
+            }
+            Assert.Equal(floats * 4, covered);
+            var tally = layout.BytesOf(layout.TallySlice);
+            Assert.Equal((0, layout.Bytes), (tally.Offset % 8, tally.Offset + tally.Length));
+        });
+}
