@@ -1,0 +1,72 @@
+using Akka.Cluster.Hosting;
+using Akka.Cluster.Hosting.SBR;
+using Akka.Hosting;
+using Akka.Remote.Hosting;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Shared.Cluster;
+
+/// <summary>How a process takes part in the cluster; the same for coordinators and workers.</summary>
+public static class ClusterNode
+{
+    /// <summary>Name of the actor system, part of every address.</summary>
+    public const string SystemName = "distributed";
+
+    /// <summary>Role of the process that plans.</summary>
+    public const string CoordinatorRole = "coordinator";
+
+    /// <summary>Role of the processes that compute.</summary>
+    public const string WorkerRole = "worker";
+
+    /// <summary>Name of the coordinator's actor, below /user.</summary>
+    public const string CoordinatorActor = "coordinator";
+
+    /// <summary>Name of a worker's actor, below /user.</summary>
+    public const string WorkerActor = "worker";
+
+    /// <summary>Sets up remoting, cluster and serialization. docs/protocol.md gives the reason of each setting.</summary>
+    /// <param name="akka">The builder.</param>
+    /// <param name="host">Address that others reach this process at.</param>
+    /// <param name="port">Port, 0 for a free one.</param>
+    /// <param name="role">Role of this process.</param>
+    /// <param name="seed">Address of the coordinator, HOST:PORT; none for the coordinator, which joins itself.</param>
+    public static AkkaConfigurationBuilder AddClusterNode(this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed) =>
+        akka
+            .AddHocon(Settings, HoconAddMode.Prepend)
+            .WithCustomSerializer("messagepack", [typeof(IControlMessage)], system => new ProtocolSerializer(system))
+            .WithRemoting(new RemoteOptions { HostName = host, PublicHostName = host, Port = port })
+            .WithClustering(new ClusterOptions
+            {
+                Roles = [role],
+                SeedNodes = seed is null ? [] : [$"akka.tcp://{SystemName}@{seed}"],
+                SplitBrainResolver = new KeepOldestOption { Role = CoordinatorRole, DownIfAlone = false },
+            });
+
+    private const string Settings = """
+        akka {
+          # Nothing of ours is sent by another serializer, not even by mistake.
+          actor.serialize-messages = off
+          actor.ask-timeout = 10s
+          remote.dot-netty.tcp {
+            maximum-frame-size = 512000b
+            enforce-ip-family = false
+          }
+          cluster {
+            # A cluster of tens of nodes that should form in well under a second.
+            periodic-tasks-initial-delay = 100ms
+            gossip-interval = 200ms
+            leader-actions-interval = 200ms
+            seed-node-timeout = 2s
+            retry-unsuccessful-join-after = 2s
+            # A worker stays busy through its first CUDA step, loading a library, a pause of the machine.
+            failure-detector.acceptable-heartbeat-pause = 10s
+            split-brain-resolver.stable-after = 5s
+            # Workers come and go: churn is no reason to give up everything.
+            split-brain-resolver.down-all-when-unstable = off
+            run-coordinated-shutdown-when-down = on
+          }
+          coordinated-shutdown.exit-clr = off
+          loglevel = INFO
+        }
+        """;
+}

@@ -1,0 +1,114 @@
+using System.Collections.Immutable;
+using Distributed.Shared.Kernel;
+using MessagePack;
+
+namespace Distributed.Shared.Protocol;
+
+/// <summary>Everything that goes from process to process between actors; MessagePack by declared contract.</summary>
+public interface IControlMessage;
+
+/// <summary>What a worker says to the coordinator.</summary>
+public interface IWorkerMessage : IControlMessage;
+
+/// <summary>What the coordinator says to a worker.</summary>
+public interface ICoordinatorMessage : IControlMessage;
+
+/// <summary>A worker offers itself.</summary>
+/// <param name="Version">Version of the protocol, <see cref="ProtocolSerializer.Version"/>.</param>
+/// <param name="Name">Name it would like to have: 1 to 63 letters, digits, dots, dashes or underscores.</param>
+/// <param name="Device">What it computes with, for people.</param>
+[MessagePackObject]
+public sealed record Register([property: Key(0)] int Version, [property: Key(1)] string Name, [property: Key(2)] string Device) : IWorkerMessage;
+
+/// <summary>The worker is taken in, and told what to prepare.</summary>
+/// <param name="Worker">Its id in this job.</param>
+/// <param name="Job">The resolved job file.</param>
+/// <param name="LinkHost">Where to connect the tensor link.</param>
+/// <param name="LinkPort">Port of it.</param>
+/// <param name="Token">Proves on the link that the connection belongs to this job.</param>
+[MessagePackObject]
+public sealed record Welcome(
+    [property: Key(0)] string Worker, [property: Key(1)] string Job, [property: Key(2)] string LinkHost,
+    [property: Key(3)] int LinkPort, [property: Key(4)] byte[] Token) : ICoordinatorMessage;
+
+/// <summary>The worker is turned away for good.</summary>
+/// <param name="Reason">In a user's words.</param>
+[MessagePackObject]
+public sealed record Refused([property: Key(0)] string Reason) : ICoordinatorMessage;
+
+/// <summary>The worker has loaded its data, built its model and connected its link. See <see cref="WorkerFacts"/>.</summary>
+[MessagePackObject]
+public sealed record Prepared(
+    [property: Key(0)] string DataFingerprint, [property: Key(1)] int TrainSamples, [property: Key(2)] int TestSamples,
+    [property: Key(3)] int Floats, [property: Key(4)] int Tallies, [property: Key(5)] long StateBytes,
+    [property: Key(6)] string InitialDigest) : IWorkerMessage;
+
+/// <summary>Stop at once; a new generation begins.</summary>
+[MessagePackObject]
+public sealed record Halt([property: Key(0)] int Generation) : ICoordinatorMessage;
+
+/// <summary>Answer to <see cref="Halt"/>: so many rounds are applied.</summary>
+[MessagePackObject]
+public sealed record Halted([property: Key(0)] int Generation, [property: Key(1)] long Applied) : IWorkerMessage;
+
+/// <summary>A laggard or newcomer has caught up.</summary>
+[MessagePackObject]
+public sealed record Synced([property: Key(0)] int Generation, [property: Key(1)] long Applied) : IWorkerMessage;
+
+/// <summary>A plan is in force. See <see cref="Plan"/>.</summary>
+[MessagePackObject]
+public sealed record BeginPlan(
+    [property: Key(0)] int Generation, [property: Key(1)] long FirstRound, [property: Key(2)] long EndRound,
+    [property: Key(3)] string[] Workers) : ICoordinatorMessage
+{
+    /// <summary>As a message.</summary>
+    public static BeginPlan Of(Plan plan) => new(plan.Generation, plan.FirstRound, plan.EndRound, [.. plan.Workers]);
+
+    /// <summary>As a value.</summary>
+    public Plan ToPlan() => new(Generation, FirstRound, EndRound, ImmutableArray.Create(Workers));
+}
+
+/// <summary>Send this replica's state over the link, under this generation.</summary>
+[MessagePackObject]
+public sealed record SendState([property: Key(0)] int Generation) : ICoordinatorMessage;
+
+/// <summary>Rounds that a worker has applied since its last report, in order; batched, never on the path of a step.</summary>
+[MessagePackObject]
+public sealed record Progress([property: Key(0)] RoundReport[] Rounds) : IWorkerMessage;
+
+/// <summary>One applied round. All but the times is the same on every worker.</summary>
+/// <param name="Round">Number of the round.</param>
+/// <param name="Digest">Digest of the parameters and buffers after it.</param>
+/// <param name="Tallies">Sums over the round's samples: count, loss, the task's metrics.</param>
+/// <param name="LearningRate">Learning rate applied; 0 for an evaluation.</param>
+/// <param name="GradientNorm">L2 norm of the averaged gradient before clipping; 0 for an evaluation.</param>
+/// <param name="MicroBatches">Micro-batches that this worker computed.</param>
+/// <param name="Times">How long this worker took.</param>
+[MessagePackObject]
+public sealed record RoundReport(
+    [property: Key(0)] long Round, [property: Key(1)] string Digest, [property: Key(2)] double[] Tallies,
+    [property: Key(3)] double LearningRate, [property: Key(4)] double GradientNorm, [property: Key(5)] int MicroBatches,
+    [property: Key(6)] RoundTimes Times);
+
+/// <summary>Where a worker's time of a round went, in seconds.</summary>
+/// <param name="Compute">Forward and backward passes, and local sums.</param>
+/// <param name="Send">Handing sums to the link.</param>
+/// <param name="Wait">Waiting for the average.</param>
+/// <param name="Apply">Optimizer step and digest.</param>
+[MessagePackObject]
+public readonly record struct RoundTimes(
+    [property: Key(0)] double Compute, [property: Key(1)] double Send, [property: Key(2)] double Wait, [property: Key(3)] double Apply);
+
+/// <summary>The worker wants to go at the next step boundary.</summary>
+[MessagePackObject]
+public sealed record Leave([property: Key(0)] string Reason) : IWorkerMessage;
+
+/// <summary>The worker cannot go on.</summary>
+/// <param name="Reason">In a user's words.</param>
+[MessagePackObject]
+public sealed record Failed([property: Key(0)] string Reason) : IWorkerMessage;
+
+/// <summary>The worker may go: the job is over, or it has asked to leave.</summary>
+/// <param name="Reason">In a user's words.</param>
+[MessagePackObject]
+public sealed record Dismissed([property: Key(0)] string Reason) : ICoordinatorMessage;

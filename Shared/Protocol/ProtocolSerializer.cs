@@ -1,0 +1,90 @@
+using System.Collections.Frozen;
+using System.Reflection;
+using System.Runtime.Serialization;
+using Akka.Actor;
+using Akka.Serialization;
+using MessagePack;
+using MessagePack.Resolvers;
+
+namespace Distributed.Shared.Protocol;
+
+/// <summary>
+/// MessagePack for every <see cref="IControlMessage"/>, and for nothing else. The manifest is the name of one of the known
+/// contracts, never a type name to look up; bytes that are no such message are refused, which Akka.Remote logs and survives.
+/// </summary>
+public sealed class ProtocolSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
+{
+    /// <summary>Version of the protocol; both ends must speak the same.</summary>
+    public const int Version = 1;
+
+    /// <summary>Identifies this serializer in every message; Akka's own are below 100.</summary>
+    public const int SerializerId = 7101;
+
+    private static readonly MessagePackSerializerOptions _options =
+        MessagePackSerializerOptions.Standard.WithResolver(StandardResolver.Instance).WithSecurity(MessagePackSecurity.UntrustedData);
+
+    private static readonly FrozenDictionary<string, Contract> _contracts = typeof(IControlMessage).Assembly.GetTypes()
+        .Where(t => t.IsAssignableTo(typeof(IControlMessage)) && t is { IsClass: true, IsAbstract: false })
+        .ToFrozenDictionary(t => t.Name, t => new Contract(t), StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    public override int Identifier => SerializerId;
+
+    /// <summary>All messages it knows.</summary>
+    public static IEnumerable<Type> Messages => _contracts.Values.Select(c => c.Type);
+
+    /// <inheritdoc/>
+    public override string Manifest(object o) => o.GetType().Name;
+
+    /// <inheritdoc/>
+    public override byte[] ToBinary(object obj) => MessagePackSerializer.Serialize(obj.GetType(), obj, _options);
+
+    /// <inheritdoc/>
+    /// <exception cref="SerializationException">The bytes are none of the known messages.</exception>
+    public override object FromBinary(byte[] bytes, string manifest)
+    {
+        if (!_contracts.TryGetValue(manifest, out var contract))
+            throw new SerializationException($"a message of the unknown kind '{manifest}' was refused");
+        try
+        {
+            var reader = new MessagePackReader(bytes);
+            var message = MessagePackSerializer.Deserialize(contract.Type, ref reader, _options);
+            if (!reader.End) throw new SerializationException($"a {manifest} message with {bytes.Length - reader.Consumed} bytes too many was refused");
+            contract.RefuseNulls(message);
+            return message!;
+        }
+        catch (MessagePackSerializationException error)
+        {
+            throw new SerializationException($"{bytes.Length} bytes that are no {manifest} message were refused", error);
+        }
+    }
+
+    /// <summary>A message type, and which of its members may not be null: MessagePack fills in null for what is missing.</summary>
+    private sealed class Contract(Type type)
+    {
+        private readonly PropertyInfo[] _required = Required(type);
+
+        public Type Type => type;
+
+        public void RefuseNulls(object? message)
+        {
+            if (message is null) throw new SerializationException($"an empty {type.Name} message was refused");
+            foreach (var property in _required)
+            {
+                var value = property.GetValue(message)
+                    ?? throw new SerializationException($"a {type.Name} message without {property.Name} was refused");
+                if (value is not System.Collections.IEnumerable elements || value is string or byte[] or double[]) continue;
+                foreach (var element in elements)
+                {
+                    if (element is null) throw new SerializationException($"a {type.Name} message with a gap in {property.Name} was refused");
+                    foreach (var inner in element is string ? [] : Required(element.GetType()))
+                        if (inner.GetValue(element) is null)
+                            throw new SerializationException($"a {type.Name} message without {property.Name}.{inner.Name} was refused");
+                }
+            }
+        }
+
+        private static PropertyInfo[] Required(Type type) =>
+            [.. type.GetProperties().Where(p => !p.PropertyType.IsValueType && p.GetCustomAttribute<KeyAttribute>() is not null)];
+    }
+}
