@@ -1,0 +1,72 @@
+using System.Globalization;
+using System.Numerics;
+
+namespace Distributed.Shared.Jobs;
+
+/// <summary>The kinds of value that keys hold.</summary>
+internal static class Allow
+{
+    /// <summary>true or false.</summary>
+    public static Leaf<bool> Flag { get; } = new("true or false", TryFlag, _ => true, FormatFlag);
+
+    /// <summary>Only false, and why.</summary>
+    public static Leaf<bool> Off(string reason) => new($"false, because {reason}", TryFlag, on => !on, FormatFlag);
+
+    /// <summary>Whole numbers in a range, whose upper end <paramref name="maxIs"/> may explain.</summary>
+    public static Leaf<T> Whole<T>(T min, T max, string? maxIs = null) where T : struct, IBinaryInteger<T> => new(
+        $"a whole number from {min} to {max}{(maxIs is null ? "" : $" ({maxIs})")}",
+        (scalar, out value) =>
+        {
+            value = default;
+            return !scalar.Quoted && T.TryParse(scalar.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value);
+        },
+        value => value >= min && value <= max,
+        value => value.ToString(null, CultureInfo.InvariantCulture));
+
+    /// <summary>Finite numbers in a range.</summary>
+    public static Leaf<double> Number(string range, Predicate<double> contains) => new(
+        $"a number {range}",
+        TryNumber,
+        value => double.IsFinite(value) && contains(value),
+        value => (value + 0.0).ToString("R", CultureInfo.InvariantCulture)); // -0 equals 0, so it is written the same.
+
+    /// <summary>One of these words.</summary>
+    public static Leaf<string> OneOf(params string[] words) => new(
+        words.Length == 1 ? words[0] : $"{string.Join(", ", words.SkipLast(1))} or {words[^1]}",
+        (scalar, out value) =>
+        {
+            value = scalar.Text;
+            return true;
+        },
+        words.Contains,
+        word => word);
+
+    /// <summary>Numbers, or null for none.</summary>
+    public static Leaf<double?> OrNull(Leaf<double> number) => new(
+        $"{number.Text}, or null",
+        (scalar, out value) =>
+        {
+            value = TryNumber(scalar, out var present) ? present : null;
+            return value is not null || scalar.IsNull;
+        },
+        value => value is not { } present || number.Contains(present),
+        value => value is { } present ? number.Format(present) : "null");
+
+    /// <summary>Lists of leaves.</summary>
+    public static LeafList<T> ListOf<T>(Leaf<T> item, int minCount, int maxCount) => new(item, minCount, maxCount);
+
+    private static bool TryFlag(YamlScalar scalar, out bool value)
+    {
+        value = scalar is { Quoted: false, Text: "true" };
+        return value || scalar is { Quoted: false, Text: "false" };
+    }
+
+    private static string FormatFlag(bool value) => value ? "true" : "false";
+
+    private static bool TryNumber(YamlScalar scalar, out double value)
+    {
+        const NumberStyles Form = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
+        value = 0;
+        return !scalar.Quoted && double.TryParse(scalar.Text, Form, CultureInfo.InvariantCulture, out value);
+    }
+}

@@ -1,0 +1,57 @@
+namespace Distributed.Shared.Jobs;
+
+/// <summary>
+/// What to train and how, with every default resolved. Two equal jobs give the same parameters, bit for bit, on machines of one
+/// kind. <see cref="JobFile"/> reads and writes it; a job made in code is checked when it is written.
+/// </summary>
+public sealed record Job
+{
+    /// <summary>The kind of problem: classification.</summary>
+    public required string Task { get; init; }
+
+    /// <summary>The data set: digits or fashion-mnist.</summary>
+    public required string Data { get; init; }
+
+    /// <summary>The model.</summary>
+    public required ModelSpec Model { get; init; }
+
+    /// <summary>Seeds the parameters, the shuffling and all that is random in a step; at least 0.</summary>
+    public required long Seed { get; init; }
+
+    /// <summary>Passes over the training set; at least 1.</summary>
+    public required int Epochs { get; init; }
+
+    /// <summary>Samples of a global batch, that is, of a step; at least 1. The last batch of an epoch may be smaller.</summary>
+    public required int Batch { get; init; }
+
+    /// <summary>
+    /// Micro-batches that a global batch is cut into, 1 to 4096 and at most <see cref="Batch"/>: the unit of work given to a worker,
+    /// hence the greatest number of workers that can be busy. The rounding, and so the result, depends on it.
+    /// </summary>
+    public required int MicroBatches { get; init; }
+
+    /// <summary>Threads that a worker computes a micro-batch with; 1 to 256. The rounding, and so the result, depends on it.</summary>
+    public required int Threads { get; init; }
+
+    /// <summary>The update rule.</summary>
+    public required OptimizerSpec Optimizer { get; init; }
+
+    /// <summary>The course of the learning rate.</summary>
+    public required ScheduleSpec Schedule { get; init; }
+
+    /// <summary>The L2 norm that a longer averaged gradient, taken whole, is scaled down to; greater than 0, null for none.</summary>
+    public required double? ClipNorm { get; init; }
+
+    /// <summary>Who reduces the contributions: star (the coordinator). It does not change the result.</summary>
+    public required string Topology { get; init; }
+
+    /// <summary>The job that runs when none is named: jobs/digits.yaml, as it was built in.</summary>
+    public static Job Default { get; } = JobFile.Parse(ReadResource("digits.yaml"), "jobs/digits.yaml");
+
+    private static string ReadResource(string name)
+    {
+        using var reader = new StreamReader(typeof(Job).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"The resource {name} is not built into {typeof(Job).Assembly.GetName().Name}."));
+        return reader.ReadToEnd();
+    }
+}

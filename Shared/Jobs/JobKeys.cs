@@ -1,0 +1,100 @@
+using static Distributed.Shared.Jobs.Allow;
+
+namespace Distributed.Shared.Jobs;
+
+/// <summary>
+/// Every key of a job file, in canonical order, each with its default and what is allowed. These functions both read and write,
+/// depending on the <see cref="Fields"/> they are given: a new key is one line here, a new kind of model one function and one row.
+/// </summary>
+internal static class JobKeys
+{
+    private const int MaxWidth = 16_384;
+
+    private static readonly Leaf<double> _positive = Number("greater than 0", x => x > 0);
+    private static readonly Leaf<double> _nonNegative = Number("of at least 0", x => x >= 0);
+    private static readonly Leaf<double> _belowOne = Number("from 0 to below 1", x => x is >= 0 and < 1);
+    private static readonly Leaf<int> _width = Whole(1, MaxWidth);
+
+    private static readonly Choice<ModelSpec> _models = new(
+        Kind<ModelSpec>.Of<CnnSpec>("cnn", Cnn),
+        Kind<ModelSpec>.Of<MlpSpec>("mlp", Mlp));
+
+    private static readonly Choice<OptimizerSpec> _optimizers = new(
+        Kind<OptimizerSpec>.Of<SgdSpec>("sgd", Sgd),
+        Kind<OptimizerSpec>.Of<AdamSpec>("adam", Adam),
+        Kind<OptimizerSpec>.Of<AdamWSpec>("adamw", Adam));
+
+    private static readonly Choice<ScheduleSpec> _schedules = new(
+        Kind<ScheduleSpec>.Of<ConstantSpec>("constant", Warmup),
+        Kind<ScheduleSpec>.Of<StepSpec>("step", Step),
+        Kind<ScheduleSpec>.Of<CosineSpec>("cosine", Warmup));
+
+    /// <summary>The keys of a whole job; <paramref name="job"/> is the one to write, null when reading.</summary>
+    public static Job Job(Fields f, Job? job)
+    {
+        int batch;
+        return new()
+        {
+            Task = f.Required("task", job?.Task, OneOf("classification")),
+            Data = f.Required("data", job?.Data, OneOf("digits", "fashion-mnist")),
+            Model = f.Required("model", job?.Model, _models),
+            Seed = f.Value("seed", job?.Seed ?? 1, Whole(0, long.MaxValue)),
+            Epochs = f.Required("epochs", job?.Epochs ?? 0, Whole(1, int.MaxValue)),
+            Batch = batch = f.Required("batch", job?.Batch ?? 0, Whole(1, int.MaxValue)),
+            MicroBatches = f.Value("micro-batches", job?.MicroBatches ?? Math.Min(8, batch),
+                batch < 4096 ? Whole(1, batch, "the batch") : Whole(1, 4096)),
+            Threads = f.Value("threads", job?.Threads ?? 1, Whole(1, 256)),
+            Optimizer = f.Required("optimizer", job?.Optimizer, _optimizers),
+            Schedule = f.Value("schedule", job?.Schedule ?? new ConstantSpec(), _schedules),
+            ClipNorm = f.Value("clip-norm", job?.ClipNorm, OrNull(_positive)),
+            Topology = f.Value("topology", job?.Topology ?? "star", OneOf("star")),
+        };
+    }
+
+    private static CnnSpec Cnn(Fields f, CnnSpec model) => model with
+    {
+        Channels = f.Value("channels", model.Channels, ListOf(_width, 1, 4)),
+        Hidden = f.Value("hidden", model.Hidden, _width),
+        BatchNorm = f.Value("batch-norm", model.BatchNorm, Flag),
+        Dropout = f.Value("dropout", model.Dropout, _belowOne),
+    };
+
+    private static MlpSpec Mlp(Fields f, MlpSpec model) => model with
+    {
+        Hidden = f.Value("hidden", model.Hidden, ListOf(_width, 1, 16)),
+        Activation = f.Value("activation", model.Activation, OneOf("relu", "sigmoid")),
+        Dropout = f.Value("dropout", model.Dropout, _belowOne),
+    };
+
+    private static SgdSpec Sgd(Fields f, SgdSpec optimizer)
+    {
+        double momentum;
+        return optimizer with
+        {
+            LearningRate = f.Value("learning-rate", optimizer.LearningRate, _positive),
+            Momentum = momentum = f.Value("momentum", optimizer.Momentum, _nonNegative),
+            Nesterov = f.Value("nesterov", optimizer.Nesterov, momentum > 0 ? Flag : Off("momentum is 0")),
+            WeightDecay = f.Value("weight-decay", optimizer.WeightDecay, _nonNegative),
+        };
+    }
+
+    private static T Adam<T>(Fields f, T optimizer) where T : AdamFamilySpec => optimizer with
+    {
+        LearningRate = f.Value("learning-rate", optimizer.LearningRate, _positive),
+        Beta1 = f.Value("beta1", optimizer.Beta1, _belowOne),
+        Beta2 = f.Value("beta2", optimizer.Beta2, _belowOne),
+        Epsilon = f.Value("epsilon", optimizer.Epsilon, _positive),
+        WeightDecay = f.Value("weight-decay", optimizer.WeightDecay, _nonNegative),
+    };
+
+    private static StepSpec Step(Fields f, StepSpec schedule) => Warmup(f, schedule) with
+    {
+        EveryEpochs = f.Value("every-epochs", schedule.EveryEpochs, Whole(1, int.MaxValue)),
+        Factor = f.Value("factor", schedule.Factor, Number("greater than 0, at most 1", x => x is > 0 and <= 1)),
+    };
+
+    private static T Warmup<T>(Fields f, T schedule) where T : ScheduleSpec => schedule with
+    {
+        WarmupSteps = f.Value("warmup-steps", schedule.WarmupSteps, Whole(0, long.MaxValue)),
+    };
+}

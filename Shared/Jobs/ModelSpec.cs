@@ -1,0 +1,33 @@
+namespace Distributed.Shared.Jobs;
+
+/// <summary>The model to train: its architecture, without the input shape and the number of classes, which the data set gives.</summary>
+public abstract record ModelSpec;
+
+/// <summary>A convolutional network for images: convolution stages, then one hidden dense layer, then the classes.</summary>
+public sealed record CnnSpec : ModelSpec
+{
+    /// <summary>Output channels of each convolution stage, first to last; 1 to 4 stages of 1 to 16384 channels.</summary>
+    public ValueList<int> Channels { get; init; } = [32, 64];
+
+    /// <summary>Units of the hidden dense layer; 1 to 16384.</summary>
+    public int Hidden { get; init; } = 128;
+
+    /// <summary>Whether batch normalization follows each convolution (Ioffe and Szegedy 2015).</summary>
+    public bool BatchNorm { get; init; }
+
+    /// <summary>Probability of dropping a hidden unit while training; from 0 to below 1 (Srivastava et al. 2014).</summary>
+    public double Dropout { get; init; }
+}
+
+/// <summary>A multilayer perceptron: dense layers on the flattened sample.</summary>
+public sealed record MlpSpec : ModelSpec
+{
+    /// <summary>Units of each hidden layer, first to last; 1 to 16 layers of 1 to 16384 units.</summary>
+    public ValueList<int> Hidden { get; init; } = [128];
+
+    /// <summary>The function after each hidden layer: relu or sigmoid.</summary>
+    public string Activation { get; init; } = "relu";
+
+    /// <summary>Probability of dropping a hidden unit while training; from 0 to below 1 (Srivastava et al. 2014).</summary>
+    public double Dropout { get; init; }
+}

@@ -1,0 +1,50 @@
+namespace Distributed.Shared.Jobs;
+
+/// <summary>The rule by which an averaged gradient changes the parameters.</summary>
+public abstract record OptimizerSpec
+{
+    /// <summary>The base learning rate, which the schedule scales; greater than 0.</summary>
+    public double LearningRate { get; init; }
+
+    /// <summary>The weight decay; at least 0. It joins the gradient (L2) for sgd and adam, and is decoupled from it for adamw.</summary>
+    public double WeightDecay { get; init; }
+}
+
+/// <summary>Stochastic gradient descent, as torch.optim.SGD defines it.</summary>
+public sealed record SgdSpec : OptimizerSpec
+{
+    /// <summary>Plain descent at a learning rate of 0.01.</summary>
+    public SgdSpec() => LearningRate = 0.01;
+
+    /// <summary>The share of the previous update that is kept; at least 0.</summary>
+    public double Momentum { get; init; }
+
+    /// <summary>Whether momentum is Nesterov's (Sutskever et al. 2013); needs a momentum greater than 0.</summary>
+    public bool Nesterov { get; init; }
+}
+
+/// <summary>What Adam and AdamW have in common, with PyTorch's defaults.</summary>
+public abstract record AdamFamilySpec : OptimizerSpec
+{
+    /// <summary>A learning rate of 0.001.</summary>
+    protected AdamFamilySpec() => LearningRate = 0.001;
+
+    /// <summary>Decay of the running mean of the gradient; from 0 to below 1.</summary>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <summary>Decay of the running mean of the squared gradient; from 0 to below 1.</summary>
+    public double Beta2 { get; init; } = 0.999;
+
+    /// <summary>Added to the denominator, which would otherwise be 0 for a parameter without gradient; greater than 0.</summary>
+    public double Epsilon { get; init; } = 1e-8;
+}
+
+/// <summary>Adam (Kingma and Ba 2015), as torch.optim.Adam defines it.</summary>
+public sealed record AdamSpec : AdamFamilySpec;
+
+/// <summary>AdamW (Loshchilov and Hutter 2019), as torch.optim.AdamW defines it.</summary>
+public sealed record AdamWSpec : AdamFamilySpec
+{
+    /// <summary>PyTorch's weight decay of 0.01.</summary>
+    public AdamWSpec() => WeightDecay = 0.01;
+}

@@ -1,0 +1,24 @@
+namespace Distributed.Shared.Jobs;
+
+/// <summary>How the learning rate changes over a run; <see cref="LearningRate.At"/> gives its value.</summary>
+public abstract record ScheduleSpec
+{
+    /// <summary>Steps over which the rate first rises linearly to its base; at least 0.</summary>
+    public long WarmupSteps { get; init; }
+}
+
+/// <summary>The base rate throughout.</summary>
+public sealed record ConstantSpec : ScheduleSpec;
+
+/// <summary>The rate is multiplied by a factor every so many epochs.</summary>
+public sealed record StepSpec : ScheduleSpec
+{
+    /// <summary>Epochs between two decays; at least 1.</summary>
+    public int EveryEpochs { get; init; } = 10;
+
+    /// <summary>What a decay multiplies the rate by; greater than 0, at most 1.</summary>
+    public double Factor { get; init; } = 0.1;
+}
+
+/// <summary>The rate falls from its base to 0 along half a cosine.</summary>
+public sealed record CosineSpec : ScheduleSpec;

@@ -1,0 +1,48 @@
+namespace Distributed.Shared.Jobs;
+
+/// <summary>A part of a YAML document that knows its place, "file:line" or the override that it came from.</summary>
+internal abstract record YamlNode(string Place)
+{
+    private const int MaxShown = 60;
+
+    /// <summary>What it is, to follow "is" in an error.</summary>
+    public abstract string Found { get; }
+
+    /// <summary>An error at this node.</summary>
+    public JobException Fault(string message) => new($"{Place}: {message}");
+
+    /// <summary>The path of a key below a path.</summary>
+    public static string Join(string path, string key)
+    {
+        var shown = key.Length == 0 ? "\"\"" : Shown(key);
+        return path.Length == 0 ? shown : $"{path}.{shown}";
+    }
+
+    /// <summary>Untrusted text as it may stand in a message: on one line, and no longer than that.</summary>
+    public static string Shown(string text)
+    {
+        var start = text.Length <= MaxShown ? text : text[..MaxShown];
+        var clean = string.Concat(start.Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c));
+        return text.Length <= MaxShown ? clean : clean + "...";
+    }
+}
+
+/// <summary>A scalar. Only a plain one can be a number, a flag or null.</summary>
+internal sealed record YamlScalar(string Place, string Text, bool Quoted) : YamlNode(Place)
+{
+    public bool IsNull => !Quoted && Text is "" or "null" or "~";
+
+    public override string Found => Quoted ? $"the text \"{Shown(Text)}\"" : Text.Length == 0 ? "empty" : Shown(Text);
+}
+
+/// <summary>A list.</summary>
+internal sealed record YamlList(string Place, IReadOnlyList<YamlNode> Items) : YamlNode(Place)
+{
+    public override string Found => Items.Count == 1 ? "a list of 1 entry" : $"a list of {Items.Count} entries";
+}
+
+/// <summary>A section of keys, in the order of the document.</summary>
+internal sealed record YamlMap(string Place, OrderedDictionary<string, YamlNode> Entries) : YamlNode(Place)
+{
+    public override string Found => "a section of keys";
+}

@@ -1,0 +1,136 @@
+using Distributed.Shared.Jobs;
+
+namespace Distributed.Shared.Tests.Jobs;
+
+public sealed class JobErrorTests
+{
+    private const string Valid = """
+        task: classification
+        data: digits
+        model:
+          name: cnn
+          channels: [32, 64]
+          dropout: 0.1
+        epochs: 15
+        batch: 64
+        micro-batches: 8
+        optimizer:
+          name: sgd
+          learning-rate: 0.05
+          momentum: 0.9
+        schedule: cosine
+        clip-norm: 1.0
+        """;
+
+    [Fact]
+    public void The_text_that_the_table_spoils_is_valid() => JobFile.Parse(Valid, "x.yaml");
+
+    /// <summary>A line of the valid text, what takes its place, and the message.</summary>
+    [Theory]
+    [InlineData("data: digits", "data: mnist", "x.yaml:2: data is mnist; allowed: digits or fashion-mnist")]
+    [InlineData("data: digits", "data:", "x.yaml:2: data is empty; allowed: digits or fashion-mnist")]
+    [InlineData("data: digits", "data: [digits]", "x.yaml:2: data is a list of 1 entry; allowed: digits or fashion-mnist")]
+    [InlineData("  name: cnn", "  name: resnet", "x.yaml:4: model.name is resnet; allowed: cnn or mlp")]
+    [InlineData("  name: cnn", "  hidden: 3", "x.yaml:3: model.name is missing; allowed: cnn or mlp")]
+    [InlineData("  name: cnn", "  name: mlp", "x.yaml:5: model.channels is not a known key; allowed: name, hidden, activation, dropout")]
+    [InlineData("  channels: [32, 64]", "  channels: [32, 0]",
+        "x.yaml:5: model.channels[1] is 0; allowed: a whole number from 1 to 16384")]
+    [InlineData("  channels: [32, 64]", "  channels: []",
+        "x.yaml:5: model.channels is a list of 0 entries; allowed: a list of 1 to 4 entries, each a whole number from 1 to 16384")]
+    [InlineData("  channels: [32, 64]", "  channels: 32",
+        "x.yaml:5: model.channels is 32; allowed: a list of 1 to 4 entries, each a whole number from 1 to 16384")]
+    [InlineData("  dropout: 0.1", "  dropout: 1", "x.yaml:6: model.dropout is 1; allowed: a number from 0 to below 1")]
+    [InlineData("  dropout: 0.1", "  batch-norm: yes", "x.yaml:6: model.batch-norm is yes; allowed: true or false")]
+    [InlineData("  dropout: 0.1", "  droput: 0.1",
+        "x.yaml:6: model.droput is not a known key (did you mean dropout?); allowed: name, channels, hidden, batch-norm, dropout")]
+    [InlineData("  dropout: 0.1", "  name: cnn", "x.yaml:6: model.name is given again, first at x.yaml:4; allowed: once")]
+    [InlineData("epochs: 15", "# none", "x.yaml:1: epochs is missing; allowed: a whole number from 1 to 2147483647")]
+    [InlineData("epochs: 15", "epoch: 15", "x.yaml:7: epoch is not a known key (did you mean epochs?); allowed: task, data, model, "
+        + "seed, epochs, batch, micro-batches, threads, optimizer, schedule, clip-norm, topology")]
+    [InlineData("epochs: 15", "epochs: 15\nzzz: 1", "x.yaml:8: zzz is not a known key; allowed: task, data, model, "
+        + "seed, epochs, batch, micro-batches, threads, optimizer, schedule, clip-norm, topology")]
+    [InlineData("epochs: 15", "epochs: 0", "x.yaml:7: epochs is 0; allowed: a whole number from 1 to 2147483647")]
+    [InlineData("epochs: 15", "epochs: 1.5", "x.yaml:7: epochs is 1.5; allowed: a whole number from 1 to 2147483647")]
+    [InlineData("epochs: 15", "epochs: 99999999999", "x.yaml:7: epochs is 99999999999; allowed: a whole number from 1 to 2147483647")]
+    [InlineData("epochs: 15", "epochs: \"15\"", "x.yaml:7: epochs is the text \"15\"; allowed: a whole number from 1 to 2147483647")]
+    [InlineData("epochs: 15", "epochs:\n  a: 1", "x.yaml:7: epochs is a section of keys; allowed: a whole number from 1 to 2147483647")]
+    [InlineData("epochs: 15", "epochs: 15\nseed: -1", "x.yaml:8: seed is -1; allowed: a whole number from 0 to 9223372036854775807")]
+    [InlineData("epochs: 15", "epochs: 15\nthreads: 257", "x.yaml:8: threads is 257; allowed: a whole number from 1 to 256")]
+    [InlineData("epochs: 15", "epochs: 15\ntopology: mesh", "x.yaml:8: topology is mesh; allowed: star")]
+    [InlineData("micro-batches: 8", "micro-batches: 65",
+        "x.yaml:9: micro-batches is 65; allowed: a whole number from 1 to 64 (the batch)")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: 8192\nmicro-batches: 4097",
+        "x.yaml:9: micro-batches is 4097; allowed: a whole number from 1 to 4096")]
+    [InlineData("  learning-rate: 0.05", "  learning-rate: -0.1",
+        "x.yaml:12: optimizer.learning-rate is -0.1; allowed: a number greater than 0")]
+    [InlineData("  learning-rate: 0.05", "  learning-rate: fast",
+        "x.yaml:12: optimizer.learning-rate is fast; allowed: a number greater than 0")]
+    [InlineData("  learning-rate: 0.05", "  learning-rate: .nan",
+        "x.yaml:12: optimizer.learning-rate is .nan; allowed: a number greater than 0")]
+    [InlineData("  learning-rate: 0.05", "  learning-rate: NaN",
+        "x.yaml:12: optimizer.learning-rate is NaN; allowed: a number greater than 0")]
+    [InlineData("  learning-rate: 0.05", "  learning-rate: Infinity",
+        "x.yaml:12: optimizer.learning-rate is Infinity; allowed: a number greater than 0")]
+    [InlineData("  learning-rate: 0.05", "  learning-rate: 1e999",
+        "x.yaml:12: optimizer.learning-rate is 1e999; allowed: a number greater than 0")]
+    [InlineData("  learning-rate: 0.05", "  learning-rate: null",
+        "x.yaml:12: optimizer.learning-rate is null; allowed: a number greater than 0")]
+    [InlineData("  learning-rate: 0.05", "  learning_rate: 0.05", "x.yaml:12: optimizer.learning_rate is not a known key "
+        + "(did you mean learning-rate?); allowed: name, learning-rate, momentum, nesterov, weight-decay")]
+    [InlineData("  momentum: 0.9", "  nesterov: true", "x.yaml:13: optimizer.nesterov is true; allowed: false, because momentum is 0")]
+    [InlineData("schedule: cosine", "schedule: []",
+        "x.yaml:14: schedule is a list of 0 entries; allowed: constant, step or cosine, alone or as the name of a section")]
+    [InlineData("schedule: cosine", "schedule: { name: step, factor: 1.5 }",
+        "x.yaml:14: schedule.factor is 1.5; allowed: a number greater than 0, at most 1")]
+    [InlineData("clip-norm: 1.0", "clip-norm: 0", "x.yaml:15: clip-norm is 0; allowed: a number greater than 0, or null")]
+    [InlineData("data: digits", "data: &d digits", "x.yaml:2: this uses an anchor or alias (& or *); allowed: the value itself")]
+    [InlineData("data: digits", "data: *d", "x.yaml:2: this uses an anchor or alias (& or *); allowed: the value itself")]
+    [InlineData("data: digits", "data: !!str digits", "x.yaml:2: this has a tag (!); allowed: values without tags")]
+    [InlineData("data: digits", "[data]: digits", "x.yaml:2: a key is not a word; allowed: key: value")]
+    [InlineData("data: digits", "data: [[[[[[[[[]]]]]]]]]", "x.yaml:2: this is nested too deeply; allowed: 8 levels")]
+    [InlineData("clip-norm: 1.0", "---\ntask: classification", "x.yaml:15: a second document starts; allowed: one document")]
+    public void A_fault_is_reported_with_its_line_what_was_found_and_what_is_allowed(string line, string spoiled, string message)
+    {
+        Assert.Contains(line, Valid, StringComparison.Ordinal);
+        Assert.Equal(message, Error(Valid.Replace(line, spoiled, StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("", "x.yaml:1: the job is empty; allowed: keys with values, such as \"task: classification\"")]
+    [InlineData("# nothing", "x.yaml:1: the job is empty; allowed: keys with values, such as \"task: classification\"")]
+    [InlineData("\ndigits", "x.yaml:2: the job is digits; allowed: keys with values, such as \"task: classification\"")]
+    public void A_text_that_is_no_section_is_refused(string text, string message) => Assert.Equal(message, Error(text));
+
+    [Theory]
+    [InlineData("a: 1\nb: 'c\nd: 2", "x.yaml:2: this is not YAML: While scanning a quoted scalar, found unexpected end of stream.")]
+    [InlineData("a: 1\nb 2\nd: 2", "x.yaml:2: this is not YAML: While parsing a block mapping, did not find expected key.")]
+    [InlineData("a: 1\nb: {c: 1\nd: 2", "x.yaml:3: this is not YAML: is a bracket, brace or quote left open?")]
+    [InlineData("a:\n  b: 1\n c: 1", "x.yaml:3: this is not YAML: While parsing a block mapping, did not find expected key.")]
+    [InlineData("a: 1\nb:\n \tc: 1", "x.yaml:3: the line is indented with a tab; allowed: spaces")]
+    public void A_syntax_error_has_its_line(string text, string message) => Assert.Equal(message, Error(text));
+
+    [Fact]
+    public void A_long_text_is_refused_unread() => Assert.Equal(
+        "x.yaml:1: the text is 65537 characters long; allowed: at most 65536", Error(new string('[', 65_537)));
+
+    [Fact]
+    public void Long_and_strange_text_is_shown_short_and_on_one_line() => Assert.Equal(
+        $"x.yaml:1: ?{new string('a', 59)}... is not a known key; allowed: task, data, model, seed, epochs, batch, micro-batches, "
+        + "threads, optimizer, schedule, clip-norm, topology", Error($"\"\\n{new string('a', 1000)}\": 1"));
+
+    [Fact]
+    public void A_job_made_in_code_is_checked_when_it_is_written() => Assert.All(
+        new (Job Job, string Message)[]
+        {
+            (Job.Default with { MicroBatches = 65 }, "the job: micro-batches is 65; allowed: a whole number from 1 to 64 (the batch)"),
+            (Job.Default with { ClipNorm = double.NaN }, "the job: clip-norm is NaN; allowed: a number greater than 0, or null"),
+            (Job.Default with { Model = new MlpSpec { Hidden = [] } },
+                "the job: model.hidden is a list of 0 entries; allowed: a list of 1 to 16 entries, each a whole number from 1 to 16384"),
+            (Job.Default with { Model = new MlpSpec { Hidden = [1, 0] } },
+                "the job: model.hidden[1] is 0; allowed: a whole number from 1 to 16384"),
+            (Job.Default with { Task = "a\nb: c" }, "the job: task is a?b: c; allowed: classification"),
+        },
+        wrong => Assert.Equal(wrong.Message, Assert.Throws<JobException>(() => JobFile.Format(wrong.Job)).Message));
+
+    private static string Error(string yaml) => Assert.Throws<JobException>(() => JobFile.Parse(yaml, "x.yaml")).Message;
+}

@@ -1,0 +1,64 @@
+using Distributed.Shared.Jobs;
+
+namespace Distributed.Shared.Tests.Jobs;
+
+/// <summary>Random valid jobs.</summary>
+internal static class JobGen
+{
+    private static readonly Gen<double> _positive = Gen.Double.Select(Math.Abs).Where(x => x > 0 && double.IsFinite(x));
+    private static readonly Gen<double> _nonNegative = Gen.OneOf(Gen.Const(0.0), _positive);
+    private static readonly Gen<double> _belowOne = Gen.OneOf(Gen.Const(0.0), Gen.Double.Unit);
+    private static readonly Gen<int> _width = Gen.Int[1, 16_384];
+    private static readonly Gen<long> _natural = Gen.OneOf(Gen.Long[0, 100], Gen.Long[0, long.MaxValue]);
+    private static readonly Gen<int> _count = Gen.OneOf(Gen.Int[1, 100], Gen.Int[1, int.MaxValue]);
+
+    public static Gen<ModelSpec> Model { get; } = Gen.OneOf<ModelSpec>(
+        Gen.Select(Sizes(4), _width, Gen.Bool, _belowOne, (channels, hidden, norm, dropout) =>
+            (ModelSpec)new CnnSpec { Channels = channels, Hidden = hidden, BatchNorm = norm, Dropout = dropout }),
+        Gen.Select(Sizes(16), Gen.OneOfConst("relu", "sigmoid"), _belowOne, (hidden, activation, dropout) =>
+            (ModelSpec)new MlpSpec { Hidden = hidden, Activation = activation, Dropout = dropout }));
+
+    public static Gen<OptimizerSpec> Optimizer { get; } = Gen.Select(_positive, _nonNegative, _nonNegative, Gen.Bool).SelectMany(
+        (rate, decay, momentum, flag) => Gen.OneOf<OptimizerSpec>(
+            Gen.Const((OptimizerSpec)new SgdSpec
+            {
+                LearningRate = rate,
+                WeightDecay = decay,
+                Momentum = momentum,
+                Nesterov = flag && momentum > 0,
+            }),
+            Gen.Select(_belowOne, _belowOne, _positive, (beta1, beta2, epsilon) => flag
+                ? (OptimizerSpec)new AdamSpec { LearningRate = rate, WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon }
+                : new AdamWSpec { LearningRate = rate, WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon })));
+
+    public static Gen<ScheduleSpec> Schedule { get; } = ScheduleWithin(_natural);
+
+    public static Gen<Job> Job { get; } =
+        Gen.Select(Model, Optimizer, Schedule, Gen.OneOfConst("digits", "fashion-mnist")).SelectMany((model, optimizer, schedule, data) =>
+        Gen.Select(_natural, _count, _count, Gen.Int[1, 256], _positive.Nullable()).SelectMany((seed, epochs, batch, threads, clipNorm) =>
+        Gen.Int[1, Math.Min(4096, batch)].Select(microBatches => new Job
+        {
+            Task = "classification",
+            Data = data,
+            Model = model,
+            Seed = seed,
+            Epochs = epochs,
+            Batch = batch,
+            MicroBatches = microBatches,
+            Threads = threads,
+            Optimizer = optimizer,
+            Schedule = schedule,
+            ClipNorm = clipNorm,
+            Topology = "star",
+        })));
+
+    /// <summary>Schedules whose warm-up is one of <paramref name="warmup"/>.</summary>
+    public static Gen<ScheduleSpec> ScheduleWithin(Gen<long> warmup) => Gen.OneOf<ScheduleSpec>(
+        warmup.Select(steps => (ScheduleSpec)new ConstantSpec { WarmupSteps = steps }),
+        Gen.Select(warmup, _count, Gen.Double.Unit.Select(x => 1 - x), (steps, every, factor) =>
+            (ScheduleSpec)new StepSpec { WarmupSteps = steps, EveryEpochs = every, Factor = factor }),
+        warmup.Select(steps => (ScheduleSpec)new CosineSpec { WarmupSteps = steps }));
+
+    private static Gen<ValueList<int>> Sizes(int maxCount) =>
+        _width.Array[1, maxCount].Select(sizes => ValueList.Create<int>(sizes));
+}
