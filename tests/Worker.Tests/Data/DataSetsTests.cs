@@ -1,0 +1,20 @@
+using Distributed.Worker.Data;
+
+namespace Distributed.Worker.Tests.Data;
+
+public sealed class DataSetsTests
+{
+    [Theory]
+    [InlineData("cifar")]
+    [InlineData("Digits")]
+    [InlineData("")]
+    public void An_unknown_name_is_answered_with_those_allowed(string name)
+    {
+        var message = Assert.Throws<DataException>(() => DataSets.Load(name, new DataOptions())).Message;
+        Assert.Contains($"'{name}'", message, StringComparison.Ordinal);
+        Assert.All(DataSets.Names, allowed => Assert.Contains(allowed, message, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_names_are_those_documented() => Assert.Equal(["digits", "fashion-mnist"], DataSets.Names);
+}
