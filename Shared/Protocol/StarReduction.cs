@@ -44,6 +44,12 @@ public sealed class StarReduction
     /// <summary>Rounds completed in all: the number of the round in progress.</summary>
     public long Completed { get; private set; }
 
+    /// <summary>First slice that the last completed round exchanged.</summary>
+    public int LastFirstSlice => _layout.FirstSlice(_rounds.At(Completed - 1).Kind);
+
+    /// <summary>Whether a worker has a part in the plan in force.</summary>
+    public bool HasPart(string worker) => _plan?.Includes(worker) ?? false;
+
     /// <summary>The round in progress, where a plan covers one.</summary>
     public Round? Current => _plan is { } plan && Completed < plan.EndRound ? _rounds.At(Completed) : null;
 

@@ -1,0 +1,49 @@
+namespace Distributed.Shared.Links;
+
+/// <summary>A replica's serialized state in pieces of <see cref="FrameHeader.MaxLength"/> bytes.</summary>
+public static class StateTransfer
+{
+    /// <summary>Bytes a state may have: it is one array.</summary>
+    public static long MaxBytes => Array.MaxLength;
+
+    /// <summary>Queues all pieces of a state, which must not change any more.</summary>
+    public static void Send(TensorLink link, ulong job, int generation, long applied, ReadOnlyMemory<byte> state)
+    {
+        var pieces = Pieces(state.Length);
+        for (var piece = 0; piece < pieces; piece++)
+        {
+            var start = piece * FrameHeader.MaxLength;
+            var payload = state.Slice(start, Math.Min(FrameHeader.MaxLength, state.Length - start));
+            link.Send(new(FrameKind.State, job, generation, applied, piece, new(pieces, state.Length), payload.Length), payload);
+        }
+    }
+
+    internal static int Pieces(int bytes) => (int)(((long)bytes + FrameHeader.MaxLength - 1) / FrameHeader.MaxLength);
+}
+
+/// <summary>Puts the pieces of one state together, which come in order over one link.</summary>
+/// <param name="bytes">Bytes that the state must have, known before the first piece.</param>
+public sealed class StateAssembly(long bytes)
+{
+    private byte[]? _state;
+    private FrameHeader _first;
+    private int _next;
+
+    /// <summary>Where a piece goes.</summary>
+    /// <exception cref="LinkException">The piece is not the one that comes next, or the state has another size.</exception>
+    public Memory<byte> Begin(in FrameHeader frame)
+    {
+        if (frame.Node.Count != bytes || frame.Node.First != StateTransfer.Pieces(frame.Node.Count))
+            throw new LinkException($"a state of {frame.Node.Count} bytes in {frame.Node.First} pieces received, {bytes} bytes expected");
+        if (frame.Slice != _next || (_next > 0 && (frame.Round, frame.Generation) != (_first.Round, _first.Generation)))
+            throw new LinkException($"piece {frame.Slice} of a state received, piece {_next} expected");
+        if (_next == 0) _first = frame;
+        _state ??= GC.AllocateUninitializedArray<byte>(frame.Node.Count);
+        var start = frame.Slice * FrameHeader.MaxLength;
+        return _state.AsMemory(start, Math.Min(FrameHeader.MaxLength, _state.Length - start));
+    }
+
+    /// <summary>A piece is in its place.</summary>
+    /// <returns>The state, when this was the last piece.</returns>
+    public byte[]? Complete() => ++_next == _first.Node.First ? _state : null;
+}
