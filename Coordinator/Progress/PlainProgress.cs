@@ -1,0 +1,67 @@
+namespace Distributed.Coordinator.Progress;
+
+/// <summary>
+/// Writes a line at most every <see cref="Interval"/>, at once when the phase or the evaluation changes, and none twice in a row.
+/// </summary>
+public sealed class PlainProgress(TextWriter output, TimeProvider time) : IProgressView
+{
+    /// <summary>The time between two lines about the same phase.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(3);
+
+    private readonly Lock _lock = new();
+    private string? _line;
+    private string? _phase;
+    private double? _testAccuracy;
+    private long _writtenAt;
+
+    /// <inheritdoc/>
+    public void Update(TrainingProgress p)
+    {
+        lock (_lock)
+        {
+            var line = Line(p);
+            if (line == _line || p.Phase == _phase && Equals(p.TestAccuracy, _testAccuracy) && time.GetElapsedTime(_writtenAt) < Interval)
+                return;
+            (_line, _phase, _testAccuracy, _writtenAt) = (line, p.Phase, p.TestAccuracy, time.GetTimestamp());
+            WriteLine(line);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Message(string line)
+    {
+        lock (_lock)
+            WriteLine(line);
+    }
+
+    /// <summary>Does nothing: every line was written when it came.</summary>
+    public void Dispose()
+    {
+    }
+
+    private void WriteLine(string line)
+    {
+        output.WriteLine(line);
+        output.Flush();
+    }
+
+    private static string Line(TrainingProgress p) => string.Join("  ", Parts(p));
+
+    private static IEnumerable<string> Parts(TrainingProgress p)
+    {
+        yield return p.Phase;
+        if (p.Epoch > 0)
+            yield return $"epoch {p.Epoch}/{p.Epochs}";
+        yield return $"step {p.Step}/{p.Steps}";
+        if (p.Loss is { } loss)
+            yield return $"loss {ProgressText.Loss(loss)}";
+        if (p.TestAccuracy is { } accuracy)
+            yield return $"test accuracy {ProgressText.Accuracy(accuracy)}";
+        if (p.SamplesPerSecond > 0)
+            yield return ProgressText.Speed(p.SamplesPerSecond);
+        if (p.TimeLeft is { } left)
+            yield return $"{ProgressText.Time(left)} left";
+        if (p.Workers.Length > 0)
+            yield return p.Workers.Length == 1 ? "1 worker" : $"{p.Workers.Length} workers";
+    }
+}

@@ -1,0 +1,132 @@
+using ScottPlot;
+using ScottPlot.TickGenerators;
+using SkiaSharp;
+
+namespace Distributed.Coordinator.Runs;
+
+/// <summary>A picture of how a run learned: losses on the left axis, accuracy on the right one, over the steps.</summary>
+public static class LossPlot
+{
+    private const int Width = 1200;
+    private const int Height = 640;
+
+    /// <summary>More points a column of the picture than these cannot be seen.</summary>
+    private const int MaxPoints = 4 * Width;
+
+    private static readonly Color _train = Color.FromHex("#2563eb");
+    private static readonly Color _test = Color.FromHex("#ea580c");
+    private static readonly Color _accuracy = Color.FromHex("#15803d");
+    private static readonly Color _text = Color.FromHex("#374151");
+
+    /// <summary>In order of preference; the plotting library itself falls back to any font at all, often one with serifs.</summary>
+    private static readonly string[] _fonts = ["Segoe UI", "Helvetica Neue", "Arial", "Liberation Sans", "Noto Sans", "DejaVu Sans"];
+
+    /// <summary>Writes a PNG. Values that are not finite are left out.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="title">Above the picture: the job's name.</param>
+    /// <param name="history">The steps, in order.</param>
+    /// <param name="evaluations">The epochs, in order; may be empty.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
+    public static void Save(
+        string path, string title, IReadOnlyList<HistoryRow> history, IReadOnlyList<EpochResult> evaluations)
+    {
+        using var plot = new Plot();
+        AddTrainLoss(plot, [.. history.Where(r => double.IsFinite(r.Loss)).Select(r => new Coordinates(r.Step, r.Loss))]);
+        AddTestLoss(plot, Points(evaluations, e => e.TestLoss));
+        AddAccuracy(plot, Points(evaluations, e => 100 * e.TestAccuracy));
+        Decorate(plot, title, history.Select(r => r.Step).Concat(evaluations.Select(e => e.Step)).DefaultIfEmpty(1).Max());
+        AtomicFile.Write(path, stream => stream.Write(plot.GetImageBytes(Width, Height, ImageFormat.Png)));
+    }
+
+    private static Coordinates[] Points(IReadOnlyList<EpochResult> evaluations, Func<EpochResult, double> value) =>
+        [.. evaluations.Select(e => new Coordinates(e.Step, value(e))).Where(p => double.IsFinite(p.Y))];
+
+    private static void AddTrainLoss(Plot plot, Coordinates[] losses)
+    {
+        if (losses.Length == 0)
+            return;
+        var raw = plot.Add.ScatterLine(Thinned(losses), _train.WithAlpha(0.25));
+        raw.LineWidth = 1;
+        var smooth = plot.Add.ScatterLine(Thinned(Smoothed(losses)), _train);
+        smooth.LineWidth = 2.5f;
+        smooth.LegendText = "training loss";
+    }
+
+    private static void AddTestLoss(Plot plot, Coordinates[] losses)
+    {
+        if (losses.Length == 0)
+            return;
+        var line = plot.Add.Scatter(losses, _test);
+        (line.LineWidth, line.MarkerSize, line.LegendText) = (2, 9, "test loss");
+    }
+
+    private static void AddAccuracy(Plot plot, Coordinates[] percents)
+    {
+        if (percents.Length == 0)
+        {
+            plot.Axes.Right.FrameLineStyle.Width = 0;
+            return;
+        }
+        var line = plot.Add.Scatter(percents, _accuracy);
+        (line.LineWidth, line.MarkerSize, line.LegendText) = (2, 9, "test accuracy (right)");
+        (line.MarkerShape, line.LinePattern) = (MarkerShape.FilledDiamond, LinePattern.Dashed);
+        line.Axes.YAxis = plot.Axes.Right;
+        // Whole tens up to 100: one point has no range of its own, and nothing is above 100 %.
+        plot.Axes.SetLimitsY(Math.Max(0, 10 * Math.Floor((percents.Min(p => p.Y) - 1) / 10)), 100, plot.Axes.Right);
+        plot.Axes.Right.Label.Text = "accuracy (%)";
+        plot.Axes.Right.Label.ForeColor = _accuracy;
+        plot.Axes.Right.TickLabelStyle.ForeColor = _accuracy;
+    }
+
+    private static void Decorate(Plot plot, string title, long lastStep)
+    {
+        if (_fonts.FirstOrDefault(SKFontManager.Default.FontFamilies.Contains) is { } font)
+            plot.Font.Set(font);
+        plot.Axes.SetLimitsX(0, 1.02 * lastStep);
+        plot.Axes.Bottom.TickGenerator = new NumericAutomatic { IntegerTicksOnly = true };
+        plot.Title(title, size: 22);
+        plot.Axes.Title.Label.ForeColor = _text;
+        plot.XLabel("step", size: 16);
+        plot.YLabel("loss", size: 16);
+        plot.Axes.Right.Label.FontSize = 16;
+        plot.Axes.Right.Label.Bold = false;
+        foreach (var axis in (IAxis[])[plot.Axes.Bottom, plot.Axes.Left])
+        {
+            axis.Label.ForeColor = _text;
+            axis.Label.Bold = false;
+            axis.TickLabelStyle.ForeColor = _text;
+        }
+        foreach (var axis in plot.Axes.GetAxes())
+            axis.TickLabelStyle.FontSize = 13;
+        plot.Axes.Top.FrameLineStyle.Width = 0;
+        plot.Grid.MajorLineColor = Colors.Black.WithAlpha(0.08);
+        plot.Legend.FontSize = 14;
+        plot.Legend.OutlineColor = Colors.Black.WithAlpha(0.15);
+        plot.Legend.ShadowColor = Colors.Transparent;
+        // A panel with an empty legend keeps the whole picture from being drawn.
+        if (plot.GetPlottables().Any())
+            plot.ShowLegend(Edge.Bottom);
+    }
+
+    /// <summary>A moving average, a fortieth of the curve wide, centred so that it does not lag.</summary>
+    private static Coordinates[] Smoothed(Coordinates[] points)
+    {
+        var reach = points.Length / 80;
+        var sums = new double[points.Length + 1];
+        for (var i = 0; i < points.Length; i++)
+            sums[i + 1] = sums[i] + points[i].Y;
+        return [.. points.Select((point, i) =>
+        {
+            var (begin, end) = (Math.Max(0, i - reach), Math.Min(points.Length, i + reach + 1));
+            return new Coordinates(point.X, (sums[end] - sums[begin]) / (end - begin));
+        })];
+    }
+
+    /// <summary>The lowest and the highest point of every stretch, in order, so that no spike is lost.</summary>
+    private static Coordinates[] Thinned(Coordinates[] points) => points.Length <= MaxPoints
+        ? points
+        : [.. points.Chunk(2 * points.Length / MaxPoints + 1)
+            .SelectMany(c => (Coordinates[])[c.MinBy(p => p.Y), c.MaxBy(p => p.Y)])
+            .OrderBy(p => p.X)];
+}

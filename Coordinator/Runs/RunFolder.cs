@@ -1,0 +1,131 @@
+using System.Globalization;
+
+namespace Distributed.Coordinator.Runs;
+
+/// <summary>
+/// Where one run leaves what it made. While this is not disposed, no other process can take the folder
+/// (a lock file says so; it goes with the process, however that ends).
+/// </summary>
+public sealed class RunFolder : IDisposable
+{
+    private const string LockName = "run.lock";
+
+    private readonly FileStream _lock;
+
+    private RunFolder(string path, FileStream @lock) => (Path, _lock) = (path, @lock);
+
+    /// <summary>The folder, as a full path.</summary>
+    public string Path { get; }
+
+    /// <summary>The job as it was run.</summary>
+    public string JobFile => In("job.yaml");
+
+    /// <summary>The trained parameters and buffers.</summary>
+    public string ModelFile => In("model.safetensors");
+
+    /// <summary>One line a step; the only file that grows while the run goes on.</summary>
+    public string HistoryFile => In("history.csv");
+
+    /// <summary>Loss and accuracy over the steps.</summary>
+    public string LossPicture => In("loss.png");
+
+    /// <summary>The run in numbers.</summary>
+    public string ReportFile => In("report.json");
+
+    /// <summary>Holds one log file for each process.</summary>
+    public string Logs => In("logs");
+
+    /// <summary>Creates the folder of a new run, or takes an existing one that holds none.</summary>
+    /// <param name="path">
+    /// The folder; null for <c>yyyyMMdd-HHmmss-JOB</c> in <paramref name="root"/>, with <c>-2</c>, <c>-3</c>… behind it where
+    /// that is taken.
+    /// </param>
+    /// <param name="jobName">Part of a default folder's name, where what does not suit a file's name becomes <c>-</c>.</param>
+    /// <param name="overwrite">
+    /// Whether an old run may be removed from <paramref name="path"/>: only the files that a run writes, nothing else.
+    /// </param>
+    /// <param name="root">Where default folders are; from the working directory.</param>
+    /// <param name="time">The clock that names a default folder.</param>
+    /// <exception cref="RunFolderException">
+    /// The folder holds a run and <paramref name="overwrite"/> is false, another process uses it, or it cannot be written to.
+    /// </exception>
+    public static RunFolder Create(
+        string? path, string jobName, bool overwrite, string root = "runs", TimeProvider? time = null)
+    {
+        if (path is null)
+            return CreateDefault(root, jobName, time ?? TimeProvider.System);
+
+        var folder = TryLock(path)
+            ?? throw new RunFolderException($"Another run is writing to '{path}'. Wait for it to end, or choose another folder with --run.");
+        if (!folder.HoldsRun || overwrite)
+            return folder.Emptied();
+        folder.Dispose();
+        throw new RunFolderException(
+            $"'{path}' already holds a run. Add --overwrite to replace it, or choose another folder with --run.");
+    }
+
+    /// <summary>Lets other processes use the folder.</summary>
+    public void Dispose() => _lock.Dispose();
+
+    private static RunFolder CreateDefault(string root, string jobName, TimeProvider time)
+    {
+        var name = time.GetLocalNow().ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture) + "-" + FileName(jobName);
+        for (var attempt = 1; ; attempt++)
+        {
+            if (TryLock(System.IO.Path.Combine(root, attempt == 1 ? name : $"{name}-{attempt}")) is not { } folder)
+                continue;
+            if (!folder.HoldsRun)
+                return folder.Emptied();
+            folder.Dispose();
+        }
+    }
+
+    /// <returns>Null when another process holds the folder.</returns>
+    private static RunFolder? TryLock(string path)
+    {
+        try
+        {
+            var full = Directory.CreateDirectory(path).FullName;
+            var @lock = new FileStream(
+                System.IO.Path.Combine(full, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None,
+                bufferSize: 1, FileOptions.DeleteOnClose);
+            return new(full, @lock);
+        }
+        catch (IOException) when (File.Exists(System.IO.Path.Combine(path, LockName)))
+        {
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new RunFolderException($"'{path}' cannot be a run's folder: {e.Message} Choose another folder with --run.", e);
+        }
+    }
+
+    private bool HoldsRun => File.Exists(JobFile) || File.Exists(ReportFile) || File.Exists(ModelFile);
+
+    private RunFolder Emptied()
+    {
+        try
+        {
+            foreach (var file in (string[])[JobFile, ModelFile, HistoryFile, LossPicture, ReportFile])
+            {
+                File.Delete(file);
+                File.Delete(file + AtomicFile.TemporaryEnding);
+            }
+            Directory.CreateDirectory(Logs);
+            foreach (var log in Directory.EnumerateFiles(Logs, "*.log"))
+                File.Delete(log);
+            return this;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Dispose();
+            throw new RunFolderException($"'{Path}' cannot be emptied of its old run: {e.Message}", e);
+        }
+    }
+
+    private string In(string name) => System.IO.Path.Combine(Path, name);
+
+    private static string FileName(string jobName) =>
+        string.Concat(jobName.Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' ? c : '-'));
+}

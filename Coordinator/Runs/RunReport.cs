@@ -1,0 +1,67 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Distributed.Coordinator.Runs;
+
+/// <summary>A finished run in numbers.</summary>
+public sealed record RunReport
+{
+    private static readonly JsonSerializerOptions _options = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        // A diverged run has a loss of NaN, and a report all the same.
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        WriteIndented = true,
+        NewLine = "\n",
+    };
+
+    /// <summary>The job's name.</summary>
+    public required string Job { get; init; }
+
+    /// <summary>When the run was started.</summary>
+    public required DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>When its last step and evaluation were done.</summary>
+    public required DateTimeOffset FinishedAt { get; init; }
+
+    /// <summary>Seconds of training, without waiting for the first workers.</summary>
+    public required double Seconds { get; init; }
+
+    /// <summary>Steps that were applied.</summary>
+    public required long Steps { get; init; }
+
+    /// <summary>Epochs that were finished.</summary>
+    public required int Epochs { get; init; }
+
+    /// <summary>Steps over seconds.</summary>
+    public required double StepsPerSecond { get; init; }
+
+    /// <summary>Samples that the job asks for: samples of the training set × epochs.</summary>
+    public required long SamplesExpected { get; init; }
+
+    /// <summary>Samples in the steps that were applied; the same number, unless the run was ended early.</summary>
+    public required long SamplesApplied { get; init; }
+
+    /// <summary>Mean loss over the samples of the last epoch.</summary>
+    public required double TrainLoss { get; init; }
+
+    /// <summary>Mean loss over the test set after the last epoch; null when the job has none.</summary>
+    public double? TestLoss { get; init; }
+
+    /// <summary>Share of the test set that is classified right after the last epoch, 0 to 1; null when the job has none.</summary>
+    public double? TestAccuracy { get; init; }
+
+    /// <summary>SHA-256 of the trained parameters, in lower-case hexadecimal.</summary>
+    public required string ParametersSha256 { get; init; }
+
+    /// <summary>Workers in the last generation.</summary>
+    public required int Workers { get; init; }
+
+    /// <summary>Plans that were made: 1 and one for each change of the workers.</summary>
+    public required int Generations { get; init; }
+
+    /// <summary>Writes the report as indented JSON with names in snake_case.</summary>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
+    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, _options));
+}
