@@ -1,0 +1,129 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.IO.Hashing;
+using System.Runtime.InteropServices;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.State;
+using Distributed.Worker.Data;
+using Distributed.Worker.Kernel;
+using Distributed.Worker.Optimizers;
+using Distributed.Worker.Tasks;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Replicas;
+
+/// <summary>
+/// One copy of what is trained: parameters, buffers and optimizer state, with the two moves that read and change it. All
+/// replicas of a job go through the same states. Belongs to one thread.
+/// </summary>
+public sealed class Replica : IDisposable
+{
+    private const string ModelPrefix = "model.";
+    private const string OptimizerPrefix = "optimizer.";
+    private const string StepCount = OptimizerPrefix + "step_count";
+
+    private readonly FlatModel _model;
+    private readonly IVectorOptimizer _optimizer;
+
+    /// <summary>Builds the replica of a job in its initial state, which depends on the job and the data alone.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="data">Its data set.</param>
+    /// <param name="device">Where to compute.</param>
+    public Replica(Job job, DataSet data, Device device)
+    {
+        Task = new Classification(data);
+        Rounds = new(Task.TrainSamples, Task.TestSamples, job.Epochs, job.Batch, job.MicroBatches);
+        _model = new(JobModels.CreateModel(job, data.Train), device);
+        _optimizer = JobModels.CreateOptimizer(job.Optimizer, _model.Parameters);
+        Map = new(_model, Task, job.Seed, device);
+        Apply = new(_model, _optimizer, job, Rounds);
+    }
+
+    /// <summary>What it learns.</summary>
+    public ITrainingTask Task { get; }
+
+    /// <summary>The rounds of the job.</summary>
+    public Rounds Rounds { get; }
+
+    /// <summary>Computes contributions.</summary>
+    public Map Map { get; }
+
+    /// <summary>Applies averages.</summary>
+    public Apply Apply { get; }
+
+    /// <summary>XxHash128 of the parameters and buffers, as hexadecimal digits: equal on equal replicas.</summary>
+    public string Digest()
+    {
+        var hash = new XxHash128();
+        foreach (var vector in new[] { _model.Parameters, _model.Buffers })
+        {
+            using var host = vector.cpu();
+            if (host.numel() > 0) hash.Append(host.bytes);
+        }
+        return Convert.ToHexStringLower(hash.GetCurrentHash());
+    }
+
+    /// <summary>The whole state as a safetensors file: what a newcomer, a checkpoint and the result are made from.
+    /// Its length depends on the job alone.</summary>
+    public byte[] Serialize() => Safetensors.ToBytes([.. Tensors()]);
+
+    /// <summary>Takes over a state.</summary>
+    /// <exception cref="InvalidDataException">It is none of a replica of this job.</exception>
+    public void Restore(ReadOnlyMemory<byte> state)
+    {
+        var received = Safetensors.Read(state).Tensors.ToDictionary(t => t.Name, StringComparer.Ordinal);
+        foreach (var expected in Tensors())
+            if (!received.TryGetValue(expected.Name, out var tensor) || tensor.DType != expected.DType || !tensor.Shape.SequenceEqual(expected.Shape))
+                throw new InvalidDataException($"the state received does not have {expected.Name} of {expected.DType}[{string.Join(",", expected.Shape)}]");
+
+        foreach (var layout in _model.Layout)
+        {
+            var bytes = received[ModelPrefix + layout.Name].Data.Span;
+            using var destination = VectorOf(layout).narrow(0, layout.Offset, layout.Length);
+            HostMemory.Import(layout.Kind == TensorKind.IntegerBuffer ? ToFloats(MemoryMarshal.Cast<byte, long>(bytes)) : MemoryMarshal.Cast<byte, float>(bytes), destination);
+        }
+        _model.RestoreBuffers();
+        foreach (var (name, slot) in _optimizer.State) HostMemory.Import(MemoryMarshal.Cast<byte, float>(received[OptimizerPrefix + name].Data.Span), slot);
+        _optimizer.StepCount = MemoryMarshal.Read<long>(received[StepCount].Data.Span);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Map.Dispose();
+        Apply.Dispose();
+        _optimizer.Dispose();
+        _model.Dispose();
+    }
+
+    private IEnumerable<TensorData> Tensors()
+    {
+        foreach (var layout in _model.Layout)
+        {
+            var isInteger = layout.Kind == TensorKind.IntegerBuffer;
+            using var part = VectorOf(layout).narrow(0, layout.Offset, layout.Length);
+            var floats = Floats(part);
+            yield return new(ModelPrefix + layout.Name, isInteger ? "I64" : "F32", [.. layout.Shape], isInteger ? ToIntegers(floats) : floats);
+        }
+        foreach (var (name, slot) in _optimizer.State) yield return new(OptimizerPrefix + name, "F32", [slot.numel()], Floats(slot));
+        yield return new(StepCount, "I64", [], BitConverter.GetBytes(_optimizer.StepCount));
+    }
+
+    private Tensor VectorOf(TensorLayout layout) => layout.Kind == TensorKind.Parameter ? _model.Parameters : _model.Buffers;
+
+    private static byte[] Floats(Tensor tensor)
+    {
+        var bytes = new byte[tensor.numel() * sizeof(float)];
+        HostMemory.Export(tensor, MemoryMarshal.Cast<byte, float>(bytes.AsSpan()));
+        return bytes;
+    }
+
+    private static byte[] ToIntegers(byte[] floats)
+    {
+        long[] integers = [.. MemoryMarshal.Cast<byte, float>(floats).ToArray().Select(f => (long)f)];
+        return MemoryMarshal.AsBytes(integers.AsSpan()).ToArray();
+    }
+
+    private static float[] ToFloats(ReadOnlySpan<long> integers) => [.. integers.ToArray().Select(i => (float)i)];
+}
