@@ -1,0 +1,143 @@
+using System.Diagnostics;
+
+namespace Distributed.Coordinator.LocalWorkers;
+
+/// <summary>
+/// A worker's process on this machine. Its standard input is held open and never written to: it ends when this process does,
+/// however that ends, since the worker stops at the end of its input.
+/// </summary>
+public sealed class LocalWorker : IAsyncDisposable
+{
+    private const string ErrorPrefix = "error:";
+    private const int SignalBase = 128;
+    private const int MaxSignal = 64;
+
+    private static readonly TimeSpan _defaultGrace = TimeSpan.FromSeconds(5);
+
+    /// <summary>A process that the worker left behind may hold its output open for ever.</summary>
+    private static readonly TimeSpan _outputGrace = TimeSpan.FromSeconds(2);
+
+    private readonly Lock _lock = new();
+    private readonly Process _process;
+    private readonly StreamWriter _input;
+    private readonly Task _ended;
+    private StreamWriter? _log;
+    private string? _lastError;
+    private volatile bool _stopping;
+
+    private LocalWorker(string name, string logPath, Process process, StreamWriter log, Action<LocalWorkerExit> onExit)
+    {
+        (Name, LogPath, ProcessId, _process, _input, _log) = (name, logPath, process.Id, process, process.StandardInput, log);
+        _ended = RunAsync(onExit);
+    }
+
+    /// <summary>The worker's name in plans and logs.</summary>
+    public string Name { get; }
+
+    /// <summary>The number that the operating system gave the process.</summary>
+    public int ProcessId { get; }
+
+    /// <summary>The file that everything it writes is added to, line by line.</summary>
+    public string LogPath { get; }
+
+    /// <summary>Starts <paramref name="command"/>.</summary>
+    /// <param name="name">The worker's name in plans and logs.</param>
+    /// <param name="command">The program; it should end when its standard input does.</param>
+    /// <param name="logPath">Where its output is added; the folder exists.</param>
+    /// <param name="onExit">Called once, on a thread of the pool, when the process has ended and its log is complete.</param>
+    /// <exception cref="IOException">The log cannot be written.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
+    public static LocalWorker Start(string name, WorkerCommand command, string logPath, Action<LocalWorkerExit> onExit)
+    {
+        var log = new StreamWriter(new FileStream(logPath, FileMode.Append, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true };
+        try
+        {
+            var process = Process.Start(new ProcessStartInfo(command.Program, command.Arguments)
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            })!;
+            return new(name, logPath, process, log, onExit);
+        }
+        catch
+        {
+            log.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Ends the worker's input and waits for it to stop; after <paramref name="grace"/> kills it with all it started.
+    /// Returns when it has ended and <c>onExit</c> has been called.
+    /// </summary>
+    public async Task StopAsync(TimeSpan grace)
+    {
+        _stopping = true;
+        _input.Close();
+        try
+        {
+            await _ended.WaitAsync(grace).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            _process.Kill(entireProcessTree: true);
+            await _ended.ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Stops the worker with five seconds of grace.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(_defaultGrace).ConfigureAwait(false);
+        _process.Dispose();
+    }
+
+    private async Task RunAsync(Action<LocalWorkerExit> onExit)
+    {
+        var output = Task.WhenAll(PumpAsync(_process.StandardOutput), PumpAsync(_process.StandardError));
+        await _process.WaitForExitAsync().ConfigureAwait(false);
+        await Task.WhenAny(output, Task.Delay(_outputGrace)).ConfigureAwait(false);
+        lock (_lock)
+        {
+            _log?.Dispose();
+            _log = null;
+        }
+        onExit(new(Name, _process.ExitCode, LogPath, Reason(), _stopping));
+    }
+
+    private async Task PumpAsync(StreamReader reader)
+    {
+        while (await reader.ReadLineAsync().ConfigureAwait(false) is { } line)
+        {
+            lock (_lock)
+            {
+                if (line.StartsWith(ErrorPrefix, StringComparison.Ordinal))
+                    _lastError = line[ErrorPrefix.Length..].Trim();
+                Log(line);
+            }
+        }
+    }
+
+    /// <summary>A log that cannot be written must not stop the reading: the worker would stand still behind a full pipe.</summary>
+    private void Log(string line)
+    {
+        try
+        {
+            _log?.WriteLine(line);
+        }
+        catch (IOException e)
+        {
+            _log = null;
+            _lastError = $"its log '{LogPath}' cannot be written: {e.Message}";
+        }
+    }
+
+    private string? Reason()
+    {
+        var signal = OperatingSystem.IsWindows() ? 0 : _process.ExitCode - SignalBase;
+        return signal is < 1 or > MaxSignal ? _lastError
+            : _lastError is null ? $"killed by signal {signal}"
+            : $"killed by signal {signal}; its last error: {_lastError}";
+    }
+}

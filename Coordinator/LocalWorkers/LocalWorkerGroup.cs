@@ -1,0 +1,48 @@
+using System.Collections.Immutable;
+
+namespace Distributed.Coordinator.LocalWorkers;
+
+/// <summary>The workers that a coordinator started on its own machine.</summary>
+public sealed class LocalWorkerGroup : IAsyncDisposable
+{
+    private static readonly TimeSpan _defaultGrace = TimeSpan.FromSeconds(5);
+
+    private LocalWorkerGroup(ImmutableArray<LocalWorker> workers) => Workers = workers;
+
+    /// <summary>In the order of their numbers, those that have ended included.</summary>
+    public ImmutableArray<LocalWorker> Workers { get; }
+
+    /// <summary>Starts <c>worker-1</c> to <c>worker-count</c>, each with a log of its name. They end when this process does.</summary>
+    /// <param name="count">How many, from 0.</param>
+    /// <param name="coordinatorAddress">Where this coordinator listens, as <c>HOST:PORT</c>.</param>
+    /// <param name="device">What each computes on.</param>
+    /// <param name="dataDir">Where data sets are; null for the workers' own default.</param>
+    /// <param name="logsFolder">Created if it is not there.</param>
+    /// <param name="onExit">Called once for each worker, on a thread of the pool.</param>
+    /// <exception cref="FileNotFoundException">No worker program is on this machine.</exception>
+    /// <exception cref="IOException">A log cannot be written.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
+    public static LocalWorkerGroup Start(
+        int count, string coordinatorAddress, string device, string? dataDir, string logsFolder, Action<LocalWorkerExit> onExit) =>
+        Start(count, name => WorkerProgram.Command(name, coordinatorAddress, device, dataDir), logsFolder, onExit);
+
+    /// <summary>As above, with the command of each worker's name.</summary>
+    public static LocalWorkerGroup Start(
+        int count, Func<string, WorkerCommand> command, string logsFolder, Action<LocalWorkerExit> onExit)
+    {
+        Directory.CreateDirectory(logsFolder);
+        return new([.. Enumerable.Range(1, count).Select(k => $"worker-{k}").Select(name =>
+            LocalWorker.Start(name, command(name), Path.Combine(logsFolder, name + ".log"), onExit))]);
+    }
+
+    /// <summary>Stops all of them at once; see <see cref="LocalWorker.StopAsync"/>.</summary>
+    public Task StopAsync(TimeSpan grace) => Task.WhenAll(Workers.Select(worker => worker.StopAsync(grace)));
+
+    /// <summary>Stops all of them with five seconds of grace.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(_defaultGrace).ConfigureAwait(false);
+        foreach (var worker in Workers)
+            await worker.DisposeAsync().ConfigureAwait(false);
+    }
+}

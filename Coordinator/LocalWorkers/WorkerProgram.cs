@@ -1,0 +1,63 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+
+namespace Distributed.Coordinator.LocalWorkers;
+
+/// <summary>The worker that is on this machine.</summary>
+public static class WorkerProgram
+{
+    /// <summary>The environment variable that names another worker's dll.</summary>
+    public const string Variable = "DISTRIBUTED_WORKER";
+
+    private const string FileName = "Distributed.Worker.dll";
+
+    /// <summary>
+    /// The worker's dll: what <see cref="Variable"/> names; else the one published in <c>../worker</c> beside the coordinator;
+    /// else the one built with it.
+    /// </summary>
+    /// <exception cref="FileNotFoundException">There is none; the message says where it was looked for and what to do.</exception>
+    public static string Find() => Find(
+        Environment.GetEnvironmentVariable(Variable),
+        AppContext.BaseDirectory,
+        typeof(WorkerProgram).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().FirstOrDefault(a => a.Key == "WorkerPath")?.Value);
+
+    /// <summary>As <see cref="Find()"/>, from given places.</summary>
+    /// <param name="chosen">The user's choice; null or empty for none.</param>
+    /// <param name="coordinatorFolder">Where the coordinator's dll is.</param>
+    /// <param name="built">The full path of the worker's dll on the machine that built the coordinator.</param>
+    public static string Find(string? chosen, string coordinatorFolder, string? built)
+    {
+        if (!string.IsNullOrEmpty(chosen))
+            return File.Exists(chosen)
+                ? Path.GetFullPath(chosen)
+                : throw new FileNotFoundException($"{Variable} names '{chosen}', which does not exist. Set it to the path of {FileName}.");
+
+        var published = Path.GetFullPath(Path.Combine(coordinatorFolder, "..", "worker", FileName));
+        return File.Exists(published) ? published
+            : File.Exists(built) ? built
+            : throw new FileNotFoundException(
+                $"No worker program was found, neither as '{published}'{(built is null ? "" : $" nor as '{built}'")}. "
+                + $"Build it with 'dotnet build Worker', or set {Variable} to the path of {FileName}.");
+    }
+
+    /// <summary>The command that starts a worker which ends with this process.</summary>
+    /// <param name="name">The worker's name in plans and logs.</param>
+    /// <param name="coordinatorAddress">Where this coordinator listens, as <c>HOST:PORT</c>.</param>
+    /// <param name="device">What to compute on.</param>
+    /// <param name="dataDir">Where data sets are; null for the worker's own default.</param>
+    /// <exception cref="FileNotFoundException">As for <see cref="Find()"/>.</exception>
+    public static WorkerCommand Command(string name, string coordinatorAddress, string device, string? dataDir) => new(
+        DotnetHost(),
+        [
+            Find(), "--coordinator", coordinatorAddress, "--device", device, "--name", name, "--with-parent",
+            .. dataDir is null ? (string[])[] : ["--data-dir", dataDir],
+        ]);
+
+    /// <summary>The host of the runtime that this process runs on, which need not be the one on the path.</summary>
+    private static string DotnetHost()
+    {
+        var host = Path.GetFullPath(Path.Combine(
+            RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
+        return File.Exists(host) ? host : "dotnet";
+    }
+}
