@@ -1,1 +1,51 @@
-return;
+using System.CommandLine;
+using Distributed.Coordinator;
+
+var job = new Argument<string?>("JOB.yaml") { Description = "Job file. Default: the embedded digits job.", Arity = ArgumentArity.ZeroOrOne };
+var workers = new Option<int>("--workers") { Description = "Worker processes to start on this machine; 0 waits for workers that join from elsewhere.", DefaultValueFactory = _ => 2 };
+var minWorkers = new Option<int>("--min-workers") { Description = "Workers that training needs.", DefaultValueFactory = _ => 1 };
+var run = new Option<string?>("--run") { Description = "Folder for what the run leaves. Default: runs/TIME-JOB." };
+var overwrite = new Option<bool>("--overwrite") { Description = "Replace the run that the folder holds." };
+var set = new Option<string[]>("--set") { Description = "Override a key of the job: --set optimizer.learning-rate=0.1", AllowMultipleArgumentsPerToken = false, DefaultValueFactory = _ => [] };
+var device = new Option<string>("--device") { Description = "What the started workers compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
+var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets, for the started workers." };
+var host = new Option<string>("--host") { Description = "Address of this machine that workers reach it at.", DefaultValueFactory = _ => "127.0.0.1" };
+var port = new Option<int>("--port") { Description = "Port of the control plane; 0 for a free one.", DefaultValueFactory = _ => 0 };
+var linkPort = new Option<int>("--link-port") { Description = "Port of the tensor links; 0 for a free one.", DefaultValueFactory = _ => 0 };
+var metricsPort = new Option<int>("--metrics-port") { Description = "Port of /metrics, /healthz and /readyz; 0 for a free one.", DefaultValueFactory = _ => 0 };
+foreach (var (option, least, most) in new[] { (workers, 0, 1024), (minWorkers, 1, 1024), (port, 0, 65535), (linkPort, 0, 65535), (metricsPort, 0, 65535) })
+    option.Validators.Add(result =>
+    {
+        if (result.GetValueOrDefault<int>() is var value && (value < least || value > most))
+            result.AddError($"{option.Name} is {value}; allowed: {least} to {most}");
+    });
+
+var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
+{
+    job, workers, minWorkers, run, overwrite, set, device, dataDir, host, port, linkPort, metricsPort,
+};
+train.SetAction((parsed, _) => TrainCommand.RunAsync(new()
+{
+    JobFile = parsed.GetValue(job),
+    Workers = parsed.GetValue(workers),
+    MinWorkers = parsed.GetValue(minWorkers),
+    Run = parsed.GetValue(run),
+    Overwrite = parsed.GetValue(overwrite),
+    Overrides = parsed.GetValue(set) ?? [],
+    Device = parsed.GetRequiredValue(device),
+    DataDirectory = parsed.GetValue(dataDir),
+    Host = parsed.GetRequiredValue(host),
+    Port = parsed.GetValue(port),
+    LinkPort = parsed.GetValue(linkPort),
+    MetricsPort = parsed.GetValue(metricsPort),
+}));
+
+var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train };
+var arguments = root.Parse(args.Length == 0 ? ["train"] : args);
+return arguments.Errors.Count > 0 ? Refuse() : await arguments.InvokeAsync(new() { ProcessTerminationTimeout = null });
+
+int Refuse()
+{
+    foreach (var error in arguments.Errors) Console.Error.WriteLine($"error: {error.Message}");
+    return 2;
+}

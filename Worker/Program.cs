@@ -1,1 +1,33 @@
-return;
+using System.CommandLine;
+using Distributed.Worker;
+
+var coordinator = new Option<string>("--coordinator") { Description = "Address of the coordinator, HOST:PORT.", Required = true };
+var device = new Option<string>("--device") { Description = "What to compute with: auto (CUDA where there is one), cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
+var name = new Option<string?>("--name") { Description = "Name of this worker in plans, logs and metrics. Default: the machine's name and the process id." };
+var host = new Option<string?>("--host") { Description = "Address that the coordinator reaches this worker at. Default: the one that this machine reaches the coordinator from." };
+var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets." };
+var metricsPort = new Option<int>("--metrics-port") { Description = "Port of /metrics, /healthz and /readyz; 0 for a free one.", DefaultValueFactory = _ => 0 };
+var withParent = new Option<bool>("--with-parent") { Description = "End when standard input ends; ignore Ctrl-C. For workers that a coordinator starts." };
+
+var root = new RootCommand("Computes gradients for a coordinator. Example: worker --coordinator 10.0.0.1:4053 --device cuda:0")
+{
+    coordinator, device, name, host, dataDir, metricsPort, withParent,
+};
+root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
+{
+    Coordinator = parsed.GetRequiredValue(coordinator),
+    Device = parsed.GetRequiredValue(device),
+    Name = parsed.GetValue(name),
+    Host = parsed.GetValue(host),
+    DataDirectory = parsed.GetValue(dataDir),
+    MetricsPort = parsed.GetValue(metricsPort),
+    WithParent = parsed.GetValue(withParent),
+}));
+var arguments = root.Parse(args);
+return arguments.Errors.Count > 0 ? Refuse() : await arguments.InvokeAsync(new() { ProcessTerminationTimeout = null });
+
+int Refuse()
+{
+    foreach (var error in arguments.Errors) Console.Error.WriteLine($"error: {error.Message}");
+    return 2;
+}

@@ -6,6 +6,9 @@ namespace Distributed.Shared.Jobs;
 /// <summary>Jobs as YAML: read strictly from what a user wrote, written canonically for the workers.</summary>
 public static class JobFile
 {
+    /// <summary>Characters that a job file may have.</summary>
+    public const int MaxLength = YamlReader.MaxLength;
+
     /// <summary>
     /// Reads a job. Keys that are unknown, given twice, missing or hold what is not allowed are refused, the first of them with its
     /// line, what was found and what is allowed.

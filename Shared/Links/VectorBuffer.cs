@@ -26,6 +26,9 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>
     /// <summary>How the vector lies in it.</summary>
     public VectorLayout Layout => _pool.Layout;
 
+    /// <summary>Whether more than one user holds it, so that it must not be changed.</summary>
+    public bool IsShared => Volatile.Read(ref _users) > 1;
+
     /// <summary>The float vector.</summary>
     public Span<float> Floats => MemoryMarshal.Cast<byte, float>(GetSpan()[..(Layout.Floats * sizeof(float))]);
 

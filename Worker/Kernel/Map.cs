@@ -2,7 +2,6 @@ using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tasks;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Kernel;

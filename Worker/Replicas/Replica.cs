@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using System.Globalization;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using Distributed.Shared.Jobs;

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using Distributed.Shared.Kernel;
 using Distributed.Worker.Data;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;

@@ -1,5 +1,4 @@
 using Distributed.Shared.Kernel;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;

@@ -2,7 +2,6 @@ using Distributed.Shared.Jobs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Models;
 using Distributed.Worker.Optimizers;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;

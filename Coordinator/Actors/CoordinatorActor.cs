@@ -1,0 +1,277 @@
+using System.Text.RegularExpressions;
+using Akka.Actor;
+using Akka.Event;
+using Distributed.Coordinator.Links;
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Actors;
+
+/// <summary>What a run has come to.</summary>
+/// <param name="State">The trained state, as a safetensors file.</param>
+/// <param name="Workers">Workers at the end.</param>
+/// <param name="Generations">Every generation and why it began.</param>
+public sealed record RunResult(byte[] State, int Workers, IReadOnlyList<GenerationStart> Generations);
+
+/// <summary>A run that could not be finished; the message says why, in a user's words.</summary>
+public sealed class RunFailedException(string message) : Exception(message);
+
+/// <summary>What the coordinator's actor works with.</summary>
+/// <param name="Job">The resolved job file, as it goes to the workers.</param>
+/// <param name="LinkHost">Address that workers reach the links at.</param>
+/// <param name="Star">The data plane.</param>
+/// <param name="Recorder">What people see.</param>
+/// <param name="Result">Receives the outcome.</param>
+public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, TaskCompletionSource<RunResult> Result);
+
+/// <summary>What the coordinator's process tells its actor; never leaves the process.</summary>
+public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
+{
+    /// <summary>A worker's link is closed.</summary>
+    public sealed record LinkClosed(string Worker, string Reason) : CoordinatorNotice;
+
+    /// <summary>A worker process that this coordinator started has ended by itself.</summary>
+    public sealed record LocalWorkerEnded(string Worker, string Reason) : CoordinatorNotice;
+
+    /// <summary>The result has arrived.</summary>
+    public sealed record StateCollected(byte[] State) : CoordinatorNotice;
+
+    /// <summary>The workers had time enough to end.</summary>
+    public sealed record Overdue : CoordinatorNotice;
+}
+
+/// <summary>Between messages and <see cref="ClusterProtocol"/>: translates what comes into events, and carries out its effects.</summary>
+public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
+{
+    private static readonly TimeSpan _farewell = TimeSpan.FromSeconds(5);
+
+    private readonly CoordinatorContext _run;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly Dictionary<string, (IActorRef Ref, string Device)> _workers = new(StringComparer.Ordinal);
+    private readonly Queue<ClusterEvent> _events = new();
+    private ClusterProtocol _cluster;
+    private RunResult? _result;
+    private bool _isDeciding;
+
+    /// <summary>Runs a job.</summary>
+    /// <param name="cluster">The protocol in its first state.</param>
+    /// <param name="run">What it works with.</param>
+    public CoordinatorActor(ClusterProtocol cluster, CoordinatorContext run)
+    {
+        (_cluster, _run) = (cluster, run);
+        Receive<Register>(Take);
+        Receive<Prepared>(m => FromWorker(worker => Decide(new ClusterEvent.Prepared(worker,
+            new(m.DataFingerprint, m.TrainSamples, m.TestSamples, new(m.Floats, m.Tallies), m.StateBytes, m.InitialDigest)))));
+        Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied))));
+        Receive<Synced>(m => FromWorker(worker => Decide(new ClusterEvent.Synced(worker, m.Generation, m.Applied))));
+        Receive<Distributed.Shared.Protocol.Progress>(m => FromWorker(worker => Enter(worker, m)));
+        Receive<Leave>(m => FromWorker(worker => Decide(new ClusterEvent.Leaving(worker, m.Reason))));
+        Receive<Failed>(m => FromWorker(worker => Lose(worker, m.Reason)));
+        Receive<Terminated>(m => Lose(WorkerOf(m.ActorRef), "its process is gone"));
+        Receive<CoordinatorNotice.LinkClosed>(m => Lose(m.Worker, m.Reason));
+        Receive<CoordinatorNotice.LocalWorkerEnded>(EndLocal);
+        Receive<CoordinatorNotice.StateCollected>(m =>
+        {
+            _result = new(m.State, _cluster.Members.Count, _cluster.Generations);
+            Decide(new ClusterEvent.Collected());
+        });
+    }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <summary>What went wrong took the state with it: better an end than a start from nothing.</summary>
+    protected override void PreRestart(Exception reason, object message) =>
+        _run.Result.TrySetException(new RunFailedException($"the coordinator could not handle {message.GetType().Name}: {reason.Message}"));
+
+    /// <inheritdoc/>
+    protected override void PostStop() => _run.Result.TrySetException(new RunFailedException("the coordinator was stopped"));
+
+    private void Take(Register register)
+    {
+        if (WorkerOf(Sender) is { } known)
+        {
+            Welcome(known);
+            return;
+        }
+        if (register.Version != ProtocolSerializer.Version)
+        {
+            Refuse(Sender, $"it speaks version {register.Version} of the protocol, the coordinator version {ProtocolSerializer.Version}");
+            return;
+        }
+        if (!AllowedName().IsMatch(register.Name))
+        {
+            Refuse(Sender, "its name is not allowed; allowed are 1 to 63 letters, digits, dots, dashes and underscores");
+            return;
+        }
+        var worker = register.Name;
+        for (var i = 2; _workers.ContainsKey(worker); i++) worker = $"{register.Name}-{i}";
+        _workers[worker] = (Context.Watch(Sender), register.Device);
+        _run.Star.Admit(worker);
+        Decide(new ClusterEvent.Registered(worker));
+        Welcome(worker);
+    }
+
+    private void Welcome(string worker) =>
+        Sender.Tell(new Welcome(worker, _run.Job, _run.LinkHost, _run.Star.Port, _run.Star.Token));
+
+    private void Enter(string worker, Distributed.Shared.Protocol.Progress progress)
+    {
+        if (_run.Recorder.Applied(worker, progress.Rounds) is { } wrong)
+        {
+            Fail(wrong);
+            return;
+        }
+        if (progress.Rounds.Length > 0) Decide(new ClusterEvent.Reached(worker, progress.Rounds[^1].Round + 1));
+    }
+
+    private void EndLocal(CoordinatorNotice.LocalWorkerEnded ended)
+    {
+        // Before the first step there is nothing to save: better to say at once what is wrong with this machine.
+        if (_cluster.Generation == 0) Fail($"{ended.Worker} failed: {ended.Reason}");
+        else if (_workers.ContainsKey(ended.Worker)) Lose(ended.Worker, ended.Reason);
+    }
+
+    private void Lose(string? worker, string why)
+    {
+        if (worker is null || !_workers.Remove(worker, out var lost)) return;
+        Context.Unwatch(lost.Ref);
+        _run.Star.Expel(worker, why);
+        _run.Recorder.WorkerGone(worker);
+        Decide(new ClusterEvent.Lost(worker, why));
+    }
+
+    private void Decide(ClusterEvent happened)
+    {
+        _events.Enqueue(happened);
+        // Effects may bring about events of their own, which have their turn when all effects are carried out.
+        if (_isDeciding) return;
+        _isDeciding = true;
+        while (_events.TryDequeue(out var next))
+        {
+            (_cluster, var effects) = _cluster.Handle(next);
+            foreach (var effect in effects) Carry(effect);
+        }
+        _isDeciding = false;
+        foreach (var member in _cluster.Members.Values)
+            if (_workers.TryGetValue(member.Id, out var worker)) _run.Recorder.Worker(member.Id, worker.Device, Doing(member.Status));
+    }
+
+    private void Carry(ClusterEffect effect)
+    {
+        switch (effect)
+        {
+            case ClusterEffect.Refuse refuse:
+                _run.Recorder.Message($"{refuse.Worker} was turned away: {refuse.Reason}");
+                if (_workers.Remove(refuse.Worker, out var refused)) Refuse(Context.Unwatch(refused.Ref), refuse.Reason);
+                _run.Star.Expel(refuse.Worker, refuse.Reason);
+                _run.Recorder.WorkerGone(refuse.Worker);
+                break;
+            case ClusterEffect.Open open:
+                _run.Star.Open(open.Facts, open.Rounds);
+                _run.Recorder.Open(open.Rounds);
+                break;
+            case ClusterEffect.Fence fence:
+                Decide(new ClusterEvent.Fenced(fence.Generation, _run.Star.Fence(fence.Generation)));
+                break;
+            case ClusterEffect.Halt halt:
+                Tell(halt.Worker, new Halt(halt.Generation));
+                break;
+            case ClusterEffect.RepeatAverage repeat:
+                _run.Star.RepeatAverage(repeat.Worker, repeat.Generation);
+                break;
+            case ClusterEffect.Transfer transfer:
+                var (star, receiver, generation) = (_run.Star, transfer.Receiver, transfer.Generation);
+                star.ExpectState(transfer.Donor, generation, (applied, state) => star.SendState(receiver, generation, applied, state));
+                Tell(transfer.Donor, new SendState(generation));
+                break;
+            case ClusterEffect.Begin begin:
+                _run.Star.Begin(begin.Plan);
+                _log.Info("Generation {0} ({1}): from round {2} with {3}", begin.Plan.Generation, _cluster.Generations[^1].Reason,
+                    begin.Plan.FirstRound, string.Join(", ", begin.Plan.Workers));
+                _run.Recorder.Started(begin.Plan.Generation);
+                foreach (var worker in begin.Plan.Workers) Tell(worker, BeginPlan.Of(begin.Plan));
+                break;
+            case ClusterEffect.Dismiss dismiss:
+                Tell(dismiss.Worker, new Dismissed("it has asked to leave"));
+                break;
+            case ClusterEffect.Collect collect:
+                var self = Self;
+                _run.Star.ExpectState(collect.Donor, collect.Generation, (_, state) => self.Tell(new CoordinatorNotice.StateCollected(state)));
+                _run.Recorder.Phase("saving");
+                Tell(collect.Donor, new SendState(collect.Generation));
+                break;
+            case ClusterEffect.Finish:
+                SayGoodbye("the job is done");
+                break;
+            case ClusterEffect.Fail fail:
+                Fail(fail.Reason);
+                break;
+            case ClusterEffect.Announce announce:
+                _run.Recorder.Message(announce.Text);
+                break;
+        }
+    }
+
+    /// <summary>The links stay open until the workers have heard that nothing is wrong.</summary>
+    private void SayGoodbye(string reason)
+    {
+        foreach (var worker in _workers.Keys) Tell(worker, new Dismissed(reason));
+        Timers.StartSingleTimer("farewell", new CoordinatorNotice.Overdue(), _farewell);
+        Become(() =>
+        {
+            Receive<Terminated>(m =>
+            {
+                if (WorkerOf(m.ActorRef) is { } worker) _workers.Remove(worker);
+                EndWhenAlone();
+            });
+            Receive<CoordinatorNotice.Overdue>(_ => _run.Result.TrySetResult(_result!));
+            Receive<Register>(_ => Refuse(Sender, reason));
+            ReceiveAny(_ => { });
+        });
+        EndWhenAlone();
+    }
+
+    private void EndWhenAlone()
+    {
+        if (_workers.Count == 0) _run.Result.TrySetResult(_result!);
+    }
+
+    private void Fail(string reason)
+    {
+        foreach (var worker in _workers.Values) worker.Ref.Tell(new Refused($"the job failed: {reason}"));
+        _run.Result.TrySetException(new RunFailedException(reason));
+        Become(() => ReceiveAny(_ => { }));
+    }
+
+    private void Refuse(IActorRef worker, string reason)
+    {
+        _log.Warning("{0} refused: {1}", worker.Path, reason);
+        worker.Tell(new Refused(reason));
+    }
+
+    private void Tell(string worker, ICoordinatorMessage message)
+    {
+        if (_workers.TryGetValue(worker, out var there)) there.Ref.Tell(message);
+    }
+
+    private void FromWorker(Action<string> handle)
+    {
+        if (WorkerOf(Sender) is { } worker) handle(worker);
+        else Unhandled($"a message from {Sender.Path}, which is no worker of this job");
+    }
+
+    private string? WorkerOf(IActorRef sender) => _workers.FirstOrDefault(w => w.Value.Ref.Equals(sender)).Key;
+
+    private static string Doing(MemberStatus status) => status switch
+    {
+        MemberStatus.Preparing => "preparing",
+        MemberStatus.Ready => "ready",
+        MemberStatus.Halted => "stopped",
+        MemberStatus.Syncing => "catching up",
+        _ => "training",
+    };
+
+    [GeneratedRegex(@"\A[A-Za-z0-9._-]{1,63}\z")]
+    private static partial Regex AllowedName();
+}

@@ -1,0 +1,196 @@
+using Distributed.Coordinator.Progress;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Runs;
+
+/// <summary>
+/// Turns what the workers report into what people see: the history, the progress, the numbers of the report. Called by one
+/// actor, one call at a time.
+/// </summary>
+public sealed class RunRecorder : IDisposable
+{
+    private readonly Job _job;
+    private readonly IProgressView _view;
+    private readonly TimeProvider _time;
+    private readonly HistoryWriter _history;
+    private readonly List<HistoryRow> _rows = [];
+    private readonly List<EpochResult> _evaluations = [];
+    private readonly Dictionary<string, RoundReport> _lastReports = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, WorkerProgress> _workers = new(StringComparer.Ordinal);
+    private Rounds? _rounds;
+    private RunLedger? _ledger;
+    private string _phase = "waiting for workers";
+    private DateTimeOffset _startedAt;
+    private (double Loss, int Samples) _epoch;
+    private double _trainLoss;
+    private (long At, long Step) _speedMark;
+    private double _samplesPerSecond;
+
+    /// <summary>Records into this folder.</summary>
+    public RunRecorder(RunFolder folder, Job job, IProgressView view, TimeProvider time)
+    {
+        (_job, _view, _time) = (job, view, time);
+        _history = new(folder.HistoryFile);
+        _startedAt = time.GetUtcNow();
+    }
+
+    /// <summary>Every applied step.</summary>
+    public IReadOnlyList<HistoryRow> History => _rows;
+
+    /// <summary>Every evaluation.</summary>
+    public IReadOnlyList<EpochResult> Evaluations => _evaluations;
+
+    /// <summary>The sizes of the job are known.</summary>
+    public void Open(Rounds rounds) => (_rounds, _ledger) = (rounds, new(rounds));
+
+    /// <summary>A plan is in force; the first one starts the clock.</summary>
+    public void Started(int generation)
+    {
+        if (generation == 1) _startedAt = _time.GetUtcNow();
+        _phase = "training";
+        _speedMark = (_time.GetTimestamp(), _rows.Count);
+        Show();
+    }
+
+    /// <summary>Something a person wants to know.</summary>
+    public void Message(string line) => _view.Message(line);
+
+    /// <summary>What the cluster as a whole does now, in a word or two.</summary>
+    public void Phase(string phase)
+    {
+        _phase = phase;
+        Show();
+    }
+
+    /// <summary>A worker, as the coordinator sees it.</summary>
+    public void Worker(string worker, string device, string doing)
+    {
+        _workers[worker] = (_workers.GetValueOrDefault(worker) ?? new(worker, device, doing, 0, 0, 0, 0, 0)) with { Device = device, Doing = doing };
+        Show();
+    }
+
+    /// <summary>A worker is gone.</summary>
+    public void WorkerGone(string worker)
+    {
+        _workers.Remove(worker);
+        _lastReports.Remove(worker);
+        Show();
+    }
+
+    /// <summary>A worker reports applied rounds.</summary>
+    /// <returns>What is wrong with them, in a user's words; null if nothing is.</returns>
+    public string? Applied(string worker, IEnumerable<RoundReport> reports)
+    {
+        foreach (var report in reports)
+        {
+            if (_ledger is null) return $"{worker} reports rounds before it was prepared";
+            if (_ledger.Enter(worker, report, out var round) is { } wrong) return wrong;
+            _lastReports[worker] = report;
+            if (round is { } first) Enter(first, report);
+        }
+        if (_workers.TryGetValue(worker, out var row) && _lastReports.TryGetValue(worker, out var last)) _workers[worker] = WithShares(row, last);
+        if (_workers.Count > 0) _ledger?.Forget(_workers.Keys);
+        Show();
+        return null;
+    }
+
+    /// <summary>The numbers of the run.</summary>
+    public RunReport Report(string jobName, string parametersSha256, int workers, int generations)
+    {
+        var finished = _time.GetUtcNow();
+        var seconds = (finished - _startedAt).TotalSeconds;
+        var last = _evaluations.Count > 0 ? _evaluations[^1] : null;
+        return new()
+        {
+            Job = jobName,
+            StartedAt = _startedAt,
+            FinishedAt = finished,
+            Seconds = seconds,
+            Steps = _rows.Count,
+            Epochs = _job.Epochs,
+            StepsPerSecond = _rows.Count / seconds,
+            SamplesExpected = _ledger!.SamplesExpected,
+            SamplesApplied = _ledger.SamplesApplied,
+            TrainLoss = _trainLoss,
+            TestLoss = last?.TestLoss,
+            TestAccuracy = last?.TestAccuracy,
+            ParametersSha256 = parametersSha256,
+            Workers = workers,
+            Generations = generations,
+        };
+    }
+
+    /// <summary>Closes the history.</summary>
+    public void Dispose() => _history.Dispose();
+
+    private void Enter(Round round, RoundReport report)
+    {
+        var loss = report.Tallies[Tally.Loss];
+        if (round.Kind == RoundKind.Evaluate)
+        {
+            _evaluations.Add(new()
+            {
+                Epoch = round.Epoch + 1,
+                Step = round.Step,
+                TestLoss = loss / round.Samples,
+                TestAccuracy = report.Tallies[Tally.FirstMetric] / round.Samples,
+            });
+            return;
+        }
+        _epoch = round.First == 0 ? (loss, round.Samples) : (_epoch.Loss + loss, _epoch.Samples + round.Samples);
+        _trainLoss = _epoch.Loss / _epoch.Samples;
+        var times = report.Times;
+        var row = new HistoryRow
+        {
+            Step = round.Step + 1,
+            Epoch = round.Epoch + 1,
+            Loss = loss / round.Samples,
+            LearningRate = report.LearningRate,
+            GradientNorm = report.GradientNorm,
+            SamplesPerSecond = round.Samples / (times.Compute + times.Send + times.Wait + times.Apply),
+        };
+        _rows.Add(row);
+        _history.Write(row);
+    }
+
+    private static WorkerProgress WithShares(WorkerProgress worker, RoundReport report)
+    {
+        var times = report.Times;
+        var total = Math.Max(times.Compute + times.Send + times.Wait + times.Apply, double.Epsilon);
+        return worker with
+        {
+            ComputeShare = times.Compute / total,
+            SendShare = times.Send / total,
+            WaitShare = times.Wait / total,
+            ApplyShare = times.Apply / total,
+            MicroBatches = report.MicroBatches,
+        };
+    }
+
+    private void Show()
+    {
+        _history.Flush();
+        var step = (long)_rows.Count;
+        var elapsed = _time.GetElapsedTime(_speedMark.At).TotalSeconds;
+        if (elapsed > 1 && step > _speedMark.Step)
+        {
+            _samplesPerSecond = (step - _speedMark.Step) * (double)_job.Batch / elapsed;
+            _speedMark = (_time.GetTimestamp(), step);
+        }
+        _view.Update(new()
+        {
+            Phase = _phase,
+            Epoch = _rows.Count > 0 ? _rows[^1].Epoch : 0,
+            Epochs = _job.Epochs,
+            Step = step,
+            Steps = _rounds?.Steps ?? 0,
+            Loss = _rows.Count > 0 ? _rows[^1].Loss : null,
+            TestAccuracy = _evaluations.Count > 0 ? _evaluations[^1].TestAccuracy : null,
+            SamplesPerSecond = _samplesPerSecond,
+            TimeLeft = _samplesPerSecond > 0 && _rounds is { } rounds ? TimeSpan.FromSeconds((rounds.Steps - step) * _job.Batch / _samplesPerSecond) : null,
+            Workers = [.. _workers.Values],
+        });
+    }
+}

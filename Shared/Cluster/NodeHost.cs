@@ -1,0 +1,47 @@
+using Akka.Actor;
+using Akka.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Distributed.Shared.Cluster;
+
+/// <summary>The host of a process of the cluster: an actor system and logs. Signals are the caller's business.</summary>
+public static class NodeHost
+{
+    /// <summary>Builds a host that joins the cluster when it starts.</summary>
+    /// <param name="host">Address that others reach this process at.</param>
+    /// <param name="port">Port of the control plane, 0 for a free one.</param>
+    /// <param name="role">Role of this process.</param>
+    /// <param name="seed">HOST:PORT of the coordinator; none for the coordinator itself.</param>
+    /// <param name="logging">Where logs go.</param>
+    public static IHost Build(string host, int port, string role, string? seed, Action<ILoggingBuilder> logging)
+    {
+        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        builder.Services.AddSingleton<IHostLifetime, NoSignals>();
+        logging(builder.Logging);
+        builder.Services.AddAkka(ClusterNode.SystemName, akka => akka
+            .ConfigureLoggers(loggers =>
+            {
+                loggers.ClearLoggers();
+                loggers.LogLevel = Akka.Event.LogLevel.InfoLevel;
+                loggers.AddLoggerFactory();
+            })
+            .AddClusterNode(host, port, role, seed));
+        return builder.Build();
+    }
+
+    /// <summary>Address of the control plane, HOST:PORT, once the host has started.</summary>
+    public static string AddressOf(ActorSystem system)
+    {
+        var address = Akka.Cluster.Cluster.Get(system).SelfAddress;
+        return $"{address.Host}:{address.Port}";
+    }
+
+    private sealed class NoSignals : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

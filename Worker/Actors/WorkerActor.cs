@@ -1,0 +1,198 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Event;
+using Distributed.Shared.Cluster;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
+using Distributed.Worker.Data;
+using Distributed.Worker.Links;
+using Distributed.Worker.Replicas;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Actors;
+
+/// <summary>What a worker process is started with.</summary>
+/// <param name="Name">Name it would like to have.</param>
+/// <param name="Coordinator">HOST:PORT of the coordinator.</param>
+/// <param name="Device">Where it computes.</param>
+/// <param name="Data">Where it looks for data.</param>
+public sealed record WorkerOptions(string Name, string Coordinator, Device Device, DataOptions Data);
+
+/// <summary>How a worker ended.</summary>
+/// <param name="ExitCode">0 done, 1 failed.</param>
+/// <param name="Reason">In a user's words.</param>
+public sealed record WorkerEnd(int ExitCode, string Reason);
+
+/// <summary>
+/// Between the coordinator's messages and the replica's thread. Joining: offers itself until it is taken in. Preparing: the
+/// replica loads data and model, then the link is connected. Training: passes on what either side says.
+/// </summary>
+public sealed class WorkerActor : ReceiveActor, IWithTimers
+{
+    private static readonly TimeSpan _retry = TimeSpan.FromSeconds(1);
+
+    private readonly WorkerOptions _options;
+    private readonly TaskCompletionSource<WorkerEnd> _end;
+    private readonly Action<RoundReport> _applied;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly CancellationTokenSource _stopping = new();
+    private IActorRef _coordinator = ActorRefs.Nobody;
+    private Welcome _welcome = null!;
+    private ulong _job;
+    private ReplicaThread? _replica;
+
+    /// <summary>Within this process alone.</summary>
+    private abstract record Local : INoSerializationVerificationNeeded
+    {
+        public sealed record Offer : Local;
+        public sealed record MemberOfCluster : Local;
+        public sealed record ReplicaPrepared(WorkerFacts Facts, VectorPool Pool) : Local;
+        public sealed record ReplicaFailed(string Reason) : Local;
+        public sealed record Linked(WorkerLink Link, WorkerFacts Facts) : Local;
+        public sealed record LinkLost(string Reason) : Local;
+    }
+
+    /// <summary>One worker of this process.</summary>
+    /// <param name="options">What it was started with.</param>
+    /// <param name="end">Receives how it ended.</param>
+    /// <param name="applied">Is told every applied round.</param>
+    public WorkerActor(WorkerOptions options, TaskCompletionSource<WorkerEnd> end, Action<RoundReport> applied)
+    {
+        (_options, _end, _applied) = (options, end, applied);
+        Joining();
+    }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc/>
+    protected override void PreStart()
+    {
+        var self = Self;
+        Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(new Local.MemberOfCluster()));
+    }
+
+    /// <summary>What went wrong took the state with it: better an end than a start from nothing.</summary>
+    protected override void PreRestart(Exception reason, object message)
+    {
+        _end.TrySetResult(new(1, $"the worker could not handle {message.GetType().Name}: {reason.Message}"));
+        PostStop();
+    }
+
+    /// <inheritdoc/>
+    protected override void PostStop()
+    {
+        _stopping.Cancel();
+        _replica?.Dispose();
+        _end.TrySetResult(new(1, "the worker was stopped"));
+    }
+
+    private void Joining()
+    {
+        Receive<Local.MemberOfCluster>(_ => Timers.StartPeriodicTimer("offer", new Local.Offer(), TimeSpan.Zero, _retry));
+        Receive<Local.Offer>(_ => Context
+            .ActorSelection($"akka.tcp://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}")
+            .Tell(new Register(ProtocolSerializer.Version, _options.Name, $"{_options.Device}")));
+        Receive<Welcome>(Enter);
+        ReceiveEnds();
+    }
+
+    private void Enter(Welcome welcome)
+    {
+        Timers.Cancel("offer");
+        _coordinator = Context.Watch(Sender);
+        _welcome = welcome;
+        Job job;
+        try
+        {
+            job = JobFile.Parse(welcome.Job, "the coordinator's job");
+        }
+        catch (JobException error)
+        {
+            Fail($"the coordinator sent a job that this version does not understand: {error.Message}");
+            return;
+        }
+        _job = JobFile.Fingerprint(job);
+        _log.Info("Taken in as {0}: {1} on {2}, model {3}", welcome.Worker, job.Task, job.Data, job.Model);
+        var self = Self;
+        _replica = new(welcome.Worker, job, _options.Data, _options.Device, new Observer(self), reason => self.Tell(new Local.LinkLost(reason)));
+        Become(Preparing);
+    }
+
+    private void Preparing()
+    {
+        Receive<Local.ReplicaPrepared>(prepared =>
+        {
+            _log.Info("Prepared: {0} training and {1} test samples, {2} numbers a contribution",
+                prepared.Facts.TrainSamples, prepared.Facts.TestSamples, prepared.Facts.Layout.Floats);
+            ConnectAsync(prepared).PipeTo(Self, failure: error => new Local.ReplicaFailed(error.Message));
+        });
+        Receive<Local.Linked>(linked =>
+        {
+            _replica!.Attach(linked.Link);
+            var facts = linked.Facts;
+            _coordinator.Tell(new Prepared(facts.DataFingerprint, facts.TrainSamples, facts.TestSamples,
+                facts.Layout.Floats, facts.Layout.Tallies, facts.StateBytes, facts.InitialDigest));
+            Become(Training);
+        });
+        Receive<Welcome>(_ => { });
+        ReceiveEnds();
+    }
+
+    private async Task<Local> ConnectAsync(Local.ReplicaPrepared prepared)
+    {
+        var link = new WorkerLink(_job, prepared.Pool, prepared.Facts.StateBytes, _replica!);
+        await link.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, _welcome.Token, _welcome.Worker, _stopping.Token);
+        return new Local.Linked(link, prepared.Facts);
+    }
+
+    private void Training()
+    {
+        Receive<Halt>(halt => _replica!.Post(new ReplicaEvent.HaltAsked(halt.Generation)));
+        Receive<BeginPlan>(begin =>
+        {
+            _log.Info("Generation {0}: from round {1}, {2} worker(s)", begin.Generation, begin.FirstRound, begin.Workers.Length);
+            _replica!.Post(new ReplicaEvent.PlanBegan(begin.ToPlan()));
+        });
+        Receive<SendState>(send => _replica!.SendState(send.Generation));
+        Receive<Progress>(progress =>
+        {
+            foreach (var round in progress.Rounds) _applied(round);
+            _coordinator.Tell(progress);
+        });
+        Receive<IWorkerMessage>(_coordinator.Tell);
+        ReceiveEnds();
+    }
+
+    private void ReceiveEnds()
+    {
+        Receive<Refused>(refused => End(1, $"the coordinator turned this worker away: {refused.Reason}"));
+        Receive<Dismissed>(dismissed => End(0, dismissed.Reason));
+        Receive<Local.ReplicaFailed>(failed => Fail(failed.Reason));
+        Receive<Local.LinkLost>(lost => Fail($"the link to the coordinator was lost: {lost.Reason}"));
+        Receive<Terminated>(_ => End(1, "the coordinator is gone"));
+    }
+
+    private void Fail(string reason)
+    {
+        _coordinator.Tell(new Failed(reason));
+        End(1, reason);
+    }
+
+    private void End(int exitCode, string reason)
+    {
+        _end.TrySetResult(new(exitCode, reason));
+        Context.Stop(Self);
+    }
+
+    /// <summary>What the replica's thread says, as messages to this actor.</summary>
+    private sealed class Observer(IActorRef actor) : IReplicaObserver
+    {
+        public void Prepared(WorkerFacts facts, VectorPool pool) => actor.Tell(new Local.ReplicaPrepared(facts, pool));
+        public void Halted(int generation, long applied) => actor.Tell(new Halted(generation, applied));
+        public void Synced(int generation, long applied) => actor.Tell(new Synced(generation, applied));
+        public void Applied(IReadOnlyList<RoundReport> rounds) => actor.Tell(new Progress([.. rounds]));
+        public void Failed(string reason) => actor.Tell(new Local.ReplicaFailed(reason));
+    }
+}

@@ -1,0 +1,135 @@
+using System.Net;
+using System.Net.Sockets;
+using Akka.Actor;
+using Distributed.Shared.Cluster;
+using Distributed.Worker.Actors;
+using Distributed.Worker.Replicas;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Distributed.Worker;
+
+/// <summary>The command line of a worker.</summary>
+public sealed record WorkerArguments
+{
+    /// <summary>HOST:PORT of the coordinator.</summary>
+    public required string Coordinator { get; init; }
+
+    /// <summary>What to compute with.</summary>
+    public required string Device { get; init; }
+
+    /// <summary>Name it would like to have.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Address that others reach it at.</summary>
+    public string? Host { get; init; }
+
+    /// <summary>Folder with data sets.</summary>
+    public string? DataDirectory { get; init; }
+
+    /// <summary>Port of the metrics; 0 for a free one.</summary>
+    public int MetricsPort { get; init; }
+
+    /// <summary>Whether it ends with the process that started it.</summary>
+    public bool WithParent { get; init; }
+}
+
+/// <summary>A worker from its start to its end.</summary>
+public static class WorkerProcess
+{
+    private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(5);
+
+    /// <summary>Runs a worker.</summary>
+    /// <returns>Exit code: 0 done, 1 failed, 2 bad input.</returns>
+    public static async Task<int> RunAsync(WorkerArguments arguments)
+    {
+        if (arguments.WithParent) EndWithParent();
+        if (!TryParse(arguments.Coordinator, out var coordinator)) return Fail(2, $"--coordinator is '{arguments.Coordinator}'; allowed: HOST:PORT");
+        TorchSharp.torch.Device device;
+        try
+        {
+            device = Devices.Resolve(arguments.Device);
+        }
+        catch (DeviceException error)
+        {
+            return Fail(2, error.Message);
+        }
+        using var signals = new Signals(onInterrupt: !arguments.WithParent);
+        try
+        {
+            var ownHost = arguments.Host ?? await OwnAddressTowardsAsync(coordinator, signals.Stopping);
+            using var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
+                logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")));
+            await host.StartAsync(signals.Stopping);
+            var end = new TaskCompletionSource<WorkerEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
+            Action<Distributed.Shared.Protocol.RoundReport> applied = _ => { };
+            var options = new WorkerOptions(arguments.Name ?? DefaultName(), arguments.Coordinator, device, new() { DataDirectory = arguments.DataDirectory });
+            host.Services.GetRequiredService<ActorSystem>()
+                .ActorOf(Props.Create(() => new WorkerActor(options, end, applied)), ClusterNode.WorkerActor);
+            using var stopping = signals.Stopping.Register(() => end.TrySetResult(new(0, "told to stop")));
+            var (exitCode, reason) = await end.Task;
+            await StopAsync(host);
+            if (exitCode != 0) return Fail(exitCode, reason);
+            Console.WriteLine($"Done: {reason}.");
+            return 0;
+        }
+        catch (Exception error) when (error is SocketException or OperationCanceledException)
+        {
+            return Fail(1, $"the coordinator at {arguments.Coordinator} cannot be reached: {error.Message}");
+        }
+    }
+
+    /// <summary>Leaves the cluster, but not at any price.</summary>
+    private static async Task StopAsync(IHost host)
+    {
+        using var timeout = new CancellationTokenSource(_stopTimeout);
+        try
+        {
+            await host.StopAsync(timeout.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            Console.WriteLine($"The cluster was left without a farewell: it took more than {_stopTimeout.TotalSeconds} s.");
+        }
+    }
+
+    private static int Fail(int exitCode, string reason)
+    {
+        Console.Error.WriteLine($"error: {reason}");
+        return exitCode;
+    }
+
+    private static bool TryParse(string address, out DnsEndPoint endPoint)
+    {
+        var colon = address.LastIndexOf(':');
+        var isAddress = colon > 0 && ushort.TryParse(address[(colon + 1)..], out var port) && port > 0;
+        endPoint = isAddress ? new(address[..colon], int.Parse(address[(colon + 1)..])) : new("none", 1);
+        return isAddress;
+    }
+
+    /// <summary>Connecting a datagram socket sends nothing; it only chooses the way.</summary>
+    private static async Task<string> OwnAddressTowardsAsync(DnsEndPoint coordinator, CancellationToken cancellation)
+    {
+        using var socket = new Socket(SocketType.Dgram, ProtocolType.Udp);
+        await socket.ConnectAsync(coordinator, cancellation);
+        var address = ((IPEndPoint)socket.LocalEndPoint!).Address;
+        return (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
+    }
+
+    private static string DefaultName() =>
+        $"{string.Concat(Environment.MachineName.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : '-')).TrimEnd()}-{Environment.ProcessId}";
+
+    /// <summary>The coordinator holds the other end of standard input, and the system closes it however the coordinator ends.</summary>
+    private static void EndWithParent() => new Thread(() =>
+    {
+        using var input = Console.OpenStandardInput();
+        var buffer = new byte[256];
+        while (input.Read(buffer) > 0)
+        {
+            // Nothing is said on it.
+        }
+        Environment.Exit(1);
+    })
+    { IsBackground = true, Name = "parent" }.Start();
+}
