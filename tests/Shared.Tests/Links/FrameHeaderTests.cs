@@ -30,7 +30,7 @@ public sealed class FrameHeaderTests
     });
 
     [Fact]
-    public void A_payload_of_another_frame_is_noticed() => Gen.Select(_anyFrame, _anyFrame).Where((a, b) => !a.Bytes.SequenceEqual(b.Bytes)).Sample((a, b) =>
+    public void A_payload_of_another_frame_is_noticed() => Gen.Select(_anyFrame, _anyFrame).Sample((a, b) =>
     {
         byte[] mixed = [.. a.Bytes[..FrameHeader.Size], .. b.Bytes[FrameHeader.Size..]];
         if (!mixed.SequenceEqual(a.Bytes)) Assert.Throws<LinkException>(() => Verify(mixed));
@@ -53,13 +53,14 @@ public sealed class FrameHeaderTests
         }, iter: 10_000);
 
     [Fact]
-    public void The_length_of_a_payload_is_capped() => Gen.OneOf(Gen.Int, Gen.Int[-2, 2], Gen.Int[FrameHeader.MaxLength - 2, FrameHeader.MaxLength + 2]).Sample(length =>
-    {
-        var bytes = FrameGen.Bytes(FrameGen.Numbered(0, 0), []);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(40), length);
-        if (length is >= 0 and <= FrameHeader.MaxLength) Assert.Equal(length, FrameHeader.Read(bytes).Length);
-        else Assert.Contains($"{length} bytes", Assert.Throws<LinkException>(() => FrameHeader.Read(bytes)).Message, StringComparison.Ordinal);
-    });
+    public void The_length_of_a_payload_is_capped() =>
+        Gen.OneOf(Gen.Int, Gen.Int[-2, 2], Gen.Int[FrameHeader.MaxLength - 2, FrameHeader.MaxLength + 2]).Sample(length =>
+        {
+            var bytes = FrameGen.Bytes(FrameGen.Numbered(0, 0), []);
+            BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(40), length);
+            if (length is >= 0 and <= FrameHeader.MaxLength) Assert.Equal(length, FrameHeader.Read(bytes).Length);
+            else Assert.Contains($"{length} bytes", Assert.Throws<LinkException>(() => FrameHeader.Read(bytes)).Message, StringComparison.Ordinal);
+        });
 
     [Fact]
     public void Another_version_is_refused_with_both_versions_named()
