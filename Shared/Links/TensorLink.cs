@@ -72,14 +72,20 @@ public sealed class TensorLink : IDisposable
     /// <summary>Moves frames both ways until the link is closed; never throws.</summary>
     public async Task RunAsync()
     {
-        await Task.WhenAll(Guard(ReadAsync), Guard(WriteAsync)).ConfigureAwait(false);
+        // On threads of their own: frames that are there already would be read on the caller's, before anything is written.
+        await Task.WhenAll(Task.Run(() => Guard(ReadAsync)), Task.Run(() => Guard(WriteAsync))).ConfigureAwait(false);
+        // Close may still be on its way in another thread; what is queued after this would be held for good.
+        _outbound.Writer.TryComplete();
         while (_outbound.Reader.TryRead(out var left)) left.Owner?.Release();
         _receiver.Closed(this, _reason ?? "closed");
     }
 
     /// <summary>Queues a frame. The owner is held until it is sent. After the link has closed, frames go nowhere.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The payload has not the length in the header, or more than <see cref="FrameHeader.MaxLength"/>.</exception>
     public void Send(in FrameHeader header, ReadOnlyMemory<byte> payload, VectorBuffer? owner = null)
     {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, header.Length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(payload.Length, FrameHeader.MaxLength);
         if (_outbound.Writer.TryWrite(new(header, payload, owner?.Hold()))) return;
         owner?.Release();
         Close($"more than {MaxQueuedFrames} frames wait for {Peer}");

@@ -52,20 +52,29 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>
     /// <summary>One more user.</summary>
     public VectorBuffer Hold()
     {
-        if (Interlocked.Increment(ref _users) < 2) throw new InvalidOperationException("a buffer that nobody holds cannot be shared");
-        return this;
+        if (Interlocked.Increment(ref _users) > 1) return this;
+        // A failed hold leaves no trace, or the next release would put the buffer into its pool a second time.
+        Interlocked.Decrement(ref _users);
+        throw new InvalidOperationException("a buffer that nobody holds cannot be shared");
     }
 
     /// <summary>One user less; the last one gives it back to the pool.</summary>
     public void Release()
     {
         var left = Interlocked.Decrement(ref _users);
-        if (left < 0) throw new InvalidOperationException("a buffer was released more often than held");
         if (left == 0) _pool.Return(this);
+        if (left >= 0) return;
+        Interlocked.Increment(ref _users);
+        throw new InvalidOperationException("a buffer was released more often than held");
     }
 
     /// <inheritdoc/>
-    public override Span<byte> GetSpan() => new(_start, Layout.Bytes);
+    /// <exception cref="ObjectDisposedException">Nobody holds it and its pool is gone.</exception>
+    public override Span<byte> GetSpan()
+    {
+        ObjectDisposedException.ThrowIf(_start == null, this);
+        return new(_start, Layout.Bytes);
+    }
 
     /// <inheritdoc/>
     public override MemoryHandle Pin(int elementIndex = 0) => new(_start + elementIndex);

@@ -43,7 +43,8 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system) : SerializerW
     /// <exception cref="SerializationException">The bytes are none of the known messages.</exception>
     public override object FromBinary(byte[] bytes, string manifest)
     {
-        if (!_contracts.TryGetValue(manifest, out var contract))
+        // Akka hands over null where the sender has put in none.
+        if (!_contracts.TryGetValue(manifest ?? "", out var contract))
             throw new SerializationException($"a message of the unknown kind '{manifest}' was refused");
         try
         {

@@ -86,7 +86,8 @@ public sealed class StarReduction
         if (frame.Round < round.Number) return FrameVerdict.Stale;
         if (frame.Round > round.Number) return Violation($"round {frame.Round} while round {round.Number} is in progress", out why);
         if (!_covers.TryGetValue(worker, out var cover)) return Violation($"{worker} has no part in generation {Generation}", out why);
-        if (frame.Kind == FrameKind.Present) return cover.Count == 0 ? FrameVerdict.Accept : Violation($"{worker} has micro-batches to send", out why);
+        if (frame.Kind == FrameKind.Present) return JudgePresent(worker, cover, frame, out why);
+        if (frame.Kind != FrameKind.Contribution) return Violation($"a frame of kind {frame.Kind} in a round", out why);
         if (!cover.Contains(frame.Node)) return Violation($"{frame.Node} is not for {worker} to send", out why);
         if (frame.Slice < _layout.FirstSlice(round.Kind) || frame.Slice >= _layout.Slices)
             return Violation($"slice {frame.Slice} of {_layout.Slices} in a round of kind {round.Kind}", out why);
@@ -122,6 +123,13 @@ public sealed class StarReduction
         Completed++;
         BeginRound();
         return true;
+    }
+
+    private static FrameVerdict JudgePresent(string worker, HashSet<TreeNode> cover, in FrameHeader frame, out string why)
+    {
+        why = "";
+        if (cover.Count > 0) return Violation($"{worker} has micro-batches to send", out why);
+        return frame.Length == 0 ? FrameVerdict.Accept : Violation($"{frame.Kind} with {frame.Length} bytes", out why);
     }
 
     private void BeginRound()

@@ -1,0 +1,26 @@
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Shared.Tests.Protocol;
+
+/// <summary>One of each message, with every member filled in.</summary>
+internal static class ControlMessages
+{
+    public static readonly IReadOnlyList<IControlMessage> Samples =
+    [
+        new Register(ProtocolSerializer.Version, "worker-1", "CPU, 2 threads"),
+        new Welcome("worker-1", "task: digits\n", "10.0.0.1", 4711, [1, 2, 3, 255]),
+        new Refused("the job is over"),
+        new Prepared("a1b2", 60_000, 10_000, 101_770, 4, 407_080, "c3d4"),
+        new Halt(3),
+        new Halted(3, 1L << 40),
+        new Synced(3, 17),
+        new BeginPlan(4, 17, 1000, ["worker-1", "worker-2"]),
+        new SendState(4),
+        new Progress([new(17, "e5f6", [32, 1.25, -0.0, double.NaN], 0.01, 2.5, 4, new(0.1, 0.2, 0.3, 0.4)), new(18, "", [], 0, 0, 0, default)]),
+        new Leave("asked to"),
+        new Failed("no data"),
+        new Dismissed("done"),
+    ];
+
+    public static readonly Gen<IControlMessage> Any = Gen.OneOfConst([.. Samples]);
+}

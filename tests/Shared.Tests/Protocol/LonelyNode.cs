@@ -1,0 +1,31 @@
+using Akka.Actor;
+using Akka.Hosting;
+using Distributed.Shared.Cluster;
+using Distributed.Shared.Protocol;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Distributed.Shared.Tests.Protocol;
+
+/// <summary>An actor system set up as coordinators and workers are, on this machine and in no cluster.</summary>
+public sealed class LonelyNode : IAsyncLifetime
+{
+    private readonly IHost _host = new HostBuilder()
+        .ConfigureServices(services => services.AddAkka(ClusterNode.SystemName, akka => akka
+            .AddClusterNode("127.0.0.1", 0, ClusterNode.WorkerRole, seed: null)
+            .ConfigureLoggers(loggers => loggers.ClearLoggers())))
+        .Build();
+
+    public ExtendedActorSystem System => (ExtendedActorSystem)_host.Services.GetRequiredService<ActorSystem>();
+
+    /// <summary>The serializer that this system has for our messages.</summary>
+    public ProtocolSerializer Serializer => (ProtocolSerializer)System.Serialization.FindSerializerForType(typeof(IControlMessage));
+
+    public async ValueTask InitializeAsync() => await _host.StartAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _host.StopAsync();
+        _host.Dispose();
+    }
+}

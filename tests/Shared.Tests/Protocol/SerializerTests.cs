@@ -1,0 +1,162 @@
+using System.Reflection;
+using System.Runtime.Serialization;
+using Distributed.Shared.Protocol;
+using MessagePack;
+
+namespace Distributed.Shared.Tests.Protocol;
+
+public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
+{
+    private readonly ProtocolSerializer _serializer = node.Serializer;
+
+    /// <summary>Manifest and bytes of a good message.</summary>
+    private Gen<(string Manifest, byte[] Bytes)> Good => ControlMessages.Any.Select(m => (_serializer.Manifest(m), _serializer.ToBinary(m)));
+
+    [Fact]
+    public void Every_message_has_a_sample() =>
+        Assert.Equal(ProtocolSerializer.Messages.Select(t => t.Name).Order(), ControlMessages.Samples.Select(m => m.GetType().Name).Order());
+
+    [Fact]
+    public void Every_message_goes_through_this_serializer_and_no_other() => Assert.All(ControlMessages.Samples, message =>
+    {
+        Assert.IsType<ProtocolSerializer>(node.System.Serialization.FindSerializerFor(message));
+        Assert.IsType<ProtocolSerializer>(node.System.Serialization.FindSerializerForType(message.GetType()));
+    });
+
+    [Fact]
+    public void Every_message_comes_back_as_it_went() => Assert.All(ControlMessages.Samples, message =>
+    {
+        var bytes = node.System.Serialization.Serialize(message);
+        var back = node.System.Serialization.Deserialize(bytes, ProtocolSerializer.SerializerId, _serializer.Manifest(message));
+        Assert.Equivalent(message, back, strict: true);
+        Assert.Equal(bytes, node.System.Serialization.Serialize(back));
+    });
+
+    [Fact]
+    public void No_message_may_lack_a_reference() => Assert.All(ProtocolSerializer.Messages.Append(typeof(RoundReport)), type =>
+    {
+        var context = new NullabilityInfoContext();
+        Assert.All(type.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly), property =>
+            Assert.Equal(NullabilityState.NotNull, context.Create(property).ReadState));
+    });
+
+    [Fact]
+    public void Nil_in_place_of_any_value_is_refused() => Good.Sample((manifest, bytes) =>
+        Assert.All(Values(bytes), value => AssertRefused(Replace(bytes, value, [MessagePackCode.Nil]), manifest)));
+
+    [Fact]
+    public void A_missing_reference_is_refused()
+    {
+        // The last member is a reference, and the array is one shorter.
+        AssertRefused([0x90], nameof(Refused));
+        AssertRefused([0x92, 0x01, 0xA1, (byte)'a'], nameof(Register));
+        AssertRefused([0x93, 0x01, 0x02, 0x03], nameof(BeginPlan));
+        AssertRefused([0x90], nameof(Progress));
+        AssertRefused([0x91, 0x91, 0x92, 0x01, 0xA1, (byte)'a'], nameof(Progress));
+    }
+
+    [Fact]
+    public void An_unknown_manifest_is_refused()
+    {
+        var known = ProtocolSerializer.Messages.Select(t => t.Name).ToHashSet();
+        Gen.Select(Gen.String, Good).Where((manifest, _) => !known.Contains(manifest))
+            .Sample((manifest, good) => AssertRefused(good.Bytes, manifest));
+        string[] close = ["", "register", "Register ", nameof(IControlMessage), nameof(RoundReport), typeof(Register).AssemblyQualifiedName!];
+        Assert.All(close, manifest => Assert.Contains($"'{manifest}'", AssertRefused([0x90], manifest), StringComparison.Ordinal));
+        AssertRefused([0x90], null!);
+    }
+
+    [Fact]
+    public void Truncated_messages_are_refused() => Good.Sample((manifest, bytes) =>
+        Assert.All(Enumerable.Range(0, bytes.Length), length => AssertRefused(bytes[..length], manifest)));
+
+    [Fact]
+    public void Bytes_after_a_message_are_refused() => Gen.Select(Good, Gen.Byte.Array[1, 20]).Sample((good, more) =>
+        Assert.Contains($"{more.Length} bytes too many", AssertRefused([.. good.Bytes, .. more], good.Manifest), StringComparison.Ordinal));
+
+    [Fact]
+    public void Mutated_messages_are_messages_or_refused() =>
+        Gen.Select(Good, Gen.Select(Gen.Int[0, 1000], Gen.OneOf(Gen.Byte, Gen.Byte[0xC0, 0xDF])).Array[1, 6]).Sample((good, changes) =>
+        {
+            foreach (var (at, value) in changes) good.Bytes[at % good.Bytes.Length] = value;
+            AssertMessageOrRefused(good.Bytes, good.Manifest);
+        }, iter: 20_000);
+
+    [Fact]
+    public void Random_bytes_are_messages_or_refused() =>
+        Gen.Select(Good, Gen.Byte.Array[0, 60]).Sample((good, noise) => AssertMessageOrRefused(noise, good.Manifest), iter: 20_000);
+
+    [Fact]
+    public void Lengths_that_are_not_there_are_refused_and_not_allocated()
+    {
+        byte[] codes = [MessagePackCode.Array32, MessagePackCode.Str32, MessagePackCode.Bin32, MessagePackCode.Map32, MessagePackCode.Ext32];
+        var lengths = Gen.OneOf(Gen.UInt[1 << 20, uint.MaxValue], Gen.OneOfConst(uint.MaxValue, (uint)int.MaxValue));
+        Gen.Select(Good, Gen.OneOfConst(codes), lengths).Sample((good, code, length) =>
+        {
+            byte[] header = [code, (byte)(length >> 24), (byte)(length >> 16), (byte)(length >> 8), (byte)length];
+            foreach (var value in Values(good.Bytes))
+            {
+                var hostile = Replace(good.Bytes, value, header);
+                var before = GC.GetAllocatedBytesForCurrentThread();
+                AssertRefused(hostile, good.Manifest);
+                Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+            }
+        });
+    }
+
+    [Fact]
+    public void Arrays_nested_without_end_do_no_harm() => Good.Sample((manifest, bytes) =>
+    {
+        byte[] nested = [.. Enumerable.Repeat((byte)0x91, 400_000), 0x00];
+        foreach (var value in Values(bytes)) AssertMessageOrRefused(Replace(bytes, value, nested), manifest);
+        // As a member of a later version, which is skipped.
+        AssertMessageOrRefused([(byte)(bytes[0] + 1), .. bytes[1..], .. nested], manifest);
+    }, iter: 20);
+
+    private string AssertRefused(byte[] bytes, string manifest)
+    {
+        var refused = Assert.Throws<SerializationException>(() => _serializer.FromBinary(bytes, manifest));
+        Assert.Contains("refused", refused.Message, StringComparison.Ordinal);
+        return refused.Message;
+    }
+
+    private void AssertMessageOrRefused(byte[] bytes, string manifest)
+    {
+        try
+        {
+            var message = _serializer.FromBinary(bytes, manifest);
+            Assert.Equal(manifest, message.GetType().Name);
+            // Whole enough to be sent on.
+            _serializer.FromBinary(_serializer.ToBinary(message), manifest);
+        }
+        catch (SerializationException refused)
+        {
+            Assert.Contains("refused", refused.Message, StringComparison.Ordinal);
+        }
+    }
+
+    private static byte[] Replace(byte[] bytes, Range value, byte[] by) => [.. bytes[..value.Start.Value], .. by, .. bytes[value.End.Value..]];
+
+    /// <summary>Where the values of a message lie: the whole, its members, their elements.</summary>
+    private static List<Range> Values(byte[] bytes)
+    {
+        var reader = new MessagePackReader(bytes);
+        var values = new List<Range>();
+        Collect(ref reader, values);
+        return values;
+    }
+
+    private static void Collect(ref MessagePackReader reader, List<Range> values)
+    {
+        var start = (int)reader.Consumed;
+        if (reader.NextMessagePackType == MessagePackType.Array)
+        {
+            for (var left = reader.ReadArrayHeader(); left > 0; left--) Collect(ref reader, values);
+        }
+        else
+        {
+            reader.Skip();
+        }
+        values.Add(start..(int)reader.Consumed);
+    }
+}
