@@ -116,6 +116,9 @@ public static class TrainCommand
         await host.StartAsync(stopping);
         var system = host.Services.GetRequiredService<ActorSystem>();
 
+        // The coordinator is the cluster's first member; on a free port it knows its own address only now.
+        Akka.Cluster.Cluster.Get(system).Join(Akka.Cluster.Cluster.Get(system).SelfAddress);
+
         var notices = new Notices();
         using var star = new StarServer(
             new(await AddressOfAsync(arguments.Host, stopping), arguments.LinkPort), JobFile.Fingerprint(job), notices,
