@@ -1,0 +1,39 @@
+using Prometheus;
+
+namespace Distributed.Shared.Metrics;
+
+/// <summary>What a process sees of its tensor links, all taken together. Safe from every thread.</summary>
+public sealed class LinkMetrics
+{
+    private readonly Counter.Child _stale;
+    private readonly Counter.Child _violation;
+    private readonly Counter.Child _sent;
+    private readonly Counter.Child _received;
+
+    internal LinkMetrics(MetricFactory metrics)
+    {
+        var refused = metrics.CreateCounter(MetricNames.RefusedFrames,
+            "Frames refused on tensor links: stale ones belong to the past, violations no correct peer sends.", [MetricLabels.Reason]);
+        (_stale, _violation) = (refused.WithLabels(MetricLabels.Stale), refused.WithLabels(MetricLabels.Violation));
+        var bytes = metrics.CreateCounter(MetricNames.LinkBytes, "Bytes on tensor links, frame headers included.", [MetricLabels.Direction]);
+        (_sent, _received) = (bytes.WithLabels(MetricLabels.Sent), bytes.WithLabels(MetricLabels.Received));
+    }
+
+    /// <summary>A frame was refused.</summary>
+    /// <param name="reason"><see cref="MetricLabels.Stale"/> or <see cref="MetricLabels.Violation"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Another reason.</exception>
+    public void FrameRefused(string reason) => (reason switch
+    {
+        MetricLabels.Stale => _stale,
+        MetricLabels.Violation => _violation,
+        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, $"{MetricLabels.Stale} or {MetricLabels.Violation}"),
+    }).Inc();
+
+    /// <summary>So many more bytes have been sent.</summary>
+    /// <param name="bytes">0 or more, headers included; not a running total.</param>
+    public void Sent(long bytes) => _sent.Inc(bytes);
+
+    /// <summary>So many more bytes have been received.</summary>
+    /// <param name="bytes">0 or more, headers included; not a running total.</param>
+    public void Received(long bytes) => _received.Inc(bytes);
+}

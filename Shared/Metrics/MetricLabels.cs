@@ -1,0 +1,43 @@
+namespace Distributed.Shared.Metrics;
+
+/// <summary>The labels of the metrics, and the values of those that are a closed set.</summary>
+public static class MetricLabels
+{
+    /// <summary>How far a worker is: a <see cref="Protocol.MemberStatus"/> in lower case.</summary>
+    public const string State = "state";
+
+    /// <summary>Why a frame was refused: <see cref="Stale"/> or <see cref="Violation"/>.</summary>
+    public const string Reason = "reason";
+    /// <summary>The frame belongs to the past.</summary>
+    public const string Stale = "stale";
+    /// <summary>No correct peer sends the frame.</summary>
+    public const string Violation = "violation";
+
+    /// <summary>Which way bytes went: <see cref="Sent"/> or <see cref="Received"/>.</summary>
+    public const string Direction = "direction";
+    /// <summary>From this process.</summary>
+    public const string Sent = "sent";
+    /// <summary>To this process.</summary>
+    public const string Received = "received";
+
+    /// <summary>Part of a step: <see cref="Compute"/>, <see cref="Send"/>, <see cref="Wait"/> or <see cref="Apply"/>.</summary>
+    public const string Phase = "phase";
+    /// <summary>Forward and backward passes, and local sums.</summary>
+    public const string Compute = "compute";
+    /// <summary>Handing sums to the link.</summary>
+    public const string Send = "send";
+    /// <summary>Waiting for the average.</summary>
+    public const string Wait = "wait";
+    /// <summary>Optimizer step and digest.</summary>
+    public const string Apply = "apply";
+
+    /// <summary>Kind of a round: <see cref="Train"/> or <see cref="Evaluate"/>.</summary>
+    public const string Kind = "kind";
+    /// <summary>A training step.</summary>
+    public const string Train = "train";
+    /// <summary>A pass over the test set.</summary>
+    public const string Evaluate = "evaluate";
+
+    /// <summary>What a worker computes with, such as cpu or cuda:0.</summary>
+    public const string Device = "device";
+}

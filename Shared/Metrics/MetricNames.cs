@@ -1,0 +1,56 @@
+namespace Distributed.Shared.Metrics;
+
+/// <summary>
+/// The name of every metric: what dashboards, alerts and code agree on. Base units, and the suffixes of
+/// https://prometheus.io/docs/practices/naming/. What only workers export begins with distributed_worker_.
+/// </summary>
+public static class MetricNames
+{
+    /// <summary>Begins every name.</summary>
+    public const string Prefix = "distributed_";
+
+    /// <summary>Gauge, of every process: the newest generation it knows.</summary>
+    public const string Generation = Prefix + "generation";
+    /// <summary>Counter, of every process, by <see cref="MetricLabels.Reason"/>: frames refused on tensor links.</summary>
+    public const string RefusedFrames = Prefix + "refused_frames_total";
+    /// <summary>Counter, of every process, by <see cref="MetricLabels.Direction"/>: bytes on tensor links.</summary>
+    public const string LinkBytes = Prefix + "link_bytes_total";
+
+    /// <summary>Gauge: mean loss of the last step.</summary>
+    public const string TrainLoss = Prefix + "train_loss";
+    /// <summary>Gauge: mean loss of the last evaluation.</summary>
+    public const string TestLoss = Prefix + "test_loss";
+    /// <summary>Gauge, 0 to 1: accuracy of the last evaluation.</summary>
+    public const string TestAccuracy = Prefix + "test_accuracy_ratio";
+    /// <summary>Gauge: learning rate of the last step.</summary>
+    public const string LearningRate = Prefix + "learning_rate";
+    /// <summary>Gauge: gradient norm of the last step.</summary>
+    public const string GradientNorm = Prefix + "gradient_norm";
+    /// <summary>Gauge, from 1: epoch of the last step.</summary>
+    public const string Epoch = Prefix + "epoch";
+    /// <summary>Gauge, from 1: the last step.</summary>
+    public const string Step = Prefix + "step";
+    /// <summary>Counter: steps applied.</summary>
+    public const string Steps = Prefix + "steps_total";
+    /// <summary>Counter: training samples applied.</summary>
+    public const string Samples = Prefix + "samples_total";
+    /// <summary>Gauge: throughput of the last step.</summary>
+    public const string SamplesPerSecond = Prefix + "samples_per_second";
+    /// <summary>Gauge, by <see cref="MetricLabels.State"/>: workers.</summary>
+    public const string Workers = Prefix + "workers";
+
+    /// <summary>Histogram, by <see cref="MetricLabels.Phase"/>: where a worker's time of a step goes.</summary>
+    public const string WorkerStepSeconds = Prefix + "worker_step_seconds";
+    /// <summary>Counter, by <see cref="MetricLabels.Kind"/>: rounds the replica went through.</summary>
+    public const string WorkerRounds = Prefix + "worker_rounds_total";
+    /// <summary>Counter, by <see cref="MetricLabels.Kind"/>: samples the worker computed.</summary>
+    public const string WorkerSamples = Prefix + "worker_samples_total";
+    /// <summary>Counter, by <see cref="MetricLabels.Kind"/>: micro-batches the worker computed.</summary>
+    public const string WorkerMicroBatches = Prefix + "worker_micro_batches_total";
+    /// <summary>Gauge: mean loss of the last training round, as this replica applied it.</summary>
+    public const string WorkerLoss = Prefix + "worker_train_loss";
+    /// <summary>Gauge: tensors alive in the process.</summary>
+    public const string WorkerLiveTensors = Prefix + "worker_live_tensors";
+    /// <summary>Always 1, by <see cref="MetricLabels.Device"/>: what the worker computes with.</summary>
+    public const string WorkerDevice = Prefix + "worker_device_info";
+}

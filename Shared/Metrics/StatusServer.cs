@@ -1,0 +1,140 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Prometheus;
+
+namespace Distributed.Shared.Metrics;
+
+/// <summary>
+/// What a process tells whoever watches it, over plain HTTP and read-only: GET /metrics for Prometheus, GET /healthz (200
+/// while the process is alive) and GET /readyz (200, or 503 with the reason) for an orchestrator's probes.
+/// </summary>
+public sealed class StatusServer : IAsyncDisposable
+{
+    /// <summary>Connections at a time; more are closed at once.</summary>
+    public const int MaxConnections = 64;
+
+    /// <summary>Bytes of a request's first line.</summary>
+    public const int MaxRequestLine = 1024;
+
+    /// <summary>Bytes of all headers of a request.</summary>
+    public const int MaxRequestHeaders = 8 * 1024;
+
+    private static readonly TimeSpan _requestTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan _shutdownTimeout = TimeSpan.FromSeconds(1);
+
+    private readonly WebApplication _app;
+    private readonly CollectorRegistry _registry;
+    private readonly Func<string?> _notReady;
+
+    private StatusServer(IPEndPoint endPoint, CollectorRegistry registry, Func<string?> notReady)
+    {
+        (_registry, _notReady) = (registry, notReady);
+        _app = Build(endPoint);
+        _app.Run(AnswerAsync);
+    }
+
+    /// <summary>Where it listens, with the port that it got.</summary>
+    public Uri Address => new(_app.Urls.Single());
+
+    /// <summary>Starts a server; from then on it answers until it is disposed of.</summary>
+    /// <param name="host">IP address or name of this machine; 0.0.0.0 for all of its interfaces.</param>
+    /// <param name="port">0 to 65535, 0 for a free one.</param>
+    /// <param name="registry">What /metrics shows.</param>
+    /// <param name="notReady">Why the process cannot do its work now, in a user's words; null when it can. Called from any thread.</param>
+    /// <param name="cancel">Gives up starting.</param>
+    /// <exception cref="IOException">It cannot listen there; the message says why.</exception>
+    public static async Task<StatusServer> StartAsync(
+        string host, int port, CollectorRegistry registry, Func<string?> notReady, CancellationToken cancel = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(host);
+        ArgumentOutOfRangeException.ThrowIfNegative(port);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(port, IPEndPoint.MaxPort);
+        StatusServer? server = null;
+        try
+        {
+            var addresses = await Dns.GetHostAddressesAsync(host, cancel).ConfigureAwait(false);
+            server = new(new(addresses[0], port), registry, notReady);
+            await server._app.StartAsync(cancel).ConfigureAwait(false);
+            return server;
+        }
+        catch (Exception e)
+        {
+            if (server is not null) await server.DisposeAsync().ConfigureAwait(false);
+            if (e is not (IOException or SocketException)) throw;
+            throw new IOException($"The status server cannot listen on {host}, port {port}: {e.Message} " +
+                "Give an address of this machine, and a port that is free (0 takes any).", e);
+        }
+    }
+
+    /// <summary>Stops answering and frees the port.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        using var patience = new CancellationTokenSource(_shutdownTimeout);
+        await _app.StopAsync(patience.Token).ConfigureAwait(false);
+        await _app.DisposeAsync().ConfigureAwait(false);
+    }
+
+    // The empty builder, as the others read settings files and environment variables, which could open more ports.
+    private static WebApplication Build(IPEndPoint endPoint)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.Services.AddSingleton<IHostLifetime, ProcessOfItsOwn>();
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = MaxConnections;
+            kestrel.Limits.MaxRequestBodySize = 0;
+            kestrel.Limits.MaxRequestBufferSize = MaxRequestLine + MaxRequestHeaders;
+            kestrel.Limits.MaxRequestLineSize = MaxRequestLine;
+            kestrel.Limits.MaxRequestHeadersTotalSize = MaxRequestHeaders;
+            kestrel.Limits.RequestHeadersTimeout = _requestTimeout;
+            kestrel.Listen(endPoint, listen => listen.Protocols = HttpProtocols.Http1);
+        });
+        return builder.Build();
+    }
+
+    private Task AnswerAsync(HttpContext context)
+    {
+        var response = context.Response;
+        if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
+        {
+            response.Headers.Allow = "GET, HEAD";
+            return Text(response, StatusCodes.Status405MethodNotAllowed, "only GET and HEAD are allowed");
+        }
+        return context.Request.Path.Value switch
+        {
+            "/metrics" => MetricsAsync(response, context.RequestAborted),
+            "/healthz" => Text(response, StatusCodes.Status200OK, "ok"),
+            "/readyz" when _notReady() is { } reason => Text(response, StatusCodes.Status503ServiceUnavailable, reason),
+            "/readyz" => Text(response, StatusCodes.Status200OK, "ok"),
+            _ => Text(response, StatusCodes.Status404NotFound, "there are /metrics, /healthz and /readyz"),
+        };
+    }
+
+    private Task MetricsAsync(HttpResponse response, CancellationToken cancel)
+    {
+        response.ContentType = PrometheusConstants.TextContentTypeWithVersionAndEncoding;
+        return _registry.CollectAndExportAsTextAsync(response.Body, cancel);
+    }
+
+    private static Task Text(HttpResponse response, int status, string text)
+    {
+        response.StatusCode = status;
+        response.ContentType = "text/plain; charset=utf-8";
+        return response.WriteAsync(text, response.HttpContext.RequestAborted);
+    }
+
+    /// <summary>Keeps the host away from Ctrl-C and SIGTERM, which it would otherwise take from the process as a whole.</summary>
+    private sealed class ProcessOfItsOwn : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

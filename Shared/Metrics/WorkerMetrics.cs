@@ -1,0 +1,85 @@
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
+using Prometheus;
+
+namespace Distributed.Shared.Metrics;
+
+/// <summary>
+/// What a worker tells Prometheus. The loss is absent until it is known. Call from one thread at a time; reading is safe meanwhile.
+/// </summary>
+public sealed class WorkerMetrics
+{
+    // From a small model on a fast link to a straggler's minute; close enough to read a median off.
+    private static readonly double[] _seconds =
+        [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+    private readonly Histogram.Child _compute;
+    private readonly Histogram.Child _send;
+    private readonly Histogram.Child _wait;
+    private readonly Histogram.Child _apply;
+    private readonly Work _train;
+    private readonly Work _evaluate;
+    private readonly Gauge _loss;
+    private readonly Gauge _liveTensors;
+    private readonly Gauge _generation;
+
+    /// <summary>Registers the metrics.</summary>
+    /// <param name="registry">Where; a registry of its own for every worker keeps them apart.</param>
+    /// <param name="device">What the worker computes with, such as cpu or cuda:0.</param>
+    public WorkerMetrics(CollectorRegistry registry, string device)
+    {
+        var metrics = Prometheus.Metrics.WithCustomRegistry(registry);
+        var seconds = metrics.CreateHistogram(MetricNames.WorkerStepSeconds, "Where the time of a training step went.",
+            [MetricLabels.Phase], new HistogramConfiguration { Buckets = _seconds });
+        (_compute, _send) = (seconds.WithLabels(MetricLabels.Compute), seconds.WithLabels(MetricLabels.Send));
+        (_wait, _apply) = (seconds.WithLabels(MetricLabels.Wait), seconds.WithLabels(MetricLabels.Apply));
+        var rounds = metrics.CreateCounter(MetricNames.WorkerRounds, "Rounds that the replica went through.", [MetricLabels.Kind]);
+        var samples = metrics.CreateCounter(MetricNames.WorkerSamples, "Samples that the worker computed.", [MetricLabels.Kind]);
+        var microBatches = metrics.CreateCounter(MetricNames.WorkerMicroBatches, "Micro-batches that the worker computed.", [MetricLabels.Kind]);
+        Work Of(string kind) => new(rounds.WithLabels(kind), samples.WithLabels(kind), microBatches.WithLabels(kind));
+        (_train, _evaluate) = (Of(MetricLabels.Train), Of(MetricLabels.Evaluate));
+        _loss = metrics.CreateGauge(MetricNames.WorkerLoss, "Mean loss over the global batch of the last training round.",
+            new GaugeConfiguration { SuppressInitialValue = true });
+        _liveTensors = metrics.CreateGauge(MetricNames.WorkerLiveTensors, "Tensors alive in the process: rises without end where one leaks.");
+        metrics.CreateGauge(MetricNames.WorkerDevice, "What the worker computes with; always 1.", [MetricLabels.Device])
+            .WithLabels(device).Set(1);
+        _generation = SharedMetrics.Generation(metrics);
+        Links = new(metrics);
+    }
+
+    /// <summary>The worker's tensor links.</summary>
+    public LinkMetrics Links { get; }
+
+    /// <summary>The replica is through with a round.</summary>
+    /// <param name="kind">An evaluation changes neither the loss nor the times of a step.</param>
+    /// <param name="microBatches">Micro-batches that this worker computed, 0 or more.</param>
+    /// <param name="samples">Samples in them, 0 or more.</param>
+    /// <param name="loss">Mean over the round's samples, those of other workers included.</param>
+    /// <param name="times">How long this worker took, in seconds.</param>
+    public void RoundApplied(RoundKind kind, int microBatches, long samples, double loss, in RoundTimes times)
+    {
+        (kind == RoundKind.Train ? _train : _evaluate).Done(microBatches, samples);
+        if (kind != RoundKind.Train) return;
+        _loss.Set(loss);
+        _compute.Observe(times.Compute);
+        _send.Observe(times.Send);
+        _wait.Observe(times.Wait);
+        _apply.Observe(times.Apply);
+    }
+
+    /// <summary>A new generation begins.</summary>
+    public void GenerationBegan(int generation) => _generation.Set(generation);
+
+    /// <summary>So many tensors are alive now.</summary>
+    public void LiveTensors(long count) => _liveTensors.Set(count);
+
+    private sealed record Work(Counter.Child Rounds, Counter.Child Samples, Counter.Child MicroBatches)
+    {
+        public void Done(int microBatches, long samples)
+        {
+            Rounds.Inc();
+            Samples.Inc(samples);
+            MicroBatches.Inc(microBatches);
+        }
+    }
+}
