@@ -8,9 +8,11 @@ using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Jobs;
+using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Prometheus;
 using Spectre.Console;
 
 namespace Distributed.Coordinator;
@@ -111,7 +113,9 @@ public static class TrainCommand
         Directory.CreateDirectory(folder.Logs);
         using var log = new FileLog(Path.Combine(folder.Logs, "coordinator.log"));
         using var view = ProgressView.Create(AnsiConsole.Console);
-        using var recorder = new RunRecorder(folder, job, view, TimeProvider.System);
+        var registry = Metrics.NewCustomRegistry();
+        var metrics = new TrainingMetrics(registry);
+        using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System);
         using var host = NodeHost.Build(arguments.Host, arguments.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log));
         await host.StartAsync(stopping);
         var system = host.Services.GetRequiredService<ActorSystem>();
@@ -121,7 +125,7 @@ public static class TrainCommand
 
         var notices = new Notices();
         using var star = new StarServer(
-            new(await AddressOfAsync(arguments.Host, stopping), arguments.LinkPort), JobFile.Fingerprint(job), notices,
+            new(await AddressOfAsync(arguments.Host, stopping), arguments.LinkPort), JobFile.Fingerprint(job), notices.LinkClosed, metrics.Links,
             host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>());
         var result = new TaskCompletionSource<RunResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         var cluster = new ClusterProtocol
@@ -133,8 +137,9 @@ public static class TrainCommand
         var context = new CoordinatorContext(text, arguments.Host, star, recorder, result);
         notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
 
+        await using var status = await StatusServer.StartAsync(arguments.Host, arguments.MetricsPort, registry, () => null, stopping);
         var address = NodeHost.AddressOf(system);
-        view.Message($"Training {jobName}: {job.Epochs} epochs, batch {job.Batch} in {job.MicroBatches} micro-batches. Results in {folder.Path}");
+        view.Message($"Training {jobName}: {job.Epochs} epochs, batch {job.Batch} in {job.MicroBatches} micro-batches. Results in {folder.Path}, metrics at {status.Address}metrics");
         if (arguments.Workers == 0) view.Message($"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}");
 
         await using var workers = LocalWorkerGroup.Start(arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded);
@@ -169,13 +174,11 @@ public static class TrainCommand
     }
 
     /// <summary>What happens on other threads, as messages to the coordinator's actor.</summary>
-    private sealed class Notices : IStarObserver
+    private sealed class Notices
     {
         public IActorRef Actor { get; set; } = ActorRefs.Nobody;
 
         public void LinkClosed(string worker, string reason) => Actor.Tell(new CoordinatorNotice.LinkClosed(worker, reason));
-
-        public void FrameRefused(string reason) { }
 
         public void WorkerEnded(LocalWorkerExit exit)
         {

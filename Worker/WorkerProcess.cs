@@ -2,11 +2,13 @@ using System.Net;
 using System.Net.Sockets;
 using Akka.Actor;
 using Distributed.Shared.Cluster;
+using Distributed.Shared.Metrics;
 using Distributed.Worker.Actors;
 using Distributed.Worker.Replicas;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Prometheus;
 
 namespace Distributed.Worker;
 
@@ -62,11 +64,15 @@ public static class WorkerProcess
             using var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
                 logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")));
             await host.StartAsync(signals.Stopping);
+            var registry = Metrics.NewCustomRegistry();
+            var metrics = new WorkerMetrics(registry, $"{device}");
+            var readiness = new Readiness("joining the cluster");
             var end = new TaskCompletionSource<WorkerEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
-            Action<Distributed.Shared.Protocol.RoundReport> applied = _ => { };
             var options = new WorkerOptions(arguments.Name ?? DefaultName(), arguments.Coordinator, device, new() { DataDirectory = arguments.DataDirectory });
             host.Services.GetRequiredService<ActorSystem>()
-                .ActorOf(Props.Create(() => new WorkerActor(options, end, applied)), ClusterNode.WorkerActor);
+                .ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, readiness)), ClusterNode.WorkerActor);
+            await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, signals.Stopping);
+            Console.WriteLine($"Metrics at {status.Address}metrics");
             using var stopping = signals.Stopping.Register(() => end.TrySetResult(new(0, "told to stop")));
             var (exitCode, reason) = await end.Task;
             await StopAsync(host);

@@ -153,8 +153,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             foreach (var effect in effects) Carry(effect);
         }
         _isDeciding = false;
-        foreach (var member in _cluster.Members.Values)
-            if (_workers.TryGetValue(member.Id, out var worker)) _run.Recorder.Worker(member.Id, worker.Device, Doing(member.Status));
+        _run.Recorder.Workers([.. _cluster.Members.Values.Where(m => _workers.ContainsKey(m.Id)).Select(m => (m.Id, _workers[m.Id].Device, m.Status))]);
     }
 
     private void Carry(ClusterEffect effect)
@@ -262,15 +261,6 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     }
 
     private string? WorkerOf(IActorRef sender) => _workers.FirstOrDefault(w => w.Value.Ref.Equals(sender)).Key;
-
-    private static string Doing(MemberStatus status) => status switch
-    {
-        MemberStatus.Preparing => "preparing",
-        MemberStatus.Ready => "ready",
-        MemberStatus.Halted => "stopped",
-        MemberStatus.Syncing => "catching up",
-        _ => "training",
-    };
 
     [GeneratedRegex(@"\A[A-Za-z0-9._-]{1,63}\z")]
     private static partial Regex AllowedName();

@@ -4,20 +4,11 @@ using System.Security.Cryptography;
 using System.Text;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 using Microsoft.Extensions.Logging;
 
 namespace Distributed.Coordinator.Links;
-
-/// <summary>Who wants to know what happens on the links.</summary>
-public interface IStarObserver
-{
-    /// <summary>A worker's link is closed, whoever closed it.</summary>
-    void LinkClosed(string worker, string reason);
-
-    /// <summary>A frame was thrown away.</summary>
-    void FrameRefused(string reason);
-}
 
 /// <summary>
 /// The data plane of the topology `star`: accepts the workers' links, lets <see cref="StarReduction"/> judge and sum what
@@ -35,7 +26,8 @@ public sealed class StarServer : IFrameReceiver, IDisposable
     private readonly Lock _lock = new();
     private readonly Socket _listener;
     private readonly ulong _job;
-    private readonly IStarObserver _observer;
+    private readonly Action<string, string> _linkClosed;
+    private readonly LinkMetrics _metrics;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _closing = new();
     private readonly HashSet<TensorLink> _strangers = [];
@@ -54,11 +46,12 @@ public sealed class StarServer : IFrameReceiver, IDisposable
     /// <summary>Listens at once.</summary>
     /// <param name="bind">Address and port; port 0 for a free one.</param>
     /// <param name="job">Fingerprint of the job.</param>
-    /// <param name="observer">Is told what happens, on the links' threads.</param>
+    /// <param name="linkClosed">Is told the worker whose link is closed, whoever closed it, and the reason; on the link's thread.</param>
+    /// <param name="metrics">Counts bytes and refused frames.</param>
     /// <param name="log">For people.</param>
-    public StarServer(IPEndPoint bind, ulong job, IStarObserver observer, ILogger log)
+    public StarServer(IPEndPoint bind, ulong job, Action<string, string> linkClosed, LinkMetrics metrics, ILogger log)
     {
-        (_job, _observer, _log) = (job, observer, log);
+        (_job, _linkClosed, _metrics, _log) = (job, linkClosed, metrics, log);
         _listener = new(bind.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         _listener.Bind(bind);
         _listener.Listen();
@@ -226,11 +219,10 @@ public sealed class StarServer : IFrameReceiver, IDisposable
         }
         if (worker is not null)
         {
-            _observer.LinkClosed(worker, reason);
+            _linkClosed(worker, reason);
         }
         else if (!_closing.IsCancellationRequested)
         {
-            _observer.FrameRefused("stranger");
             _log.LogWarning("Connection from {Peer} refused: {Reason}", link.Peer, reason);
         }
     }
@@ -242,7 +234,7 @@ public sealed class StarServer : IFrameReceiver, IDisposable
             while (true)
             {
                 var socket = await _listener.AcceptAsync(_closing.Token).ConfigureAwait(false);
-                var link = new TensorLink(socket, this);
+                var link = new TensorLink(socket, this, _metrics);
                 bool isTooMany;
                 lock (_lock) isTooMany = !_strangers.Add(link) || _strangers.Count > MaxStrangers;
                 _ = link.RunAsync();
@@ -290,10 +282,9 @@ public sealed class StarServer : IFrameReceiver, IDisposable
         switch (_star.Judge(worker, header, out var why))
         {
             case FrameVerdict.Stale:
-                _observer.FrameRefused("stale");
+                _metrics.FrameRefused(MetricLabels.Stale);
                 return FrameTarget.Discard;
             case FrameVerdict.Violation:
-                _observer.FrameRefused("violation");
                 throw new LinkException($"{worker} sent {why}");
             case FrameVerdict.Accept when header.Kind == FrameKind.Contribution:
                 if (_sums.At(header.Node.First) is null) _sums.Put(header.Node.First, _pool!.Rent());

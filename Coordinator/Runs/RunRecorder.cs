@@ -1,6 +1,7 @@
 using Distributed.Coordinator.Progress;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
+using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Runs;
@@ -13,6 +14,7 @@ public sealed class RunRecorder : IDisposable
 {
     private readonly Job _job;
     private readonly IProgressView _view;
+    private readonly TrainingMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly HistoryWriter _history;
     private readonly List<HistoryRow> _rows = [];
@@ -29,9 +31,9 @@ public sealed class RunRecorder : IDisposable
     private double _samplesPerSecond;
 
     /// <summary>Records into this folder.</summary>
-    public RunRecorder(RunFolder folder, Job job, IProgressView view, TimeProvider time)
+    public RunRecorder(RunFolder folder, Job job, IProgressView view, TrainingMetrics metrics, TimeProvider time)
     {
-        (_job, _view, _time) = (job, view, time);
+        (_job, _view, _metrics, _time) = (job, view, metrics, time);
         _history = new(folder.HistoryFile);
         _startedAt = time.GetUtcNow();
     }
@@ -50,6 +52,7 @@ public sealed class RunRecorder : IDisposable
     {
         if (generation == 1) _startedAt = _time.GetUtcNow();
         _phase = "training";
+        _metrics.GenerationBegan(generation);
         _speedMark = (_time.GetTimestamp(), _rows.Count);
         Show();
     }
@@ -64,10 +67,12 @@ public sealed class RunRecorder : IDisposable
         Show();
     }
 
-    /// <summary>A worker, as the coordinator sees it.</summary>
-    public void Worker(string worker, string device, string doing)
+    /// <summary>The workers, as the coordinator sees them.</summary>
+    public void Workers(IReadOnlyCollection<(string Id, string Device, MemberStatus Status)> workers)
     {
-        _workers[worker] = (_workers.GetValueOrDefault(worker) ?? new(worker, device, doing, 0, 0, 0, 0, 0)) with { Device = device, Doing = doing };
+        foreach (var (id, device, status) in workers)
+            _workers[id] = (_workers.GetValueOrDefault(id) ?? new(id, device, "", 0, 0, 0, 0, 0)) with { Device = device, Doing = Doing(status) };
+        _metrics.Workers(workers.GroupBy(w => w.Status).ToDictionary(g => g.Key.ToString().ToLowerInvariant(), g => g.Count()));
         Show();
     }
 
@@ -137,6 +142,7 @@ public sealed class RunRecorder : IDisposable
                 TestLoss = loss / round.Samples,
                 TestAccuracy = report.Tallies[Tally.FirstMetric] / round.Samples,
             });
+            _metrics.Evaluated(_evaluations[^1].TestLoss, _evaluations[^1].TestAccuracy);
             return;
         }
         _epoch = round.First == 0 ? (loss, round.Samples) : (_epoch.Loss + loss, _epoch.Samples + round.Samples);
@@ -153,7 +159,17 @@ public sealed class RunRecorder : IDisposable
         };
         _rows.Add(row);
         _history.Write(row);
+        _metrics.RoundApplied(round, row.Loss, row.LearningRate, row.GradientNorm, row.SamplesPerSecond);
     }
+
+    private static string Doing(MemberStatus status) => status switch
+    {
+        MemberStatus.Preparing => "preparing",
+        MemberStatus.Ready => "ready",
+        MemberStatus.Halted => "stopped",
+        MemberStatus.Syncing => "catching up",
+        _ => "training",
+    };
 
     private static WorkerProgress WithShares(WorkerProgress worker, RoundReport report)
     {

@@ -34,6 +34,7 @@ public static class ClusterNode
         akka
             .AddHocon(Settings, HoconAddMode.Prepend)
             .WithCustomSerializer("messagepack", [typeof(IControlMessage)], system => new ProtocolSerializer(system))
+            .WithCustomSerializer("json", [], system => new RefusingSerializer(system))
             .WithRemoting(new RemoteOptions { HostName = host, PublicHostName = host, Port = port })
             .WithClustering(new ClusterOptions
             {
@@ -44,9 +45,12 @@ public static class ClusterNode
 
     private const string Settings = """
         akka {
-          # Nothing of ours is sent by another serializer, not even by mistake.
-          actor.serialize-messages = off
+          # Refusing JSON is meant.
+          log-serializer-override-on-start = off
           actor.ask-timeout = 10s
+          # What is logged goes to the logger alone; a terminal belongs to the progress.
+          stdout-loglevel = OFF
+          log-dead-letters-during-shutdown = off
           remote.dot-netty.tcp {
             maximum-frame-size = 512000b
             enforce-ip-family = false

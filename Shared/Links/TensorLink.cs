@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Threading.Channels;
+using Distributed.Shared.Metrics;
 
 namespace Distributed.Shared.Links;
 
@@ -43,6 +44,7 @@ public sealed class TensorLink : IDisposable
 
     private readonly Socket _socket;
     private readonly IFrameReceiver _receiver;
+    private readonly LinkMetrics? _metrics;
     private readonly Channel<Outbound> _outbound = Channel.CreateBounded<Outbound>(
         new BoundedChannelOptions(MaxQueuedFrames) { SingleReader = true, AllowSynchronousContinuations = false });
     private readonly CancellationTokenSource _closing = new();
@@ -52,8 +54,12 @@ public sealed class TensorLink : IDisposable
     private readonly record struct Outbound(FrameHeader Header, ReadOnlyMemory<byte> Payload, VectorBuffer? Owner);
 
     /// <summary>Takes over a connected socket. Nothing is read before <see cref="RunAsync"/>.</summary>
-    public TensorLink(Socket socket, IFrameReceiver receiver)
+    /// <param name="socket">Connected; closed with the link.</param>
+    /// <param name="receiver">Takes what comes.</param>
+    /// <param name="metrics">Counts bytes and refused frames.</param>
+    public TensorLink(Socket socket, IFrameReceiver receiver, LinkMetrics? metrics = null)
     {
+        _metrics = metrics;
         _socket = socket;
         _socket.NoDelay = true;
         _receiver = receiver;
@@ -111,9 +117,10 @@ public sealed class TensorLink : IDisposable
         }
         catch (LinkException error)
         {
+            _metrics?.FrameRefused(MetricLabels.Violation);
             Close(error.Message);
         }
-        catch (Exception error) when (error is SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception error) when (error is SocketException or EndOfStreamException or OperationCanceledException or ObjectDisposedException)
         {
             Close($"the connection to {Peer} broke: {error.Message}");
         }
@@ -139,6 +146,7 @@ public sealed class TensorLink : IDisposable
                 await FillAsync(payload, mayEnd: false).ConfigureAwait(false);
                 FrameHeader.Verify(header, payload.Span);
                 BytesReceived += FrameHeader.Size + frame.Length;
+                _metrics?.Received(FrameHeader.Size + frame.Length);
                 if (!target.Wanted) continue;
                 kept = true;
                 _receiver.Complete(this, frame, target);
@@ -157,7 +165,7 @@ public sealed class TensorLink : IDisposable
         {
             var count = await _socket.ReceiveAsync(destination[filled..], SocketFlags.None, _closing.Token).ConfigureAwait(false);
             if (count == 0 && filled == 0 && mayEnd) return false;
-            if (count == 0) throw new LinkException($"{Peer} closed the connection in the middle of a frame");
+            if (count == 0) throw new EndOfStreamException("it was closed in the middle of a frame");
             filled += count;
         }
         return true;
@@ -177,6 +185,7 @@ public sealed class TensorLink : IDisposable
                 await SendAllAsync(piece.AsMemory(0, FrameHeader.Size + (small ? payload.Length : 0))).ConfigureAwait(false);
                 if (!small) await SendAllAsync(payload).ConfigureAwait(false);
                 BytesSent += FrameHeader.Size + payload.Length;
+                _metrics?.Sent(FrameHeader.Size + payload.Length);
             }
             finally
             {

@@ -3,7 +3,9 @@ using Akka.Cluster;
 using Akka.Event;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 using Distributed.Worker.Data;
 using Distributed.Worker.Links;
@@ -31,21 +33,25 @@ public sealed record WorkerEnd(int ExitCode, string Reason);
 public sealed class WorkerActor : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan _retry = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _joinTimeout = TimeSpan.FromMinutes(5);
 
     private readonly WorkerOptions _options;
     private readonly TaskCompletionSource<WorkerEnd> _end;
-    private readonly Action<RoundReport> _applied;
+    private readonly WorkerMetrics _metrics;
+    private readonly Readiness _readiness;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _stopping = new();
     private IActorRef _coordinator = ActorRefs.Nobody;
     private Welcome _welcome = null!;
-    private ulong _job;
+    private Job _job = null!;
     private ReplicaThread? _replica;
+    private Rounds? _rounds;
 
     /// <summary>Within this process alone.</summary>
     private abstract record Local : INoSerializationVerificationNeeded
     {
         public sealed record Offer : Local;
+        public sealed record JoinOverdue : Local;
         public sealed record MemberOfCluster : Local;
         public sealed record ReplicaPrepared(WorkerFacts Facts, VectorPool Pool) : Local;
         public sealed record ReplicaFailed(string Reason) : Local;
@@ -56,10 +62,11 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     /// <summary>One worker of this process.</summary>
     /// <param name="options">What it was started with.</param>
     /// <param name="end">Receives how it ended.</param>
-    /// <param name="applied">Is told every applied round.</param>
-    public WorkerActor(WorkerOptions options, TaskCompletionSource<WorkerEnd> end, Action<RoundReport> applied)
+    /// <param name="metrics">Is told what happens.</param>
+    /// <param name="readiness">Is told how far it is.</param>
+    public WorkerActor(WorkerOptions options, TaskCompletionSource<WorkerEnd> end, WorkerMetrics metrics, Readiness readiness)
     {
-        (_options, _end, _applied) = (options, end, applied);
+        (_options, _end, _metrics, _readiness) = (options, end, metrics, readiness);
         Joining();
     }
 
@@ -70,6 +77,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         var self = Self;
+        Timers.StartSingleTimer("join", new Local.JoinOverdue(), _joinTimeout);
         Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(new Local.MemberOfCluster()));
     }
 
@@ -94,29 +102,29 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<Local.Offer>(_ => Context
             .ActorSelection($"akka.tcp://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}")
             .Tell(new Register(ProtocolSerializer.Version, _options.Name, $"{_options.Device}")));
+        Receive<Local.JoinOverdue>(_ => End(1, $"no coordinator took this worker in at {_options.Coordinator} within {_joinTimeout.TotalMinutes} minutes"));
         Receive<Welcome>(Enter);
         ReceiveEnds();
     }
 
     private void Enter(Welcome welcome)
     {
-        Timers.Cancel("offer");
+        Timers.CancelAll();
         _coordinator = Context.Watch(Sender);
         _welcome = welcome;
-        Job job;
         try
         {
-            job = JobFile.Parse(welcome.Job, "the coordinator's job");
+            _job = JobFile.Parse(welcome.Job, "the coordinator's job");
         }
         catch (JobException error)
         {
             Fail($"the coordinator sent a job that this version does not understand: {error.Message}");
             return;
         }
-        _job = JobFile.Fingerprint(job);
-        _log.Info("Taken in as {0}: {1} on {2}, model {3}", welcome.Worker, job.Task, job.Data, job.Model);
+        _log.Info("Taken in as {0}: {1} on {2}, model {3}", welcome.Worker, _job.Task, _job.Data, _job.Model);
         var self = Self;
-        _replica = new(welcome.Worker, job, _options.Data, _options.Device, new Observer(self), reason => self.Tell(new Local.LinkLost(reason)));
+        _replica = new(welcome.Worker, _job, _options.Data, _options.Device, new Observer(self), reason => self.Tell(new Local.LinkLost(reason)));
+        _readiness.NotReady = "loading data and model";
         Become(Preparing);
     }
 
@@ -132,8 +140,10 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             _replica!.Attach(linked.Link);
             var facts = linked.Facts;
+            _rounds = new(facts.TrainSamples, facts.TestSamples, _job.Epochs, _job.Batch, _job.MicroBatches);
             _coordinator.Tell(new Prepared(facts.DataFingerprint, facts.TrainSamples, facts.TestSamples,
                 facts.Layout.Floats, facts.Layout.Tallies, facts.StateBytes, facts.InitialDigest));
+            _readiness.NotReady = null;
             Become(Training);
         });
         Receive<Welcome>(_ => { });
@@ -142,7 +152,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private async Task<Local> ConnectAsync(Local.ReplicaPrepared prepared)
     {
-        var link = new WorkerLink(_job, prepared.Pool, prepared.Facts.StateBytes, _replica!);
+        var link = new WorkerLink(JobFile.Fingerprint(_job), prepared.Pool, prepared.Facts.StateBytes, _replica!, _metrics.Links);
         await link.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, _welcome.Token, _welcome.Worker, _stopping.Token);
         return new Local.Linked(link, prepared.Facts);
     }
@@ -153,16 +163,27 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<BeginPlan>(begin =>
         {
             _log.Info("Generation {0}: from round {1}, {2} worker(s)", begin.Generation, begin.FirstRound, begin.Workers.Length);
+            _metrics.GenerationBegan(begin.Generation);
             _replica!.Post(new ReplicaEvent.PlanBegan(begin.ToPlan()));
         });
         Receive<SendState>(send => _replica!.SendState(send.Generation));
         Receive<Progress>(progress =>
         {
-            foreach (var round in progress.Rounds) _applied(round);
+            Measure(progress);
             _coordinator.Tell(progress);
         });
         Receive<IWorkerMessage>(_coordinator.Tell);
         ReceiveEnds();
+    }
+
+    private void Measure(Progress progress)
+    {
+        foreach (var round in progress.Rounds)
+        {
+            var samples = round.Tallies[Tally.Samples];
+            _metrics.RoundApplied(_rounds!.At(round.Round).Kind, round.MicroBatches, (long)samples, round.Tallies[Tally.Loss] / samples, round.Times);
+        }
+        _metrics.LiveTensors(Tensor.TotalCount);
     }
 
     private void ReceiveEnds()

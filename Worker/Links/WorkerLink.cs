@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Text;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
 
 namespace Distributed.Worker.Links;
 
@@ -13,9 +14,6 @@ public interface IWorkerLinkObserver
 
     /// <summary>A peer's state has come.</summary>
     void StateArrived(int generation, long applied, byte[] state);
-
-    /// <summary>A frame was thrown away.</summary>
-    void FrameRefused(string reason);
 
     /// <summary>The link is closed; nothing comes any more.</summary>
     void LinkClosed(string reason);
@@ -31,6 +29,7 @@ public sealed class WorkerLink : IFrameReceiver, IDisposable
     private readonly VectorPool _pool;
     private readonly long _stateBytes;
     private readonly IWorkerLinkObserver _observer;
+    private readonly LinkMetrics _metrics;
     private readonly TaskCompletionSource _greeted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TensorLink? _link;
     private StateAssembly? _state;
@@ -43,8 +42,9 @@ public sealed class WorkerLink : IFrameReceiver, IDisposable
     /// <param name="pool">Where received averages are put.</param>
     /// <param name="stateBytes">Bytes that a state has.</param>
     /// <param name="observer">Is told what comes.</param>
-    public WorkerLink(ulong job, VectorPool pool, long stateBytes, IWorkerLinkObserver observer) =>
-        (_job, _pool, _stateBytes, _observer) = (job, pool, stateBytes, observer);
+    /// <param name="metrics">Counts bytes and refused frames.</param>
+    public WorkerLink(ulong job, VectorPool pool, long stateBytes, IWorkerLinkObserver observer, LinkMetrics metrics) =>
+        (_job, _pool, _stateBytes, _observer, _metrics) = (job, pool, stateBytes, observer, metrics);
 
     /// <summary>Connects, says who this is, and waits for the answer.</summary>
     /// <exception cref="LinkException">The other end cannot be reached, or refuses.</exception>
@@ -60,7 +60,7 @@ public sealed class WorkerLink : IFrameReceiver, IDisposable
             socket.Dispose();
             throw new LinkException($"the coordinator's link at {host}:{port} cannot be reached: {error.Message}", error);
         }
-        _link = new(socket, this);
+        _link = new(socket, this, _metrics);
         _ = _link.RunAsync();
         byte[] hello = [.. token, .. Encoding.UTF8.GetBytes(worker)];
         _link.Send(new(FrameKind.Hello, _job, 0, 0, 0, default, hello.Length), hello);
@@ -163,7 +163,7 @@ public sealed class WorkerLink : IFrameReceiver, IDisposable
 
     private FrameTarget Stale()
     {
-        _observer.FrameRefused("stale");
+        _metrics.FrameRefused(MetricLabels.Stale);
         return FrameTarget.Discard;
     }
 

@@ -97,9 +97,6 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
     });
 
     /// <inheritdoc/>
-    public void FrameRefused(string reason) { }
-
-    /// <inheritdoc/>
     public void LinkClosed(string reason) => _linkClosed(reason);
 
     /// <summary>Ends the thread after the micro-batch in progress and frees the replica.</summary>
