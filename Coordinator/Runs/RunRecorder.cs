@@ -12,6 +12,8 @@ namespace Distributed.Coordinator.Runs;
 /// </summary>
 public sealed class RunRecorder : IDisposable
 {
+    private const double SpeedSmoothing = 0.05;
+
     private readonly Job _job;
     private readonly IProgressView _view;
     private readonly TrainingMetrics _metrics;
@@ -27,8 +29,7 @@ public sealed class RunRecorder : IDisposable
     private DateTimeOffset _startedAt;
     private (double Loss, int Samples) _epoch;
     private double _trainLoss;
-    private (long At, long Step) _speedMark;
-    private double _samplesPerSecond;
+    private double _secondsPerSample;
 
     /// <summary>Records into this folder.</summary>
     public RunRecorder(RunFolder folder, Job job, IProgressView view, TrainingMetrics metrics, TimeProvider time)
@@ -53,7 +54,6 @@ public sealed class RunRecorder : IDisposable
         if (generation == 1) _startedAt = _time.GetUtcNow();
         _phase = "training";
         _metrics.GenerationBegan(generation);
-        _speedMark = (_time.GetTimestamp(), _rows.Count);
         Show();
     }
 
@@ -148,6 +148,8 @@ public sealed class RunRecorder : IDisposable
         _epoch = round.First == 0 ? (loss, round.Samples) : (_epoch.Loss + loss, _epoch.Samples + round.Samples);
         _trainLoss = _epoch.Loss / _epoch.Samples;
         var times = report.Times;
+        var seconds = (times.Compute + times.Send + times.Wait + times.Apply) / round.Samples;
+        _secondsPerSample += (_rows.Count == 0 ? 1 : SpeedSmoothing) * (seconds - _secondsPerSample);
         var row = new HistoryRow
         {
             Step = round.Step + 1,
@@ -155,7 +157,7 @@ public sealed class RunRecorder : IDisposable
             Loss = loss / round.Samples,
             LearningRate = report.LearningRate,
             GradientNorm = report.GradientNorm,
-            SamplesPerSecond = round.Samples / (times.Compute + times.Send + times.Wait + times.Apply),
+            SamplesPerSecond = 1 / seconds,
         };
         _rows.Add(row);
         _history.Write(row);
@@ -189,12 +191,6 @@ public sealed class RunRecorder : IDisposable
     {
         _history.Flush();
         var step = (long)_rows.Count;
-        var elapsed = _time.GetElapsedTime(_speedMark.At).TotalSeconds;
-        if (elapsed > 1 && step > _speedMark.Step)
-        {
-            _samplesPerSecond = (step - _speedMark.Step) * (double)_job.Batch / elapsed;
-            _speedMark = (_time.GetTimestamp(), step);
-        }
         _view.Update(new()
         {
             Phase = _phase,
@@ -204,8 +200,8 @@ public sealed class RunRecorder : IDisposable
             Steps = _rounds?.Steps ?? 0,
             Loss = _rows.Count > 0 ? _rows[^1].Loss : null,
             TestAccuracy = _evaluations.Count > 0 ? _evaluations[^1].TestAccuracy : null,
-            SamplesPerSecond = _samplesPerSecond,
-            TimeLeft = _samplesPerSecond > 0 && _rounds is { } rounds ? TimeSpan.FromSeconds((rounds.Steps - step) * _job.Batch / _samplesPerSecond) : null,
+            SamplesPerSecond = _secondsPerSample > 0 ? 1 / _secondsPerSample : 0,
+            TimeLeft = _secondsPerSample > 0 ? TimeSpan.FromSeconds((_ledger!.SamplesExpected - _ledger.SamplesApplied) * _secondsPerSample) : null,
             Workers = [.. _workers.Values],
         });
     }

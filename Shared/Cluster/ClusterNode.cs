@@ -50,6 +50,7 @@ public static class ClusterNode
           actor.ask-timeout = 10s
           # What is logged goes to the logger alone; a terminal belongs to the progress.
           stdout-loglevel = OFF
+          stdout-logger-class = "Distributed.Shared.Cluster.SilentLogger, Distributed.Shared"
           log-dead-letters-during-shutdown = off
           remote.dot-netty.tcp {
             maximum-frame-size = 512000b
