@@ -91,6 +91,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         await odd.Link.WhenClosed;
         Assert.Contains(bench.View.Messages, m => m.StartsWith($"odd was turned away: {reason}", StringComparison.Ordinal));
         odd.Say(new Halted(1, 0));
+        Assert.Equal("odd", (await bench.RegisterAsync("odd")).Id);
         var second = await bench.JoinAsync("second");
         foreach (var worker in (BenchWorker[])[first, second]) await worker.HaltAsync(1, 0);
         Assert.Equal(["first", "second"], (await first.HearAsync<BeginPlan>()).Workers);

@@ -18,6 +18,7 @@ internal sealed class StarBench : IDisposable
     private readonly CollectorRegistry _registry = Metrics.NewCustomRegistry();
     private readonly List<VectorBuffer> _buffers = [];
     private readonly List<StarPeer> _peers = [];
+    private long _stateBytes;
 
     public StarBench() =>
         Star = new(new(IPAddress.Loopback, 0), Job, (worker, reason) => _closed.Writer.TryWrite((worker, reason)), new TrainingMetrics(_registry).Links, Log);
@@ -59,6 +60,7 @@ internal sealed class StarBench : IDisposable
     /// <summary>Gets ready for the job. The server's pool is filled with buffers that the bench knows.</summary>
     public void Open(Rounds rounds, VectorLayout layout, long stateBytes = 8, int buffers = 0)
     {
+        _stateBytes = stateBytes;
         Star.Open(new("data", rounds.TrainSamples, rounds.TestSamples, layout, stateBytes, "initial"), rounds);
         var pool = PoolOf(Star)!;
         for (var i = 0; i < buffers; i++) _buffers.Add(pool.Rent());
@@ -75,6 +77,21 @@ internal sealed class StarBench : IDisposable
         var plan = new Plan(generation, Star.Fence(generation), rounds.Count, [.. workers]);
         Star.Begin(plan);
         return plan;
+    }
+
+    /// <summary>Waits until everything that a worker has sent is taken in.</summary>
+    public async Task SettleAsync(StarPeer link, string worker, int generation)
+    {
+        var arrived = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Star.ExpectState(worker, generation, (_, _) => arrived.SetResult());
+        StateTransfer.Send(link.Link, Job, generation, 0, new byte[_stateBytes]);
+        await arrived.Task.Soon();
+    }
+
+    /// <summary>Waits until so many bytes have come over all links.</summary>
+    public async Task WhenReceivedAsync(long bytes)
+    {
+        while (await _registry.ValueAsync($"{MetricNames.LinkBytes}{{direction=\"{MetricLabels.Received}\"}}") < bytes) await Task.Yield();
     }
 
     /// <summary>Waits until the start of a slice lies in a buffer of the server.</summary>

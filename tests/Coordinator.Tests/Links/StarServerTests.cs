@@ -54,8 +54,12 @@ public sealed class StarServerTests : IDisposable
         _bench.Open(_rounds, _layout);
         var plan = _bench.Begin(1, _rounds, [.. Enumerable.Range(1, workers).Select(i => $"worker-{i}")]);
         var links = await _bench.LinkAllAsync(plan);
+        var newcomer = await _bench.LinkAsync("newcomer");
         await Task.WhenAll(links.Select(l => WorkAsync(l.Value, l.Key, plan, _rounds, _sums, _layout, new(Seed)))).Soon();
         Assert.Equal(3, Star.Completed);
+        // Who has no part in the plan is sent nothing of it.
+        Star.SendState("newcomer", 1, 0, new byte[8]);
+        Assert.Equal(FrameKind.State, (await newcomer.NextAsync()).Header.Kind);
     }
 
     [Fact]
@@ -66,9 +70,8 @@ public sealed class StarServerTests : IDisposable
         var links = await _bench.LinkAllAsync(plan);
         var idle = plan.Workers.Single(w => plan.RangeOf(w, 2).Count == 0);
         foreach (var (worker, link) in links) SendOwed(link, worker, plan, 0);
-        // What is answered to this comes after all that the contributions gave rise to.
-        Star.ExpectState("b", 1, (_, _) => Star.SendState(idle, 1, 0, new byte[8]));
-        StateTransfer.Send(links["b"].Link, StarBench.Job, 1, 0, new byte[8]);
+        foreach (var worker in plan.Workers.Remove(idle)) await _bench.SettleAsync(links[worker], worker, 1);
+        Star.SendState(idle, 1, 0, new byte[8]);
         Assert.Equal(FrameKind.State, (await links[idle].NextAsync()).Header.Kind);
         links[idle].SendPresent(1, 0);
         foreach (var link in links.Values) await AssertAverageAsync(link, 1, 0);
@@ -92,20 +95,33 @@ public sealed class StarServerTests : IDisposable
     [Fact]
     public async Task Whatever_is_on_its_way_at_a_fence_leaves_no_trace()
     {
-        _bench.Open(_rounds, _layout, buffers: 20);
+        // A buffer that is filled must not be lent again, even if there is no other.
+        _bench.Open(_rounds, _layout, buffers: 1);
         var old = _bench.Begin(1, _rounds, "a", "b");
         var links = await _bench.LinkAllAsync(old);
         var stray = Frame(new PlainSums(Seed + 1, _layout).Owed(old, "a", _rounds.At(0)).First());
-        await links["a"].Socket.SendAsync(stray.AsMemory(0, stray.Length / 2));
+        await SendAllAsync(links["a"], stray.AsMemory(0, stray.Length / 2));
         await _bench.WhenReceivingAsync(0, BitConverter.ToSingle(stray, FrameHeader.Size));
 
         var plan = _bench.Begin(2, _rounds, "b", "a");
         SendOwed(links["b"], "b", plan, 0);
-        await links["a"].Socket.SendAsync(stray.AsMemory(stray.Length / 2));
+        await _bench.SettleAsync(links["b"], "b", 2);
+        await SendAllAsync(links["a"], stray.AsMemory(stray.Length / 2));
         SendOwed(links["a"], "a", old, 0);
         SendOwed(links["a"], "a", plan, 0);
         foreach (var link in links.Values) await AssertAverageAsync(link, 2, 0);
         Assert.Equal(_layout.Slices, await _bench.RefusedAsync(MetricLabels.Stale));
+        await _bench.AssertNothingIsHeldAsync();
+    }
+
+    [Fact]
+    public async Task At_the_end_nothing_is_held_of_a_round_that_is_not_complete()
+    {
+        _bench.Open(_rounds, _layout, buffers: 20);
+        var plan = _bench.Begin(1, _rounds, "a", "b");
+        var links = await _bench.LinkAllAsync(plan);
+        SendOwed(links["a"], "a", plan, 0);
+        await _bench.SettleAsync(links["a"], "a", 1);
         await _bench.AssertNothingIsHeldAsync();
     }
 
@@ -187,14 +203,28 @@ public sealed class StarServerTests : IDisposable
         byte[] first = new byte[Bytes], second = new byte[Bytes];
         Array.Fill(second, (byte)2);
         Star.ExpectState("donor", 1, (_, _) => Assert.Fail("the state is of an older generation"));
-        var piece = new FrameHeader(FrameKind.State, StarBench.Job, 1, 0, 0, new(3, Bytes), FrameHeader.MaxLength);
-        donor.Send(piece, first.AsMemory(0, FrameHeader.MaxLength));
+        var header = new FrameHeader(FrameKind.State, StarBench.Job, 1, 0, 0, new(3, Bytes), FrameHeader.MaxLength);
+        byte[][] pieces = [.. Enumerable.Range(0, 3).Select(i => Frame((header with { Slice = i }, first[..FrameHeader.MaxLength])))];
+        await SendAllAsync(donor, pieces[0]);
+        await SendAllAsync(donor, pieces[1].AsMemory(0, pieces[1].Length / 2));
+        await _bench.WhenReceivedAsync(pieces[0].Length);
         Star.Fence(2);
         Star.ExpectState("donor", 2, (applied, state) => Star.SendState("receiver", 2, applied, state));
-        donor.Send(piece with { Slice = 1 }, first.AsMemory(0, FrameHeader.MaxLength));
-        donor.Send(piece with { Slice = 2 }, first.AsMemory(0, FrameHeader.MaxLength));
+        await SendAllAsync(donor, pieces[1].AsMemory(pieces[1].Length / 2));
+        await SendAllAsync(donor, pieces[2]);
         StateTransfer.Send(donor.Link, StarBench.Job, 2, 5, second);
         Assert.Equal(second, await StateAsync(receiver, Bytes, 2, 5));
+    }
+
+    [Fact]
+    public async Task A_state_of_a_generation_to_come_is_refused()
+    {
+        _bench.Open(_rounds, _layout, stateBytes: 8);
+        Star.Fence(1);
+        var donor = await _bench.LinkAsync("donor");
+        Star.ExpectState("donor", 1, (_, _) => Assert.Fail("the state is of another generation"));
+        StateTransfer.Send(donor.Link, StarBench.Job, 2, 0, new byte[8]);
+        Assert.Equal("donor sent a state that nobody asked for", (await _bench.Closed.NextAsync()).Reason);
     }
 
     public static TheoryData<string, Func<FrameHeader, FrameHeader>> Violations => new()
@@ -248,7 +278,7 @@ public sealed class StarServerTests : IDisposable
         var link = await _bench.LinkAsync("a");
         var frame = Frame(_sums.Owed(plan, "a", _rounds.At(0)).First());
         frame[^1] ^= 1;
-        await link.Socket.SendAsync(frame);
+        await SendAllAsync(link, frame);
         Assert.Contains("checksum", (await _bench.Closed.NextAsync()).Reason, StringComparison.Ordinal);
     }
 
@@ -327,6 +357,11 @@ public sealed class StarServerTests : IDisposable
             payload.CopyTo(assembly.Begin(header));
             if (assembly.Complete() is { } state) return state;
         }
+    }
+
+    private static async Task SendAllAsync(StarPeer link, ReadOnlyMemory<byte> bytes)
+    {
+        while (!bytes.IsEmpty) bytes = bytes[await link.Socket.SendAsync(bytes)..];
     }
 
     private static byte[] Frame((FrameHeader Header, byte[] Payload) frame)
