@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Akka.Actor;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
 using Distributed.Worker.Actors;
 using Distributed.Worker.Replicas;
 using Microsoft.Extensions.DependencyInjection;
@@ -40,6 +41,7 @@ public sealed record WorkerArguments
 /// <summary>A worker from its start to its end.</summary>
 public static class WorkerProcess
 {
+    private static readonly TimeSpan _leaveTimeout = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>Runs a worker.</summary>
@@ -69,11 +71,15 @@ public static class WorkerProcess
             var readiness = new Readiness("joining the cluster");
             var end = new TaskCompletionSource<WorkerEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
             var options = new WorkerOptions(arguments.Name ?? DefaultName(), arguments.Coordinator, device, new() { DataDirectory = arguments.DataDirectory });
-            host.Services.GetRequiredService<ActorSystem>()
+            var worker = host.Services.GetRequiredService<ActorSystem>()
                 .ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, readiness)), ClusterNode.WorkerActor);
             await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, signals.Stopping);
             Console.WriteLine($"Metrics at {status.Address}metrics");
-            using var stopping = signals.Stopping.Register(() => end.TrySetResult(new(0, "told to stop")));
+            using var stopping = signals.Stopping.Register(() =>
+            {
+                worker.Tell(new Leave("it was told to stop"));
+                _ = Task.Delay(_leaveTimeout).ContinueWith(_ => end.TrySetResult(new(1, $"it was told to stop, and the coordinator did not let it go within {_leaveTimeout.TotalSeconds} s")), TaskScheduler.Default);
+            });
             var (exitCode, reason) = await end.Task;
             await StopAsync(host);
             if (exitCode != 0) return Fail(exitCode, reason);

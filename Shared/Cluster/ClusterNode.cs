@@ -70,6 +70,8 @@ public static class ClusterNode
             split-brain-resolver.down-all-when-unstable = off
             run-coordinated-shutdown-when-down = on
           }
+          # A signal asks to leave in good order; the process stops the system when that is done.
+          coordinated-shutdown.run-by-clr-shutdown-hook = off
           coordinated-shutdown.exit-clr = off
           loglevel = INFO
         }

@@ -45,6 +45,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private Welcome _welcome = null!;
     private Job _job = null!;
     private ReplicaThread? _replica;
+    private WorkerEnd? _outcome;
     private Rounds? _rounds;
 
     /// <summary>Within this process alone.</summary>
@@ -84,7 +85,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     /// <summary>What went wrong took the state with it: better an end than a start from nothing.</summary>
     protected override void PreRestart(Exception reason, object message)
     {
-        _end.TrySetResult(new(1, $"the worker could not handle {message.GetType().Name}: {reason.Message}"));
+        _outcome = new(1, $"the worker could not handle {message.GetType().Name}: {reason.Message}");
         PostStop();
     }
 
@@ -92,8 +93,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     protected override void PostStop()
     {
         _stopping.Cancel();
-        _replica?.Dispose();
-        _end.TrySetResult(new(1, "the worker was stopped"));
+        _replica?.Stop();
+        EndWhenReplicaHas(_outcome ?? new(1, "the worker was stopped"));
     }
 
     private void Joining()
@@ -102,6 +103,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<Local.Offer>(_ => Context
             .ActorSelection($"akka.tcp://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}")
             .Tell(new Register(ProtocolSerializer.Version, _options.Name, $"{_options.Device}")));
+        Receive<Leave>(leave => End(0, leave.Reason));
         Receive<Local.JoinOverdue>(_ => End(1, $"no coordinator took this worker in at {_options.Coordinator} within {_joinTimeout.TotalMinutes} minutes"));
         Receive<Welcome>(Enter);
         ReceiveEnds();
@@ -147,6 +149,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             Become(Training);
         });
         Receive<Welcome>(_ => { });
+        Receive<Leave>(leave => End(0, leave.Reason));
         ReceiveEnds();
     }
 
@@ -203,9 +206,13 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void End(int exitCode, string reason)
     {
-        _end.TrySetResult(new(exitCode, reason));
+        _outcome = new(exitCode, reason);
         Context.Stop(Self);
     }
+
+    /// <summary>The process must not end while its replica is in the middle of native code.</summary>
+    private void EndWhenReplicaHas(WorkerEnd outcome) => (_replica?.Completion ?? Task.CompletedTask).ContinueWith(
+        _ => _end.TrySetResult(outcome), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
 
     /// <summary>What the replica's thread says, as messages to this actor.</summary>
     private sealed class Observer(IActorRef actor) : IReplicaObserver
