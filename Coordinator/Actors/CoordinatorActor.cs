@@ -192,6 +192,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 foreach (var worker in begin.Plan.Workers) Tell(worker, BeginPlan.Of(begin.Plan));
                 break;
             case ClusterEffect.Dismiss dismiss:
+                _run.Recorder.Message($"{dismiss.Worker} has left, as it asked to");
                 Tell(dismiss.Worker, new Dismissed("it has asked to leave"));
                 break;
             case ClusterEffect.Collect collect:
