@@ -9,7 +9,7 @@ namespace Distributed.Coordinator.Actors;
 
 /// <summary>What a run has come to.</summary>
 /// <param name="State">The trained state, as a safetensors file.</param>
-/// <param name="Workers">Workers at the end.</param>
+/// <param name="Workers">Workers of the last plan.</param>
 /// <param name="Generations">Every generation and why it began.</param>
 public sealed record RunResult(byte[] State, int Workers, IReadOnlyList<GenerationStart> Generations);
 
@@ -72,7 +72,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<CoordinatorNotice.LocalWorkerEnded>(EndLocal);
         Receive<CoordinatorNotice.StateCollected>(m =>
         {
-            _result = new(m.State, _cluster.Members.Count, _cluster.Generations);
+            _result = new(m.State, _cluster.Plan!.Workers.Length, _cluster.Generations);
             Decide(new ClusterEvent.Collected());
         });
     }
@@ -81,8 +81,11 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <summary>What went wrong took the state with it: better an end than a start from nothing.</summary>
-    protected override void PreRestart(Exception reason, object message) =>
-        _run.Result.TrySetException(new RunFailedException($"the coordinator could not handle {message.GetType().Name}: {reason.Message}"));
+    protected override void PreRestart(Exception reason, object message)
+    {
+        Fail($"the coordinator could not handle {message.GetType().Name}: {reason.Message}");
+        Context.Stop(Self);
+    }
 
     /// <inheritdoc/>
     protected override void PostStop() => _run.Result.TrySetException(new RunFailedException("the coordinator was stopped"));

@@ -30,10 +30,15 @@ public sealed class RunLedger(Rounds rounds)
     public string? Enter(string worker, RoundReport report, [NotNullWhen(true)] out Round? round)
     {
         round = null;
-        if (report.Round < 0 || report.Round > Entered || report.Round >= rounds.Count || report.Tallies.Length < Tally.FirstMetric)
-            return $"{worker} reports round {report.Round} with {report.Tallies.Length} tallies, but {Entered} of {rounds.Count} rounds are done";
+        if (report.Round < 0 || report.Round > Entered || report.Round >= rounds.Count)
+            return $"{worker} reports round {report.Round}, but {Entered} of {rounds.Count} rounds are done";
         var current = rounds.At(report.Round);
         var what = $"{worker}, epoch {current.Epoch + 1}, step {current.Step}";
+        // An evaluation is worth a round for its metric; a step can do without.
+        var needed = current.Kind == RoundKind.Evaluate ? Tally.FirstMetric + 1 : Tally.FirstMetric;
+        if (report.Tallies.Length < needed) return $"{what}: {report.Tallies.Length} tallies are reported where at least {needed} are needed";
+        if (!IsTime(report.Times.Compute) || !IsTime(report.Times.Send) || !IsTime(report.Times.Wait) || !IsTime(report.Times.Apply))
+            return $"{what}: impossible times are reported: {report.Times}";
         if (report.Tallies[Tally.Samples] != current.Samples)
             return $"{what}: {report.Tallies[Tally.Samples]} samples were applied where the round has {current.Samples}";
         if (_digests.TryGetValue(report.Round, out var known) && known.Digest != report.Digest)
@@ -53,4 +58,6 @@ public sealed class RunLedger(Rounds rounds)
         var all = workers.Min(worker => _reported.GetValueOrDefault(worker, -1));
         foreach (var round in _digests.Keys.Where(round => round <= all).ToList()) _digests.Remove(round);
     }
+
+    private static bool IsTime(double seconds) => seconds >= 0 && double.IsFinite(seconds);
 }

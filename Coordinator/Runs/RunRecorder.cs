@@ -187,6 +187,13 @@ public sealed class RunRecorder : IDisposable
         };
     }
 
+    private TimeSpan? TimeLeft()
+    {
+        if (_secondsPerSample <= 0) return null;
+        var seconds = (_ledger!.SamplesExpected - _ledger.SamplesApplied) * _secondsPerSample;
+        return seconds < TimeSpan.MaxValue.TotalSeconds ? TimeSpan.FromSeconds(seconds) : null;
+    }
+
     private void Show()
     {
         _history.Flush();
@@ -201,7 +208,7 @@ public sealed class RunRecorder : IDisposable
             Loss = _rows.Count > 0 ? _rows[^1].Loss : null,
             TestAccuracy = _evaluations.Count > 0 ? _evaluations[^1].TestAccuracy : null,
             SamplesPerSecond = _secondsPerSample > 0 ? 1 / _secondsPerSample : 0,
-            TimeLeft = _secondsPerSample > 0 ? TimeSpan.FromSeconds((_ledger!.SamplesExpected - _ledger.SamplesApplied) * _secondsPerSample) : null,
+            TimeLeft = TimeLeft(),
             Workers = [.. _workers.Values],
         });
     }

@@ -1,0 +1,80 @@
+using Akka.TestKit;
+using Distributed.Coordinator.Tests.Links;
+using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Tests.Actors;
+
+/// <summary>A worker without tensors, which says and sends what a test tells it to.</summary>
+internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, string name) : IDisposable
+{
+    private static readonly PlainSums _sums = new(1, CoordinatorBench.Layout);
+    private Welcome? _welcome;
+
+    public TestProbe Probe => probe;
+
+    public string Id => _welcome!.Worker;
+
+    public StarPeer Link { get; private set; } = null!;
+
+    public void Say(IWorkerMessage message) => probe.Send(bench.Actor, message);
+
+    /// <summary>The next message, which must be of this kind.</summary>
+    public async Task<T> HearAsync<T>() where T : ICoordinatorMessage => await probe.ExpectMsgAsync<T>();
+
+    /// <summary>Offers itself. The answer comes after all that was said to it before: nothing else was.</summary>
+    public async Task<Welcome> RegisterAsync()
+    {
+        Say(new Register(ProtocolSerializer.Version, name, "cpu"));
+        return _welcome = await HearAsync<Welcome>();
+    }
+
+    public async Task LinkAsync()
+    {
+        Link = await StarPeer.ConnectAsync(_welcome!.LinkPort, StarBench.Job);
+        Link.Greet(_welcome.Token, Id);
+        Assert.Equal(FrameKind.Hello, (await Link.NextAsync()).Header.Kind);
+    }
+
+    /// <summary>Stops when told to.</summary>
+    public async Task HaltAsync(int generation, long applied)
+    {
+        Assert.Equal(new Halt(generation), await HearAsync<Halt>());
+        Say(new Halted(generation, applied));
+    }
+
+    /// <summary>Does its part of a round.</summary>
+    public void Contribute(BeginPlan plan, long round)
+    {
+        var owed = _sums.Owed(plan.ToPlan(), Id, CoordinatorBench.Rounds.At(round)).ToList();
+        foreach (var (header, payload) in owed) Link.Send(header, payload);
+        if (owed.Count == 0) Link.SendPresent(plan.Generation, round);
+    }
+
+    /// <summary>Waits for the average of a round and reports it applied.</summary>
+    public async Task ApplyAsync(int generation, long number)
+    {
+        var round = CoordinatorBench.Rounds.At(number);
+        await Link.AverageAsync(generation, number, CoordinatorBench.Layout.Slices - CoordinatorBench.Layout.FirstSlice(round.Kind));
+        Say(Applied(Report(number)));
+    }
+
+    /// <summary>Answers a call for its state.</summary>
+    public async Task SendStateAsync(int generation, long applied, byte[] state)
+    {
+        Assert.Equal(new SendState(generation), await HearAsync<SendState>());
+        StateTransfer.Send(Link.Link, StarBench.Job, generation, applied, state);
+    }
+
+    /// <summary>The message that reports rounds.</summary>
+    public static IWorkerMessage Applied(params RoundReport[] rounds) => new Shared.Protocol.Progress(rounds);
+
+    /// <summary>The report of a round that went well.</summary>
+    public static RoundReport Report(long number)
+    {
+        var round = CoordinatorBench.Rounds.At(number);
+        return new(number, $"digest-{number}", [round.Samples, 2.5, 3], 0.1, 1, 1, new(0.1, 0.2, 0.3, 0.4));
+    }
+
+    public void Dispose() => Link?.Dispose();
+}

@@ -1,0 +1,424 @@
+using Akka.Actor;
+using Akka.Event;
+using Akka.TestKit;
+using Akka.TestKit.Xunit;
+using Distributed.Coordinator.Actors;
+using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Tests.Actors;
+
+/// <summary>The coordinator's actor, from the first offer to the last farewell; its timers run in virtual time.</summary>
+public sealed class CoordinatorActorTests() : TestKit("""
+    akka {
+      loglevel = OFF
+      stdout-loglevel = OFF
+      scheduler.implementation = "Akka.TestKit.TestScheduler, Akka.TestKit"
+      test.single-expect-default = 60s
+    }
+    """)
+{
+    [Fact]
+    public async Task Who_offers_itself_is_welcome_and_again_under_the_same_id()
+    {
+        using var bench = new CoordinatorBench(this);
+        var worker = await bench.RegisterAsync("worker");
+        var first = await worker.RegisterAsync();
+        Assert.Equal(("worker", "the job", "127.0.0.1", bench.Star.Port), (first.Worker, first.Job, first.LinkHost, first.LinkPort));
+        Assert.Equal(bench.Star.Token, first.Token);
+        Assert.Equal("worker", (await worker.RegisterAsync()).Worker);
+        Assert.Equal(["worker: preparing"], bench.View.Last.Workers.Select(w => $"{w.Name}: {w.Doing}"));
+    }
+
+    [Fact]
+    public async Task Those_of_one_name_are_told_apart()
+    {
+        using var bench = new CoordinatorBench(this);
+        var ids = new List<string>();
+        foreach (var name in (string[])["worker", "worker", "worker-2", "worker"]) ids.Add((await bench.RegisterAsync(name)).Id);
+        Assert.Equal(["worker", "worker-2", "worker-2-2", "worker-3"], ids);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("a b")]
+    [InlineData("a/b")]
+    [InlineData("a\n")]
+    [InlineData("ä")]
+    [InlineData("0123456789012345678901234567890123456789012345678901234567890123")]
+    public async Task A_name_that_is_not_allowed_is_refused(string name)
+    {
+        using var bench = new CoordinatorBench(this);
+        var stranger = bench.Stranger();
+        stranger.Send(bench.Actor, new Register(ProtocolSerializer.Version, name, "cpu"));
+        Assert.StartsWith("its name is not allowed; allowed are 1 to 63", (await stranger.ExpectMsgAsync<Refused>()).Reason, StringComparison.Ordinal);
+        await bench.RegisterAsync("worker");
+    }
+
+    [Fact]
+    public async Task Another_version_of_the_protocol_is_refused()
+    {
+        using var bench = new CoordinatorBench(this);
+        var stranger = bench.Stranger();
+        stranger.Send(bench.Actor, new Register(99, "worker", "cpu"));
+        Assert.Equal($"it speaks version 99 of the protocol, the coordinator version {ProtocolSerializer.Version}", (await stranger.ExpectMsgAsync<Refused>()).Reason);
+    }
+
+    public static TheoryData<string, Prepared> Others => new()
+    {
+        { "its data differs", CoordinatorBench.Facts with { DataFingerprint = "other" } },
+        { "its data differs", CoordinatorBench.Facts with { TrainSamples = 8 } },
+        { "its data differs", CoordinatorBench.Facts with { TestSamples = 6 } },
+        { "its model differs: 11 numbers a contribution; the job's has 10", CoordinatorBench.Facts with { Floats = 11 } },
+        { "its model differs", CoordinatorBench.Facts with { StateBytes = 9 } },
+        { "its initial parameters differ in their bits (other, the job's are initial)", CoordinatorBench.Facts with { InitialDigest = "other" } },
+        { "it reports impossible sizes", CoordinatorBench.Facts with { Floats = -1 } },
+        { "it reports impossible sizes", CoordinatorBench.Facts with { Tallies = int.MaxValue } },
+        { "it reports impossible sizes", CoordinatorBench.Facts with { StateBytes = -1 } },
+        { "it reports impossible sizes", CoordinatorBench.Facts with { TestSamples = int.MinValue } },
+    };
+
+    [Theory]
+    [MemberData(nameof(Others), DisableDiscoveryEnumeration = true)]
+    public async Task One_that_differs_is_turned_away_and_the_job_goes_on(string reason, Prepared other)
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2);
+        var first = await bench.JoinAsync("first");
+        var odd = await bench.RegisterAsync("odd");
+        await odd.LinkAsync();
+        odd.Say(other);
+        Assert.StartsWith(reason, (await odd.HearAsync<Refused>()).Reason, StringComparison.Ordinal);
+        await odd.Link.WhenClosed;
+        Assert.Contains(bench.View.Messages, m => m.StartsWith($"odd was turned away: {reason}", StringComparison.Ordinal));
+        odd.Say(new Halted(1, 0));
+        var second = await bench.JoinAsync("second");
+        foreach (var worker in (BenchWorker[])[first, second]) await worker.HaltAsync(1, 0);
+        Assert.Equal(["first", "second"], (await first.HearAsync<BeginPlan>()).Workers);
+    }
+
+    [Fact]
+    public async Task A_batch_above_the_data_ends_the_run_in_words()
+    {
+        using var bench = new CoordinatorBench(this);
+        var worker = await bench.RegisterAsync("worker");
+        worker.Say(CoordinatorBench.Facts with { TrainSamples = 3 });
+        Assert.Equal("batch is 4, but the training set has 3 samples; allowed: 1 to 3", await bench.FailureAsync());
+        Assert.StartsWith("the job failed: batch is 4", (await worker.HearAsync<Refused>()).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_first_plan_waits_for_all_who_are_awaited()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 3);
+        var (a, b) = (await bench.JoinAsync("a"), await bench.JoinAsync("b"));
+        var c = await bench.RegisterAsync("c");
+        // Nothing else is heard before these answers.
+        await a.RegisterAsync();
+        await b.RegisterAsync();
+        await c.LinkAsync();
+        c.Say(CoordinatorBench.Facts);
+        await a.HaltAsync(1, 0);
+        await b.HaltAsync(1, 0);
+        await a.RegisterAsync();
+        await c.HaltAsync(1, 0);
+        foreach (var worker in (BenchWorker[])[a, b, c])
+        {
+            var plan = await worker.HearAsync<BeginPlan>();
+            Assert.Equal((1, 0, 3), (plan.Generation, plan.FirstRound, plan.EndRound));
+            Assert.Equal(["a", "b", "c"], plan.Workers);
+        }
+        Assert.Equal("training", bench.View.Last.Phase);
+    }
+
+    public enum Loss { Death, Link, Failure, LocalProcess, Violation }
+
+    [Theory]
+    [InlineData(Loss.Death, "b is lost: its process is gone")]
+    [InlineData(Loss.Link, "b is lost: 127.0.0.1:")]
+    [InlineData(Loss.Failure, "b is lost: no memory")]
+    [InlineData(Loss.LocalProcess, "b is lost: killed by signal 9")]
+    [InlineData(Loss.Violation, "b is lost: b sent a state that nobody asked for")]
+    public async Task However_a_worker_is_lost_the_others_go_on_under_a_new_generation(Loss loss, string message)
+    {
+        using var bench = new CoordinatorBench(this, startWith: 3);
+        var workers = await bench.TrainAsync("a", "b", "c");
+        var b = workers[1];
+        switch (loss)
+        {
+            case Loss.Death:
+                Sys.Stop(b.Probe);
+                break;
+            case Loss.Link:
+                b.Link.Dispose();
+                break;
+            case Loss.Failure:
+                b.Say(new Failed("no memory"));
+                break;
+            case Loss.LocalProcess:
+                bench.Actor.Tell(new CoordinatorNotice.LocalWorkerEnded("b", "killed by signal 9"));
+                break;
+            case Loss.Violation:
+                StateTransfer.Send(b.Link.Link, Links.StarBench.Job, 1, 0, new byte[8]);
+                break;
+        }
+        await workers[0].HaltAsync(2, 0);
+        await workers[2].HaltAsync(2, 0);
+        foreach (var worker in (BenchWorker[])[workers[0], workers[2]]) Assert.Equal(["a", "c"], (await worker.HearAsync<BeginPlan>()).Workers);
+        await b.Link.WhenClosed;
+        Assert.Contains(bench.View.Messages, m => m.StartsWith(message, StringComparison.Ordinal));
+        Assert.Equal(["a", "c"], bench.View.Last.Workers.Select(w => w.Name));
+        Assert.False(bench.HasResult);
+    }
+
+    [Fact]
+    public async Task A_local_worker_that_ends_before_the_first_step_ends_the_run()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2);
+        var worker = await bench.JoinAsync("a");
+        bench.Actor.Tell(new CoordinatorNotice.LocalWorkerEnded("b", "no such device (see b.log)"));
+        Assert.Equal("b failed: no such device (see b.log)", await bench.FailureAsync());
+        Assert.Equal("the job failed: b failed: no such device (see b.log)", (await worker.HearAsync<Refused>()).Reason);
+    }
+
+    [Fact]
+    public async Task A_local_worker_that_was_none_of_this_job_may_end_later()
+    {
+        using var bench = new CoordinatorBench(this);
+        var worker = (await bench.TrainAsync("a"))[0];
+        bench.Actor.Tell(new CoordinatorNotice.LocalWorkerEnded("b", "it was turned away"));
+        await worker.RegisterAsync();
+        Assert.False(bench.HasResult);
+    }
+
+    [Fact]
+    public async Task When_all_are_lost_before_the_first_round_newcomers_begin_it_anew()
+    {
+        using var bench = new CoordinatorBench(this);
+        var worker = (await bench.TrainAsync("a"))[0];
+        worker.Say(new Failed("no memory"));
+        var next = await bench.JoinAsync("b");
+        await next.HaltAsync(3, 0);
+        Assert.Equal(["b"], (await next.HearAsync<BeginPlan>()).Workers);
+    }
+
+    [Fact]
+    public async Task One_who_asks_to_leave_is_dismissed_and_the_others_go_on()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2);
+        var workers = await bench.TrainAsync("a", "b");
+        workers[1].Say(new Leave("the machine is needed"));
+        await workers[1].HaltAsync(2, 0);
+        await workers[0].HaltAsync(2, 0);
+        Assert.Equal("it has asked to leave", (await workers[1].HearAsync<Dismissed>()).Reason);
+        Assert.Equal(["a"], (await workers[0].HearAsync<BeginPlan>()).Workers);
+        Sys.Stop(workers[1].Probe);
+        await workers[0].RegisterAsync();
+        Assert.False(bench.HasResult);
+    }
+
+    [Fact]
+    public async Task Replicas_that_differ_end_the_run_and_the_culprit_is_named()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2);
+        var workers = await bench.TrainAsync("a", "b");
+        workers[0].Say(BenchWorker.Applied(BenchWorker.Report(0)));
+        await workers[0].RegisterAsync();
+        workers[1].Say(BenchWorker.Applied(BenchWorker.Report(0) with { Digest = "other" }));
+        var failure = await bench.FailureAsync();
+        Assert.Equal("b, epoch 1, step 0: its parameters (other) differ from those of a (digest-0)", failure);
+        foreach (var worker in workers) Assert.Equal($"the job failed: {failure}", (await worker.HearAsync<Refused>()).Reason);
+    }
+
+    public static TheoryData<RoundReport> Malformed =>
+    [
+        BenchWorker.Report(0) with { Round = -1 },
+        BenchWorker.Report(0) with { Round = 1 },
+        BenchWorker.Report(0) with { Round = long.MaxValue },
+        BenchWorker.Report(0) with { Tallies = [] },
+        BenchWorker.Report(0) with { Tallies = [4] },
+        BenchWorker.Report(0) with { Tallies = [-4, 1, 1] },
+        BenchWorker.Report(0) with { Tallies = [double.NaN, 1, 1] },
+        BenchWorker.Report(0) with { Times = new(-1, 0, 0, 0) },
+        BenchWorker.Report(0) with { Times = new(0, 0, double.NaN, 0) },
+        BenchWorker.Report(0) with { Times = new(0, double.PositiveInfinity, 0, 0) },
+    ];
+
+    [Theory]
+    [MemberData(nameof(Malformed), DisableDiscoveryEnumeration = true)]
+    public async Task A_report_that_cannot_be_ends_the_run_and_names_the_worker(RoundReport report)
+    {
+        using var bench = new CoordinatorBench(this);
+        var worker = (await bench.TrainAsync("worker"))[0];
+        worker.Say(BenchWorker.Applied(report));
+        Assert.StartsWith("worker", await bench.FailureAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_evaluation_without_its_metric_ends_the_run_and_names_the_worker()
+    {
+        using var bench = new CoordinatorBench(this);
+        var worker = (await bench.TrainAsync("worker"))[0];
+        worker.Say(BenchWorker.Applied(BenchWorker.Report(0), BenchWorker.Report(1), BenchWorker.Report(2) with { Tallies = [5, 1] }));
+        Assert.StartsWith("worker, epoch 1, step 2: 2 tallies are reported where at least 3", await bench.FailureAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_report_before_the_sizes_are_known_ends_the_run()
+    {
+        using var bench = new CoordinatorBench(this);
+        (await bench.RegisterAsync("worker")).Say(BenchWorker.Applied(BenchWorker.Report(0)));
+        Assert.Equal("worker reports rounds before it was prepared", await bench.FailureAsync());
+    }
+
+    [Fact]
+    public async Task An_empty_report_changes_nothing()
+    {
+        using var bench = new CoordinatorBench(this);
+        var worker = await bench.RegisterAsync("worker");
+        worker.Say(BenchWorker.Applied());
+        await worker.RegisterAsync();
+        Assert.False(bench.HasResult);
+    }
+
+    [Fact]
+    public async Task What_strangers_say_is_left_unhandled()
+    {
+        using var bench = new CoordinatorBench(this);
+        var worker = (await bench.TrainAsync("worker"))[0];
+        var unhandled = CreateTestProbe();
+        Sys.EventStream.Subscribe(unhandled, typeof(UnhandledMessage));
+        IWorkerMessage[] said =
+        [
+            CoordinatorBench.Facts, new Halted(1, 0), new Synced(1, 0), BenchWorker.Applied(BenchWorker.Report(0) with { Round = 99 }),
+            new Leave("worker wants to"), new Failed("worker has failed"),
+        ];
+        var stranger = bench.Stranger();
+        foreach (var message in said)
+        {
+            stranger.Send(bench.Actor, message);
+            Assert.Contains("which is no worker of this job", (string)(await unhandled.ExpectMsgAsync<UnhandledMessage>()).Message, StringComparison.Ordinal);
+        }
+        await worker.RegisterAsync();
+        Assert.False(bench.HasResult);
+    }
+
+    [Fact]
+    public async Task A_job_ends_with_its_state_and_the_result_when_all_have_gone()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2);
+        byte[] state = [1, 2, 3, 4, 5, 6, 7, 8];
+        var workers = await bench.TrainAsync("a", "b");
+        var plan = new BeginPlan(1, 0, 3, ["a", "b"]);
+        for (var round = 0; round < 3; round++) await StepAsync(workers, plan, round);
+        await workers[0].SendStateAsync(1, 3, state);
+        foreach (var worker in workers) Assert.Equal("the job is done", (await worker.HearAsync<Dismissed>()).Reason);
+        Assert.Equal("saving", bench.View.Last.Phase);
+
+        var late = bench.Stranger();
+        late.Send(bench.Actor, new Register(ProtocolSerializer.Version, "late", "cpu"));
+        Assert.Equal("the job is done", (await late.ExpectMsgAsync<Refused>()).Reason);
+        Sys.Stop(workers[0].Probe);
+        workers[1].Say(new Failed("too late to matter"));
+        bench.Actor.Tell(new CoordinatorNotice.LinkClosed("b", "too late to matter"));
+        late.Send(bench.Actor, new Register(ProtocolSerializer.Version, "late", "cpu"));
+        await late.ExpectMsgAsync<Refused>();
+        Assert.False(bench.HasResult);
+        Sys.Stop(workers[1].Probe);
+        var result = await bench.Result;
+        Assert.Equal(state, result.State);
+        Assert.Equal(2, result.Workers);
+        Assert.Equal([new(1, "start")], result.Generations);
+        Assert.Equal(2, bench.Recorder.History.Count);
+        Assert.Equal(0.6, Assert.Single(bench.Recorder.Evaluations).TestAccuracy);
+    }
+
+    [Fact]
+    public async Task One_who_does_not_go_is_not_waited_for_forever()
+    {
+        using var bench = new CoordinatorBench(this);
+        var workers = await bench.TrainAsync("a");
+        for (var round = 0; round < 3; round++) await StepAsync(workers, new(1, 0, 3, ["a"]), round);
+        // Whoever prepares himself at the end has no part in the result.
+        var late = await bench.RegisterAsync("late");
+        await workers[0].SendStateAsync(1, 3, new byte[8]);
+        await workers[0].HearAsync<Dismissed>();
+        await late.HearAsync<Dismissed>();
+        Assert.False(bench.HasResult);
+        ((TestScheduler)Sys.Scheduler).Advance(TimeSpan.FromSeconds(5));
+        Assert.Equal(1, (await bench.Result).Workers);
+    }
+
+    [Fact]
+    public async Task The_state_comes_from_another_when_its_donor_is_lost()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2);
+        var workers = await bench.TrainAsync("a", "b");
+        for (var round = 0; round < 3; round++) await StepAsync(workers, new(1, 0, 3, ["a", "b"]), round);
+        await workers[0].HearAsync<SendState>();
+        workers[0].Link.Dispose();
+        await workers[1].SendStateAsync(1, 3, [8, 7, 6, 5, 4, 3, 2, 1]);
+        await workers[1].HearAsync<Dismissed>();
+        Sys.Stop(workers[1].Probe);
+        Assert.Equal([8, 7, 6, 5, 4, 3, 2, 1], (await bench.Result).State);
+    }
+
+    [Fact]
+    public async Task A_laggard_gets_the_average_again_and_a_newcomer_the_state()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2);
+        byte[] state = [1, 1, 2, 3, 5, 8, 13, 21];
+        var workers = await bench.TrainAsync("a", "b");
+        var plan = new BeginPlan(1, 0, 3, ["a", "b"]);
+        await StepAsync(workers, plan, 0);
+        foreach (var worker in workers) worker.Contribute(plan, 1);
+        await workers[0].ApplyAsync(1, 1);
+        await Patience.UntilAsync(() => bench.Star.Completed == 2);
+
+        var newcomer = await bench.JoinAsync("c");
+        await workers[0].HaltAsync(2, applied: 2);
+        await workers[1].HaltAsync(2, applied: 1);
+        await newcomer.HaltAsync(2, applied: 0);
+        await workers[1].Link.AverageAsync(1, 1, CoordinatorBench.Layout.Slices);
+        await workers[1].Link.AverageAsync(2, 1, CoordinatorBench.Layout.Slices);
+        await workers[0].SendStateAsync(2, 2, state);
+        var (header, payload) = await newcomer.Link.NextAsync();
+        Assert.Equal((FrameKind.State, 2, 2), (header.Kind, header.Generation, header.Round));
+        Assert.Equal(state, payload);
+        newcomer.Say(new Synced(2, 2));
+        await newcomer.RegisterAsync();
+        workers[1].Say(new Synced(2, 2));
+        foreach (var worker in workers.Append(newcomer))
+        {
+            var next = await worker.HearAsync<BeginPlan>();
+            Assert.Equal((2, 2, 3), (next.Generation, next.FirstRound, next.EndRound));
+            Assert.Equal(["a", "b", "c"], next.Workers);
+        }
+    }
+
+    [Fact]
+    public async Task A_mistake_ends_the_run_rather_than_its_memory()
+    {
+        using var bench = new CoordinatorBench(this);
+        var worker = (await bench.TrainAsync("worker"))[0];
+        Watch(bench.Actor);
+        bench.View.OnUpdate = _ => throw new InvalidOperationException("the screen is broken");
+        worker.Say(BenchWorker.Applied(BenchWorker.Report(0)));
+        Assert.Equal("the coordinator could not handle Progress: the screen is broken", await bench.FailureAsync());
+        Assert.Equal("the job failed: the coordinator could not handle Progress: the screen is broken", (await worker.HearAsync<Refused>()).Reason);
+        await ExpectTerminatedAsync(bench.Actor);
+    }
+
+    [Fact]
+    public async Task A_coordinator_that_is_stopped_says_so()
+    {
+        using var bench = new CoordinatorBench(this);
+        Sys.Stop(bench.Actor);
+        Assert.Equal("the coordinator was stopped", await bench.FailureAsync());
+    }
+
+    private static async Task StepAsync(BenchWorker[] workers, BeginPlan plan, long round)
+    {
+        foreach (var worker in workers) worker.Contribute(plan, round);
+        foreach (var worker in workers) await worker.ApplyAsync(plan.Generation, round);
+    }
+}

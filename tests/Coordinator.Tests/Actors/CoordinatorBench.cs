@@ -1,0 +1,99 @@
+using System.Net;
+using Akka.Actor;
+using Akka.TestKit;
+using Distributed.Coordinator.Actors;
+using Distributed.Coordinator.Links;
+using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Tests.Links;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Tests.Actors;
+
+/// <summary>A coordinator's actor with real links and books, whose workers are a test's.</summary>
+internal sealed class CoordinatorBench : IDisposable
+{
+    /// <summary>Two training steps of two micro-batches, then an evaluation.</summary>
+    public static readonly Rounds Rounds = new(TrainSamples: 7, TestSamples: 5, Epochs: 1, Batch: 4, MicroBatches: 2);
+
+    public static readonly VectorLayout Layout = new(10, 3);
+
+    /// <summary>What a worker that is like the others says.</summary>
+    public static readonly Prepared Facts = new("data", Rounds.TrainSamples, Rounds.TestSamples, Layout.Floats, Layout.Tallies, 8, "initial");
+
+    private readonly TestKitBase _kit;
+    private readonly TemporaryFolder _folder = new();
+    private readonly RunFolder _runFolder;
+    private readonly List<BenchWorker> _workers = [];
+
+    public CoordinatorBench(TestKitBase kit, int startWith = 1, int minWorkers = 1)
+    {
+        _kit = kit;
+        _runFolder = RunFolder.Create(_folder["run"], "job", overwrite: false);
+        var job = Job.Default with { Epochs = Rounds.Epochs, Batch = Rounds.Batch, MicroBatches = Rounds.MicroBatches };
+        var metrics = new TrainingMetrics(Prometheus.Metrics.NewCustomRegistry());
+        Recorder = new(_runFolder, job, View, metrics, TimeProvider.System);
+        Star = new(new(IPAddress.Loopback, 0), StarBench.Job, (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
+        var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), StartWith = startWith, MinWorkers = minWorkers };
+        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, _result);
+        Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));
+    }
+
+    private readonly TaskCompletionSource<RunResult> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public IActorRef Actor { get; }
+
+    public StarServer Star { get; }
+
+    public RunRecorder Recorder { get; }
+
+    public ScriptedView View { get; } = new();
+
+    public Task<RunResult> Result => _result.Task.Soon();
+
+    public bool HasResult => _result.Task.IsCompleted;
+
+    /// <summary>Somebody who has not said anything.</summary>
+    public TestProbe Stranger() => _kit.CreateTestProbe();
+
+    /// <summary>A worker that is taken in.</summary>
+    public async Task<BenchWorker> RegisterAsync(string name)
+    {
+        var worker = new BenchWorker(this, _kit.CreateTestProbe(), name);
+        _workers.Add(worker);
+        await worker.RegisterAsync();
+        return worker;
+    }
+
+    /// <summary>A worker that is taken in, linked and prepared.</summary>
+    public async Task<BenchWorker> JoinAsync(string name)
+    {
+        var worker = await RegisterAsync(name);
+        await worker.LinkAsync();
+        worker.Say(Facts);
+        return worker;
+    }
+
+    /// <summary>Workers in training under the first generation.</summary>
+    public async Task<BenchWorker[]> TrainAsync(params string[] names)
+    {
+        var workers = new List<BenchWorker>();
+        foreach (var name in names) workers.Add(await JoinAsync(name));
+        foreach (var worker in workers) await worker.HaltAsync(1, applied: 0);
+        foreach (var worker in workers) Assert.Equal(names, (await worker.HearAsync<BeginPlan>()).Workers);
+        return [.. workers];
+    }
+
+    public async Task<string> FailureAsync() => (await Assert.ThrowsAsync<RunFailedException>(() => Result)).Message;
+
+    public void Dispose()
+    {
+        foreach (var worker in _workers) worker.Dispose();
+        Star.Dispose();
+        Recorder.Dispose();
+        _runFolder.Dispose();
+        _folder.Dispose();
+    }
+}

@@ -1,0 +1,111 @@
+using System.Net;
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Distributed.Coordinator.Links;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
+using Prometheus;
+
+namespace Distributed.Coordinator.Tests.Links;
+
+/// <summary>A server with everything that it tells, and the workers' ends of its links.</summary>
+internal sealed class StarBench : IDisposable
+{
+    public const ulong Job = 0xC0FFEE;
+
+    private readonly Channel<(string Worker, string Reason)> _closed = Channel.CreateUnbounded<(string, string)>();
+    private readonly CollectorRegistry _registry = Metrics.NewCustomRegistry();
+    private readonly List<VectorBuffer> _buffers = [];
+    private readonly List<StarPeer> _peers = [];
+
+    public StarBench() =>
+        Star = new(new(IPAddress.Loopback, 0), Job, (worker, reason) => _closed.Writer.TryWrite((worker, reason)), new TrainingMetrics(_registry).Links, Log);
+
+    public StarServer Star { get; }
+
+    public LogLines Log { get; } = new();
+
+    /// <summary>The links that were reported closed.</summary>
+    public ChannelReader<(string Worker, string Reason)> Closed => _closed.Reader;
+
+    public async Task<double?> RefusedAsync(string reason) => await _registry.ValueAsync($"{MetricNames.RefusedFrames}{{reason=\"{reason}\"}}");
+
+    public async Task<StarPeer> ConnectAsync()
+    {
+        var peer = await StarPeer.ConnectAsync(Star.Port, Job);
+        _peers.Add(peer);
+        return peer;
+    }
+
+    /// <summary>A worker that is let in.</summary>
+    public async Task<StarPeer> LinkAsync(string worker)
+    {
+        Star.Admit(worker);
+        var peer = await ConnectAsync();
+        peer.Greet(Star.Token, worker);
+        Assert.Equal(new(FrameKind.Hello, Job, 0, 0, 0, default, 0), (await peer.NextAsync()).Header);
+        return peer;
+    }
+
+    /// <summary>Lets all workers of a plan in.</summary>
+    public async Task<Dictionary<string, StarPeer>> LinkAllAsync(Plan plan)
+    {
+        var links = new Dictionary<string, StarPeer>();
+        foreach (var worker in plan.Workers) links.Add(worker, await LinkAsync(worker));
+        return links;
+    }
+
+    /// <summary>Gets ready for the job. The server's pool is filled with buffers that the bench knows.</summary>
+    public void Open(Rounds rounds, VectorLayout layout, long stateBytes = 8, int buffers = 0)
+    {
+        Star.Open(new("data", rounds.TrainSamples, rounds.TestSamples, layout, stateBytes, "initial"), rounds);
+        var pool = PoolOf(Star)!;
+        for (var i = 0; i < buffers; i++) _buffers.Add(pool.Rent());
+        foreach (var buffer in _buffers)
+        {
+            buffer.Memory.Span.Clear();
+            buffer.Release();
+        }
+    }
+
+    /// <summary>A plan for all rounds, in force.</summary>
+    public Plan Begin(int generation, Rounds rounds, params string[] workers)
+    {
+        var plan = new Plan(generation, Star.Fence(generation), rounds.Count, [.. workers]);
+        Star.Begin(plan);
+        return plan;
+    }
+
+    /// <summary>Waits until the start of a slice lies in a buffer of the server.</summary>
+    public Task WhenReceivingAsync(int slice, float first) => Patience.UntilAsync(() => _buffers.Exists(b => b.FloatsAt(slice)[0] == first));
+
+    /// <summary>Closes the server and waits until every buffer is freed, which one that is still held would not be.</summary>
+    public async Task AssertNothingIsHeldAsync()
+    {
+        Star.Dispose();
+        await Patience.UntilAsync(() => _buffers.TrueForAll(IsFreed));
+    }
+
+    public void Dispose()
+    {
+        Star.Dispose();
+        foreach (var peer in _peers) peer.Dispose();
+    }
+
+    private static bool IsFreed(VectorBuffer buffer)
+    {
+        try
+        {
+            buffer.GetSpan();
+            return false;
+        }
+        catch (ObjectDisposedException)
+        {
+            return true;
+        }
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_pool")]
+    private static extern ref VectorPool? PoolOf(StarServer star);
+}

@@ -1,0 +1,156 @@
+using System.Net.Sockets;
+using System.Text;
+using Distributed.Coordinator.Links;
+using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
+
+namespace Distributed.Coordinator.Tests.Links;
+
+/// <summary>Who is let in.</summary>
+public sealed class StarGreetingTests : IDisposable
+{
+    private readonly StarBench _bench = new();
+
+    private StarServer Star => _bench.Star;
+
+    public void Dispose() => _bench.Dispose();
+
+    [Fact]
+    public async Task One_who_knows_the_token_and_is_admitted_is_let_in_once()
+    {
+        using var first = await _bench.LinkAsync("worker-1");
+        Assert.True(Star.IsLinked("worker-1"));
+        await AssertRefusedAsync(Star.Token, "worker-1");
+        Assert.True(Star.IsLinked("worker-1"));
+        Assert.False(first.IsClosed);
+        first.Dispose();
+        Assert.Equal("worker-1", (await _bench.Closed.NextAsync()).Worker);
+        await AssertRefusedAsync(Star.Token, "worker-1");
+        await _bench.LinkAsync("worker-1");
+    }
+
+    [Fact]
+    public Task Another_token_or_name_is_refused_and_counted() => Gen.Select(Gen.Byte.Array[StarServer.TokenLength], Gen.String[1, 20], Gen.Bool).SampleAsync(async (token, name, knowsToken) =>
+    {
+        using var bench = new StarBench();
+        var linked = await bench.LinkAsync("worker-1");
+        bench.Star.Admit("worker-2");
+        using var peer = await bench.ConnectAsync();
+        if (knowsToken) peer.Greet(bench.Star.Token, "x" + name);
+        else peer.Greet(token, "worker-2");
+        await peer.WhenClosed;
+        await bench.Log.WhenContainsAsync("the greeting is not one of this job");
+        Assert.Equal(1, await bench.RefusedAsync(MetricLabels.Violation));
+        Assert.False(bench.Star.IsLinked("worker-2"));
+        Assert.False(linked.IsClosed);
+    }, iter: 10, threads: 1);
+
+    [Theory]
+    [InlineData(FrameKind.Contribution, 64)]
+    [InlineData(FrameKind.State, 64)]
+    [InlineData(FrameKind.Present, 0)]
+    [InlineData(FrameKind.Hello, 0)]
+    [InlineData(FrameKind.Hello, StarServer.TokenLength)]
+    [InlineData(FrameKind.Hello, 257)]
+    [InlineData(FrameKind.Hello, FrameHeader.MaxLength)]
+    public async Task What_does_not_begin_with_a_greeting_is_refused(FrameKind kind, int length)
+    {
+        var linked = await _bench.LinkAsync("worker-1");
+        var peer = await _bench.ConnectAsync();
+        peer.Send(new(kind, StarBench.Job, 0, 0, 0, default, length), new byte[length]);
+        await AssertRefusedAsync(peer, "the connection does not begin with a greeting");
+        Assert.False(linked.IsClosed);
+    }
+
+    [Fact]
+    public async Task A_greeting_of_another_job_is_refused()
+    {
+        Star.Admit("worker-1");
+        using var peer = await StarPeer.ConnectAsync(Star.Port, StarBench.Job + 1);
+        peer.Greet(Star.Token, "worker-1");
+        await AssertRefusedAsync(peer, "a frame of another job was received");
+    }
+
+    [Fact]
+    public async Task Bytes_that_are_no_frames_are_refused()
+    {
+        var peer = await _bench.ConnectAsync();
+        await peer.Socket.SendAsync(Encoding.ASCII.GetBytes("GET / HTTP/1.1\r\nHost: coordinator.example\r\nAccept: text/html\r\n\r\n"));
+        await AssertRefusedAsync(peer, "the bytes received are no frame");
+    }
+
+    [Fact]
+    public Task Noise_harms_nobody() => Gen.Byte.Array[0, 200].SampleAsync(async noise =>
+    {
+        using var bench = new StarBench();
+        var linked = await bench.LinkAsync("worker-1");
+        using var stranger = await StarPeer.SocketAsync(bench.Star.Port);
+        if (noise.Length > 0) await stranger.SendAsync(noise);
+        stranger.Shutdown(SocketShutdown.Send);
+        await bench.Log.WhenContainsAsync("refused: ");
+        await bench.LinkAsync("worker-2");
+        Assert.False(linked.IsClosed);
+        Assert.False(bench.Closed.TryRead(out _));
+    }, iter: 50, threads: 1);
+
+    [Fact]
+    public async Task A_port_scan_is_logged_and_the_door_stays_open()
+    {
+        for (var i = 0; i < 200; i++)
+        {
+            using var scanner = await StarPeer.SocketAsync(Star.Port);
+            // Every other one resets the connection instead of ending it.
+            if (i % 2 == 0) scanner.LingerState = new(enable: true, seconds: 0);
+        }
+        await Patience.UntilAsync(() => _bench.Log.Lines.Count == 200);
+        Assert.All(_bench.Log.Lines, line => Assert.StartsWith("Warning: Connection from 127.0.0.1:", line, StringComparison.Ordinal));
+        Assert.Equal(0, await _bench.RefusedAsync(MetricLabels.Violation));
+        await _bench.LinkAsync("worker-1");
+    }
+
+    [Fact]
+    public async Task Those_who_say_nothing_are_few_and_do_not_stay()
+    {
+        var linked = await _bench.LinkAsync("worker-1");
+        Star.Admit("worker-2");
+        var silent = new List<StarPeer>();
+        for (var i = 0; i < 64; i++) silent.Add(await _bench.ConnectAsync());
+        var late = await _bench.ConnectAsync();
+        await late.WhenClosed;
+        await _bench.Log.WhenContainsAsync("more than 64 connections");
+        Assert.DoesNotContain(silent, s => s.IsClosed);
+        silent[0].Greet(Star.Token, "worker-2");
+        await silent[0].NextAsync();
+        foreach (var peer in silent.Skip(1)) await peer.WhenClosed;
+        await Patience.UntilAsync(() => _bench.Log.Lines.Count(line => line.EndsWith("it did not say who it is within 10 s", StringComparison.Ordinal)) == 63);
+        Assert.True(Star.IsLinked("worker-2"));
+        Assert.False(linked.IsClosed);
+        Assert.False(silent[0].IsClosed);
+    }
+
+    [Fact]
+    public async Task At_the_end_all_links_are_closed_and_nobody_is_reported_lost()
+    {
+        var linked = await _bench.LinkAsync("worker-1");
+        var stranger = await _bench.ConnectAsync();
+        Star.Dispose();
+        await linked.WhenClosed;
+        await stranger.WhenClosed;
+        Assert.False(_bench.Closed.TryRead(out _));
+        await Assert.ThrowsAsync<SocketException>(() => StarPeer.SocketAsync(Star.Port));
+    }
+
+    private async Task AssertRefusedAsync(byte[] token, string worker)
+    {
+        var peer = await _bench.ConnectAsync();
+        peer.Greet(token, worker);
+        await peer.WhenClosed;
+    }
+
+    private async Task AssertRefusedAsync(StarPeer peer, string reason)
+    {
+        await peer.WhenClosed;
+        await _bench.Log.WhenContainsAsync(reason);
+        Assert.Equal(1, await _bench.RefusedAsync(MetricLabels.Violation));
+    }
+}

@@ -1,0 +1,26 @@
+using System.Threading.Channels;
+
+namespace Distributed.Coordinator.Tests;
+
+/// <summary>How long anything may take before a test gives up: a failure, never a measurement.</summary>
+internal static class Patience
+{
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    public static Task Soon(this Task task) => task.WaitAsync(Limit);
+
+    public static Task<T> Soon<T>(this Task<T> task) => task.WaitAsync(Limit);
+
+    public static Task<T> NextAsync<T>(this ChannelReader<T> channel) => channel.ReadAsync().AsTask().Soon();
+
+    /// <summary>Waits for what nobody tells.</summary>
+    public static async Task UntilAsync(Func<bool> isSo)
+    {
+        using var overdue = new CancellationTokenSource(Limit);
+        while (!isSo())
+        {
+            overdue.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+    }
+}

@@ -1,0 +1,136 @@
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Tests.Runs;
+
+public sealed class RunLedgerTests
+{
+    private static readonly Gen<(Rounds Rounds, int Workers, int Seed)> _any =
+        from train in Gen.Int[1, 30]
+        from test in Gen.OneOfConst(0, 1, 200)
+        from epochs in Gen.Int[1, 4]
+        from batch in Gen.Int[1, train]
+        from workers in Gen.Int[1, 4]
+        from seed in Gen.Int
+        select (new Rounds(train, test, epochs, batch, 1), workers, seed);
+
+    [Fact]
+    public void However_the_workers_reports_interleave_every_round_is_entered_once_in_order() => _any.Sample(x =>
+    {
+        var (ledger, random, entered, samples) = (new RunLedger(x.Rounds), new Random(x.Seed), new List<Round>(), 0L);
+        var next = new long[x.Workers];
+        while (next.Any(n => n < x.Rounds.Count))
+        {
+            // Workers run ahead of each other's reports by as much as they like.
+            var worker = random.Next(x.Workers);
+            for (var i = random.Next(5); i >= 0 && next[worker] < x.Rounds.Count && next[worker] <= ledger.Entered; i--)
+            {
+                Assert.Null(ledger.Enter($"worker-{worker}", Report(x.Rounds, next[worker]++), out var round));
+                if (round is { } first) entered.Add(first);
+                if (round is { Kind: RoundKind.Train }) samples += round.Value.Samples;
+                Assert.Equal((entered.Count, samples), (ledger.Entered, ledger.SamplesApplied));
+            }
+            if (random.Next(3) == 0) ledger.Forget(Enumerable.Range(0, x.Workers).Select(i => $"worker-{i}"));
+        }
+        Assert.Equal(Enumerable.Range(0, (int)x.Rounds.Count).Select(n => x.Rounds.At(n)), entered);
+        Assert.Equal(ledger.SamplesExpected, ledger.SamplesApplied);
+        Assert.Equal((long)x.Rounds.TrainSamples * x.Rounds.Epochs, ledger.SamplesExpected);
+    });
+
+    [Fact]
+    public void A_round_that_nobody_can_have_applied_is_named() => Gen.Select(_any, Gen.Int[0, 20], Gen.Long).Sample((x, done, number) =>
+    {
+        var ledger = After(x.Rounds, done);
+        if (number >= 0 && number <= ledger.Entered && number < x.Rounds.Count) return;
+        var wrong = ledger.Enter("odd", Report(x.Rounds, 0) with { Round = number }, out var round);
+        Assert.Equal($"odd reports round {number}, but {ledger.Entered} of {x.Rounds.Count} rounds are done", wrong);
+        Assert.Null(round);
+    });
+
+    [Fact]
+    public void A_differing_digest_is_named_with_both_workers() => Gen.Select(_any, Gen.Int[1, 20]).Sample((x, done) =>
+    {
+        var ledger = After(x.Rounds, done);
+        var number = ledger.Entered - 1;
+        var wrong = ledger.Enter("odd", Report(x.Rounds, number) with { Digest = "other" }, out _);
+        Assert.StartsWith("odd, epoch ", wrong, StringComparison.Ordinal);
+        Assert.EndsWith($"its parameters (other) differ from those of worker (digest-{number})", wrong, StringComparison.Ordinal);
+    });
+
+    [Fact]
+    public void Another_number_of_samples_is_named() => Gen.Select(_any, Gen.OneOf(Gen.Double, Gen.Const(double.NaN), Gen.Const(-1.0))).Sample((x, samples) =>
+    {
+        var report = Report(x.Rounds, 0);
+        if (samples == report.Tallies[Tally.Samples]) return;
+        var wrong = new RunLedger(x.Rounds).Enter("odd", report with { Tallies = [samples, 1, 1] }, out _);
+        Assert.Equal($"odd, epoch 1, step 0: {samples} samples were applied where the round has {x.Rounds.At(0).Samples}", wrong);
+    });
+
+    [Fact]
+    public void What_is_wrong_is_not_entered() => Gen.Select(_any, Gen.Int[0, 20]).Sample((x, done) =>
+    {
+        var ledger = After(x.Rounds, done);
+        if (ledger.Entered == x.Rounds.Count) return;
+        var (good, before) = (Report(x.Rounds, ledger.Entered), (ledger.Entered, ledger.SamplesApplied));
+        RoundReport[] bad =
+        [
+            good with { Tallies = [] }, good with { Tallies = [good.Tallies[0] + 1, 0, 0] }, good with { Round = -1 }, good with { Round = good.Round + 1 },
+            good with { Times = new(0, 0, 0, -1) }, good with { Times = new(double.NaN, 0, 0, 0) },
+        ];
+        foreach (var report in bad)
+        {
+            Assert.StartsWith("odd", ledger.Enter("odd", report, out var round), StringComparison.Ordinal);
+            Assert.Null(round);
+            Assert.Equal(before, (ledger.Entered, ledger.SamplesApplied));
+        }
+        Assert.Null(ledger.Enter("worker", good with { Digest = "the first to be right" }, out _));
+    });
+
+    [Fact]
+    public void Tallies_are_counted_before_they_are_read()
+    {
+        var rounds = new Rounds(4, 4, 1, 4, 1);
+        var ledger = new RunLedger(rounds);
+        Assert.Equal("odd, epoch 1, step 0: 1 tallies are reported where at least 2 are needed",
+            ledger.Enter("odd", Report(rounds, 0) with { Tallies = [4] }, out _));
+        Assert.Null(ledger.Enter("even", Report(rounds, 0) with { Tallies = [4, 1] }, out _));
+        Assert.Equal("odd, epoch 1, step 1: 2 tallies are reported where at least 3 are needed",
+            ledger.Enter("odd", Report(rounds, 1) with { Tallies = [4, 1] }, out _));
+    }
+
+    [Fact]
+    public void What_all_have_reported_is_forgotten_and_nothing_else() => Gen.Select(_any, Gen.Int[1, 20], Gen.Int[0, 20]).Sample((x, ahead, behind) =>
+    {
+        var ledger = After(x.Rounds, ahead);
+        var slow = Math.Min(behind, ledger.Entered);
+        for (var number = 0; number < slow; number++) Assert.Null(ledger.Enter("slow", Report(x.Rounds, number), out _));
+        ledger.Forget(["worker", "slow"]);
+        for (var number = 0; number < ledger.Entered; number++)
+        {
+            var isForgotten = ledger.Enter("odd", Report(x.Rounds, number) with { Digest = "other" }, out _) is null;
+            Assert.Equal(number < slow, isForgotten);
+        }
+    });
+
+    [Fact]
+    public void One_who_has_reported_nothing_yet_holds_all_digests()
+    {
+        var rounds = new Rounds(10, 0, 1, 1, 1);
+        var ledger = After(rounds, 10);
+        ledger.Forget(["worker", "newcomer"]);
+        Assert.NotNull(ledger.Enter("newcomer", Report(rounds, 0) with { Digest = "other" }, out _));
+        ledger.Forget(["worker"]);
+        Assert.Null(ledger.Enter("newcomer", Report(rounds, 0) with { Digest = "other" }, out _));
+    }
+
+    private static RunLedger After(Rounds rounds, int done)
+    {
+        var ledger = new RunLedger(rounds);
+        for (var number = 0; number < Math.Min(done, rounds.Count); number++) Assert.Null(ledger.Enter("worker", Report(rounds, number), out _));
+        return ledger;
+    }
+
+    private static RoundReport Report(Rounds rounds, long number) =>
+        new(number, $"digest-{number}", [rounds.At(number).Samples, 1, 1], 0.1, 1, 1, new(1, 1, 1, 1));
+}

@@ -1,0 +1,199 @@
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
+using Prometheus;
+
+namespace Distributed.Coordinator.Tests.Runs;
+
+public sealed class RunRecorderTests : IDisposable
+{
+    /// <summary>Two epochs of two steps, 4 samples and then 3, and an evaluation.</summary>
+    private static readonly Rounds _rounds = new(TrainSamples: 7, TestSamples: 5, Epochs: 2, Batch: 4, MicroBatches: 2);
+
+    private static readonly Gen<RoundReport> _anyReport =
+        from round in Gen.OneOf(Gen.Long, Gen.Long[-1, 6])
+        from digest in Gen.OneOfConst("a", "b")
+        from tallies in Gen.OneOf(Gen.Double, Gen.OneOfConst(4.0, 3, 5)).Array[0, 4]
+        from numbers in Gen.OneOf(Gen.Double, Gen.Double[0, 10], Gen.OneOfConst(0, double.NaN, double.PositiveInfinity, double.MaxValue)).Array[6]
+        from microBatches in Gen.Int
+        select new RoundReport(round, digest, tallies, numbers[0], numbers[1], microBatches, new(numbers[2], numbers[3], numbers[4], numbers[5]));
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly RunFolder _run;
+    private readonly ScriptedView _view = new();
+    private readonly ManualTime _time = new();
+    private readonly CollectorRegistry _registry = Metrics.NewCustomRegistry();
+    private readonly RunRecorder _recorder;
+
+    public RunRecorderTests()
+    {
+        _run = RunFolder.Create(_folder["run"], "job", overwrite: false);
+        _recorder = new(_run, Job.Default with { Epochs = 2, Batch = 4, MicroBatches = 2 }, _view, new(_registry), _time);
+    }
+
+    public void Dispose()
+    {
+        _recorder.Dispose();
+        _run.Dispose();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public void The_history_has_a_row_a_step_whoever_reports_it()
+    {
+        Begin("a", "b");
+        for (var number = 0; number < _rounds.Count; number++)
+            foreach (var worker in (string[])["a", "b"]) Assert.Null(_recorder.Applied(worker, [Report(number)]));
+        Assert.Equal([(1, 1), (2, 1), (3, 2), (4, 2)], _recorder.History.Select(r => ((int)r.Step, r.Epoch)));
+        Assert.Equal([2.0, 2, 2, 2], _recorder.History.Select(r => r.Loss));
+        Assert.Equal([0.01, 0.02, 0.04, 0.05], _recorder.History.Select(r => r.LearningRate));
+        Assert.Equal([1.0, 2, 4, 5], _recorder.History.Select(r => r.GradientNorm));
+        Assert.Equal([4.0, 3, 4, 3], _recorder.History.Select(r => r.SamplesPerSecond), (a, b) => Math.Abs(a - b) < 1e-9);
+        Assert.Equal([new() { Epoch = 1, Step = 2, TestLoss = 2, TestAccuracy = 0.6 }, new() { Epoch = 2, Step = 4, TestLoss = 2, TestAccuracy = 0.6 }], _recorder.Evaluations);
+    }
+
+    [Fact]
+    public void The_history_is_in_its_file_as_soon_as_it_is_reported()
+    {
+        Begin("a");
+        Assert.Null(_recorder.Applied("a", [Report(0), Report(1)]));
+        using var stream = new FileStream(_run.HistoryFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var reader = new StreamReader(stream);
+        Assert.Equal(1 + 2, reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+    }
+
+    [Fact]
+    public void The_report_has_the_numbers_of_the_run_and_its_clock_begins_with_the_first_plan()
+    {
+        _time.Advance(TimeSpan.FromMinutes(5));
+        Begin("a");
+        _time.Advance(TimeSpan.FromSeconds(4));
+        _recorder.Started(2);
+        for (var number = 0; number < _rounds.Count; number++) Assert.Null(_recorder.Applied("a", [Report(number, loss: number < 3 ? 2 : number)]));
+        _time.Advance(TimeSpan.FromSeconds(4));
+        var report = _recorder.Report("digits", "abc", workers: 3, generations: 2);
+        Assert.Equal(("digits", "abc", 3, 2), (report.Job, report.ParametersSha256, report.Workers, report.Generations));
+        Assert.Equal((4, 2, 8.0, 0.5), (report.Steps, report.Epochs, report.Seconds, report.StepsPerSecond));
+        Assert.Equal((14, 14), (report.SamplesExpected, report.SamplesApplied));
+        Assert.Equal(report.StartedAt.AddSeconds(8), report.FinishedAt);
+        // The last epoch has 4 samples of loss 3 and 3 of loss 4.
+        Assert.Equal((4 * 3 + 3 * 4) / 7.0, report.TrainLoss, 1e-12);
+        Assert.Equal((5.0, 0.6), (report.TestLoss, report.TestAccuracy));
+    }
+
+    [Fact]
+    public void A_job_without_a_test_set_reports_no_test()
+    {
+        _recorder.Open(_rounds with { TestSamples = 0 });
+        _recorder.Started(1);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Null(_recorder.Applied("a", [Report(0)]));
+        var report = _recorder.Report("job", "abc", 1, 1);
+        Assert.Null(report.TestLoss);
+        Assert.Null(report.TestAccuracy);
+    }
+
+    [Fact]
+    public async Task Every_step_is_exported_once()
+    {
+        Begin("a", "b");
+        foreach (var worker in (string[])["a", "b"]) Assert.Null(_recorder.Applied(worker, [Report(0), Report(1), Report(2)]));
+        Assert.Equal(2, await _registry.ValueAsync(MetricNames.Steps));
+        Assert.Equal(7, await _registry.ValueAsync(MetricNames.Samples));
+        Assert.Equal(2, await _registry.ValueAsync(MetricNames.Step));
+        Assert.Equal(2, await _registry.ValueAsync(MetricNames.TrainLoss));
+        Assert.Equal(0.02, await _registry.ValueAsync(MetricNames.LearningRate));
+        Assert.Equal(2, await _registry.ValueAsync(MetricNames.TestLoss));
+        Assert.Equal(0.6, await _registry.ValueAsync(MetricNames.TestAccuracy));
+        Assert.Equal(1, await _registry.ValueAsync(MetricNames.Generation));
+        Assert.Equal(2, await _registry.ValueAsync($"{MetricNames.Workers}{{state=\"active\"}}"));
+        Assert.Equal(0, await _registry.ValueAsync($"{MetricNames.Workers}{{state=\"preparing\"}}"));
+    }
+
+    [Fact]
+    public void The_progress_shows_how_far_the_run_and_its_workers_are()
+    {
+        Assert.Empty(_view.Updates);
+        _recorder.Message("hello");
+        Assert.Equal(["hello"], _view.Messages);
+        Begin("a", "b");
+        var begun = _view.Last;
+        Assert.Equal(("training", 0, 2, 0, 4), (begun.Phase, begun.Epoch, begun.Epochs, begun.Step, begun.Steps));
+        Assert.Null(begun.Loss);
+        Assert.Null(begun.TimeLeft);
+        Assert.Null(begun.TestAccuracy);
+
+        Assert.Null(_recorder.Applied("b", [Report(0) with { MicroBatches = 2, Times = new(0.1, 0.2, 0.3, 0.4) }, Report(1), Report(2)]));
+        var shown = _view.Last;
+        Assert.Equal((1, 2, 2.0, 0.6), (shown.Epoch, shown.Step, shown.Loss, shown.TestAccuracy));
+        Assert.Equal(["a", "b"], shown.Workers.Select(w => w.Name));
+        var (a, b) = (shown.Workers[0], shown.Workers[1]);
+        Assert.Equal((0, 0), (a.ComputeShare, a.MicroBatches));
+        Assert.Equal(1, b.MicroBatches);
+        Assert.Equal(1, b.ComputeShare + b.SendShare + b.WaitShare + b.ApplyShare, 1e-12);
+
+        _recorder.WorkerGone("b");
+        _recorder.Phase("saving");
+        Assert.Equal("saving", _view.Last.Phase);
+        Assert.Equal(["a"], _view.Last.Workers.Select(w => w.Name));
+    }
+
+    [Fact]
+    public void A_worker_is_shown_by_what_it_does()
+    {
+        _recorder.Workers([.. Enum.GetValues<MemberStatus>().Select(s => ($"{(int)s}", "cuda:0", s))]);
+        Assert.Equal(["preparing", "ready", "stopped", "catching up", "training"], _view.Last.Workers.Select(w => w.Doing));
+        Assert.All(_view.Last.Workers, w => Assert.Equal("cuda:0", w.Device));
+    }
+
+    [Fact]
+    public void The_time_left_follows_from_the_samples_left()
+    {
+        Begin("a");
+        // One second for four samples leaves ten.
+        Assert.Null(_recorder.Applied("a", [Report(0)]));
+        Assert.Equal(4, _view.Last.SamplesPerSecond, 1e-9);
+        Assert.Equal(2.5, _view.Last.TimeLeft!.Value.TotalSeconds, 1e-6);
+        for (var number = 1; number < _rounds.Count; number++) Assert.Null(_recorder.Applied("a", [Report(number)]));
+        Assert.Equal(TimeSpan.Zero, _view.Last.TimeLeft);
+    }
+
+    [Fact]
+    public void A_step_longer_than_time_can_tell_leaves_the_end_open()
+    {
+        Begin("a");
+        Assert.Null(_recorder.Applied("a", [Report(0) with { Times = new(double.MaxValue, double.MaxValue, 0, 0) }]));
+        Assert.Null(_view.Last.TimeLeft);
+    }
+
+    [Fact]
+    public void Whatever_is_reported_it_is_entered_or_its_worker_named() => Gen.Select(_anyReport.Array[1, 8], Gen.OneOfConst("a", "b").Array[8]).Sample((reports, workers) =>
+    {
+        using var folder = new TemporaryFolder();
+        using var run = RunFolder.Create(folder["run"], "job", overwrite: false);
+        using var recorder = new RunRecorder(run, Job.Default, new ScriptedView(), new(Metrics.NewCustomRegistry()), _time);
+        recorder.Open(_rounds);
+        for (var i = 0; i < reports.Length; i++)
+            if (recorder.Applied(workers[i], [reports[i]]) is { } wrong) Assert.StartsWith(workers[i], wrong, StringComparison.Ordinal);
+    }, iter: 300);
+
+    [Fact]
+    public void A_report_before_the_sizes_are_known_is_wrong() =>
+        Assert.Equal("a reports rounds before it was prepared", _recorder.Applied("a", [Report(0)]));
+
+    private void Begin(params string[] workers)
+    {
+        _recorder.Open(_rounds);
+        _recorder.Workers([.. workers.Select(w => (w, "cpu", MemberStatus.Active))]);
+        _recorder.Started(1);
+    }
+
+    /// <summary>A round of one second in which 0.6 of the samples were right.</summary>
+    private static RoundReport Report(long number, double loss = 2)
+    {
+        var samples = _rounds.At(number).Samples;
+        return new(number, $"digest-{number}", [samples, loss * samples, 0.6 * samples], 0.01 * (number + 1), number + 1, 1, new(0.25, 0.25, 0.25, 0.25));
+    }
+}
