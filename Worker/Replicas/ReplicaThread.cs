@@ -148,8 +148,9 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
 
     private void Turn()
     {
-        if (_isMapping && !_inbox.TryTake(out var happened)) MapNext();
-        else if (_inbox.TryTake(out happened, _reports.Count > 0 ? _reportInterval : Timeout.InfiniteTimeSpan)) happened();
+        var patience = _isMapping ? TimeSpan.Zero : _reports.Count > 0 ? _reportInterval : Timeout.InfiniteTimeSpan;
+        if (_inbox.TryTake(out var happened, patience)) happened();
+        else if (_isMapping) MapNext();
         else Report();
     }
 
