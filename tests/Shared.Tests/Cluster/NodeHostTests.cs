@@ -1,0 +1,142 @@
+using System.Collections.Concurrent;
+using System.Runtime.Serialization;
+using Akka.Actor;
+using Distributed.Shared.Cluster;
+using Distributed.Shared.Protocol;
+using Distributed.Shared.Tests.Links;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using ClusterEvent = Akka.Cluster.ClusterEvent;
+using Member = Akka.Cluster.Member;
+using MemberStatus = Akka.Cluster.MemberStatus;
+
+namespace Distributed.Shared.Tests.Cluster;
+
+/// <summary>Processes of a cluster, both within this one, over real sockets.</summary>
+public sealed class NodeHostTests
+{
+    [Fact]
+    public async Task A_coordinator_and_its_workers_form_a_cluster_and_one_that_stops_leaves_it()
+    {
+        var log = new ListLog();
+        using var coordinator = await StartAsync(ClusterNode.CoordinatorRole, null, log);
+        var seed = NodeHost.AddressOf(SystemOf(coordinator));
+        Assert.StartsWith("127.0.0.1:", seed, StringComparison.Ordinal);
+        using var first = await StartAsync(ClusterNode.WorkerRole, seed, log);
+        using var second = await StartAsync(ClusterNode.WorkerRole, seed, log);
+        IHost[] nodes = [coordinator, first, second];
+        foreach (var node in nodes)
+        {
+            var members = await WhenAsync(node, members => members.Count(m => m.Status == MemberStatus.Up) == 3);
+            Assert.Equal(["coordinator", "worker", "worker"], members.Select(m => Assert.Single(m.Roles)).Order());
+            Assert.Equal(ClusterOf(coordinator).SelfAddress, members.Single(m => m.HasRole(ClusterNode.CoordinatorRole)).Address);
+        }
+
+        await second.StopAsync().Soon();
+        foreach (var node in (IHost[])[coordinator, first]) await WhenAsync(node, left => left.Count == 2);
+        await first.StopAsync().Soon();
+        await coordinator.StopAsync().Soon();
+        Assert.NotEmpty(log.Lines);
+    }
+
+    [Fact]
+    public async Task Messages_of_the_protocol_go_from_node_to_node_and_nothing_else_does()
+    {
+        using var coordinator = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog());
+        using var worker = await StartAsync(ClusterNode.WorkerRole, NodeHost.AddressOf(SystemOf(coordinator)), new ListLog());
+        await WhenAsync(worker, members => members.Count(m => m.Status == MemberStatus.Up) == 2);
+        var inbox = Inbox.Create(SystemOf(coordinator));
+        var path = inbox.Receiver.Path.ToStringWithAddress(ClusterOf(coordinator).SelfAddress);
+        var there = SystemOf(worker).ActorSelection(path);
+        there.Tell(new NoMessage("a text"));
+        there.Tell(new Halt(3));
+        Assert.Equal(new Halt(3), inbox.Receive(Loopback.Patience));
+        await worker.StopAsync().Soon();
+        await coordinator.StopAsync().Soon();
+    }
+
+    [Fact]
+    public async Task What_is_no_message_has_no_serializer()
+    {
+        using var node = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog());
+        var serialization = SystemOf(node).Serialization;
+        Assert.IsType<ProtocolSerializer>(serialization.FindSerializerForType(typeof(Halt)));
+        foreach (var type in (Type[])[typeof(NoMessage), typeof(object), typeof(Exception), typeof(Dictionary<string, object>)])
+            Assert.IsType<RefusingSerializer>(serialization.FindSerializerForType(type));
+        var refusal = Assert.Throws<SerializationException>(() => serialization.Serialize(new NoMessage("a text")));
+        Assert.Contains("is no message of the protocol", refusal.Message, StringComparison.Ordinal);
+
+        // What Akka itself would send in JSON, and would create from it.
+        var json = """{"$type":"System.IO.FileInfo, System.Private.CoreLib","fileName":"/etc/passwd"}"""u8.ToArray();
+        foreach (var manifest in (string[])["System.IO.FileInfo, System.Private.CoreLib", typeof(NoMessage).AssemblyQualifiedName!])
+            Assert.Throws<SerializationException>(() => serialization.Deserialize(json, 1, manifest));
+        Assert.Throws<SerializationException>(() => serialization.Deserialize(json, 1, typeof(NoMessage)));
+        await node.StopAsync().Soon();
+    }
+
+    [Fact]
+    public async Task A_node_waits_for_its_coordinator()
+    {
+        using var lonely = await StartAsync(ClusterNode.WorkerRole, "127.0.0.1:1", new ListLog());
+        Assert.Empty(ClusterOf(lonely).State.Members);
+        await lonely.StopAsync().Soon();
+    }
+
+    private static async Task<IHost> StartAsync(string role, string? seed, ILoggerProvider log)
+    {
+        var host = NodeHost.Build("127.0.0.1", 0, role, seed, logging => logging.AddProvider(log));
+        await host.StartAsync().Soon();
+        // As the coordinator's process does: only now it knows its own address.
+        if (role == ClusterNode.CoordinatorRole) ClusterOf(host).Join(ClusterOf(host).SelfAddress);
+        return host;
+    }
+
+    private static ActorSystem SystemOf(IHost host) => host.Services.GetRequiredService<ActorSystem>();
+
+    private static Akka.Cluster.Cluster ClusterOf(IHost host) => Akka.Cluster.Cluster.Get(SystemOf(host));
+
+    private static async Task<IReadOnlyCollection<Member>> WhenAsync(IHost node, Func<IReadOnlyCollection<Member>, bool> isSo)
+    {
+        var done = new TaskCompletionSource<IReadOnlyCollection<Member>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var watcher = SystemOf(node).ActorOf(Props.Create(() => new Watcher(isSo, done)));
+        ClusterOf(node).Subscribe(watcher, typeof(ClusterEvent.IMemberEvent));
+        var members = await done.Task.Soon();
+        ClusterOf(node).Unsubscribe(watcher);
+        return members;
+    }
+
+    private sealed record NoMessage(string Text);
+
+    private sealed class Watcher(Func<IReadOnlyCollection<Member>, bool> isSo, TaskCompletionSource<IReadOnlyCollection<Member>> done) : UntypedActor
+    {
+        private readonly Dictionary<Address, Member> _members = [];
+
+        protected override void OnReceive(object message)
+        {
+            if (message is ClusterEvent.CurrentClusterState state)
+                foreach (var member in state.Members) _members[member.Address] = member;
+            else if (message is ClusterEvent.MemberRemoved removed) _members.Remove(removed.Member.Address);
+            else if (message is ClusterEvent.IMemberEvent changed) _members[changed.Member.Address] = changed.Member;
+            if (isSo(_members.Values)) done.TrySetResult([.. _members.Values]);
+        }
+    }
+
+    private sealed class ListLog : ILoggerProvider, Microsoft.Extensions.Logging.ILogger
+    {
+        private readonly ConcurrentQueue<string> _lines = new();
+
+        public IReadOnlyCollection<string> Lines => _lines;
+
+        public Microsoft.Extensions.Logging.ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            _lines.Enqueue($"{logLevel}: {formatter(state, exception)}");
+
+        public void Dispose() { }
+    }
+}

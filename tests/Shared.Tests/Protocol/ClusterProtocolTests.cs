@@ -1,0 +1,329 @@
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Shared.Tests.Protocol;
+
+/// <summary>Single decisions of the coordinator's protocol; <see cref="ClusterSimulationTests"/> has the protocol as a whole.</summary>
+public sealed class ClusterProtocolTests
+{
+    /// <summary>Two steps and an evaluation.</summary>
+    private static readonly JobShape _job = new(Epochs: 1, Batch: 4, MicroBatches: 2);
+    private static readonly WorkerFacts _facts = new("data", 7, 5, new(10, 3), 8, "initial");
+    private static readonly Gen<string> _anyWorker = Gen.OneOfConst("a", "b", "c");
+
+    private static readonly Gen<ClusterEvent> _anyEvent = Gen.OneOf(
+        _anyWorker.Select(ClusterEvent (w) => new ClusterEvent.Registered(w)),
+        Gen.Select(_anyWorker, Gen.OneOfConst(_facts, _facts with { DataFingerprint = "other" }), ClusterEvent (w, f) => new ClusterEvent.Prepared(w, f)),
+        _anyWorker.Select(ClusterEvent (w) => new ClusterEvent.Lost(w, "it died")),
+        _anyWorker.Select(ClusterEvent (w) => new ClusterEvent.Leaving(w, "it was asked to")),
+        Gen.Select(Gen.Int[0, 6], Gen.Long[0, 3], ClusterEvent (g, n) => new ClusterEvent.Fenced(g, n)),
+        Gen.Select(_anyWorker, Gen.Int[0, 6], Gen.Long[0, 3], ClusterEvent (w, g, n) => new ClusterEvent.Halted(w, g, n)),
+        Gen.Select(_anyWorker, Gen.Int[0, 6], Gen.Long[0, 3], ClusterEvent (w, g, n) => new ClusterEvent.Synced(w, g, n)),
+        Gen.Select(_anyWorker, Gen.Long[0, 3], ClusterEvent (w, n) => new ClusterEvent.Reached(w, n)),
+        Gen.Const<ClusterEvent>(new ClusterEvent.Collected()));
+
+    [Fact]
+    public void Nothing_happens_before_enough_workers_are_prepared()
+    {
+        var cluster = new Cluster(startWith: 2);
+        Assert.Empty(cluster.Tell(new ClusterEvent.Registered("a"), new ClusterEvent.Registered("b"), new ClusterEvent.Registered("c")));
+        Assert.Equal(new ClusterEffect.Open(_facts, new(7, 5, 1, 4, 2)), Assert.Single(cluster.Tell(new ClusterEvent.Prepared("b", _facts))));
+        Assert.Empty(cluster.Tell(new ClusterEvent.Prepared("b", _facts)));
+        Assert.Equal([new ClusterEffect.Fence(1), new ClusterEffect.Halt("b", 1), new ClusterEffect.Halt("c", 1)], cluster.Tell(new ClusterEvent.Prepared("c", _facts)));
+        Assert.Equal(new GenerationStart(1, "start"), Assert.Single(cluster.State.Generations));
+    }
+
+    [Fact]
+    public void A_plan_begins_when_the_reducer_and_all_workers_have_stopped() => Gen.Shuffle(Enumerable.Range(0, 4).ToArray()).Sample(order =>
+    {
+        var cluster = new Cluster(startWith: 3).Prepare("a", "b", "c");
+        ClusterEvent[] stops = [new ClusterEvent.Fenced(1, 0), .. ((string[])["a", "b", "c"]).Select(w => new ClusterEvent.Halted(w, 1, 0))];
+        // The reducer is asked first and answers at once; who is still running cannot have been overlooked whatever the order.
+        foreach (var i in order.Where(i => i > 0).Prepend(0).SkipLast(1)) Assert.Empty(cluster.Tell(stops[i]));
+        var begin = Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(stops[order.Last(i => i > 0)])));
+        Assert.Equal((1, 0, 3), (begin.Plan.Generation, begin.Plan.FirstRound, begin.Plan.EndRound));
+        Assert.Equal(["a", "b", "c"], begin.Plan.Workers);
+    });
+
+    [Fact]
+    public void Reports_of_another_generation_change_nothing() => Gen.Select(Gen.Int[-1, 5], Gen.Long[0, 3], _anyWorker).Sample((generation, applied, worker) =>
+    {
+        var cluster = new Cluster(startWith: 3).Prepare("a", "b", "c");
+        var other = generation == 1 ? 0 : generation;
+        cluster.AssertIgnores(new ClusterEvent.Halted(worker, other, applied), new ClusterEvent.Synced(worker, other, applied), new ClusterEvent.Fenced(other, applied));
+        cluster.AssertIgnores(new ClusterEvent.Halted("stranger", 1, 0), new ClusterEvent.Synced("stranger", 1, 0), new ClusterEvent.Lost("stranger", ""),
+            new ClusterEvent.Leaving("stranger", ""), new ClusterEvent.Prepared("stranger", _facts), new ClusterEvent.Reached("stranger", 1));
+    });
+
+    [Fact]
+    public void Only_who_was_asked_to_stop_can_have_stopped_and_only_who_was_helped_can_have_caught_up()
+    {
+        var cluster = new Cluster(startWith: 2).Prepare("a", "b");
+        cluster.AssertIgnores(new ClusterEvent.Synced("a", 1, 0));
+        cluster.Tell(new ClusterEvent.Fenced(1, 0), new ClusterEvent.Halted("a", 1, 0));
+        cluster.AssertIgnores(new ClusterEvent.Halted("a", 1, 1), new ClusterEvent.Synced("a", 1, 1));
+        cluster.Tell(new ClusterEvent.Halted("b", 1, 0));
+        cluster.AssertIgnores(new ClusterEvent.Halted("a", 1, 1), new ClusterEvent.Synced("b", 1, 1), new ClusterEvent.Fenced(1, 0));
+    }
+
+    [Fact]
+    public void A_laggard_gets_the_average_and_a_newcomer_the_state_and_both_are_waited_for()
+    {
+        var cluster = new Cluster(startWith: 2).Train("a", "b");
+        cluster.Tell(new ClusterEvent.Registered("c"), new ClusterEvent.Prepared("c", _facts), new ClusterEvent.Fenced(2, 2));
+        cluster.Tell(new ClusterEvent.Halted("c", 2, 0), new ClusterEvent.Halted("a", 2, 1));
+        Assert.Equal([new ClusterEffect.RepeatAverage("a", 2), new ClusterEffect.Transfer("b", "c", 2)], cluster.Tell(new ClusterEvent.Halted("b", 2, 2)));
+        Assert.Empty(cluster.Tell(new ClusterEvent.Synced("c", 2, 2)));
+        var begin = Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Synced("a", 2, 2))));
+        Assert.Equal((2, 2, 3), (begin.Plan.Generation, begin.Plan.FirstRound, begin.Plan.EndRound));
+        Assert.Equal(new GenerationStart(2, "c joined"), cluster.State.Generations[^1]);
+    }
+
+    [Fact]
+    public void When_all_lag_one_gets_the_average_before_any_gets_a_state()
+    {
+        var cluster = new Cluster(startWith: 2).Train("a", "b");
+        cluster.Tell(new ClusterEvent.Registered("c"), new ClusterEvent.Prepared("c", _facts), new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Fenced(3, 2));
+        cluster.Tell(new ClusterEvent.Halted("c", 3, 0));
+        Assert.Equal([new ClusterEffect.RepeatAverage("a", 3)], cluster.Tell(new ClusterEvent.Halted("a", 3, 1)));
+        Assert.Equal([new ClusterEffect.Transfer("a", "c", 3)], cluster.Tell(new ClusterEvent.Synced("a", 3, 2)));
+    }
+
+    [Fact]
+    public void A_loss_while_others_stop_or_catch_up_begins_anew()
+    {
+        var cluster = new Cluster(startWith: 3).Train("a", "b", "c");
+        Assert.Contains(new ClusterEffect.Fence(2), cluster.Tell(new ClusterEvent.Lost("a", "it died")));
+        cluster.Tell(new ClusterEvent.Fenced(2, 1), new ClusterEvent.Halted("b", 2, 1));
+        Assert.Equal([new ClusterEffect.Announce("c is lost: it died"), new ClusterEffect.Fence(3), new ClusterEffect.Halt("b", 3)], cluster.Tell(new ClusterEvent.Lost("c", "it died")));
+        cluster.Tell(new ClusterEvent.Fenced(3, 1));
+        Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Halted("b", 3, 1))));
+    }
+
+    [Fact]
+    public void Who_only_prepares_himself_comes_and_goes_unnoticed()
+    {
+        var cluster = new Cluster().Train("a");
+        Assert.Empty(cluster.Tell(new ClusterEvent.Registered("b")));
+        Assert.Equal([new ClusterEffect.Announce("b is lost: it died")], cluster.Tell(new ClusterEvent.Lost("b", "it died")));
+        cluster.Tell(new ClusterEvent.Registered("c"));
+        Assert.Equal([new ClusterEffect.Dismiss("c")], cluster.Tell(new ClusterEvent.Leaving("c", "it was asked to")));
+        Assert.Equal(ClusterPhase.Training, cluster.State.Phase);
+    }
+
+    [Theory]
+    [MemberData(nameof(Differences), DisableDiscoveryEnumeration = true)]
+    public void One_that_differs_is_turned_away_with_the_difference(WorkerFacts other, string reason)
+    {
+        var cluster = new Cluster(startWith: 2).Prepare("a");
+        cluster.Tell(new ClusterEvent.Registered("b"));
+        Assert.StartsWith(reason, Assert.IsType<ClusterEffect.Refuse>(Assert.Single(cluster.Tell(new ClusterEvent.Prepared("b", other)))).Reason, StringComparison.Ordinal);
+        Assert.Equal(["a"], cluster.State.Members.Keys);
+        Assert.Equal(_facts, cluster.State.Facts);
+        cluster.Tell(new ClusterEvent.Registered("b"));
+        Assert.Contains(new ClusterEffect.Fence(1), cluster.Tell(new ClusterEvent.Prepared("b", _facts)));
+    }
+
+    public static TheoryData<WorkerFacts, string> Differences => new()
+    {
+        { _facts with { DataFingerprint = "other" }, "its data differs: 7 + 5 samples with fingerprint other; the job's is 7 + 5 with data." },
+        { _facts with { TrainSamples = 8 }, "its data differs: 8 + 5 samples" },
+        { _facts with { TestSamples = 0 }, "its data differs: 7 + 0 samples" },
+        { _facts with { Layout = new(11, 3) }, "its model differs: 11 numbers a contribution; the job's has 10." },
+        { _facts with { Layout = new(10, 4) }, "its model differs" },
+        { _facts with { StateBytes = 9 }, "its model differs" },
+        { _facts with { InitialDigest = "other" }, "its initial parameters differ in their bits (other, the job's are initial)." },
+        { _facts with { Layout = new(-1, 3) }, "it reports impossible sizes" },
+        { _facts with { Layout = new(10, 0) }, "it reports impossible sizes" },
+        { _facts with { Layout = new(VectorLayout.MaxFloats + 1, 3) }, "it reports impossible sizes" },
+        { _facts with { TrainSamples = 0 }, "it reports impossible sizes" },
+        { _facts with { TestSamples = -1 }, "it reports impossible sizes" },
+        { _facts with { StateBytes = -1 }, "it reports impossible sizes" },
+    };
+
+    [Fact]
+    public void A_batch_that_the_data_cannot_fill_ends_the_job()
+    {
+        var cluster = new Cluster();
+        cluster.Tell(new ClusterEvent.Registered("a"));
+        Assert.Equal(new ClusterEffect.Fail("batch is 4, but the training set has 3 samples; allowed: 1 to 3"),
+            Assert.Single(cluster.Tell(new ClusterEvent.Prepared("a", _facts with { TrainSamples = 3 }))));
+    }
+
+    [Fact]
+    public void Below_the_fewest_workers_the_cluster_waits_and_goes_on_with_the_next()
+    {
+        var cluster = new Cluster(startWith: 3, minWorkers: 2).Train("a", "b", "c");
+        cluster.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Lost("c", "it died"), new ClusterEvent.Fenced(3, 1));
+        Assert.Equal([new ClusterEffect.Announce("1 of at least 2 workers: waiting for more")], cluster.Tell(new ClusterEvent.Halted("a", 3, 1)));
+        Assert.Equal(ClusterPhase.Gathering, cluster.State.Phase);
+        cluster.Tell(new ClusterEvent.Registered("d"));
+        Assert.Equal([new ClusterEffect.Fence(4), new ClusterEffect.Halt("a", 4), new ClusterEffect.Halt("d", 4)], cluster.Tell(new ClusterEvent.Prepared("d", _facts)));
+    }
+
+    [Fact]
+    public void More_workers_than_the_first_plan_needs_are_not_needed_later()
+    {
+        var cluster = new Cluster(startWith: 2, minWorkers: 1).Train("a", "b");
+        cluster.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Fenced(2, 0));
+        Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Halted("a", 2, 0))));
+    }
+
+    [Fact]
+    public void One_who_leaves_stops_with_the_others_and_is_dismissed_before_the_next_plan()
+    {
+        var cluster = new Cluster(startWith: 2).Train("a", "b");
+        Assert.Equal([new ClusterEffect.Fence(2), new ClusterEffect.Halt("a", 2), new ClusterEffect.Halt("b", 2)], cluster.Tell(new ClusterEvent.Leaving("b", "the machine is needed")));
+        Assert.Equal(new GenerationStart(2, "b leaves: the machine is needed"), cluster.State.Generations[^1]);
+        cluster.AssertIgnores(new ClusterEvent.Leaving("b", "again"));
+        cluster.Tell(new ClusterEvent.Fenced(2, 1), new ClusterEvent.Halted("b", 2, 1));
+        var effects = cluster.Tell(new ClusterEvent.Halted("a", 2, 1));
+        Assert.Equal(new ClusterEffect.Dismiss("b"), effects[0]);
+        Assert.Equal(["a"], Assert.IsType<ClusterEffect.Begin>(effects[1]).Plan.Workers);
+        cluster.AssertIgnores(new ClusterEvent.Lost("b", "it ended"));
+    }
+
+    [Fact]
+    public void One_who_leaves_gives_what_only_it_has_before_it_goes()
+    {
+        var cluster = new Cluster(startWith: 1).Train("a");
+        cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed"), new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", _facts));
+        cluster.Tell(new ClusterEvent.Fenced(2, 2), new ClusterEvent.Halted("b", 2, 0));
+        Assert.Equal([new ClusterEffect.RepeatAverage("a", 2)], cluster.Tell(new ClusterEvent.Halted("a", 2, 1)));
+        Assert.Equal([new ClusterEffect.Transfer("a", "b", 2)], cluster.Tell(new ClusterEvent.Synced("a", 2, 2)));
+        var effects = cluster.Tell(new ClusterEvent.Synced("b", 2, 2));
+        Assert.Equal(new ClusterEffect.Dismiss("a"), effects[0]);
+        Assert.Equal(["b"], Assert.IsType<ClusterEffect.Begin>(effects[1]).Plan.Workers);
+    }
+
+    [Fact]
+    public void When_the_last_who_knew_the_parameters_is_gone_the_job_fails()
+    {
+        var cluster = new Cluster(startWith: 1).Train("a");
+        cluster.Tell(new ClusterEvent.Lost("a", "it died"));
+        Assert.Equal(new ClusterEffect.Fail("all workers are gone, and with them the parameters"), Assert.Single(cluster.Tell(new ClusterEvent.Fenced(2, 2))));
+    }
+
+    [Fact]
+    public void Newcomers_alone_cannot_go_on_where_others_were()
+    {
+        var cluster = new Cluster(startWith: 1).Train("a");
+        cluster.Tell(new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", _facts), new ClusterEvent.Lost("a", "it died"), new ClusterEvent.Fenced(3, 2));
+        Assert.Equal(new ClusterEffect.Fail("no worker is left that holds the parameters of round 2"), Assert.Single(cluster.Tell(new ClusterEvent.Halted("b", 3, 0))));
+    }
+
+    [Fact]
+    public void The_state_is_collected_when_all_have_applied_all()
+    {
+        var cluster = new Cluster(startWith: 2).Train("a", "b");
+        Assert.Empty(cluster.Tell(new ClusterEvent.Reached("a", 3), new ClusterEvent.Reached("b", 2)));
+        Assert.Equal([new ClusterEffect.Collect("a", 1)], cluster.Tell(new ClusterEvent.Reached("b", 3)));
+        cluster.Tell(new ClusterEvent.Registered("late"));
+        Assert.Equal([new ClusterEffect.Refuse("late", "the job is done")], cluster.Tell(new ClusterEvent.Prepared("late", _facts)));
+        Assert.Equal([new ClusterEffect.Announce("a is lost: it died"), new ClusterEffect.Collect("b", 1)], cluster.Tell(new ClusterEvent.Lost("a", "it died")));
+        Assert.Equal([new ClusterEffect.Finish()], cluster.Tell(new ClusterEvent.Collected()));
+        Assert.Equal(ClusterPhase.Finished, cluster.State.Phase);
+    }
+
+    [Fact]
+    public void A_job_whose_last_round_was_done_at_a_halt_has_no_further_plan()
+    {
+        var cluster = new Cluster(startWith: 2).Train("a", "b");
+        cluster.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Fenced(2, 3));
+        Assert.Equal([new ClusterEffect.Collect("a", 2)], cluster.Tell(new ClusterEvent.Halted("a", 2, 3)));
+    }
+
+    [Fact]
+    public void When_all_donors_are_lost_before_the_state_is_safe_the_job_fails()
+    {
+        var cluster = new Cluster(startWith: 1).Train("a");
+        cluster.Tell(new ClusterEvent.Reached("a", 3));
+        Assert.Contains(new ClusterEffect.Fail("all workers were lost before the result was safe"), cluster.Tell(new ClusterEvent.Lost("a", "it died")));
+    }
+
+    [Fact]
+    public void A_collected_state_counts_only_when_it_was_asked_for() => new Cluster().Train("a").AssertIgnores(new ClusterEvent.Collected());
+
+    [Fact]
+    public void After_the_end_nothing_changes_any_more() => Gen.Select(_anyEvent, Gen.Bool).Sample((happened, isDone) =>
+    {
+        var cluster = new Cluster().Train("a");
+        cluster.Tell(new ClusterEvent.Reached("a", 3), isDone ? new ClusterEvent.Collected() : new ClusterEvent.Lost("a", "it died"));
+        Assert.Equal(isDone ? ClusterPhase.Finished : ClusterPhase.Failed, cluster.State.Phase);
+        cluster.AssertIgnores(happened);
+    });
+
+    /// <summary>What nobody sends must not break what holds for every decision.</summary>
+    [Fact]
+    public void Whatever_is_told_in_whatever_order_the_decisions_fit_together() => _anyEvent.Array[0, 60].Sample(events =>
+    {
+        var cluster = new Cluster(startWith: 2);
+        var generation = 0;
+        foreach (var happened in events)
+        {
+            var effects = cluster.Tell(happened);
+            foreach (var effect in effects)
+            {
+                switch (effect)
+                {
+                    case ClusterEffect.Fence fence:
+                        Assert.Equal(++generation, fence.Generation);
+                        break;
+                    case ClusterEffect.Begin { Plan: var plan }:
+                        Assert.Equal((generation, 3), (plan.Generation, plan.EndRound));
+                        Assert.InRange(plan.FirstRound, cluster.State.Completed, 2);
+                        Assert.All(plan.Workers, w => Assert.Equal((MemberStatus.Active, plan.FirstRound), (cluster.State.Members[w].Status, cluster.State.Members[w].Applied)));
+                        break;
+                    case ClusterEffect.Transfer transfer:
+                        Assert.True(cluster.State.Members[transfer.Donor].Applied > cluster.State.Members[transfer.Receiver].Applied);
+                        break;
+                    case ClusterEffect.Fail:
+                        Assert.Equal(effects[^1], effect);
+                        break;
+                }
+            }
+            Assert.Equal(generation, cluster.State.Generations.Count);
+            Assert.Equal(generation, cluster.State.Generation);
+        }
+    });
+
+    /// <summary>The protocol, which is told what happens one event at a time.</summary>
+    private sealed class Cluster(int startWith = 1, int minWorkers = 1)
+    {
+        public ClusterProtocol State { get; private set; } = new() { Job = _job, StartWith = startWith, MinWorkers = minWorkers };
+
+        public List<ClusterEffect> Tell(params ClusterEvent[] events)
+        {
+            var all = new List<ClusterEffect>();
+            foreach (var happened in events)
+            {
+                (State, var effects) = State.Handle(happened);
+                all.AddRange(effects);
+            }
+            return all;
+        }
+
+        public Cluster Prepare(params string[] workers)
+        {
+            foreach (var worker in workers) Tell(new ClusterEvent.Registered(worker), new ClusterEvent.Prepared(worker, _facts));
+            return this;
+        }
+
+        /// <summary>The first plan is in force.</summary>
+        public Cluster Train(params string[] workers)
+        {
+            Prepare(workers);
+            Tell(new ClusterEvent.Fenced(1, 0));
+            foreach (var worker in workers) Tell(new ClusterEvent.Halted(worker, 1, 0));
+            Assert.Equal(ClusterPhase.Training, State.Phase);
+            return this;
+        }
+
+        public void AssertIgnores(params ClusterEvent[] events)
+        {
+            var before = State;
+            Assert.Empty(Tell(events));
+            Assert.Equal(before, State);
+        }
+    }
+}
