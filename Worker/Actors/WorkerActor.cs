@@ -47,6 +47,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private ReplicaThread? _replica;
     private WorkerEnd? _outcome;
     private Rounds? _rounds;
+    private Plan? _plan;
 
     /// <summary>Within this process alone.</summary>
     private abstract record Local : INoSerializationVerificationNeeded
@@ -167,7 +168,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             _log.Info("Generation {0}: from round {1}, {2} worker(s)", begin.Generation, begin.FirstRound, begin.Workers.Length);
             _metrics.GenerationBegan(begin.Generation);
-            _replica!.Post(new ReplicaEvent.PlanBegan(begin.ToPlan()));
+            _plan = begin.ToPlan();
+            _replica!.Post(new ReplicaEvent.PlanBegan(_plan));
         });
         Receive<SendState>(send => _replica!.SendState(send.Generation));
         Receive<Progress>(progress =>
@@ -184,9 +186,18 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         foreach (var round in progress.Rounds)
         {
             var samples = round.Tallies[Tally.Samples];
-            _metrics.RoundApplied(_rounds!.At(round.Round).Kind, round.MicroBatches, (long)samples, round.Tallies[Tally.Loss] / samples, round.Times);
+            _metrics.RoundApplied(_rounds!.At(round.Round).Kind, round.MicroBatches, OwnSamples(round), round.Tallies[Tally.Loss] / samples, round.Times);
         }
         _metrics.LiveTensors(Tensor.TotalCount);
+    }
+
+    /// <summary>A plan ends with a halt, before which the replica reports every round under it.</summary>
+    private long OwnSamples(RoundReport report)
+    {
+        if (report.MicroBatches == 0) return 0;
+        var round = _rounds!.At(report.Round);
+        var range = _plan!.RangeOf(_welcome.Worker, round.MicroBatches);
+        return Enumerable.Range(range.First, range.Count).Sum(id => (long)round.MicroBatch(id).Count);
     }
 
     private void ReceiveEnds()

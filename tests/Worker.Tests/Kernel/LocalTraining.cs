@@ -10,9 +10,11 @@ namespace Distributed.Worker.Tests.Kernel;
 internal sealed class LocalTraining : IDisposable
 {
     private readonly VectorPool _pool;
+    private readonly int _threads;
 
     public LocalTraining(Job job)
     {
+        _threads = job.Threads;
         Replica = new(job, TestJobs.Data, CPU);
         _pool = new(Replica.Map.Layout);
     }
@@ -38,6 +40,8 @@ internal sealed class LocalTraining : IDisposable
     /// <summary>The averaged contribution of a round, with a hold on it.</summary>
     public VectorBuffer Average(Round round)
     {
+        // Part of the job, and a property of the thread that computes: a test may go on in another one after an await.
+        set_num_threads(_threads);
         using var sums = new VectorSums(round.MicroBatches);
         var reduce = new Reduce(round.MicroBatches, _pool.Layout.Slices);
         var firstSlice = _pool.Layout.FirstSlice(round.Kind);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
@@ -16,7 +17,7 @@ public sealed class WorkerLinkTests : IAsyncLifetime, IWorkerLinkObserver
 
     private static readonly VectorLayout _layout = new((2 * VectorLayout.SliceFloats) + 10, 3);
 
-    private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
+    private readonly CollectorRegistry _registry = Metrics.NewCustomRegistry();
     private readonly ScriptedCoordinator _coordinator = new(Job);
     private readonly VectorPool _pool = new(_layout);
     private readonly WorkerLink _link;
@@ -249,7 +250,7 @@ public sealed class WorkerLinkTests : IAsyncLifetime, IWorkerLinkObserver
     {
         using var stream = new MemoryStream();
         await _registry.CollectAndExportAsTextAsync(stream);
-        var line = System.Text.Encoding.UTF8.GetString(stream.ToArray()).Split('\n')
+        var line = Encoding.UTF8.GetString(stream.ToArray()).Split('\n')
             .Single(l => l.StartsWith($"{MetricNames.RefusedFrames}{{", StringComparison.Ordinal) && l.Contains($"\"{reason}\"", StringComparison.Ordinal));
         return double.Parse(line.Split(' ')[^1]);
     }

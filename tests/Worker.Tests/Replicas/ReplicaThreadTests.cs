@@ -6,7 +6,6 @@ using Distributed.Worker.Data;
 using Distributed.Worker.Tests.Data;
 using Distributed.Worker.Tests.Kernel;
 using Distributed.Worker.Tests.Links;
-using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Replicas;
 
@@ -22,7 +21,6 @@ public sealed class ReplicaThreadTests
     [Fact]
     public async Task A_job_gives_the_bits_of_the_kernel_run_by_hand()
     {
-        set_num_threads(_job.Threads);
         using var byHand = new LocalTraining(_job);
         using var replica = await LinkedReplica.StartAsync(_job);
         Assert.Equal(byHand.Replica.Digest(), replica.Facts.InitialDigest);
