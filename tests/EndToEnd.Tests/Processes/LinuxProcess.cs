@@ -9,6 +9,8 @@ public enum Signal
     Interrupt = 2,
     Kill = 9,
     Terminate = 15,
+    Continue = 18,
+    Stop = 19,
 }
 
 /// <summary>A process, whoever started it. The time of its start tells it from a later one of the same number.</summary>
@@ -39,6 +41,19 @@ internal sealed record LinuxProcess(int Id, string StartedAt)
     public void Send(Signal signal)
     {
         if (IsRunning && Kill(Id, (int)signal) != 0) throw new InvalidOperationException($"process {Id} could not be sent {signal}");
+    }
+
+    /// <summary>Lets it run a tenth of the time only, so that what it takes part in lasts.</summary>
+    public async Task SlowDownAsync(Task until)
+    {
+        while (!until.IsCompleted)
+        {
+            Send(Signal.Stop);
+            await Task.Delay(TimeSpan.FromMilliseconds(90));
+            Send(Signal.Continue);
+            await Task.Delay(TimeSpan.FromMilliseconds(10));
+        }
+        await until;
     }
 
     /// <summary>Waits until it has ended.</summary>

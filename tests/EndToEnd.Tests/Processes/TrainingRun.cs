@@ -55,6 +55,9 @@ internal sealed partial class TrainingRun : IDisposable
     /// <summary>Waits until it has applied a step.</summary>
     public Task TrainsAsync() => Coordinator.LineAsync(AppliedStep());
 
+    /// <summary>The process of a worker that the coordinator has started.</summary>
+    public LinuxProcess Worker(string name) => Coordinator.Children().Single(worker => worker.Option("--name") == name);
+
     /// <summary>Kills what still runs and removes the folder.</summary>
     public void Dispose()
     {
