@@ -19,6 +19,12 @@ foreach (var (option, least, most) in new[] { (workers, 0, 1024), (minWorkers, 1
         if (result.GetValueOrDefault<int>() is var value && (value < least || value > most))
             result.AddError($"{option.Name} is {value}; allowed: {least} to {most}");
     });
+// What looks like an option and is none would be taken for the job file.
+job.Validators.Add(result =>
+{
+    if (result.Tokens.FirstOrDefault(token => token.Value.StartsWith('-')) is { } unknown)
+        result.AddError($"{unknown.Value} is no option of train; --help lists them");
+});
 
 var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
 {

@@ -144,7 +144,7 @@ public static class TrainCommand
 
         await using var workers = LocalWorkerGroup.Start(arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded);
         var trained = await result.Task.WaitAsync(stopping);
-        await workers.StopAsync(_stopTimeout);
+        await workers.EndAsync(_stopTimeout);
         view.Dispose();
         Save(folder, jobName, recorder, trained);
         using var timeout = new CancellationTokenSource(_stopTimeout);

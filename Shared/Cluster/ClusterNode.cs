@@ -73,6 +73,8 @@ public static class ClusterNode
           # A signal asks to leave in good order; the process stops the system when that is done.
           coordinated-shutdown.run-by-clr-shutdown-hook = off
           coordinated-shutdown.exit-clr = off
+          # The last one to leave may wait for members that will not answer any more.
+          coordinated-shutdown.phases.cluster-exiting.timeout = 2s
           loglevel = INFO
         }
         """;
