@@ -86,9 +86,17 @@ public static class WorkerProcess
             Console.WriteLine($"Done: {reason}.");
             return 0;
         }
-        catch (Exception error) when (error is SocketException or OperationCanceledException)
+        catch (OperationCanceledException)
+        {
+            return Fail(1, "told to stop before it had started");
+        }
+        catch (SocketException error)
         {
             return Fail(1, $"the coordinator at {arguments.Coordinator} cannot be reached: {error.Message}");
+        }
+        catch (IOException error)
+        {
+            return Fail(1, error.Message);
         }
     }
 
