@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Distributed.Coordinator;
+using Distributed.Shared.Processes;
 
 var job = new Argument<string?>("JOB.yaml") { Description = "Job file. Default: the embedded digits job.", Arity = ArgumentArity.ZeroOrOne };
 var workers = new Option<int>("--workers") { Description = "Worker processes to start on this machine; 0 waits for workers that join from elsewhere.", DefaultValueFactory = _ => 2 };
@@ -47,11 +48,4 @@ train.SetAction((parsed, _) => TrainCommand.RunAsync(new()
 }));
 
 var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train };
-var arguments = root.Parse(args.Length == 0 ? ["train"] : args);
-return arguments.Errors.Count > 0 ? Refuse() : await arguments.InvokeAsync(new() { ProcessTerminationTimeout = null });
-
-int Refuse()
-{
-    foreach (var error in arguments.Errors) Console.Error.WriteLine($"error: {error.Message}");
-    return 2;
-}
+return await CommandLine.RunAsync(root, args.Length == 0 ? ["train"] : args);

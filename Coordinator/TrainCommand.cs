@@ -9,6 +9,7 @@ using Distributed.Coordinator.Runs;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -78,7 +79,7 @@ public static class TrainCommand
         }
         catch (Exception error) when (error is JobException or RunFolderException)
         {
-            return Fail(2, error.Message);
+            return CommandLine.Fail(2, error.Message);
         }
         using var signals = new Signals(onInterrupt: true);
         using var _ = folder;
@@ -89,11 +90,11 @@ public static class TrainCommand
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
         {
-            return Fail(1, $"interrupted; what there is so far is in {folder.Path}");
+            return CommandLine.Fail(1, $"interrupted; what there is so far is in {folder.Path}");
         }
         catch (Exception error) when (error is RunFailedException or IOException or SocketException or FormatException or UnauthorizedAccessException)
         {
-            return Fail(1, error.Message);
+            return CommandLine.Fail(1, error.Message);
         }
     }
 
@@ -166,12 +167,6 @@ public static class TrainCommand
 
     private static async Task<IPAddress> AddressOfAsync(string host, CancellationToken stopping) =>
         (await Dns.GetHostAddressesAsync(host, stopping)).FirstOrDefault() ?? throw new IOException($"--host {host} has no address");
-
-    private static int Fail(int exitCode, string reason)
-    {
-        Console.Error.WriteLine($"error: {reason}");
-        return exitCode;
-    }
 
     /// <summary>What happens on other threads, as messages to the coordinator's actor.</summary>
     private sealed class Notices

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Distributed.Worker;
+using Distributed.Shared.Processes;
 
 var coordinator = new Option<string>("--coordinator") { Description = "Address of the coordinator, HOST:PORT.", Required = true };
 var device = new Option<string>("--device") { Description = "What to compute with: auto (CUDA where there is one), cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
@@ -23,11 +24,4 @@ root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
     MetricsPort = parsed.GetValue(metricsPort),
     WithParent = parsed.GetValue(withParent),
 }));
-var arguments = root.Parse(args);
-return arguments.Errors.Count > 0 ? Refuse() : await arguments.InvokeAsync(new() { ProcessTerminationTimeout = null });
-
-int Refuse()
-{
-    foreach (var error in arguments.Errors) Console.Error.WriteLine($"error: {error.Message}");
-    return 2;
-}
+return await CommandLine.RunAsync(root, args);

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Akka.Actor;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 using Distributed.Worker.Actors;
 using Distributed.Worker.Replicas;
@@ -49,7 +50,7 @@ public static class WorkerProcess
     public static async Task<int> RunAsync(WorkerArguments arguments)
     {
         if (arguments.WithParent) EndWithParent();
-        if (!TryParse(arguments.Coordinator, out var coordinator)) return Fail(2, $"--coordinator is '{arguments.Coordinator}'; allowed: HOST:PORT");
+        if (!TryParse(arguments.Coordinator, out var coordinator)) return CommandLine.Fail(2, $"--coordinator is '{arguments.Coordinator}'; allowed: HOST:PORT");
         TorchSharp.torch.Device device;
         try
         {
@@ -57,7 +58,7 @@ public static class WorkerProcess
         }
         catch (DeviceException error)
         {
-            return Fail(2, error.Message);
+            return CommandLine.Fail(2, error.Message);
         }
         using var signals = new Signals(onInterrupt: !arguments.WithParent);
         try
@@ -82,21 +83,21 @@ public static class WorkerProcess
             });
             var (exitCode, reason) = await end.Task;
             await StopAsync(host);
-            if (exitCode != 0) return Fail(exitCode, reason);
+            if (exitCode != 0) return CommandLine.Fail(exitCode, reason);
             Console.WriteLine($"Done: {reason}.");
             return 0;
         }
         catch (OperationCanceledException)
         {
-            return Fail(1, "told to stop before it had started");
+            return CommandLine.Fail(1, "told to stop before it had started");
         }
         catch (SocketException error)
         {
-            return Fail(1, $"the coordinator at {arguments.Coordinator} cannot be reached: {error.Message}");
+            return CommandLine.Fail(1, $"the coordinator at {arguments.Coordinator} cannot be reached: {error.Message}");
         }
         catch (IOException error)
         {
-            return Fail(1, error.Message);
+            return CommandLine.Fail(1, error.Message);
         }
     }
 
@@ -112,12 +113,6 @@ public static class WorkerProcess
         {
             Console.WriteLine($"The cluster was left without a farewell: it took more than {_stopTimeout.TotalSeconds} s.");
         }
-    }
-
-    private static int Fail(int exitCode, string reason)
-    {
-        Console.Error.WriteLine($"error: {reason}");
-        return exitCode;
     }
 
     private static bool TryParse(string address, out DnsEndPoint endPoint)

@@ -64,7 +64,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             new(m.DataFingerprint, m.TrainSamples, m.TestSamples, new(m.Floats, m.Tallies), m.StateBytes, m.InitialDigest)))));
         Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied))));
         Receive<Synced>(m => FromWorker(worker => Decide(new ClusterEvent.Synced(worker, m.Generation, m.Applied))));
-        Receive<Distributed.Shared.Protocol.Progress>(m => FromWorker(worker => Enter(worker, m)));
+        Receive<RoundsApplied>(m => FromWorker(worker => Enter(worker, m)));
         Receive<Leave>(m => FromWorker(worker => Decide(new ClusterEvent.Leaving(worker, m.Reason))));
         Receive<Failed>(m => FromWorker(worker => Lose(worker, m.Reason)));
         Receive<Terminated>(m => Lose(WorkerOf(m.ActorRef), "its process is gone"));
@@ -118,7 +118,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private void Welcome(string worker) =>
         Sender.Tell(new Welcome(worker, _run.Job, _run.LinkHost, _run.Star.Port, _run.Star.Token));
 
-    private void Enter(string worker, Distributed.Shared.Protocol.Progress progress)
+    private void Enter(string worker, RoundsApplied progress)
     {
         if (_run.Recorder.Applied(worker, progress.Rounds) is { } wrong)
         {

@@ -172,7 +172,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             _replica!.Post(new ReplicaEvent.PlanBegan(_plan));
         });
         Receive<SendState>(send => _replica!.SendState(send.Generation));
-        Receive<Progress>(progress =>
+        Receive<RoundsApplied>(progress =>
         {
             Measure(progress);
             _coordinator.Tell(progress);
@@ -181,7 +181,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         ReceiveEnds();
     }
 
-    private void Measure(Progress progress)
+    private void Measure(RoundsApplied progress)
     {
         foreach (var round in progress.Rounds)
         {
@@ -231,7 +231,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         public void Prepared(WorkerFacts facts, VectorPool pool) => actor.Tell(new Local.ReplicaPrepared(facts, pool));
         public void Halted(int generation, long applied) => actor.Tell(new Halted(generation, applied));
         public void Synced(int generation, long applied) => actor.Tell(new Synced(generation, applied));
-        public void Applied(IReadOnlyList<RoundReport> rounds) => actor.Tell(new Progress([.. rounds]));
+        public void Applied(IReadOnlyList<RoundReport> rounds) => actor.Tell(new RoundsApplied([.. rounds]));
         public void Failed(string reason) => actor.Tell(new Local.ReplicaFailed(reason));
     }
 }

@@ -40,7 +40,7 @@ public sealed class SerializerRemoteTests(LonelyNode node) : IClassFixture<Lonel
             new(nameof(Halt), [0xC1]),
             new(nameof(Halt), [.. good.Bytes, 0]),
             new(nameof(Refused), good.Bytes),
-            new(nameof(Progress), [0xDD, 0x7F, 0xFF, 0xFF, 0xFF]),
+            new(nameof(RoundsApplied), [0xDD, 0x7F, 0xFF, 0xFF, 0xFF]),
         ];
         foreach (var message in (Wire[])[good, .. bad, good]) target.Tell(message, ActorRefs.NoSender);
 

@@ -85,10 +85,10 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Assert.Equal(new Halted(1, 0), Next<Halted>());
         Tell(new BeginPlan(1, 0, 2, ["w7"]));
         Reduce(byHand, 1, 0);
-        var first = Assert.Single(Next<Progress>().Rounds);
+        var first = Assert.Single(Next<RoundsApplied>().Rounds);
         Assert.Equal((0, byHand.Replica.Digest()), (first.Round, first.Digest));
         Reduce(byHand, 1, 1);
-        Assert.Equal(byHand.Replica.Digest(), Assert.Single(Next<Progress>().Rounds).Digest);
+        Assert.Equal(byHand.Replica.Digest(), Assert.Single(Next<RoundsApplied>().Rounds).Digest);
         Tell(new SendState(1));
         var (header, state) = _link.NextFrame();
         Assert.Equal((FrameKind.State, 1, 2), (header.Kind, header.Generation, header.Round));
@@ -113,7 +113,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         _link.SendAverage(average, 1, round);
         average.Release();
 
-        Assert.Equal(2, Assert.Single(Next<Progress>().Rounds).MicroBatches);
+        Assert.Equal(2, Assert.Single(Next<RoundsApplied>().Rounds).MicroBatches);
         var metrics = await MetricsAsync();
         Assert.Contains($"{MetricNames.WorkerRounds}{{kind=\"train\"}} 1\n", metrics, StringComparison.Ordinal);
         Assert.Contains($"{MetricNames.WorkerMicroBatches}{{kind=\"train\"}} 2\n", metrics, StringComparison.Ordinal);

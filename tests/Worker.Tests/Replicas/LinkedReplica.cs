@@ -75,9 +75,9 @@ internal sealed class LinkedReplica : IReplicaObserver, IDisposable
         {
             var notice = _notices.TakeSoon();
             Heard.Add(notice);
-            if (notice.What is Progress progress) Reports.AddRange(progress.Rounds);
+            if (notice.What is RoundsApplied progress) Reports.AddRange(progress.Rounds);
             if (notice.What is T) return notice;
-            if (notice.What is not Progress) Assert.Fail($"{notice.What} instead of a {typeof(T).Name}");
+            if (notice.What is not RoundsApplied) Assert.Fail($"{notice.What} instead of a {typeof(T).Name}");
         }
     }
 
@@ -134,7 +134,7 @@ internal sealed class LinkedReplica : IReplicaObserver, IDisposable
     void IReplicaObserver.Applied(IReadOnlyList<RoundReport> rounds)
     {
         OnApplied(rounds);
-        Hear(new Progress([.. rounds]));
+        Hear(new RoundsApplied([.. rounds]));
     }
 
     void IReplicaObserver.Failed(string reason) => Hear(new Failed(reason));

@@ -28,7 +28,7 @@ public sealed class ReplicaThreadTests
         replica.Begin(1, 0);
         for (var round = 0; round < replica.Rounds.Count; round++) replica.Reduce(1, round);
 
-        while (replica.Reports.Count < replica.Rounds.Count) replica.Next<Progress>();
+        while (replica.Reports.Count < replica.Rounds.Count) replica.Next<RoundsApplied>();
         Assert.Equal(Enumerable.Range(0, (int)replica.Rounds.Count).Select(i => (long)i), replica.Reports.Select(r => r.Round));
         Assert.All(replica.Reports, report =>
         {
@@ -48,7 +48,7 @@ public sealed class ReplicaThreadTests
         using var replica = await LinkedReplica.StartAsync(_job);
         replica.Begin(1, 0);
         replica.Reduce(1, 0);
-        replica.Next<Progress>();
+        replica.Next<RoundsApplied>();
         replica.Halt(2);
 
         Assert.All(replica.Heard, notice =>
@@ -87,7 +87,7 @@ public sealed class ReplicaThreadTests
         replica.Begin(1, 0);
         replica.Reduce(1, 0);
 
-        var applied = replica.Next<Progress>();
+        var applied = replica.Next<RoundsApplied>();
         var halted = replica.Next<Halted>();
 
         Assert.Equal(new Halted(2, 1), halted.What);
