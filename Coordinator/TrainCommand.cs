@@ -124,10 +124,10 @@ public static class TrainCommand
         // The coordinator is the cluster's first member; on a free port it knows its own address only now.
         Akka.Cluster.Cluster.Get(system).Join(Akka.Cluster.Cluster.Get(system).SelfAddress);
 
+        var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
         var notices = new Notices();
         using var star = new StarServer(
-            new(await AddressOfAsync(arguments.Host, stopping), arguments.LinkPort), JobFile.Fingerprint(job), notices.LinkClosed, metrics.Links,
-            host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>());
+            new(await AddressOfAsync(arguments.Host, stopping), arguments.LinkPort), JobFile.Fingerprint(job), notices.LinkClosed, metrics.Links, logger);
         var result = new TaskCompletionSource<RunResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         var cluster = new ClusterProtocol
         {
@@ -135,7 +135,7 @@ public static class TrainCommand
             StartWith = Math.Max(arguments.Workers, arguments.MinWorkers),
             MinWorkers = arguments.MinWorkers,
         };
-        var context = new CoordinatorContext(text, arguments.Host, star, recorder, result);
+        var context = new CoordinatorContext(text, arguments.Host, star, recorder, result, notices.LogOf);
         notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
 
         await using var status = await StatusServer.StartAsync(arguments.Host, arguments.MetricsPort, registry, () => null, stopping);
@@ -144,12 +144,14 @@ public static class TrainCommand
         if (arguments.Workers == 0) view.Message($"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}");
 
         await using var workers = LocalWorkerGroup.Start(arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded);
-        var trained = await result.Task.WaitAsync(stopping);
+        notices.Local = workers;
+        using var interruption = stopping.Register(() =>
+            notices.Actor.Tell(new CoordinatorNotice.Abort($"interrupted; what there is so far is in {folder.Path}")));
+        var trained = await result.Task;
         await workers.EndAsync(_stopTimeout);
         view.Dispose();
         Save(folder, jobName, recorder, trained);
-        using var timeout = new CancellationTokenSource(_stopTimeout);
-        await host.StopAsync(timeout.Token);
+        await NodeHost.LeaveAsync(host, _stopTimeout, line => logger.LogInformation("{Line}", line));
     }
 
     private static void Save(RunFolder folder, string jobName, RunRecorder recorder, RunResult trained)
@@ -173,11 +175,15 @@ public static class TrainCommand
     {
         public IActorRef Actor { get; set; } = ActorRefs.Nobody;
 
+        public LocalWorkerGroup? Local { get; set; }
+
+        public string? LogOf(string worker) => Local?.Workers.FirstOrDefault(w => w.Name == worker)?.LogPath;
+
         public void LinkClosed(string worker, string reason) => Actor.Tell(new CoordinatorNotice.LinkClosed(worker, reason));
 
         public void WorkerEnded(LocalWorkerExit exit)
         {
-            if (!exit.Stopping) Actor.Tell(new CoordinatorNotice.LocalWorkerEnded(exit.Name, $"{exit.LastError ?? $"exit code {exit.ExitCode}"} (see {exit.LogPath})"));
+            if (!exit.Stopping) Actor.Tell(new CoordinatorNotice.LocalWorkerEnded(exit.Name, exit.LastError ?? $"exit code {exit.ExitCode}"));
         }
     }
 }

@@ -88,6 +88,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     {
         _outcome = new(1, $"the worker could not handle {message.GetType().Name}: {reason.Message}");
         PostStop();
+        Context.Stop(Self);
     }
 
     /// <inheritdoc/>
