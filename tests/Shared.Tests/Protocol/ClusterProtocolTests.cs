@@ -197,6 +197,16 @@ public sealed class ClusterProtocolTests
     }
 
     [Fact]
+    public void One_who_leaves_is_not_helped_where_nobody_needs_it()
+    {
+        var cluster = new Cluster(startWith: 2).Train("a", "b");
+        cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed"), new ClusterEvent.Fenced(2, 2), new ClusterEvent.Halted("a", 2, 1));
+        var effects = cluster.Tell(new ClusterEvent.Halted("b", 2, 2));
+        Assert.Equal(new ClusterEffect.Dismiss("a"), effects[0]);
+        Assert.Equal(["b"], Assert.IsType<ClusterEffect.Begin>(effects[1]).Plan.Workers);
+    }
+
+    [Fact]
     public void When_the_last_who_knew_the_parameters_is_gone_the_job_fails()
     {
         var cluster = new Cluster(startWith: 1).Train("a");
@@ -223,6 +233,14 @@ public sealed class ClusterProtocolTests
         Assert.Equal([new ClusterEffect.Announce("a is lost: it died"), new ClusterEffect.Collect("b", 1)], cluster.Tell(new ClusterEvent.Lost("a", "it died")));
         Assert.Equal([new ClusterEffect.Finish()], cluster.Tell(new ClusterEvent.Collected()));
         Assert.Equal(ClusterPhase.Finished, cluster.State.Phase);
+    }
+
+    [Fact]
+    public void Who_only_prepares_himself_is_not_asked_for_the_state()
+    {
+        var cluster = new Cluster().Train("b");
+        cluster.Tell(new ClusterEvent.Registered("a"));
+        Assert.Equal([new ClusterEffect.Collect("b", 1)], cluster.Tell(new ClusterEvent.Reached("b", 3)));
     }
 
     [Fact]

@@ -74,12 +74,12 @@ internal sealed class ClusterSimulation
                 Join();
                 break;
             case 1:
-                if (Expendable() is not { } leaver) break;
+                if (Expendable(isLeaving: true) is not { } leaver) break;
                 leaver.IsLeaving = true;
                 leaver.ToCoordinator.Enqueue(new ClusterEvent.Leaving(leaver.Id, "it was asked to"));
                 break;
             default:
-                if (Expendable() is not { } victim) break;
+                if (Expendable(isLeaving: false) is not { } victim) break;
                 _workers.Remove(victim.Id);
                 // What it had sent last may have got lost with it.
                 foreach (var message in victim.ToCoordinator.Take(_random.Next(victim.ToCoordinator.Count + 1))) _toCoordinator.Enqueue(message);
@@ -88,13 +88,17 @@ internal sealed class ClusterSimulation
         }
     }
 
-    /// <summary>A worker without which somebody still holds the newest parameters.</summary>
-    private SimulatedWorker? Expendable()
+    /// <summary>
+    /// A worker without which somebody still holds the newest parameters. One that leaves hands them over first, unless the
+    /// cluster waits for more workers meanwhile.
+    /// </summary>
+    private SimulatedWorker? Expendable(bool isLeaving)
     {
         var completed = _star?.Completed ?? 0;
+        var handsOver = isLeaving && _cluster.MinWorkers == 1;
         var all = _workers.Values.Where(w => w.IsPrepared).ToList();
-        var candidates = all.Where(w => all.Any(o => o != w && !o.IsLeaving && o.Applied == completed)).ToList();
-        return candidates.Count < 1 || all.Count < 2 ? null : candidates[_random.Next(candidates.Count)];
+        var candidates = all.Where(w => all.Any(o => o != w && !o.IsLeaving && (handsOver || o.Applied == completed))).ToList();
+        return candidates.Count < 1 ? null : candidates[_random.Next(candidates.Count)];
     }
 
     private void NoticeDeath(string worker)
@@ -120,6 +124,20 @@ internal sealed class ClusterSimulation
             foreach (var effect in effects)
                 if (Carry(effect) is { } answer) events.Enqueue(answer);
         }
+        // Nobody is left out, and nobody held who wants to go.
+        if (_cluster.Phase == ClusterPhase.Training) Assert.All(InPlay, m => Assert.Equal((MemberStatus.Active, false), (m.Status, m.Leaving)));
+    }
+
+    private IEnumerable<Member> InPlay => _cluster.Members.Values.Where(m => m.Status != MemberStatus.Preparing);
+
+    private void AssertFits(Plan plan)
+    {
+        Assert.True(plan.Workers.Length >= _cluster.MinWorkers, $"a plan for {plan.Workers.Length} workers");
+        Assert.Equal(InPlay.Select(m => m.Id), plan.Workers);
+        Assert.Equal(_rounds.Count, plan.EndRound);
+        foreach (var id in plan.Workers)
+            if (_workers.TryGetValue(id, out var worker)) Assert.Equal(plan.FirstRound, worker.Applied);
+        Assert.DoesNotContain(_workers.Values, w => w.IsLeaving && !_cluster.Members.ContainsKey(w.Id));
     }
 
     private ClusterEvent? Carry(ClusterEffect effect)
@@ -131,11 +149,13 @@ internal sealed class ClusterSimulation
                 _star = new(_rounds, _layout);
                 return null;
             case ClusterEffect.Fence fence:
+                if (fence.Generation == 1) Assert.Equal(_cluster.StartWith, InPlay.Count());
                 return new ClusterEvent.Fenced(fence.Generation, _star!.Fence(fence.Generation));
             case ClusterEffect.Halt halt:
                 Tell(halt.Worker, w => w.Handle(new ReplicaEvent.HaltAsked(halt.Generation)));
                 return null;
             case ClusterEffect.Begin begin:
+                AssertFits(begin.Plan);
                 _star!.Begin(begin.Plan);
                 _sums = new();
                 foreach (var worker in begin.Plan.Workers) Tell(worker, w => w.Handle(new ReplicaEvent.PlanBegan(begin.Plan)));
@@ -144,6 +164,7 @@ internal sealed class ClusterSimulation
                 SendAverage(repeat.Worker, repeat.Generation, _star!.Completed - 1, _lastAverage);
                 return null;
             case ClusterEffect.Transfer transfer:
+                Assert.Equal(InPlay.Max(m => m.Applied), _cluster.Members[transfer.Donor].Applied);
                 Tell(transfer.Donor, donor =>
                 {
                     var (applied, state) = (donor.Applied, donor.State);
@@ -155,6 +176,7 @@ internal sealed class ClusterSimulation
                 _workers.Remove(dismiss.Worker);
                 return null;
             case ClusterEffect.Collect collect:
+                Assert.All(InPlay, m => Assert.Equal(_rounds.Count, m.Applied));
                 Tell(collect.Donor, donor =>
                 {
                     Assert.Equal((_rounds.Count, _reference[^1]), (donor.Applied, donor.State));
@@ -290,13 +312,8 @@ internal sealed class ClusterSimulation
             foreach (var effect in effects) Carry(effect);
         }
 
-        public void Receive(int generation, long applied, long state)
-        {
-            if (generation != Protocol.Generation) return;
-            State = state;
-            Assert.Equal(cluster._reference[applied], State);
-            Handle(new ReplicaEvent.StateArrived(generation, applied));
-        }
+        /// <summary>The link tells the replica, which may have been told other things before.</summary>
+        public void Receive(int generation, long applied, long state) => Inbox.Enqueue(w => w.Restore(generation, applied, state));
 
         public void ReceiveSlice(int generation, long round, int slice, int slices, long value)
         {
@@ -306,7 +323,15 @@ internal sealed class ClusterSimulation
                 return;
             }
             Assert.True(_slices.TryAdd(slice, value));
-            if (_slices.Count == slices) Handle(new ReplicaEvent.AverageArrived(generation, round));
+            if (_slices.Count == slices) Inbox.Enqueue(w => w.Handle(new ReplicaEvent.AverageArrived(generation, round)));
+        }
+
+        private void Restore(int generation, long applied, long state)
+        {
+            if (generation != Protocol.Generation || Protocol.Plan is not null) return;
+            State = state;
+            Assert.Equal(cluster._reference[applied], State);
+            Handle(new ReplicaEvent.StateArrived(generation, applied));
         }
 
         private void Carry(ReplicaEffect effect)
@@ -347,6 +372,7 @@ internal sealed class ClusterSimulation
 
         private void Compute()
         {
+            Assert.NotNull(Protocol.Plan);
             var (round, first) = (_work!.Round, _layout.FirstSlice(_work.Round.Kind));
             for (var slice = first; slice < _layout.Slices; slice++)
                 _sums.Values[(_work.Next, slice)] = Contribution(State, round, _work.Next, slice);

@@ -1,0 +1,106 @@
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Shared.Tests.Protocol;
+
+/// <summary>Single decisions of a worker's protocol; <see cref="ClusterSimulationTests"/> has the protocol as a whole.</summary>
+public sealed class ReplicaProtocolTests
+{
+    /// <summary>Two steps and an evaluation.</summary>
+    private static readonly Rounds _rounds = new(TrainSamples: 7, TestSamples: 5, Epochs: 1, Batch: 4, MicroBatches: 2);
+    private static readonly ReplicaProtocol _new = new("b", _rounds);
+
+    /// <summary>In the second round under the third generation.</summary>
+    private static readonly ReplicaProtocol _training = new("b", _rounds, Applied: 1, Generation: 3, Plan: PlanOf(3, 1));
+
+    private static readonly ReplicaProtocol _halted = _training with { Generation = 4, Plan = null };
+
+    [Fact]
+    public void A_plan_starts_the_round_that_is_next()
+    {
+        var (state, effects) = _halted.Handle(new ReplicaEvent.PlanBegan(PlanOf(4, 1)));
+        Assert.Equal([new ReplicaEffect.Expect(4, 1), new ReplicaEffect.Map(4, _rounds.At(1), new(1, 1))], effects);
+        Assert.Equal(4, state.Plan!.Generation);
+    }
+
+    [Fact]
+    public void A_plan_of_the_past_is_ignored() => AssertIgnores(_halted, new ReplicaEvent.PlanBegan(PlanOf(3, 1)));
+
+    [Fact]
+    public void A_plan_that_cannot_be_followed_is_a_mistake()
+    {
+        Assert.Equal("generation 4 starts at round 0, but this replica has applied 1 rounds",
+            Assert.Throws<ProtocolException>(() => _halted.Handle(new ReplicaEvent.PlanBegan(PlanOf(4, 0)))).Message);
+        Assert.Equal("generation 4 has no part for b",
+            Assert.Throws<ProtocolException>(() => _halted.Handle(new ReplicaEvent.PlanBegan(PlanOf(4, 1) with { Workers = ["a"] }))).Message);
+    }
+
+    [Fact]
+    public void A_halt_leaves_everything_where_it_is_and_says_how_far_it_is()
+    {
+        var (state, effects) = _training.Handle(new ReplicaEvent.HaltAsked(4));
+        Assert.Equal([new ReplicaEffect.Abandon(), new ReplicaEffect.Expect(4, 1), new ReplicaEffect.ReportHalted(4, 1)], effects);
+        Assert.Equal(_halted, state);
+    }
+
+    [Fact]
+    public void A_halt_of_the_past_is_ignored() => Gen.Int[0, 3].Sample(generation => AssertIgnores(_training, new ReplicaEvent.HaltAsked(generation)));
+
+    [Fact]
+    public void The_average_that_is_awaited_is_applied_once_and_the_next_round_starts()
+    {
+        var (state, effects) = _training.Handle(new ReplicaEvent.AverageArrived(3, 1));
+        Assert.Equal([new ReplicaEffect.Apply(_rounds.At(1)), new ReplicaEffect.Expect(3, 2), new ReplicaEffect.Map(3, _rounds.At(2), new(0, 1))], effects);
+        Assert.Equal(2, state.Applied);
+        AssertIgnores(state, new ReplicaEvent.AverageArrived(3, 1));
+    }
+
+    [Fact]
+    public void Another_average_is_ignored() => Gen.Select(Gen.Int[0, 6], Gen.Long[0, 4]).Sample((generation, round) =>
+    {
+        if ((generation, round) != (3, 1)) AssertIgnores(_training, new ReplicaEvent.AverageArrived(generation, round));
+        if ((generation, round) != (4, 1)) AssertIgnores(_halted, new ReplicaEvent.AverageArrived(generation, round));
+    });
+
+    [Fact]
+    public void A_laggard_applies_what_it_lacked_and_says_so()
+    {
+        var (state, effects) = _halted.Handle(new ReplicaEvent.AverageArrived(4, 1));
+        Assert.Equal([new ReplicaEffect.Apply(_rounds.At(1)), new ReplicaEffect.ReportSynced(4, 2)], effects);
+        Assert.Equal(2, state.Applied);
+    }
+
+    [Fact]
+    public void After_the_last_round_of_a_plan_there_is_nothing_to_do()
+    {
+        var last = new ReplicaProtocol("b", _rounds, 2, 3, PlanOf(3, 2));
+        var (state, effects) = last.Handle(new ReplicaEvent.AverageArrived(3, 2));
+        Assert.Equal([new ReplicaEffect.Apply(_rounds.At(2))], effects);
+        Assert.Equal(_rounds.Count, state.Applied);
+    }
+
+    [Fact]
+    public void A_state_takes_the_place_of_what_a_halted_replica_holds()
+    {
+        var (newcomer, _) = _new.Handle(new ReplicaEvent.HaltAsked(4));
+        var (state, effects) = newcomer.Handle(new ReplicaEvent.StateArrived(4, 2));
+        Assert.Equal([new ReplicaEffect.Expect(4, 2), new ReplicaEffect.ReportSynced(4, 2)], effects);
+        Assert.Equal(2, state.Applied);
+    }
+
+    [Fact]
+    public void A_state_that_comes_too_late_is_ignored() => Gen.Int[0, 6].Sample(generation =>
+    {
+        AssertIgnores(_training, new ReplicaEvent.StateArrived(generation, 2));
+        if (generation != 4) AssertIgnores(_halted, new ReplicaEvent.StateArrived(generation, 2));
+    });
+
+    private static Plan PlanOf(int generation, long first) => new(generation, first, _rounds.Count, ["a", "b"]);
+
+    private static void AssertIgnores(ReplicaProtocol before, ReplicaEvent happened)
+    {
+        var (after, effects) = before.Handle(happened);
+        Assert.Empty(effects);
+        Assert.Same(before, after);
+    }
+}
