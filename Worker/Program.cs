@@ -1,6 +1,6 @@
 using System.CommandLine;
-using Distributed.Worker;
 using Distributed.Shared.Processes;
+using Distributed.Worker;
 
 var coordinator = new Option<string>("--coordinator") { Description = "Address of the coordinator, HOST:PORT.", Required = true };
 var device = new Option<string>("--device") { Description = "What to compute with: auto (CUDA where there is one), cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
