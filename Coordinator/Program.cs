@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Distributed.Coordinator;
+using Distributed.Shared.Processes;
 
 var job = new Argument<string?>("JOB.yaml") { Description = "Job file. Default: the embedded digits job.", Arity = ArgumentArity.ZeroOrOne };
 var workers = new Option<int>("--workers") { Description = "Worker processes to start on this machine; 0 waits for workers that join from elsewhere.", DefaultValueFactory = _ => 2 };
@@ -19,6 +20,12 @@ foreach (var (option, least, most) in new[] { (workers, 0, 1024), (minWorkers, 1
         if (result.GetValueOrDefault<int>() is var value && (value < least || value > most))
             result.AddError($"{option.Name} is {value}; allowed: {least} to {most}");
     });
+// What looks like an option and is none would be taken for the job file.
+job.Validators.Add(result =>
+{
+    if (result.Tokens.FirstOrDefault(token => token.Value.StartsWith('-')) is { } unknown)
+        result.AddError($"{unknown.Value} is no option of train; --help lists them");
+});
 
 var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
 {
@@ -41,11 +48,4 @@ train.SetAction((parsed, _) => TrainCommand.RunAsync(new()
 }));
 
 var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train };
-var arguments = root.Parse(args.Length == 0 ? ["train"] : args);
-return arguments.Errors.Count > 0 ? Refuse() : await arguments.InvokeAsync(new() { ProcessTerminationTimeout = null });
-
-int Refuse()
-{
-    foreach (var error in arguments.Errors) Console.Error.WriteLine($"error: {error.Message}");
-    return 2;
-}
+return await CommandLine.RunAsync(root, args.Length == 0 ? ["train"] : args);

@@ -9,6 +9,7 @@ using Distributed.Coordinator.Runs;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -78,7 +79,7 @@ public static class TrainCommand
         }
         catch (Exception error) when (error is JobException or RunFolderException)
         {
-            return Fail(2, error.Message);
+            return CommandLine.Fail(2, error.Message);
         }
         using var signals = new Signals(onInterrupt: true);
         using var _ = folder;
@@ -89,11 +90,11 @@ public static class TrainCommand
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
         {
-            return Fail(1, $"interrupted; what there is so far is in {folder.Path}");
+            return CommandLine.Fail(1, $"interrupted; what there is so far is in {folder.Path}");
         }
         catch (Exception error) when (error is RunFailedException or IOException or SocketException or FormatException or UnauthorizedAccessException)
         {
-            return Fail(1, error.Message);
+            return CommandLine.Fail(1, error.Message);
         }
     }
 
@@ -123,10 +124,10 @@ public static class TrainCommand
         // The coordinator is the cluster's first member; on a free port it knows its own address only now.
         Akka.Cluster.Cluster.Get(system).Join(Akka.Cluster.Cluster.Get(system).SelfAddress);
 
+        var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
         var notices = new Notices();
         using var star = new StarServer(
-            new(await AddressOfAsync(arguments.Host, stopping), arguments.LinkPort), JobFile.Fingerprint(job), notices.LinkClosed, metrics.Links,
-            host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>());
+            new(await AddressOfAsync(arguments.Host, stopping), arguments.LinkPort), JobFile.Fingerprint(job), notices.LinkClosed, metrics.Links, logger);
         var result = new TaskCompletionSource<RunResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         var cluster = new ClusterProtocol
         {
@@ -134,7 +135,7 @@ public static class TrainCommand
             StartWith = Math.Max(arguments.Workers, arguments.MinWorkers),
             MinWorkers = arguments.MinWorkers,
         };
-        var context = new CoordinatorContext(text, arguments.Host, star, recorder, result);
+        var context = new CoordinatorContext(text, arguments.Host, star, recorder, result, notices.LogOf);
         notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
 
         await using var status = await StatusServer.StartAsync(arguments.Host, arguments.MetricsPort, registry, () => null, stopping);
@@ -143,12 +144,14 @@ public static class TrainCommand
         if (arguments.Workers == 0) view.Message($"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}");
 
         await using var workers = LocalWorkerGroup.Start(arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded);
-        var trained = await result.Task.WaitAsync(stopping);
-        await workers.StopAsync(_stopTimeout);
+        notices.Local = workers;
+        using var interruption = stopping.Register(() =>
+            notices.Actor.Tell(new CoordinatorNotice.Abort($"interrupted; what there is so far is in {folder.Path}")));
+        var trained = await result.Task;
+        await workers.EndAsync(_stopTimeout);
         view.Dispose();
         Save(folder, jobName, recorder, trained);
-        using var timeout = new CancellationTokenSource(_stopTimeout);
-        await host.StopAsync(timeout.Token);
+        await NodeHost.LeaveAsync(host, _stopTimeout, line => logger.LogInformation("{Line}", line));
     }
 
     private static void Save(RunFolder folder, string jobName, RunRecorder recorder, RunResult trained)
@@ -167,22 +170,20 @@ public static class TrainCommand
     private static async Task<IPAddress> AddressOfAsync(string host, CancellationToken stopping) =>
         (await Dns.GetHostAddressesAsync(host, stopping)).FirstOrDefault() ?? throw new IOException($"--host {host} has no address");
 
-    private static int Fail(int exitCode, string reason)
-    {
-        Console.Error.WriteLine($"error: {reason}");
-        return exitCode;
-    }
-
     /// <summary>What happens on other threads, as messages to the coordinator's actor.</summary>
     private sealed class Notices
     {
         public IActorRef Actor { get; set; } = ActorRefs.Nobody;
 
+        public LocalWorkerGroup? Local { get; set; }
+
+        public string? LogOf(string worker) => Local?.Workers.FirstOrDefault(w => w.Name == worker)?.LogPath;
+
         public void LinkClosed(string worker, string reason) => Actor.Tell(new CoordinatorNotice.LinkClosed(worker, reason));
 
         public void WorkerEnded(LocalWorkerExit exit)
         {
-            if (!exit.Stopping) Actor.Tell(new CoordinatorNotice.LocalWorkerEnded(exit.Name, $"{exit.LastError ?? $"exit code {exit.ExitCode}"} (see {exit.LogPath})"));
+            if (!exit.Stopping) Actor.Tell(new CoordinatorNotice.LocalWorkerEnded(exit.Name, exit.LastError ?? $"exit code {exit.ExitCode}"));
         }
     }
 }

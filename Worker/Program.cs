@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Distributed.Shared.Processes;
 using Distributed.Worker;
 
 var coordinator = new Option<string>("--coordinator") { Description = "Address of the coordinator, HOST:PORT.", Required = true };
@@ -23,11 +24,4 @@ root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
     MetricsPort = parsed.GetValue(metricsPort),
     WithParent = parsed.GetValue(withParent),
 }));
-var arguments = root.Parse(args);
-return arguments.Errors.Count > 0 ? Refuse() : await arguments.InvokeAsync(new() { ProcessTerminationTimeout = null });
-
-int Refuse()
-{
-    foreach (var error in arguments.Errors) Console.Error.WriteLine($"error: {error.Message}");
-    return 2;
-}
+return await CommandLine.RunAsync(root, args);

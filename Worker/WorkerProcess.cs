@@ -3,10 +3,11 @@ using System.Net.Sockets;
 using Akka.Actor;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Processes;
+using Distributed.Shared.Protocol;
 using Distributed.Worker.Actors;
 using Distributed.Worker.Replicas;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Prometheus;
 
@@ -40,6 +41,7 @@ public sealed record WorkerArguments
 /// <summary>A worker from its start to its end.</summary>
 public static class WorkerProcess
 {
+    private static readonly TimeSpan _leaveTimeout = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>Runs a worker.</summary>
@@ -47,7 +49,7 @@ public static class WorkerProcess
     public static async Task<int> RunAsync(WorkerArguments arguments)
     {
         if (arguments.WithParent) EndWithParent();
-        if (!TryParse(arguments.Coordinator, out var coordinator)) return Fail(2, $"--coordinator is '{arguments.Coordinator}'; allowed: HOST:PORT");
+        if (AddressIn(arguments.Coordinator) is not { } coordinator) return CommandLine.Fail(2, $"--coordinator is '{arguments.Coordinator}'; allowed: HOST:PORT");
         TorchSharp.torch.Device device;
         try
         {
@@ -55,63 +57,61 @@ public static class WorkerProcess
         }
         catch (DeviceException error)
         {
-            return Fail(2, error.Message);
+            return CommandLine.Fail(2, error.Message);
         }
         using var signals = new Signals(onInterrupt: !arguments.WithParent);
         try
         {
-            var ownHost = arguments.Host ?? await OwnAddressTowardsAsync(coordinator, signals.Stopping);
-            using var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
-                logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")));
-            await host.StartAsync(signals.Stopping);
-            var registry = Metrics.NewCustomRegistry();
-            var metrics = new WorkerMetrics(registry, $"{device}");
-            var readiness = new Readiness("joining the cluster");
-            var end = new TaskCompletionSource<WorkerEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
-            var options = new WorkerOptions(arguments.Name ?? DefaultName(), arguments.Coordinator, device, new() { DataDirectory = arguments.DataDirectory });
-            host.Services.GetRequiredService<ActorSystem>()
-                .ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, readiness)), ClusterNode.WorkerActor);
-            await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, signals.Stopping);
-            Console.WriteLine($"Metrics at {status.Address}metrics");
-            using var stopping = signals.Stopping.Register(() => end.TrySetResult(new(0, "told to stop")));
-            var (exitCode, reason) = await end.Task;
-            await StopAsync(host);
-            if (exitCode != 0) return Fail(exitCode, reason);
+            var (exitCode, reason) = await WorkAsync(arguments, coordinator, device, signals.Stopping);
+            if (exitCode != 0) return CommandLine.Fail(exitCode, reason);
             Console.WriteLine($"Done: {reason}.");
             return 0;
         }
-        catch (Exception error) when (error is SocketException or OperationCanceledException)
-        {
-            return Fail(1, $"the coordinator at {arguments.Coordinator} cannot be reached: {error.Message}");
-        }
-    }
-
-    /// <summary>Leaves the cluster, but not at any price.</summary>
-    private static async Task StopAsync(IHost host)
-    {
-        using var timeout = new CancellationTokenSource(_stopTimeout);
-        try
-        {
-            await host.StopAsync(timeout.Token);
-        }
         catch (OperationCanceledException)
         {
-            Console.WriteLine($"The cluster was left without a farewell: it took more than {_stopTimeout.TotalSeconds} s.");
+            return CommandLine.Fail(1, "told to stop before it had started");
+        }
+        catch (SocketException error)
+        {
+            return CommandLine.Fail(1, $"the coordinator at {arguments.Coordinator} cannot be reached: {error.Message}");
+        }
+        catch (IOException error)
+        {
+            return CommandLine.Fail(1, error.Message);
         }
     }
 
-    private static int Fail(int exitCode, string reason)
+    /// <summary>From joining the cluster to leaving it. Everything logged is written when it returns.</summary>
+    private static async Task<WorkerEnd> WorkAsync(
+        WorkerArguments arguments, DnsEndPoint coordinator, TorchSharp.torch.Device device, CancellationToken stopping)
     {
-        Console.Error.WriteLine($"error: {reason}");
-        return exitCode;
+        var ownHost = arguments.Host ?? await OwnAddressTowardsAsync(coordinator, stopping);
+        using var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
+            logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")));
+        await host.StartAsync(stopping);
+        var registry = Metrics.NewCustomRegistry();
+        var metrics = new WorkerMetrics(registry, $"{device}");
+        var readiness = new Readiness("joining the cluster");
+        var end = new TaskCompletionSource<WorkerEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var options = new WorkerOptions(arguments.Name ?? DefaultName(), arguments.Coordinator, device, new() { DataDirectory = arguments.DataDirectory });
+        var worker = host.Services.GetRequiredService<ActorSystem>()
+            .ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, readiness)), ClusterNode.WorkerActor);
+        await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, stopping);
+        Console.WriteLine($"Metrics at {status.Address}metrics");
+        using var leaving = stopping.Register(() =>
+        {
+            worker.Tell(new Leave("it was told to stop"));
+            _ = Task.Delay(_leaveTimeout).ContinueWith(_ => end.TrySetResult(new(1, $"it was told to stop, and the coordinator did not let it go within {_leaveTimeout.TotalSeconds} s")), TaskScheduler.Default);
+        });
+        var outcome = await end.Task;
+        await NodeHost.LeaveAsync(host, _stopTimeout, Console.WriteLine);
+        return outcome;
     }
 
-    private static bool TryParse(string address, out DnsEndPoint endPoint)
+    private static DnsEndPoint? AddressIn(string text)
     {
-        var colon = address.LastIndexOf(':');
-        var isAddress = colon > 0 && ushort.TryParse(address[(colon + 1)..], out var port) && port > 0;
-        endPoint = isAddress ? new(address[..colon], int.Parse(address[(colon + 1)..])) : new("none", 1);
-        return isAddress;
+        var colon = text.LastIndexOf(':');
+        return colon > 0 && ushort.TryParse(text[(colon + 1)..], out var port) && port > 0 ? new(text[..colon], port) : null;
     }
 
     /// <summary>Connecting a datagram socket sends nothing; it only chooses the way.</summary>

@@ -22,7 +22,9 @@ public sealed class RunFailedException(string message) : Exception(message);
 /// <param name="Star">The data plane.</param>
 /// <param name="Recorder">What people see.</param>
 /// <param name="Result">Receives the outcome.</param>
-public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, TaskCompletionSource<RunResult> Result);
+/// <param name="LogOf">Where the log of a worker is, if this coordinator has started it.</param>
+public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, TaskCompletionSource<RunResult> Result,
+    Func<string, string?>? LogOf = null);
 
 /// <summary>What the coordinator's process tells its actor; never leaves the process.</summary>
 public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
@@ -32,6 +34,9 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
 
     /// <summary>A worker process that this coordinator started has ended by itself.</summary>
     public sealed record LocalWorkerEnded(string Worker, string Reason) : CoordinatorNotice;
+
+    /// <summary>The run is to end now.</summary>
+    public sealed record Abort(string Reason) : CoordinatorNotice;
 
     /// <summary>The result has arrived.</summary>
     public sealed record StateCollected(byte[] State) : CoordinatorNotice;
@@ -64,12 +69,13 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             new(m.DataFingerprint, m.TrainSamples, m.TestSamples, new(m.Floats, m.Tallies), m.StateBytes, m.InitialDigest)))));
         Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied))));
         Receive<Synced>(m => FromWorker(worker => Decide(new ClusterEvent.Synced(worker, m.Generation, m.Applied))));
-        Receive<Distributed.Shared.Protocol.Progress>(m => FromWorker(worker => Enter(worker, m)));
+        Receive<RoundsApplied>(m => FromWorker(worker => Enter(worker, m)));
         Receive<Leave>(m => FromWorker(worker => Decide(new ClusterEvent.Leaving(worker, m.Reason))));
         Receive<Failed>(m => FromWorker(worker => Lose(worker, m.Reason)));
         Receive<Terminated>(m => Lose(WorkerOf(m.ActorRef), "its process is gone"));
         Receive<CoordinatorNotice.LinkClosed>(m => Lose(m.Worker, m.Reason));
         Receive<CoordinatorNotice.LocalWorkerEnded>(EndLocal);
+        Receive<CoordinatorNotice.Abort>(m => Fail(m.Reason));
         Receive<CoordinatorNotice.StateCollected>(m =>
         {
             _result = new(m.State, _cluster.Plan!.Workers.Length, _cluster.Generations);
@@ -118,7 +124,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private void Welcome(string worker) =>
         Sender.Tell(new Welcome(worker, _run.Job, _run.LinkHost, _run.Star.Port, _run.Star.Token));
 
-    private void Enter(string worker, Distributed.Shared.Protocol.Progress progress)
+    private void Enter(string worker, RoundsApplied progress)
     {
         if (_run.Recorder.Applied(worker, progress.Rounds) is { } wrong)
         {
@@ -130,19 +136,28 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     private void EndLocal(CoordinatorNotice.LocalWorkerEnded ended)
     {
-        // Before the first step there is nothing to save: better to say at once what is wrong with this machine.
-        if (_cluster.Generation == 0) Fail($"{ended.Worker} failed: {ended.Reason}");
-        else if (_workers.ContainsKey(ended.Worker)) Lose(ended.Worker, ended.Reason);
+        if (_cluster.Generation == 0) FailAtStart(ended.Worker, ended.Reason);
+        else Lose(ended.Worker, ended.Reason);
     }
 
     private void Lose(string? worker, string why)
     {
         if (worker is null || !_workers.Remove(worker, out var lost)) return;
+        if (_cluster.Generation == 0 && _run.LogOf?.Invoke(worker) is not null)
+        {
+            FailAtStart(worker, why);
+            return;
+        }
         Context.Unwatch(lost.Ref);
         _run.Star.Expel(worker, why);
         _run.Recorder.WorkerGone(worker);
-        Decide(new ClusterEvent.Lost(worker, why));
+        Decide(new ClusterEvent.Lost(worker, WithLog(worker, why)));
     }
+
+    /// <summary>Before the first step there is nothing to save: better to say at once what is wrong with this machine.</summary>
+    private void FailAtStart(string worker, string why) => Fail($"{worker} failed: {WithLog(worker, why)}");
+
+    private string WithLog(string worker, string why) => _run.LogOf?.Invoke(worker) is { } log ? $"{why} (see {log})" : why;
 
     private void Decide(ClusterEvent happened)
     {
@@ -195,6 +210,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 foreach (var worker in begin.Plan.Workers) Tell(worker, BeginPlan.Of(begin.Plan));
                 break;
             case ClusterEffect.Dismiss dismiss:
+                _run.Recorder.Message($"{dismiss.Worker} has left, as it asked to");
                 Tell(dismiss.Worker, new Dismissed("it has asked to leave"));
                 break;
             case ClusterEffect.Collect collect:

@@ -20,7 +20,6 @@ public sealed class LocalWorker : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly Process _process;
     private readonly StreamWriter _input;
-    private readonly Task _ended;
     private StreamWriter? _log;
     private string? _lastError;
     private volatile bool _stopping;
@@ -28,7 +27,7 @@ public sealed class LocalWorker : IAsyncDisposable
     private LocalWorker(string name, string logPath, Process process, StreamWriter log, Action<LocalWorkerExit> onExit)
     {
         (Name, LogPath, ProcessId, _process, _input, _log) = (name, logPath, process.Id, process, process.StandardInput, log);
-        _ended = RunAsync(onExit);
+        Ended = RunAsync(onExit);
     }
 
     /// <summary>The worker's name in plans and logs.</summary>
@@ -39,6 +38,9 @@ public sealed class LocalWorker : IAsyncDisposable
 
     /// <summary>The file that everything it writes is added to, line by line.</summary>
     public string LogPath { get; }
+
+    /// <summary>Complete when the process has ended and <c>onExit</c> has been called.</summary>
+    public Task Ended { get; }
 
     /// <summary>Starts <paramref name="command"/>.</summary>
     /// <param name="name">The worker's name in plans and logs.</param>
@@ -77,12 +79,12 @@ public sealed class LocalWorker : IAsyncDisposable
         _input.Close();
         try
         {
-            await _ended.WaitAsync(grace).ConfigureAwait(false);
+            await Ended.WaitAsync(grace).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
             _process.Kill(entireProcessTree: true);
-            await _ended.ConfigureAwait(false);
+            await Ended.ConfigureAwait(false);
         }
     }
 

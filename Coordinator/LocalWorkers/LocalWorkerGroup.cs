@@ -35,6 +35,10 @@ public sealed class LocalWorkerGroup : IAsyncDisposable
             LocalWorker.Start(name, command(name), Path.Combine(logsFolder, name + ".log"), onExit))]);
     }
 
+    /// <summary>Waits until all have ended by themselves, but no longer than <paramref name="patience"/>.</summary>
+    public async Task EndAsync(TimeSpan patience) =>
+        await Task.WhenAny(Task.WhenAll(Workers.Select(worker => worker.Ended)), Task.Delay(patience)).ConfigureAwait(false);
+
     /// <summary>Stops all of them at once; see <see cref="LocalWorker.StopAsync"/>.</summary>
     public Task StopAsync(TimeSpan grace) => Task.WhenAll(Workers.Select(worker => worker.StopAsync(grace)));
 

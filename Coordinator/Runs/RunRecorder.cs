@@ -92,7 +92,7 @@ public sealed class RunRecorder : IDisposable
         {
             if (_ledger is null) return $"{worker} reports rounds before it was prepared";
             if (_ledger.Enter(worker, report, out var round) is { } wrong) return wrong;
-            _lastReports[worker] = report;
+            if (_rounds!.At(report.Round).Kind == RoundKind.Train) _lastReports[worker] = report;
             if (round is { } first) Enter(first, report);
         }
         if (_workers.TryGetValue(worker, out var row) && _lastReports.TryGetValue(worker, out var last)) _workers[worker] = WithShares(row, last);

@@ -47,15 +47,11 @@ public static class ClusterNode
         akka {
           # Refusing JSON is meant.
           log-serializer-override-on-start = off
-          actor.ask-timeout = 10s
           # What is logged goes to the logger alone; a terminal belongs to the progress.
           stdout-loglevel = OFF
           stdout-logger-class = "Distributed.Shared.Cluster.SilentLogger, Distributed.Shared"
           log-dead-letters-during-shutdown = off
-          remote.dot-netty.tcp {
-            maximum-frame-size = 512000b
-            enforce-ip-family = false
-          }
+          remote.dot-netty.tcp.maximum-frame-size = 512000b
           cluster {
             # A cluster of tens of nodes that should form in well under a second.
             periodic-tasks-initial-delay = 100ms
@@ -68,9 +64,11 @@ public static class ClusterNode
             split-brain-resolver.stable-after = 5s
             # Workers come and go: churn is no reason to give up everything.
             split-brain-resolver.down-all-when-unstable = off
-            run-coordinated-shutdown-when-down = on
           }
-          coordinated-shutdown.exit-clr = off
+          # A signal asks to leave in good order; the process stops the system when that is done.
+          coordinated-shutdown.run-by-clr-shutdown-hook = off
+          # The last one to leave may wait for members that will not answer any more.
+          coordinated-shutdown.phases.cluster-exiting.timeout = 2s
           loglevel = INFO
         }
         """;

@@ -38,6 +38,23 @@ public static class NodeHost
         return $"{address.Host}:{address.Port}";
     }
 
+    /// <summary>Leaves the cluster, but not at any price.</summary>
+    /// <param name="host">The host.</param>
+    /// <param name="patience">How long that may take.</param>
+    /// <param name="log">Is told when it took longer.</param>
+    public static async Task LeaveAsync(IHost host, TimeSpan patience, Action<string> log)
+    {
+        using var timeout = new CancellationTokenSource(patience);
+        try
+        {
+            await host.StopAsync(timeout.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            log($"The cluster was left without a farewell: it took more than {patience.TotalSeconds} s.");
+        }
+    }
+
     private sealed class NoSignals : IHostLifetime
     {
         public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;

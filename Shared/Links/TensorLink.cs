@@ -120,7 +120,11 @@ public sealed class TensorLink : IDisposable
             _metrics?.FrameRefused(MetricLabels.Violation);
             Close(error.Message);
         }
-        catch (Exception error) when (error is SocketException or EndOfStreamException or OperationCanceledException or ObjectDisposedException)
+        catch (EndOfStreamException error)
+        {
+            Close(error.Message);
+        }
+        catch (Exception error) when (error is SocketException or OperationCanceledException or ObjectDisposedException)
         {
             Close($"the connection to {Peer} broke: {error.Message}");
         }
@@ -165,7 +169,7 @@ public sealed class TensorLink : IDisposable
         {
             var count = await _socket.ReceiveAsync(destination[filled..], SocketFlags.None, _closing.Token).ConfigureAwait(false);
             if (count == 0 && filled == 0 && mayEnd) return false;
-            if (count == 0) throw new EndOfStreamException("it was closed in the middle of a frame");
+            if (count == 0) throw new EndOfStreamException($"{Peer} closed the connection in the middle of a frame");
             filled += count;
         }
         return true;

@@ -105,6 +105,8 @@ public sealed class StatusServer : IAsyncDisposable
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
         {
             response.Headers.Allow = "GET, HEAD";
+            // The body is not read, so the connection cannot be used again; said, so that no client tries to.
+            response.Headers.Connection = "close";
             return Text(response, StatusCodes.Status405MethodNotAllowed, "only GET and HEAD are allowed");
         }
         return context.Request.Path.Value switch

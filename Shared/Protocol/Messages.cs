@@ -74,7 +74,7 @@ public sealed record SendState([property: Key(0)] int Generation) : ICoordinator
 
 /// <summary>Rounds that a worker has applied since its last report, in order; batched, never on the path of a step.</summary>
 [MessagePackObject]
-public sealed record Progress([property: Key(0)] RoundReport[] Rounds) : IWorkerMessage;
+public sealed record RoundsApplied([property: Key(0)] RoundReport[] Rounds) : IWorkerMessage;
 
 /// <summary>One applied round. All but the times is the same on every worker.</summary>
 /// <param name="Round">Number of the round.</param>

@@ -45,7 +45,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private Welcome _welcome = null!;
     private Job _job = null!;
     private ReplicaThread? _replica;
+    private WorkerEnd? _outcome;
     private Rounds? _rounds;
+    private Plan? _plan;
 
     /// <summary>Within this process alone.</summary>
     private abstract record Local : INoSerializationVerificationNeeded
@@ -84,16 +86,17 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     /// <summary>What went wrong took the state with it: better an end than a start from nothing.</summary>
     protected override void PreRestart(Exception reason, object message)
     {
-        _end.TrySetResult(new(1, $"the worker could not handle {message.GetType().Name}: {reason.Message}"));
+        _outcome = new(1, $"the worker could not handle {message.GetType().Name}: {reason.Message}");
         PostStop();
+        Context.Stop(Self);
     }
 
     /// <inheritdoc/>
     protected override void PostStop()
     {
         _stopping.Cancel();
-        _replica?.Dispose();
-        _end.TrySetResult(new(1, "the worker was stopped"));
+        _replica?.Stop();
+        EndWhenReplicaHas(_outcome ?? new(1, "the worker was stopped"));
     }
 
     private void Joining()
@@ -102,6 +105,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<Local.Offer>(_ => Context
             .ActorSelection($"akka.tcp://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}")
             .Tell(new Register(ProtocolSerializer.Version, _options.Name, $"{_options.Device}")));
+        Receive<Leave>(leave => End(0, leave.Reason));
         Receive<Local.JoinOverdue>(_ => End(1, $"no coordinator took this worker in at {_options.Coordinator} within {_joinTimeout.TotalMinutes} minutes"));
         Receive<Welcome>(Enter);
         ReceiveEnds();
@@ -147,6 +151,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             Become(Training);
         });
         Receive<Welcome>(_ => { });
+        Receive<Leave>(leave => End(0, leave.Reason));
         ReceiveEnds();
     }
 
@@ -164,10 +169,11 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             _log.Info("Generation {0}: from round {1}, {2} worker(s)", begin.Generation, begin.FirstRound, begin.Workers.Length);
             _metrics.GenerationBegan(begin.Generation);
-            _replica!.Post(new ReplicaEvent.PlanBegan(begin.ToPlan()));
+            _plan = begin.ToPlan();
+            _replica!.Post(new ReplicaEvent.PlanBegan(_plan));
         });
         Receive<SendState>(send => _replica!.SendState(send.Generation));
-        Receive<Progress>(progress =>
+        Receive<RoundsApplied>(progress =>
         {
             Measure(progress);
             _coordinator.Tell(progress);
@@ -176,14 +182,23 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         ReceiveEnds();
     }
 
-    private void Measure(Progress progress)
+    private void Measure(RoundsApplied progress)
     {
         foreach (var round in progress.Rounds)
         {
             var samples = round.Tallies[Tally.Samples];
-            _metrics.RoundApplied(_rounds!.At(round.Round).Kind, round.MicroBatches, (long)samples, round.Tallies[Tally.Loss] / samples, round.Times);
+            _metrics.RoundApplied(_rounds!.At(round.Round).Kind, round.MicroBatches, OwnSamples(round), round.Tallies[Tally.Loss] / samples, round.Times);
         }
         _metrics.LiveTensors(Tensor.TotalCount);
+    }
+
+    /// <summary>A plan ends with a halt, before which the replica reports every round under it.</summary>
+    private long OwnSamples(RoundReport report)
+    {
+        if (report.MicroBatches == 0) return 0;
+        var round = _rounds!.At(report.Round);
+        var range = _plan!.RangeOf(_welcome.Worker, round.MicroBatches);
+        return Enumerable.Range(range.First, range.Count).Sum(id => (long)round.MicroBatch(id).Count);
     }
 
     private void ReceiveEnds()
@@ -203,9 +218,13 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void End(int exitCode, string reason)
     {
-        _end.TrySetResult(new(exitCode, reason));
+        _outcome = new(exitCode, reason);
         Context.Stop(Self);
     }
+
+    /// <summary>The process must not end while its replica is in the middle of native code.</summary>
+    private void EndWhenReplicaHas(WorkerEnd outcome) => (_replica?.Completion ?? Task.CompletedTask).ContinueWith(
+        _ => _end.TrySetResult(outcome), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
 
     /// <summary>What the replica's thread says, as messages to this actor.</summary>
     private sealed class Observer(IActorRef actor) : IReplicaObserver
@@ -213,7 +232,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         public void Prepared(WorkerFacts facts, VectorPool pool) => actor.Tell(new Local.ReplicaPrepared(facts, pool));
         public void Halted(int generation, long applied) => actor.Tell(new Halted(generation, applied));
         public void Synced(int generation, long applied) => actor.Tell(new Synced(generation, applied));
-        public void Applied(IReadOnlyList<RoundReport> rounds) => actor.Tell(new Progress([.. rounds]));
+        public void Applied(IReadOnlyList<RoundReport> rounds) => actor.Tell(new RoundsApplied([.. rounds]));
         public void Failed(string reason) => actor.Tell(new Local.ReplicaFailed(reason));
     }
 }

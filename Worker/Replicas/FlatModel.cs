@@ -18,7 +18,7 @@ namespace Distributed.Worker.Replicas;
 public sealed class FlatModel : IDisposable
 {
     /// <summary>The largest whole number up to which float32 holds every whole number.</summary>
-    private const long LargestExactInteger = 1L << 24;
+    internal const long LargestExactInteger = 1L << 24;
 
     private readonly List<Slot> _slots = [];
     private readonly Tensor _working;

@@ -66,14 +66,13 @@ public sealed class Replica : IDisposable
     /// Its length depends on the job alone.</summary>
     public byte[] Serialize() => Safetensors.ToBytes([.. Tensors()]);
 
-    /// <summary>Takes over a state.</summary>
+    /// <summary>Takes over a state. One that is refused has changed nothing.</summary>
+    /// <exception cref="SafetensorsException">It is no safetensors file.</exception>
     /// <exception cref="InvalidDataException">It is none of a replica of this job.</exception>
     public void Restore(ReadOnlyMemory<byte> state)
     {
         var received = Safetensors.Read(state).Tensors.ToDictionary(t => t.Name, StringComparer.Ordinal);
-        foreach (var expected in Tensors())
-            if (!received.TryGetValue(expected.Name, out var tensor) || tensor.DType != expected.DType || !tensor.Shape.SequenceEqual(expected.Shape))
-                throw new InvalidDataException($"the state received does not have {expected.Name} of {expected.DType}[{string.Join(",", expected.Shape)}]");
+        Require(received);
 
         foreach (var layout in _model.Layout)
         {
@@ -93,6 +92,25 @@ public sealed class Replica : IDisposable
         Apply.Dispose();
         _optimizer.Dispose();
         _model.Dispose();
+    }
+
+    private void Require(Dictionary<string, TensorData> received)
+    {
+        var strangers = received.Keys.ToHashSet(StringComparer.Ordinal);
+        foreach (var (name, dtype, shape, _) in Tensors())
+        {
+            if (!strangers.Remove(name) || received[name].DType != dtype || !received[name].Shape.SequenceEqual(shape))
+                throw new InvalidDataException($"the state received does not have {name} of {dtype}[{string.Join(",", shape)}]");
+        }
+        if (strangers.Count > 0)
+            throw new InvalidDataException($"the state received has {strangers.Min(StringComparer.Ordinal)}, which the replicas of this job do not have");
+
+        foreach (var layout in _model.Layout.Where(l => l.Kind == TensorKind.IntegerBuffer))
+            foreach (var number in MemoryMarshal.Cast<byte, long>(received[ModelPrefix + layout.Name].Data.Span))
+                if (number is < -FlatModel.LargestExactInteger or > FlatModel.LargestExactInteger)
+                    throw new InvalidDataException($"the state received has {number} in {ModelPrefix}{layout.Name}; at most {FlatModel.LargestExactInteger} is allowed");
+        if (MemoryMarshal.Read<long>(received[StepCount].Data.Span) is var steps and < 0)
+            throw new InvalidDataException($"the state received has {steps} steps; allowed: 0 or more");
     }
 
     private IEnumerable<TensorData> Tensors()

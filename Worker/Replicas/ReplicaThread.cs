@@ -46,6 +46,7 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
     private readonly Action<string> _linkClosed;
     private readonly BlockingCollection<Action> _inbox = [];
     private readonly List<RoundReport> _reports = [];
+    private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Thread _thread;
 
     // Owned by the thread.
@@ -99,10 +100,16 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
     /// <inheritdoc/>
     public void LinkClosed(string reason) => _linkClosed(reason);
 
-    /// <summary>Ends the thread after the micro-batch in progress and frees the replica.</summary>
+    /// <summary>Complete when the thread has ended and everything is freed.</summary>
+    public Task Completion => _completion.Task;
+
+    /// <summary>Ends the thread after the micro-batch in progress; does not wait for it.</summary>
+    public void Stop() => _inbox.Add(() => _isEnding = true);
+
+    /// <summary>Ends the thread and waits for it.</summary>
     public void Dispose()
     {
-        _inbox.Add(() => _isEnding = true);
+        Stop();
         if (Thread.CurrentThread != _thread) _thread.Join();
     }
 
@@ -124,6 +131,7 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
             _link?.Dispose();
             _replica?.Dispose();
             _pool?.Dispose();
+            _completion.TrySetResult();
         }
     }
 
@@ -140,8 +148,9 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
 
     private void Turn()
     {
-        if (_isMapping && !_inbox.TryTake(out var happened)) MapNext();
-        else if (_inbox.TryTake(out happened, _reports.Count > 0 ? _reportInterval : Timeout.InfiniteTimeSpan)) happened();
+        var patience = _isMapping ? TimeSpan.Zero : _reports.Count > 0 ? _reportInterval : Timeout.InfiniteTimeSpan;
+        if (_inbox.TryTake(out var happened, patience)) happened();
+        else if (_isMapping) MapNext();
         else Report();
     }
 

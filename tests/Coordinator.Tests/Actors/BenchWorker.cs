@@ -67,7 +67,7 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
     }
 
     /// <summary>The message that reports rounds.</summary>
-    public static IWorkerMessage Applied(params RoundReport[] rounds) => new Shared.Protocol.Progress(rounds);
+    public static IWorkerMessage Applied(params RoundReport[] rounds) => new RoundsApplied(rounds);
 
     /// <summary>The report of a round that went well.</summary>
     public static RoundReport Report(long number)

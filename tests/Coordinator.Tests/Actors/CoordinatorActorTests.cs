@@ -404,8 +404,8 @@ public sealed class CoordinatorActorTests() : TestKit("""
         Watch(bench.Actor);
         bench.View.OnUpdate = _ => throw new InvalidOperationException("the screen is broken");
         worker.Say(BenchWorker.Applied(BenchWorker.Report(0)));
-        Assert.Equal("the coordinator could not handle Progress: the screen is broken", await bench.FailureAsync());
-        Assert.Equal("the job failed: the coordinator could not handle Progress: the screen is broken", (await worker.HearAsync<Refused>()).Reason);
+        Assert.Equal("the coordinator could not handle RoundsApplied: the screen is broken", await bench.FailureAsync());
+        Assert.Equal("the job failed: the coordinator could not handle RoundsApplied: the screen is broken", (await worker.HearAsync<Refused>()).Reason);
         await ExpectTerminatedAsync(bench.Actor);
     }
 

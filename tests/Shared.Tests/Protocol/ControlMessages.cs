@@ -16,7 +16,7 @@ internal static class ControlMessages
         new Synced(3, 17),
         new BeginPlan(4, 17, 1000, ["worker-1", "worker-2"]),
         new SendState(4),
-        new Progress([new(17, "e5f6", [32, 1.25, -0.0, double.NaN], 0.01, 2.5, 4, new(0.1, 0.2, 0.3, 0.4)), new(18, "", [], 0, 0, 0, default)]),
+        new RoundsApplied([new(17, "e5f6", [32, 1.25, -0.0, double.NaN], 0.01, 2.5, 4, new(0.1, 0.2, 0.3, 0.4)), new(18, "", [], 0, 0, 0, default)]),
         new Leave("asked to"),
         new Failed("no data"),
         new Dismissed("done"),

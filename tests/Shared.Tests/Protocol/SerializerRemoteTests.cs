@@ -29,6 +29,7 @@ public sealed class SerializerRemoteTests(LonelyNode node) : IClassFixture<Lonel
 
         var path = receiver.Path.ToStringWithAddress(node.System.Provider.DefaultAddress);
         ICanTell target = bySelection ? hostile.ActorSelection(path) : ((ExtendedActorSystem)hostile).Provider.ResolveActorRef(path);
+        var address = ((ExtendedActorSystem)hostile).Provider.DefaultAddress;
         Wire good = new(nameof(Halt), node.Serializer.ToBinary(new Halt(7)));
         Wire[] bad =
         [
@@ -39,7 +40,7 @@ public sealed class SerializerRemoteTests(LonelyNode node) : IClassFixture<Lonel
             new(nameof(Halt), [0xC1]),
             new(nameof(Halt), [.. good.Bytes, 0]),
             new(nameof(Refused), good.Bytes),
-            new(nameof(Progress), [0xDD, 0x7F, 0xFF, 0xFF, 0xFF]),
+            new(nameof(RoundsApplied), [0xDD, 0x7F, 0xFF, 0xFF, 0xFF]),
         ];
         foreach (var message in (Wire[])[good, .. bad, good]) target.Tell(message, ActorRefs.NoSender);
 
@@ -49,8 +50,9 @@ public sealed class SerializerRemoteTests(LonelyNode node) : IClassFixture<Lonel
         var warnings = new List<Warning>();
         while (await ReadAsync(events) is var happened && happened is not Warning { Message: "the end" })
         {
-            if (happened is Warning warning) warnings.Add(warning);
-            else Assert.IsType<AssociatedEvent>(happened);
+            // The system of another case may still be saying goodbye.
+            if (happened is Warning warning && warning.ToString().Contains("Deserialization failed", StringComparison.Ordinal)) warnings.Add(warning);
+            else if (happened is AssociationEvent association && association.RemoteAddress.Equals(address)) Assert.IsType<AssociatedEvent>(association);
         }
         Assert.Equal(bad.Length, warnings.Count);
         Assert.All(warnings, (warning, i) =>

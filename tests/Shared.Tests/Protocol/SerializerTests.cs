@@ -51,8 +51,8 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
         AssertRefused([0x90], nameof(Refused));
         AssertRefused([0x92, 0x01, 0xA1, (byte)'a'], nameof(Register));
         AssertRefused([0x93, 0x01, 0x02, 0x03], nameof(BeginPlan));
-        AssertRefused([0x90], nameof(Progress));
-        AssertRefused([0x91, 0x91, 0x92, 0x01, 0xA1, (byte)'a'], nameof(Progress));
+        AssertRefused([0x90], nameof(RoundsApplied));
+        AssertRefused([0x91, 0x91, 0x92, 0x01, 0xA1, (byte)'a'], nameof(RoundsApplied));
     }
 
     [Fact]

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Distributed.Shared.Cluster;
+namespace Distributed.Shared.Processes;
 
 /// <summary>Turns Ctrl-C and SIGTERM into a cancellation.</summary>
 public sealed class Signals : IDisposable

@@ -1,0 +1,16 @@
+using System.Reflection;
+
+namespace Distributed.EndToEnd.Tests;
+
+/// <summary>What the build made beside these tests, in the same configuration.</summary>
+internal static class BuiltFiles
+{
+    public static string Coordinator { get; } = Metadata("CoordinatorPath");
+
+    public static string Worker { get; } = Metadata("WorkerPath");
+
+    public static string Job(string name) => Path.Combine(Metadata("JobsPath"), name);
+
+    private static string Metadata(string key) =>
+        typeof(BuiltFiles).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == key).Value!;
+}

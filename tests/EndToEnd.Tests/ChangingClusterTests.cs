@@ -1,0 +1,82 @@
+using System.Text.RegularExpressions;
+using Distributed.EndToEnd.Tests.Processes;
+
+namespace Distributed.EndToEnd.Tests;
+
+[Collection(Torch.Name)]
+public sealed partial class ChangingClusterTests
+{
+    [Fact]
+    public async Task A_killed_worker_changes_no_bit()
+    {
+        using var run = TrainingRun.Start(Jobs.Medium, "--workers", "2");
+        await run.TrainsAsync();
+        run.Worker("worker-2").Send(Signal.Kill);
+        await run.Coordinator.EndsWithAsync(0);
+        Assert.Single(run.Coordinator.Output, line => line.StartsWith("worker-2 is lost: ", StringComparison.Ordinal));
+        Assert.Equal((1, 2), (run.Report.Workers, run.Report.Generations));
+        SameBits.Require(Jobs.Medium, run);
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_told_to_stop_changes_no_bit()
+    {
+        using var run = TrainingRun.Start(Jobs.Medium, "--workers", "2");
+        await run.TrainsAsync();
+        run.Worker("worker-1").Send(Signal.Terminate);
+        await run.Coordinator.EndsWithAsync(0);
+        Assert.Single(run.Coordinator.Output, "worker-1 has left, as it asked to");
+        Assert.DoesNotContain(run.Coordinator.Output, line => line.Contains("lost", StringComparison.Ordinal));
+        Assert.EndsWith("Done: it has asked to leave.\n", await File.ReadAllTextAsync(run["logs/worker-1.log"]), StringComparison.Ordinal);
+        Assert.Equal((1, 2), (run.Report.Workers, run.Report.Generations));
+        SameBits.Require(Jobs.Medium, run);
+    }
+
+    [Fact]
+    public async Task Without_workers_the_run_fails_at_once()
+    {
+        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "2");
+        await run.TrainsAsync();
+        foreach (var worker in run.Coordinator.Children()) worker.Send(Signal.Kill);
+        await run.Coordinator.EndsWithAsync(1);
+        Assert.Equal(["error: all workers are gone, and with them the parameters"], run.Coordinator.Errors);
+    }
+
+    [Fact]
+    public async Task Workers_from_elsewhere_train_the_same_bits()
+    {
+        using var run = TrainingRun.Start(Jobs.Short, "--workers", "0", "--min-workers", "2");
+        var address = await AddressAsync(run);
+        using var first = StartWorker(address, "north");
+        using var second = StartWorker(address, "south");
+        await run.Coordinator.EndsWithAsync(0);
+        await first.EndsWithAsync(0);
+        await second.EndsWithAsync(0);
+        Assert.Equal((2, 1), (run.Report.Workers, run.Report.Generations));
+        SameBits.Require(Jobs.Short, run);
+    }
+
+    [Fact]
+    public async Task A_worker_that_joins_while_training_changes_no_bit()
+    {
+        using var run = TrainingRun.Start(Jobs.Medium, "--workers", "2");
+        await run.TrainsAsync();
+        using var third = StartWorker(run.Worker("worker-1").Option("--coordinator")!, "late");
+        await run.Worker("worker-2").SlowDownAsync(until: third.LineAsync(TakesPart()));
+        await run.Coordinator.EndsWithAsync(0);
+        await third.EndsWithAsync(0);
+        Assert.Equal((3, 2), (run.Report.Workers, run.Report.Generations));
+        SameBits.Require(Jobs.Medium, run);
+    }
+
+    private static ProgramRun StartWorker(string coordinator, string name) =>
+        ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name]);
+
+    private static async Task<string> AddressAsync(TrainingRun run) => (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
+
+    [GeneratedRegex(@"^Waiting for 2 worker\(s\): .* --coordinator (\S+)$")]
+    private static partial Regex WaitingAt();
+
+    [GeneratedRegex(@"Generation 2: from round")]
+    private static partial Regex TakesPart();
+}

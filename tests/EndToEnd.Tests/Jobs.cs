@@ -1,0 +1,37 @@
+using Distributed.Shared.Jobs;
+
+namespace Distributed.EndToEnd.Tests;
+
+/// <summary>Small jobs on the embedded digits: 1438 training samples, 359 test samples.</summary>
+internal static class Jobs
+{
+    /// <summary>Quick, where only the run as such matters: 12 steps.</summary>
+    public static Job Short { get; } = Digits("epochs=1", "batch=128", "micro-batches=4", "model={name: mlp, hidden: [16]}");
+
+    /// <summary>Lasts long enough to lose a worker or to gain one, and ends: 460 steps.</summary>
+    public static Job Medium { get; } = Digits("epochs=20", "model={name: cnn, channels: [8, 16], hidden: 32, batch-norm: true, dropout: 0.1}");
+
+    /// <summary>Does not end before its test does: 575 000 steps.</summary>
+    public static Job Endless { get; } = Digits("epochs=25000");
+
+    /// <summary>Every kind of what must not depend on the workers, by name.</summary>
+    public static IReadOnlyDictionary<string, Job> Kinds { get; } = new Dictionary<string, Job>
+    {
+        ["cnn with momentum"] = Digits(
+            "epochs=2", "model={name: cnn, channels: [8, 16], hidden: 32, batch-norm: true, dropout: 0.2}",
+            "optimizer={name: sgd, learning-rate: 0.05, momentum: 0.9, nesterov: true}"),
+        // The last batch of an epoch has 38 samples.
+        ["adamw with an uneven batch"] = Digits(
+            "epochs=1", "batch=100", "micro-batches=7", "model={name: cnn, channels: [8], hidden: 32, batch-norm: true, dropout: 0.3}",
+            "optimizer={name: adamw, learning-rate: 0.003}", "clip-norm=0.5"),
+        // A vector of three slices.
+        ["adam with a stepped rate"] = Digits(
+            "epochs=2", "batch=150", "micro-batches=5", "model={name: mlp, hidden: [1024, 64], activation: sigmoid}",
+            "optimizer={name: adam, learning-rate: 0.002}", "schedule={name: step, every-epochs: 1, factor: 0.3}", "clip-norm=null"),
+        ["two micro-batches"] = Short with { MicroBatches = 2 },
+        // The last batch of an epoch has fewer samples than micro-batches.
+        ["empty micro-batches"] = Short with { Batch = 100, MicroBatches = 50 },
+    };
+
+    private static Job Digits(params string[] settings) => JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", settings);
+}

@@ -1,0 +1,88 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace Distributed.EndToEnd.Tests.Processes;
+
+/// <summary>The signals that these tests send, by their numbers.</summary>
+public enum Signal
+{
+    Interrupt = 2,
+    Kill = 9,
+    Terminate = 15,
+    Continue = 18,
+    Stop = 19,
+}
+
+/// <summary>A process, whoever started it. The time of its start tells it from a later one of the same number.</summary>
+internal sealed record LinuxProcess(int Id, string StartedAt)
+{
+    // Places in /proc/ID/stat (proc_pid_stat(5)) after the program's name.
+    private const int State = 0, Parent = 1, Start = 19;
+
+    private static readonly TimeSpan _pollInterval = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Neither gone nor a zombie, whose end its parent has yet to notice.</summary>
+    public bool IsRunning => Stat(Id) is { } stat && stat[State] != "Z" && stat[Start] == StartedAt;
+
+    /// <summary>The value of an option of its command line; null when there is none, or the process is gone.</summary>
+    public string? Option(string name) =>
+        (Read(Id, "cmdline") ?? "").Split('\0').SkipWhile(argument => argument != name).Skip(1).FirstOrDefault();
+
+    /// <summary>The running processes that this one has started.</summary>
+    public static IReadOnlyList<LinuxProcess> ChildrenOf(int parent) =>
+    [
+        .. from folder in Directory.EnumerateDirectories("/proc")
+           let id = int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var number) ? number : 0
+           let stat = id > 0 ? Stat(id) : null
+           where stat is not null && stat[Parent] == $"{parent}" && stat[State] != "Z"
+           select new LinuxProcess(id, stat[Start]),
+    ];
+
+    public void Send(Signal signal)
+    {
+        if (IsRunning && Kill(Id, (int)signal) != 0) throw new InvalidOperationException($"process {Id} could not be sent {signal}");
+    }
+
+    /// <summary>Lets it run a tenth of the time only, so that what it takes part in lasts.</summary>
+    public async Task SlowDownAsync(Task until)
+    {
+        while (!until.IsCompleted)
+        {
+            Send(Signal.Stop);
+            await Task.Delay(TimeSpan.FromMilliseconds(90));
+            Send(Signal.Continue);
+            await Task.Delay(TimeSpan.FromMilliseconds(10));
+        }
+        await until;
+    }
+
+    /// <summary>Waits until it has ended.</summary>
+    /// <returns>False when it is still running after that time.</returns>
+    public async Task<bool> EndsWithinAsync(TimeSpan limit)
+    {
+        using var deadline = new CancellationTokenSource(limit);
+        while (IsRunning)
+        {
+            if (deadline.IsCancellationRequested) return false;
+            await Task.Delay(_pollInterval);
+        }
+        return true;
+    }
+
+    private static string[]? Stat(int id) => Read(id, "stat") is { } stat ? stat[(stat.LastIndexOf(')') + 2)..].Split(' ') : null;
+
+    private static string? Read(int id, string file)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{id}/{file}");
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "kill"), DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Kill(int id, int signal);
+}

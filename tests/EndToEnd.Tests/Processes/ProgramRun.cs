@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+
+namespace Distributed.EndToEnd.Tests.Processes;
+
+/// <summary>One of the product's programs as a process, and what it writes, line by line.</summary>
+internal sealed class ProgramRun : IDisposable
+{
+    /// <summary>Ends a wait that is in vain; no test depends on how long a wait takes.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+
+    private readonly Lock _lock = new();
+    private readonly Process _process;
+    private readonly HashSet<LinuxProcess> _children = [];
+    private readonly List<string> _output = [];
+    private readonly List<string> _errors = [];
+    private readonly List<(Regex Pattern, TaskCompletionSource<Match> Found)> _awaited = [];
+    private readonly Task<int> _ended;
+
+    private ProgramRun(ProcessStartInfo start)
+    {
+        _process = Process.Start(start)!;
+        Self = LinuxProcess.ChildrenOf(Environment.ProcessId).FirstOrDefault(p => p.Id == _process.Id) ?? new(_process.Id, "");
+        _ended = RunAsync();
+    }
+
+    /// <summary>The program itself, to send it signals.</summary>
+    public LinuxProcess Self { get; }
+
+    /// <summary>Lines of standard output so far.</summary>
+    public IReadOnlyList<string> Output
+    {
+        get { lock (_lock) return [.. _output]; }
+    }
+
+    /// <summary>Lines of standard error so far.</summary>
+    public IReadOnlyList<string> Errors
+    {
+        get { lock (_lock) return [.. _errors]; }
+    }
+
+    /// <summary>Starts a program of this build.</summary>
+    public static ProgramRun Start(string program, IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [program, .. arguments])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        // What a developer has set for runs of their own is not what is tested.
+        foreach (var variable in new[] { "DISTRIBUTED_WORKER", "DISTRIBUTED_DATA" }) start.Environment.Remove(variable);
+        return new(start);
+    }
+
+    /// <summary>The processes that this one has started and that are running.</summary>
+    public IReadOnlyList<LinuxProcess> Children()
+    {
+        var children = LinuxProcess.ChildrenOf(_process.Id);
+        _children.UnionWith(children);
+        return children;
+    }
+
+    /// <summary>The first line of standard output, of those written already too, in which the pattern is found.</summary>
+    public async Task<Match> LineAsync(Regex pattern)
+    {
+        TaskCompletionSource<Match> found = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_lock)
+        {
+            if (_output.Select(line => pattern.Match(line)).FirstOrDefault(match => match.Success) is { } match) return match;
+            _awaited.Add((pattern, found));
+        }
+        await WaitAsync(Task.WhenAny(found.Task, _ended), $"a line like '{pattern}'", Patience);
+        if (!found.Task.IsCompleted) Assert.Fail($"It ended without a line like '{pattern}'. {Transcript()}");
+        return await found.Task;
+    }
+
+    /// <summary>Waits for its end and requires an exit code.</summary>
+    public async Task EndsWithAsync(int exitCode, TimeSpan? patience = null)
+    {
+        await WaitAsync(_ended, "its end", patience ?? Patience);
+        var found = await _ended;
+        if (found != exitCode) Assert.Fail($"Exit code {found}, expected {exitCode}. {Transcript()}");
+    }
+
+    /// <summary>Leaves no process behind, whatever the test has come to.</summary>
+    public void Dispose()
+    {
+        if (!_process.HasExited) _process.Kill(entireProcessTree: true);
+        foreach (var child in _children) child.Send(Signal.Kill);
+        _process.Dispose();
+    }
+
+    private async Task WaitAsync(Task task, string what, TimeSpan patience)
+    {
+        try
+        {
+            await task.WaitAsync(patience);
+        }
+        catch (TimeoutException)
+        {
+            Assert.Fail($"Waited {patience.TotalSeconds} s in vain for {what}. {Transcript()}");
+        }
+    }
+
+    private async Task<int> RunAsync()
+    {
+        await Task.WhenAll(PumpAsync(_process.StandardOutput, _output), PumpAsync(_process.StandardError, _errors));
+        await _process.WaitForExitAsync();
+        return _process.ExitCode;
+    }
+
+    private async Task PumpAsync(StreamReader reader, List<string> lines)
+    {
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            lock (_lock)
+            {
+                lines.Add(line);
+                if (lines == _output) _awaited.RemoveAll(awaited => awaited.Pattern.Match(line) is { Success: true } match && awaited.Found.TrySetResult(match));
+            }
+        }
+    }
+
+    private string Transcript() =>
+        $"Arguments: {string.Join(' ', _process.StartInfo.ArgumentList.Skip(1))}\nOutput:\n{string.Join('\n', Output)}\nErrors:\n{string.Join('\n', Errors)}\n";
+}

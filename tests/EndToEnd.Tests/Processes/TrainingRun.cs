@@ -1,0 +1,73 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Distributed.Shared.Jobs;
+
+namespace Distributed.EndToEnd.Tests.Processes;
+
+/// <summary>The numbers of a report that tests look at.</summary>
+internal sealed record Report
+{
+    public required long Steps { get; init; }
+    public required int Epochs { get; init; }
+    public required long SamplesExpected { get; init; }
+    public required long SamplesApplied { get; init; }
+    public required double TestLoss { get; init; }
+    public required double TestAccuracy { get; init; }
+    public required int Workers { get; init; }
+    public required int Generations { get; init; }
+}
+
+/// <summary>A coordinator process that trains, with a run folder of its own.</summary>
+internal sealed partial class TrainingRun : IDisposable
+{
+    private static readonly JsonSerializerOptions _json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    private readonly TemporaryFolder _folder;
+
+    private TrainingRun(TemporaryFolder folder, ProgramRun coordinator) => (_folder, Coordinator) = (folder, coordinator);
+
+    /// <summary>The process.</summary>
+    public ProgramRun Coordinator { get; }
+
+    /// <summary>The run folder.</summary>
+    public string Folder => _folder["run"];
+
+    /// <summary>The trained model, as a file.</summary>
+    public byte[] Model => File.ReadAllBytes(this["model.safetensors"]);
+
+    /// <summary>The run in numbers.</summary>
+    public Report Report => JsonSerializer.Deserialize<Report>(File.ReadAllText(this["report.json"]), _json)!;
+
+    /// <summary>The path of a file in the run folder.</summary>
+    public string this[string name] => Path.Combine(Folder, name);
+
+    /// <summary>Starts to train a job.</summary>
+    public static TrainingRun Start(Job job, params IEnumerable<string> arguments)
+    {
+        var folder = new TemporaryFolder();
+        File.WriteAllText(folder["job.yaml"], JobFile.Format(job));
+        return Start(folder, folder["job.yaml"], arguments);
+    }
+
+    /// <summary>Starts to train the job of a file.</summary>
+    public static TrainingRun Start(string jobFile, params IEnumerable<string> arguments) => Start(new TemporaryFolder(), jobFile, arguments);
+
+    /// <summary>Waits until it has applied a step.</summary>
+    public Task TrainsAsync() => Coordinator.LineAsync(AppliedStep());
+
+    /// <summary>The process of a worker that the coordinator has started.</summary>
+    public LinuxProcess Worker(string name) => Coordinator.Children().Single(worker => worker.Option("--name") == name);
+
+    /// <summary>Kills what still runs and removes the folder.</summary>
+    public void Dispose()
+    {
+        Coordinator.Dispose();
+        _folder.Dispose();
+    }
+
+    private static TrainingRun Start(TemporaryFolder folder, string jobFile, IEnumerable<string> arguments) =>
+        new(folder, ProgramRun.Start(BuiltFiles.Coordinator, ["train", jobFile, "--device", "cpu", "--run", folder["run"], .. arguments]));
+
+    [GeneratedRegex(@"^training .*\bstep [1-9]")]
+    private static partial Regex AppliedStep();
+}

@@ -1,0 +1,77 @@
+using System.Collections.Concurrent;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using Distributed.Shared.State;
+using Distributed.Worker.Data;
+using Distributed.Worker.Kernel;
+using Distributed.Worker.Replicas;
+using static TorchSharp.torch;
+
+namespace Distributed.EndToEnd.Tests;
+
+/// <summary>What a job comes to.</summary>
+/// <param name="Model">The trained model, as a file.</param>
+/// <param name="Steps">For every step the mean loss of its batch, and what was applied.</param>
+/// <param name="TestLoss">Mean over the test set after the last epoch.</param>
+/// <param name="TestAccuracy">Likewise, 0 to 1.</param>
+internal sealed record Reference(byte[] Model, IReadOnlyList<(double Loss, AppliedStep Applied)> Steps, double TestLoss, double TestAccuracy);
+
+/// <summary>
+/// A job trained by the plainest loop there is: one process, one thread, no workers, no plans, no messages, no links. What a
+/// cluster makes of the job must be the same bits. Torch's number of threads and its random generator belong to the whole
+/// process, so the tests that use this are of one collection.
+/// </summary>
+internal static class ReferenceLoop
+{
+    private const string ModelPrefix = "model.";
+
+    private static readonly ConcurrentDictionary<string, Reference> _known = new();
+
+    /// <summary>Trains the job; a job that was trained before is not trained again.</summary>
+    public static Reference Train(Job job) => _known.GetOrAdd(JobFile.Format(job), _ => Run(job));
+
+    private static Reference Run(Job job)
+    {
+        set_num_threads(job.Threads);
+        using var replica = new Replica(job, DataSets.Load(job.Data, new DataOptions()), CPU);
+        using var pool = new VectorPool(replica.Map.Layout);
+        var buffer = pool.Rent();
+        List<(double, AppliedStep)> steps = [];
+        double[] evaluation = [];
+        for (var number = 0L; number < replica.Rounds.Count; number++)
+        {
+            var round = replica.Rounds.At(number);
+            var sum = Sum(new(0, round.MicroBatches), id => Contribution(replica.Map, round, id, buffer));
+            var samples = (float)sum.Tallies[Tally.Samples];
+            if (round.Kind == RoundKind.Evaluate)
+            {
+                evaluation = [.. sum.Tallies.Select(tally => tally / samples)];
+                continue;
+            }
+            for (var i = 0; i < sum.Floats.Length; i++) buffer.Floats[i] = sum.Floats[i] / samples;
+            steps.Add((sum.Tallies[Tally.Loss] / samples, replica.Apply.Step(round, buffer)));
+        }
+        buffer.Release();
+        var model = Safetensors.Read(replica.Serialize()).Tensors
+            .Where(tensor => tensor.Name.StartsWith(ModelPrefix, StringComparison.Ordinal))
+            .Select(tensor => tensor with { Name = tensor.Name[ModelPrefix.Length..] });
+        return new(Safetensors.ToBytes([.. model]), steps, evaluation[Tally.Loss], evaluation[Tally.FirstMetric]);
+    }
+
+    private static (float[] Floats, double[] Tallies) Contribution(Map map, Round round, int id, VectorBuffer buffer)
+    {
+        map.Compute(round, id, buffer);
+        return (buffer.Floats.ToArray(), buffer.Tallies.ToArray());
+    }
+
+    private static (float[] Floats, double[] Tallies) Sum(TreeNode node, Func<int, (float[] Floats, double[] Tallies)> contribution)
+    {
+        if (node.Count == 1) return contribution(node.First);
+        var (left, right) = ReductionTree.Children(node);
+        var (a, b) = (Sum(left, contribution), Sum(right, contribution));
+        for (var i = 0; i < a.Floats.Length; i++) a.Floats[i] = a.Floats[i] + b.Floats[i];
+        for (var i = 0; i < a.Tallies.Length; i++) a.Tallies[i] = a.Tallies[i] + b.Tallies[i];
+        return a;
+    }
+}

@@ -1,0 +1,88 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.TestKit;
+using Akka.TestKit.Xunit;
+using Distributed.Shared.Cluster;
+using Distributed.Worker.Tests.Links;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Distributed.Worker.Tests.Actors;
+
+/// <summary>
+/// A cluster of two nodes on this machine: a worker's, and a coordinator's whose actor passes everything on to a probe of
+/// the test that runs.
+/// </summary>
+public sealed class TwoNodes : IAsyncLifetime
+{
+    private readonly IHost _coordinator = NodeHost.Build("127.0.0.1", 0, ClusterNode.CoordinatorRole, null, _ => { });
+    private IHost _worker = null!;
+    private TestKit _kit = null!;
+    private IActorRef _front = null!;
+
+    /// <summary>Passes everything on.</summary>
+    private sealed class Front : ReceiveActor
+    {
+        public Front()
+        {
+            IActorRef probe = ActorRefs.Nobody;
+            Receive<Redirect>(redirect =>
+            {
+                probe = redirect.Probe;
+                Sender.Tell(redirect);
+            });
+            ReceiveAny(message => probe.Forward(message));
+        }
+
+        public sealed record Redirect(IActorRef Probe) : INoSerializationVerificationNeeded;
+    }
+
+    /// <summary>Makes probes alone: the nodes are not its own.</summary>
+    private sealed class Probes(ActorSystem system) : TestKit(system), INoImplicitSender
+    {
+        protected override void AfterAll() { }
+    }
+
+    public ActorSystem Coordinator => _coordinator.Services.GetRequiredService<ActorSystem>();
+
+    public ActorSystem Worker => _worker.Services.GetRequiredService<ActorSystem>();
+
+    /// <summary>HOST:PORT of the coordinator.</summary>
+    public string Address => NodeHost.AddressOf(Coordinator);
+
+    /// <summary>A new probe in the coordinator's place.</summary>
+    public async Task<TestProbe> PlayCoordinatorAsync()
+    {
+        var probe = _kit.CreateTestProbe();
+        await _front.Ask<Front.Redirect>(new Front.Redirect(probe.Ref), Patience.Limit);
+        return probe;
+    }
+
+    /// <summary>A probe that hears of every node that the coordinator's failure detector gives up.</summary>
+    public TestProbe WatchReachability()
+    {
+        var probe = _kit.CreateTestProbe();
+        Cluster.Get(Coordinator).Subscribe(probe.Ref, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.UnreachableMember));
+        return probe;
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        await _coordinator.StartAsync();
+        var cluster = Cluster.Get(Coordinator);
+        await cluster.JoinAsync(cluster.SelfAddress).Soon();
+        _worker = NodeHost.Build("127.0.0.1", 0, ClusterNode.WorkerRole, Address, _ => { });
+        await _worker.StartAsync();
+        _kit = new Probes(Coordinator);
+        _front = Coordinator.ActorOf(Props.Create<Front>(), ClusterNode.CoordinatorActor);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _worker.StopAsync();
+        await _coordinator.StopAsync();
+        _worker.Dispose();
+        _coordinator.Dispose();
+        _kit.Dispose();
+    }
+}

@@ -1,0 +1,322 @@
+using System.Net;
+using System.Text;
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.TestKit;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
+using Distributed.Worker.Actors;
+using Distributed.Worker.Data;
+using Distributed.Worker.Tests.Data;
+using Distributed.Worker.Tests.Kernel;
+using Distributed.Worker.Tests.Links;
+using Distributed.Worker.Tests.Replicas;
+using Prometheus;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tests.Actors;
+
+[Collection(TorchTests.Name)]
+public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, IAsyncLifetime
+{
+    private static readonly Job _job = TestJobs.Of(TestJobs.Noisy);
+
+    private readonly ScriptedCoordinator _link = new(JobFile.Fingerprint(_job));
+    private readonly TaskCompletionSource<WorkerEnd> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CollectorRegistry _registry = Metrics.NewCustomRegistry();
+    private readonly Readiness _readiness = new("joining the cluster");
+    private TestProbe _coordinator = null!;
+    private IActorRef _worker = ActorRefs.Nobody;
+
+    public async ValueTask InitializeAsync() => _coordinator = await nodes.PlayCoordinatorAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _worker.GracefulStop(Patience.Limit);
+        _link.Dispose();
+    }
+
+    [Fact]
+    public async Task It_offers_itself_until_it_is_taken_in()
+    {
+        Start();
+        var offer = Next<Register>();
+        Assert.Equal(new(ProtocolSerializer.Version, "fritz", "cpu"), offer);
+        Assert.Equal(offer, Next<Register>());
+
+        Welcome();
+        Welcome();
+
+        Assert.IsType<Prepared>(NextButOffers());
+        Assert.Equal("w7", await _link.Greeted.Soon());
+    }
+
+    [Fact]
+    public async Task It_reports_what_it_has_prepared_when_the_link_is_up()
+    {
+        Start();
+        Next<Register>();
+        Assert.Equal("joining the cluster", _readiness.NotReady);
+        Welcome();
+
+        var prepared = Assert.IsType<Prepared>(NextButOffers());
+
+        Assert.True(_link.Greeted.IsCompletedSuccessfully);
+        Assert.Null(_readiness.NotReady);
+        using var byHand = new LocalTraining(_job);
+        var task = byHand.Replica.Task;
+        Assert.Equal(
+            new Prepared(task.DataFingerprint, task.TrainSamples, task.TestSamples, byHand.Replica.Map.Layout.Floats, byHand.Replica.Map.Layout.Tallies,
+                byHand.Replica.Serialize().Length, byHand.Replica.Digest()),
+            prepared);
+        Assert.False(_end.Task.IsCompleted);
+        await _link.Greeted;
+    }
+
+    [Fact]
+    public void It_passes_on_what_the_coordinator_and_the_replica_say()
+    {
+        StartAndPrepare();
+        using var byHand = new LocalTraining(_job);
+
+        Tell(new Halt(1));
+        Assert.Equal(new Halted(1, 0), Next<Halted>());
+        Tell(new BeginPlan(1, 0, 2, ["w7"]));
+        Reduce(byHand, 1, 0);
+        var first = Assert.Single(Next<RoundsApplied>().Rounds);
+        Assert.Equal((0, byHand.Replica.Digest()), (first.Round, first.Digest));
+        Reduce(byHand, 1, 1);
+        Assert.Equal(byHand.Replica.Digest(), Assert.Single(Next<RoundsApplied>().Rounds).Digest);
+        Tell(new SendState(1));
+        var (header, state) = _link.NextFrame();
+        Assert.Equal((FrameKind.State, 1, 2), (header.Kind, header.Generation, header.Round));
+        Assert.Equal(byHand.Replica.Serialize(), state);
+        Tell(new Halt(2));
+        Assert.Equal(new Halted(2, 2), Next<Halted>());
+        _link.SendState(2, 5, state);
+        Assert.Equal(new Synced(2, 5), Next<Synced>());
+    }
+
+    [Fact]
+    public async Task Its_metrics_count_what_it_computed_itself()
+    {
+        StartAndPrepare();
+        using var byHand = new LocalTraining(_job);
+        var round = byHand.Replica.Rounds.At(0);
+        using var pool = new VectorPool(byHand.Replica.Map.Layout);
+        Tell(new BeginPlan(1, 0, 1, ["w1", "w2", "w7"]));
+        _link.NextSum(pool, 1, round, new(2, 2)).Release();
+
+        var average = byHand.Average(round);
+        _link.SendAverage(average, 1, round);
+        average.Release();
+
+        Assert.Equal(2, Assert.Single(Next<RoundsApplied>().Rounds).MicroBatches);
+        var metrics = await MetricsAsync();
+        Assert.Contains($"{MetricNames.WorkerRounds}{{kind=\"train\"}} 1\n", metrics, StringComparison.Ordinal);
+        Assert.Contains($"{MetricNames.WorkerMicroBatches}{{kind=\"train\"}} 2\n", metrics, StringComparison.Ordinal);
+        Assert.Contains($"{MetricNames.WorkerSamples}{{kind=\"train\"}} 240\n", metrics, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task One_that_is_turned_away_ends_with_the_reason()
+    {
+        Start();
+        Next<Register>();
+        _coordinator.Reply(new Refused("its name is not allowed"));
+        Assert.Equal(new(1, "the coordinator turned this worker away: its name is not allowed"), await _end.Task.Soon());
+    }
+
+    [Fact]
+    public async Task One_that_is_turned_away_later_ends_with_the_reason()
+    {
+        StartAndPrepare();
+        Tell(new Refused("its data differs"));
+        Assert.Equal(new(1, "the coordinator turned this worker away: its data differs"), await _end.Task.Soon());
+    }
+
+    [Fact]
+    public async Task One_that_is_dismissed_ends_well()
+    {
+        StartAndPrepare();
+        Tell(new Dismissed("the job is done"));
+        Assert.Equal(new(0, "the job is done"), await _end.Task.Soon());
+        await _link.Closed.Soon();
+    }
+
+    [Fact]
+    public async Task A_job_that_it_does_not_understand_is_reported()
+    {
+        Start();
+        Next<Register>();
+        Welcome(job: "task: alchemy");
+
+        var failed = Assert.IsType<Failed>(NextButOffers());
+        Assert.StartsWith("the coordinator sent a job that this version does not understand: the coordinator's job:1: ", failed.Reason, StringComparison.Ordinal);
+        Assert.Equal(new(1, failed.Reason), await _end.Task.Soon());
+    }
+
+    [Fact]
+    public async Task A_link_that_is_refused_is_reported()
+    {
+        Start();
+        Next<Register>();
+        Welcome(token: new byte[16]);
+
+        var failed = Assert.IsType<Failed>(NextButOffers());
+        Assert.StartsWith("the coordinator refused this worker's link: ", failed.Reason, StringComparison.Ordinal);
+        Assert.Equal(new(1, failed.Reason), await _end.Task.Soon());
+    }
+
+    [Fact]
+    public async Task A_link_that_is_lost_is_reported()
+    {
+        StartAndPrepare();
+        _link.Close("gone");
+
+        var failed = Next<Failed>();
+        Assert.StartsWith("the link to the coordinator was lost: ", failed.Reason, StringComparison.Ordinal);
+        Assert.Equal(new(1, failed.Reason), await _end.Task.Soon());
+    }
+
+    [Fact]
+    public async Task A_plan_that_cannot_be_is_reported()
+    {
+        StartAndPrepare();
+        Tell(new BeginPlan(1, 0, 2, ["somebody else"]));
+
+        Assert.Equal("generation 1 has no part for w7", Next<Failed>().Reason);
+        Assert.Equal(new(1, "generation 1 has no part for w7"), await _end.Task.Soon());
+    }
+
+    [Fact]
+    public async Task Without_a_coordinator_it_ends()
+    {
+        StartAndPrepare();
+        nodes.Coordinator.Stop(_coordinator.Ref);
+        Assert.Equal(new(1, "the coordinator is gone"), await _end.Task.Soon());
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_stopped_says_so()
+    {
+        StartAndPrepare();
+        nodes.Worker.Stop(_worker);
+        Assert.Equal(new(1, "the worker was stopped"), await _end.Task.Soon());
+        await _link.Closed.Soon();
+    }
+
+    [Fact]
+    public async Task It_answers_at_once_while_the_replica_is_busy_with_a_long_step()
+    {
+        // One micro-batch of the whole training set, in a wide network: seconds on one thread.
+        var job = TestJobs.Of(new MlpSpec { Hidden = [2048, 2048] }) with { Batch = TestJobs.Data.Train.Count, MicroBatches = 1 };
+        using var link = new ScriptedCoordinator(JobFile.Fingerprint(job));
+        var unreachable = nodes.WatchReachability();
+        Start();
+        Next<Register>();
+        Welcome(JobFile.Format(job), link);
+        Assert.IsType<Prepared>(NextButOffers());
+
+        Tell(new BeginPlan(1, 0, 1, ["w7"]));
+        var answers = 0;
+        for (; link.WaitingFrames == 0; answers++) await AssertAnswersAsync();
+
+        Assert.True(answers > 20, $"only {answers} answers during the step: make it longer");
+        Assert.Equal(FrameKind.Contribution, link.NextFrame().Header.Kind);
+        AssertReachable(unreachable);
+    }
+
+    [Fact]
+    public async Task It_answers_at_once_while_the_replicas_thread_is_blocked()
+    {
+        using var nothing = new TemporaryFolder();
+        using var network = new SilentNetwork();
+        var unreachable = nodes.WatchReachability();
+        Start(new() { SharedDirectory = null, SystemDirectory = nothing.Path, CacheDirectory = nothing.Path, HttpHandler = network });
+        Next<Register>();
+        Welcome(JobFile.Format(_job with { Data = FashionMnist.Name }));
+        await network.Asked.Soon();
+
+        for (var i = 0; i < 100; i++) await AssertAnswersAsync();
+
+        AssertReachable(unreachable);
+        network.Answer();
+        Assert.StartsWith("fashion-mnist is not on this machine, and the download failed", Assert.IsType<Failed>(NextButOffers()).Reason, StringComparison.Ordinal);
+        Assert.Equal(1, (await _end.Task.Soon()).ExitCode);
+    }
+
+    private void Start(DataOptions? data = null)
+    {
+        var options = new WorkerOptions("fritz", nodes.Address, CPU, data ?? new());
+        var metrics = new WorkerMetrics(_registry, "cpu");
+        _worker = nodes.Worker.ActorOf(Props.Create(() => new WorkerActor(options, _end, metrics, _readiness)));
+    }
+
+    private void StartAndPrepare()
+    {
+        Start();
+        Next<Register>();
+        Welcome();
+        Assert.IsType<Prepared>(NextButOffers());
+    }
+
+    /// <summary>Takes in the worker that sent the last message.</summary>
+    private void Welcome(string? job = null, ScriptedCoordinator? link = null, byte[]? token = null) => _coordinator.Reply(new Welcome(
+        "w7", job ?? JobFile.Format(_job), ScriptedCoordinator.Host, (link ?? _link).Port, token ?? _link.Token));
+
+    private void Tell(ICoordinatorMessage message) => _coordinator.Reply(message);
+
+    private T Next<T>() => _coordinator.ExpectMsg<T>(Patience.Limit);
+
+    /// <summary>The next message; an offer may have been on its way when the worker was taken in.</summary>
+    private object NextButOffers() => _coordinator.FishForMessage(message => message is not Register, Patience.Limit);
+
+    /// <summary>As the reducer of a cluster of this worker alone; the average is that of the kernel run by hand.</summary>
+    private void Reduce(LocalTraining byHand, int generation, long number)
+    {
+        var round = byHand.Replica.Rounds.At(number);
+        using var pool = new VectorPool(byHand.Replica.Map.Layout);
+        _link.NextSum(pool, generation, round, new(0, round.MicroBatches)).Release();
+        var average = byHand.Average(round);
+        _link.SendAverage(average, generation, round);
+        byHand.Replica.Apply.Step(round, average);
+        average.Release();
+    }
+
+    private async Task<string> MetricsAsync()
+    {
+        using var stream = new MemoryStream();
+        await _registry.CollectAndExportAsTextAsync(stream);
+        return Encoding.UTF8.GetString(stream.ToArray());
+    }
+
+    /// <summary>Far sooner than the failure detector's ten seconds.</summary>
+    private async Task AssertAnswersAsync() =>
+        Assert.NotNull((await _coordinator.LastSender.Ask<ActorIdentity>(new Identify(null), TimeSpan.FromSeconds(3))).Subject);
+
+    private void AssertReachable(TestProbe unreachable)
+    {
+        Assert.False(unreachable.HasMessages);
+        Assert.Equal(2, Cluster.Get(nodes.Coordinator).State.Members.Count(member => member.Status == Akka.Cluster.MemberStatus.Up));
+    }
+
+    /// <summary>A network whose first request waits, and with it the thread that asked, until it is told to fail.</summary>
+    private sealed class SilentNetwork : HttpMessageHandler
+    {
+        private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource<HttpResponseMessage> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Asked => _asked.Task;
+
+        public void Answer() => _answer.TrySetResult(new(HttpStatusCode.NotFound));
+
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            _asked.TrySetResult();
+            return _answer.Task;
+        }
+    }
+}

@@ -1,0 +1,74 @@
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using Distributed.Worker.Replicas;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tests.Kernel;
+
+/// <summary>A replica that goes through its rounds on its own, as a cluster of one would: map, reduce, apply.</summary>
+internal sealed class LocalTraining : IDisposable
+{
+    private readonly VectorPool _pool;
+    private readonly int _threads;
+
+    public LocalTraining(Job job)
+    {
+        _threads = job.Threads;
+        Replica = new(job, TestJobs.Data, CPU);
+        _pool = new(Replica.Map.Layout);
+    }
+
+    public Replica Replica { get; }
+
+    /// <summary>Goes through some rounds.</summary>
+    /// <returns>The digest after each.</returns>
+    public string[] Run(long first, long end) => [.. RunEach(first, end)];
+
+    /// <summary>Goes through one round.</summary>
+    /// <returns>Its tallies.</returns>
+    public double[] Run(long number)
+    {
+        var round = Replica.Rounds.At(number);
+        var average = Average(round);
+        if (round.Kind == RoundKind.Train) Replica.Apply.Step(round, average);
+        double[] tallies = [.. average.Tallies];
+        average.Release();
+        return tallies;
+    }
+
+    /// <summary>The averaged contribution of a round, with a hold on it.</summary>
+    public VectorBuffer Average(Round round)
+    {
+        // Part of the job, and a property of the thread that computes: a test may go on in another one after an await.
+        set_num_threads(_threads);
+        using var sums = new VectorSums(round.MicroBatches);
+        var reduce = new Reduce(round.MicroBatches, _pool.Layout.Slices);
+        var firstSlice = _pool.Layout.FirstSlice(round.Kind);
+        for (var id = 0; id < round.MicroBatches; id++)
+        {
+            var contribution = _pool.Rent();
+            Replica.Map.Compute(round, id, contribution);
+            sums.Put(id, contribution);
+            for (var slice = firstSlice; slice < _pool.Layout.Slices; slice++) reduce.Arrive(new(id, 1), slice, sums);
+        }
+        var average = sums.Take(0);
+        for (var slice = firstSlice; slice < _pool.Layout.Slices; slice++) VectorSums.Average(average, slice, round.Samples);
+        return average;
+    }
+
+    public void Dispose()
+    {
+        Replica.Dispose();
+        _pool.Dispose();
+    }
+
+    private IEnumerable<string> RunEach(long first, long end)
+    {
+        for (var number = first; number < end; number++)
+        {
+            Run(number);
+            yield return Replica.Digest();
+        }
+    }
+}

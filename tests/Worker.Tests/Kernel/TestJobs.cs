@@ -1,0 +1,25 @@
+using Distributed.Shared.Jobs;
+using Distributed.Worker.Data;
+
+namespace Distributed.Worker.Tests.Kernel;
+
+/// <summary>Jobs on the digits, whose rounds take milliseconds.</summary>
+internal static class TestJobs
+{
+    public static DataSet Data { get; } = Digits.Load();
+
+    /// <summary>With every source of randomness and every kind of tensor that a model can have.</summary>
+    public static CnnSpec Noisy { get; } = new() { Channels = [4], Hidden = 8, BatchNorm = true, Dropout = 0.3 };
+
+    /// <summary>Two epochs of three training rounds and an evaluation each, in four and three micro-batches; plain descent.</summary>
+    public static Job Of(ModelSpec model) => Job.Default with
+    {
+        Model = model,
+        Epochs = 2,
+        Batch = 480,
+        MicroBatches = 4,
+        Optimizer = new SgdSpec { LearningRate = 0.1 },
+        Schedule = new ConstantSpec(),
+        ClipNorm = null,
+    };
+}

@@ -1,0 +1,147 @@
+using System.Collections.Concurrent;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
+using Distributed.Worker.Data;
+using Distributed.Worker.Links;
+using Distributed.Worker.Replicas;
+using Distributed.Worker.Tests.Links;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tests.Replicas;
+
+/// <summary>A replica on its thread, linked to a scripted coordinator on this machine, and what it says.</summary>
+internal sealed class LinkedReplica : IReplicaObserver, IDisposable
+{
+    public const string Worker = "w2";
+
+    private readonly BlockingCollection<Notice> _notices = [];
+    private readonly TaskCompletionSource<string> _linkClosed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>What the replica said, where, and how many tensors its thread had made by then.</summary>
+    public sealed record Notice(object What, Thread Thread, long TensorsMade);
+
+    /// <summary>Starts the thread; nothing is known yet and nothing linked.</summary>
+    public LinkedReplica(Job job, DataOptions data)
+    {
+        Job = job;
+        Coordinator = new(JobFile.Fingerprint(job));
+        Thread = new(Worker, job, data, CPU, this, reason => _linkClosed.TrySetResult(reason));
+    }
+
+    public Job Job { get; }
+
+    public ScriptedCoordinator Coordinator { get; }
+
+    public ReplicaThread Thread { get; }
+
+    public WorkerFacts Facts { get; private set; } = null!;
+
+    public VectorPool Pool { get; private set; } = null!;
+
+    public Rounds Rounds { get; private set; } = null!;
+
+    /// <summary>Every round that was reported.</summary>
+    public List<RoundReport> Reports { get; } = [];
+
+    /// <summary>All that it has said, in order; to be read when it says nothing more.</summary>
+    public List<Notice> Heard { get; } = [];
+
+    /// <summary>Runs on the replica's thread when rounds are reported.</summary>
+    public Action<IReadOnlyList<RoundReport>> OnApplied { get; set; } = _ => { };
+
+    public Task<string> LinkClosed => _linkClosed.Task;
+
+    /// <summary>Prepares a replica and connects its link.</summary>
+    public static async Task<LinkedReplica> StartAsync(Job job)
+    {
+        var replica = new LinkedReplica(job, new());
+        (replica.Facts, replica.Pool) = ((WorkerFacts, VectorPool))replica.Next<(WorkerFacts, VectorPool)>().What;
+        replica.Rounds = new(replica.Facts.TrainSamples, replica.Facts.TestSamples, job.Epochs, job.Batch, job.MicroBatches);
+        var metrics = new WorkerMetrics(Prometheus.Metrics.NewCustomRegistry(), "cpu");
+        var link = new WorkerLink(JobFile.Fingerprint(job), replica.Pool, replica.Facts.StateBytes, replica.Thread, metrics.Links);
+        await link.ConnectAsync(ScriptedCoordinator.Host, replica.Coordinator.Port, replica.Coordinator.Token, Worker, default).Soon();
+        replica.Thread.Attach(link);
+        return replica;
+    }
+
+    /// <summary>Waits for a notice of one type; reports of rounds before it are only kept.</summary>
+    public Notice Next<T>()
+    {
+        while (true)
+        {
+            var notice = _notices.TakeSoon();
+            Heard.Add(notice);
+            if (notice.What is RoundsApplied progress) Reports.AddRange(progress.Rounds);
+            if (notice.What is T) return notice;
+            if (notice.What is not RoundsApplied) Assert.Fail($"{notice.What} instead of a {typeof(T).Name}");
+        }
+    }
+
+    /// <summary>Asks it to stop under a generation, and waits for its answer.</summary>
+    /// <returns>Rounds applied.</returns>
+    public long Halt(int generation)
+    {
+        Thread.Post(new ReplicaEvent.HaltAsked(generation));
+        var (answered, applied) = (Halted)Next<Halted>().What;
+        Assert.Equal(generation, answered);
+        return applied;
+    }
+
+    /// <summary>A plan from a round to the end of the job; without names, for this worker alone.</summary>
+    public void Begin(int generation, long firstRound, params string[] workers) =>
+        Thread.Post(new ReplicaEvent.PlanBegan(new(generation, firstRound, Rounds.Count, workers.Length == 0 ? [Worker] : [.. workers])));
+
+    /// <summary>As the reducer of a cluster of this worker alone: takes the sum of a round and sends the average.</summary>
+    public void Reduce(int generation, long number)
+    {
+        var average = NextAverage(generation, number);
+        Coordinator.SendAverage(average, generation, Rounds.At(number));
+        average.Release();
+    }
+
+    /// <summary>As <see cref="Reduce"/>, and waits until the average is applied and the next round, which is to be abandoned, computed.</summary>
+    public void ReduceLast(int generation, long number)
+    {
+        Reduce(generation, number);
+        NextAverage(generation, number + 1).Release();
+    }
+
+    /// <summary>The average of a round that this worker computes alone, with a hold on it.</summary>
+    public VectorBuffer NextAverage(int generation, long number)
+    {
+        var round = Rounds.At(number);
+        var sum = Coordinator.NextSum(Pool, generation, round, new(0, round.MicroBatches));
+        for (var slice = sum.Layout.FirstSlice(round.Kind); slice < sum.Layout.Slices; slice++) VectorSums.Average(sum, slice, round.Samples);
+        return sum;
+    }
+
+    public void Dispose()
+    {
+        Thread.Dispose();
+        Coordinator.Dispose();
+    }
+
+    void IReplicaObserver.Prepared(WorkerFacts facts, VectorPool pool) => Hear((facts, pool));
+
+    void IReplicaObserver.Halted(int generation, long applied) => Hear(new Halted(generation, applied));
+
+    void IReplicaObserver.Synced(int generation, long applied) => Hear(new Synced(generation, applied));
+
+    void IReplicaObserver.Applied(IReadOnlyList<RoundReport> rounds)
+    {
+        OnApplied(rounds);
+        Hear(new RoundsApplied([.. rounds]));
+    }
+
+    void IReplicaObserver.Failed(string reason) => Hear(new Failed(reason));
+
+    private void Hear(object what)
+    {
+        var made = DisposeScopeManager.Statistics;
+        _notices.Add(new(what, System.Threading.Thread.CurrentThread, made.CreatedInScopeCount + made.CreatedOutsideScopeCount));
+    }
+}
