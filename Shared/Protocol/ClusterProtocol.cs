@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
 
 namespace Distributed.Shared.Protocol;
 
@@ -72,7 +73,7 @@ public sealed record ClusterProtocol
     {
         if (Members.GetValueOrDefault(worker)?.Status != MemberStatus.Preparing) return (this, []);
         if (Phase == ClusterPhase.Collecting) return Turn(worker, "the job is done");
-        if (!facts.Layout.IsValid || facts.TrainSamples < 1 || facts.TestSamples < 0 || facts.StateBytes < 0)
+        if (!facts.Layout.IsValid || facts.TrainSamples < 1 || facts.TestSamples < 0 || facts.StateBytes < 1 || facts.StateBytes > StateTransfer.MaxBytes)
             return Turn(worker, $"it reports impossible sizes: {facts}");
         if (Facts is { } known && Difference(known, facts) is { } difference) return Turn(worker, difference);
         if (Job.Batch > facts.TrainSamples)
