@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Distributed.Shared.Kernel;
 
@@ -11,17 +10,21 @@ namespace Distributed.Shared.Links;
 /// </summary>
 public sealed unsafe class VectorBuffer : MemoryManager<byte>
 {
-    private const int Alignment = 64;
-
     private readonly VectorPool _pool;
     private byte* _start;
     private int _users;
 
-    internal VectorBuffer(VectorPool pool)
+    internal VectorBuffer(VectorPool pool, IVectorMemory storage)
     {
-        _pool = pool;
-        _start = (byte*)NativeMemory.AlignedAlloc((nuint)pool.Layout.Bytes, Alignment);
+        (_pool, Storage) = (pool, storage);
+        _start = (byte*)storage.Address;
+        if (storage.Address % VectorPool.Alignment == 0) return;
+        storage.Dispose();
+        throw new InvalidOperationException($"memory for vectors must be aligned to {VectorPool.Alignment} bytes; {storage.Address:x} is not");
     }
+
+    /// <summary>What the memory is, to whoever allocated it.</summary>
+    public IVectorMemory Storage { get; }
 
     /// <summary>How the vector lies in it.</summary>
     public VectorLayout Layout => _pool.Layout;
@@ -93,7 +96,7 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        NativeMemory.AlignedFree(_start);
+        Storage.Dispose();
         _start = null;
     }
 
@@ -104,32 +107,66 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>
     }
 }
 
-/// <summary>Buffers of one layout, used again and again. It holds as many as a round needed at most.</summary>
-public sealed class VectorPool(VectorLayout layout) : IDisposable
+/// <summary>The memory of one vector: fixed, and freed by disposing.</summary>
+public interface IVectorMemory : IDisposable
 {
-    private readonly ConcurrentBag<VectorBuffer> _free = [];
-    private volatile bool _disposed;
+    /// <summary>Address of its first byte, a multiple of <see cref="VectorPool.Alignment"/>.</summary>
+    nint Address { get; }
+}
+
+/// <summary>Buffers of one layout, used again and again. It holds as many as a round needed at most.</summary>
+/// <param name="layout">How a vector lies in each of them.</param>
+/// <param name="allocate">Makes the memory of one of them: <see cref="VectorLayout.Bytes"/> long, from whichever thread rents. Plain memory where null.</param>
+public sealed class VectorPool(VectorLayout layout, Func<VectorLayout, IVectorMemory>? allocate = null) : IDisposable
+{
+    /// <summary>Bytes to which the memory of a vector is aligned: a cache line.</summary>
+    public const int Alignment = 64;
+
+    private readonly Stack<VectorBuffer> _free = [];
+    private readonly Lock _lock = new();
+    private bool _disposed;
 
     /// <summary>The layout of its buffers.</summary>
     public VectorLayout Layout => layout;
 
-    /// <summary>A buffer with one user and with contents of no meaning.</summary>
+    /// <summary>A buffer with one user and with contents of no meaning: of the free ones the last used, which a cache may still hold.</summary>
     public VectorBuffer Rent()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        return (_free.TryTake(out var buffer) ? buffer : new(this)).Rent();
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_free.TryPop(out var buffer)) return buffer.Rent();
+        }
+        return new VectorBuffer(this, allocate?.Invoke(layout) ?? new PlainMemory(layout)).Rent();
     }
 
     /// <summary>Frees the buffers; those still held are freed when they are released.</summary>
     public void Dispose()
     {
-        _disposed = true;
-        while (_free.TryTake(out var buffer)) buffer.Free();
+        lock (_lock)
+        {
+            _disposed = true;
+            while (_free.TryPop(out var buffer)) buffer.Free();
+        }
     }
 
     internal void Return(VectorBuffer buffer)
     {
-        _free.Add(buffer);
-        if (_disposed) Dispose();
+        lock (_lock)
+        {
+            if (_disposed) buffer.Free();
+            else _free.Push(buffer);
+        }
+    }
+
+    private sealed unsafe class PlainMemory(VectorLayout layout) : IVectorMemory
+    {
+        public nint Address { get; private set; } = (nint)NativeMemory.AlignedAlloc((nuint)layout.Bytes, Alignment);
+
+        public void Dispose()
+        {
+            NativeMemory.AlignedFree((void*)Address);
+            Address = 0;
+        }
     }
 }

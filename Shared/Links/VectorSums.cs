@@ -31,10 +31,13 @@ public sealed class VectorSums(int leaves) : IContributionSums, IDisposable
     public void Add(int into, int from, int slice) => Add(_vectors[into]!, _vectors[from]!, slice);
 
     /// <summary>Adds a slice of one vector to another's.</summary>
-    public static void Add(VectorBuffer into, VectorBuffer from, int slice)
+    public static void Add(VectorBuffer into, VectorBuffer from, int slice) => Add(into, from, into, slice);
+
+    /// <summary>Writes the sum of a slice of two vectors to a third one, which may be one of them.</summary>
+    public static void Add(VectorBuffer left, VectorBuffer right, VectorBuffer sum, int slice)
     {
-        if (slice == into.Layout.TallySlice) TensorPrimitives.Add(into.Tallies, from.Tallies, into.Tallies);
-        else TensorPrimitives.Add(into.FloatsAt(slice), from.FloatsAt(slice), into.FloatsAt(slice));
+        if (slice == sum.Layout.TallySlice) TensorPrimitives.Add(left.Tallies, right.Tallies, sum.Tallies);
+        else TensorPrimitives.Add(left.FloatsAt(slice), right.FloatsAt(slice), sum.FloatsAt(slice));
     }
 
     /// <summary>Turns a slice of the root's sum into the mean over the samples; tallies stay sums.</summary>

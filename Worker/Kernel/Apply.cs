@@ -15,24 +15,32 @@ public readonly record struct AppliedStep(double LearningRate, double GradientNo
 /// <summary>The fourth move: the same average through the same update rule gives the same bits on every replica.</summary>
 public sealed class Apply(FlatModel model, IVectorOptimizer optimizer, Job job, Rounds rounds) : IDisposable
 {
-    private readonly Tensor _bufferChange = zeros_like(model.Buffers);
+    // The update rule overwrites it, and the average may have to be sent once more.
+    private readonly Tensor _gradient = empty_like(model.Parameters).DetachFromDisposeScope();
+    private readonly Tensor _bufferChange = empty_like(model.Buffers).DetachFromDisposeScope();
 
     /// <summary>Applies the averaged contribution of a training round.</summary>
+    /// <param name="round">The round.</param>
+    /// <param name="average">Of the map's layout; left as it is.</param>
     public AppliedStep Step(Round round, VectorBuffer average)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        var parameters = (int)model.Gradient.numel();
-        HostMemory.Import(average.Floats[..parameters], model.Gradient);
+        var parameters = (int)_gradient.numel();
+        HostMemory.Import(average.Floats[..parameters], _gradient);
         HostMemory.Import(average.Floats[parameters..], _bufferChange);
 
-        var norm = GradientNorm.Clip(model.Gradient, job.ClipNorm);
+        var norm = GradientNorm.Clip(_gradient, job.ClipNorm);
         var rate = LearningRate.At(job.Schedule, job.Optimizer.LearningRate, round.Step, rounds.Steps, rounds.StepsPerEpoch);
-        optimizer.Step(model.Parameters, model.Gradient, rate);
+        optimizer.Step(model.Parameters, _gradient, rate);
         model.ApplyBufferChange(_bufferChange);
         return new(rate, norm);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _bufferChange.Dispose();
+    public void Dispose()
+    {
+        _gradient.Dispose();
+        _bufferChange.Dispose();
+    }
 }

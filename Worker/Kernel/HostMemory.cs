@@ -1,3 +1,4 @@
+using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using static TorchSharp.torch;
 
@@ -12,6 +13,19 @@ internal static class HostMemory
         if (destination.IsEmpty) return;
         using var host = tensor.cpu();
         MemoryMarshal.Cast<byte, float>(host.bytes).CopyTo(destination);
+    }
+
+    /// <summary>Adds the bytes of a float32 tensor to a hash.</summary>
+    public static void Append(XxHash128 hash, Tensor tensor)
+    {
+        if (tensor.numel() == 0) return;
+        if (tensor.device_type == TorchSharp.DeviceType.CPU)
+        {
+            hash.Append(tensor.bytes);
+            return;
+        }
+        using var host = tensor.cpu();
+        hash.Append(host.bytes);
     }
 
     /// <summary>Writes memory into a float32 tensor of the same length.</summary>

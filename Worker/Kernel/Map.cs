@@ -11,53 +11,97 @@ namespace Distributed.Worker.Kernel;
 /// metrics. A pure function of parameters, buffers, seed, step and micro-batch: who computes it, when, and what that worker
 /// computed before make no difference.
 /// </summary>
+/// <remarks>
+/// On the CPU, backward adds straight into a contribution of <see cref="TorchMemory"/>, and its slices are announced as it goes.
+/// Into other memory, and from another device, the contribution is copied when it is whole.
+/// </remarks>
 public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device device) : IDisposable
 {
-    private readonly Tensor _bufferChange = zeros_like(model.Buffers);
     private (int Epoch, int[] Order) _permutation = (-1, []);
+    private int[] _testSamples = [];
+    private FlatContribution? _staging;
+    private BackwardProgress? _progress;
 
     /// <summary>Layout of a contribution: the gradient, then the change of the buffers, then the tallies.</summary>
     public VectorLayout Layout { get; } = new(
         checked((int)(model.Parameters.numel() + model.Buffers.numel())), Tally.FirstMetric + task.Metrics);
 
+    /// <summary>Why some slices wait for the end of backward where they need not by the structure of the model; null where none do.</summary>
+    public string? OverlapNote => _progress?.Note;
+
     /// <summary>Computes the contribution of a micro-batch.</summary>
     /// <param name="round">The round.</param>
     /// <param name="microBatch">Its micro-batch.</param>
     /// <param name="contribution">Of <see cref="Layout"/>; overwritten. An evaluation leaves the float vector as it is.</param>
-    public void Compute(Round round, int microBatch, VectorBuffer contribution)
+    /// <param name="sink">
+    /// Is told of each slice that the round exchanges, once, as soon as it is final: some of them while backward still runs.
+    /// </param>
+    /// <exception cref="InvalidOperationException">The model changed how it uses its parameters after slices of them were announced.</exception>
+    public void Compute(Round round, int microBatch, VectorBuffer contribution, ISliceSink? sink = null)
     {
         contribution.Tallies.Clear();
         var samples = SamplesOf(round, microBatch);
         if (samples.Length == 0)
         {
             if (round.Kind == RoundKind.Train) contribution.Floats.Clear();
-            return;
         }
-        contribution.Tallies[Tally.Samples] = samples.Length;
-
-        using var scope = NewDisposeScope();
-        model.RestoreBuffers();
-        if (round.Kind == RoundKind.Evaluate)
+        else
         {
-            model.Module.eval();
-            using var noGrad = no_grad();
-            contribution.Tallies[Tally.Loss] = Loss(round.Kind, samples, contribution).item<float>();
-            return;
+            contribution.Tallies[Tally.Samples] = samples.Length;
+            using var scope = NewDisposeScope();
+            model.RestoreBuffers();
+            if (round.Kind == RoundKind.Evaluate) Evaluate(samples, contribution);
+            else if (Train(round, microBatch, samples, contribution, sink)) return;
         }
-        model.Module.train();
-        model.ZeroGradient();
-        using var generator = manual_seed((long)Permutation.Mix(seed, round.Step, microBatch));
-        var loss = Loss(round.Kind, samples, contribution);
-        loss.backward();
-        contribution.Tallies[Tally.Loss] = loss.item<float>();
-        var parameters = (int)model.Gradient.numel();
-        HostMemory.Export(model.Gradient, contribution.Floats[..parameters]);
-        using (no_grad()) model.BufferChange(samples.Length, _bufferChange);
-        HostMemory.Export(_bufferChange, contribution.Floats[parameters..]);
+        for (var slice = Layout.FirstSlice(round.Kind); slice < Layout.Slices; slice++) sink?.Ready(slice);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _bufferChange.Dispose();
+    public void Dispose() => _staging?.Dispose();
+
+    private void Evaluate(ReadOnlySpan<int> samples, VectorBuffer contribution)
+    {
+        model.Module.eval();
+        using var noGrad = no_grad();
+        contribution.Tallies[Tally.Loss] = Loss(RoundKind.Evaluate, samples, contribution).item<float>();
+    }
+
+    /// <returns>Whether the slices are announced.</returns>
+    private bool Train(Round round, int microBatch, ReadOnlySpan<int> samples, VectorBuffer contribution, ISliceSink? sink)
+    {
+        var inPlace = model.IsOnCpu ? (contribution.Storage as TorchMemory)?.Contribution : null;
+        var target = inPlace ?? (_staging ??= new(model, empty([Layout.Floats], float32, device)));
+        model.Module.train();
+        using (no_grad()) target.Gradient.fill_(0);
+        model.AddGradientsTo(target);
+        using var generator = manual_seed((long)Permutation.Mix(seed, round.Step, microBatch));
+        var progress = inPlace is null || sink is null ? null : _progress ??= new(model, Layout);
+        progress?.Begin(contribution, sink!);
+        var loss = Loss(RoundKind.Train, samples, contribution);
+        contribution.Tallies[Tally.Loss] = loss.item<float>();
+        if (progress is null) loss.backward();
+        else
+        {
+            progress.Backward(loss);
+            progress.AnnounceBelow(progress.GradientSlices);
+        }
+        using (no_grad()) model.BufferChange(samples.Length, target.BufferChange);
+        if (inPlace is null) CopyOut(target, contribution);
+        progress?.AnnounceBelow(Layout.Slices);
+        return progress is not null;
+    }
+
+    private void CopyOut(FlatContribution from, VectorBuffer contribution)
+    {
+        if (contribution.Storage is not TorchMemory pinned)
+        {
+            HostMemory.Export(from.Floats, contribution.Floats);
+            return;
+        }
+        using var noGrad = no_grad();
+        pinned.Contribution.Floats.copy_(from.Floats, nonBlocking: true);
+        cuda.synchronize(device);
+    }
 
     private Tensor Loss(RoundKind kind, ReadOnlySpan<int> samples, VectorBuffer contribution) =>
         task.LossSum(model.Module, kind, samples, device, contribution.Tallies[Tally.FirstMetric..]);
@@ -65,7 +109,11 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
     private ReadOnlySpan<int> SamplesOf(Round round, int microBatch)
     {
         var (first, count) = round.MicroBatch(microBatch);
-        if (round.Kind == RoundKind.Evaluate) return Enumerable.Range(first, count).ToArray();
+        if (round.Kind == RoundKind.Evaluate)
+        {
+            if (_testSamples.Length < task.TestSamples) _testSamples = [.. Enumerable.Range(0, task.TestSamples)];
+            return _testSamples.AsSpan(first, count);
+        }
         if (_permutation.Epoch != round.Epoch)
             _permutation = (round.Epoch, Permutation.Of(task.TrainSamples, seed, round.Epoch));
         return _permutation.Order.AsSpan(first, count);

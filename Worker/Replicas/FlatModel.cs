@@ -9,7 +9,7 @@ namespace Distributed.Worker.Replicas;
 /// is one contiguous vector, sending it is a slice, and an optimizer step is a few whole-vector operations.
 /// </summary>
 /// <remarks>
-/// Buffers exist twice: <see cref="Buffers"/>, the committed ones, which are part of the replica's state, and the module's
+/// The gradients lie where <see cref="AddGradientsTo"/> says: in the memory that is sent. Buffers exist twice: <see cref="Buffers"/>, the committed ones, which are part of the replica's state, and the module's
 /// own, the working ones, which a forward pass in training mode changes. A micro-batch is therefore
 /// <see cref="RestoreBuffers"/>, forward, backward, <see cref="BufferChange"/>, and depends on nothing that ran before it.
 /// Used by one thread at a time. Never call <c>zero_grad</c>, <c>to</c> or the like on the module: they cut it off from the
@@ -24,6 +24,8 @@ public sealed class FlatModel : IDisposable
     private readonly Tensor _working;
     private readonly Tensor _committedIntegers;
     private readonly (Tensor Buffer, Tensor Working, Tensor Committed)[] _integers;
+    private readonly (Tensor Parameter, int Index)[] _trainable;
+    private FlatContribution? _target;
 
     /// <summary>Moves a module to a device and its tensors into flat vectors. The module belongs to this object from here on.</summary>
     /// <param name="module">Any module; its float tensors must be float32, and at least one parameter trainable.</param>
@@ -44,13 +46,14 @@ public sealed class FlatModel : IDisposable
         if (parameterCount == 0) throw new ArgumentException($"The module {module.GetName()} has no trainable parameter.", nameof(module));
 
         Parameters = zeros(parameterCount, float32, device);
-        Gradient = zeros_like(Parameters);
+        IsOnCpu = Parameters.device_type is DeviceType.CPU;
         Buffers = zeros(bufferCount, float32, device);
         _working = zeros_like(Buffers);
         _committedIntegers = Buffers.narrow(0, bufferCount - integerCount, integerCount);
         _integers = [.. _slots.Zip(Layout).Where(s => s.Second.Kind is TensorKind.IntegerBuffer)
             .Select(s => (s.First.Tensors[0], View(_working, s.Second), View(Buffers, s.Second)))];
         foreach (var (slot, layout) in _slots.Zip(Layout)) Flatten(slot, layout);
+        _trainable = [.. _slots.Where(s => s.Kind is TensorKind.Parameter).SelectMany((s, index) => s.Tensors.Select(t => (t, index)))];
         Buffers.copy_(_working);
         VerifyAliasing();
         foreach (var tensor in Owned()) tensor.DetachFromDisposeScope();
@@ -65,8 +68,8 @@ public sealed class FlatModel : IDisposable
     /// <summary>All trainable parameters, float32 [parameters]. Writing here writes into the module.</summary>
     public Tensor Parameters { get; }
 
-    /// <summary>The gradients of <see cref="Parameters"/>, float32 [parameters]. <c>backward</c> adds to it.</summary>
-    public Tensor Gradient { get; }
+    /// <summary>Whether the vectors lie in memory that this process reads and writes itself.</summary>
+    public bool IsOnCpu { get; }
 
     /// <summary>
     /// The committed buffers, float32 [buffers]: first the floating-point ones, then those of whole numbers, each exact up
@@ -74,8 +77,14 @@ public sealed class FlatModel : IDisposable
     /// </summary>
     public Tensor Buffers { get; }
 
-    /// <summary>Sets the gradient to zero, keeping the views.</summary>
-    public void ZeroGradient() => Gradient.fill_(0);
+    /// <summary>From here on <c>backward</c> adds to this vector, which the caller has set to zero.</summary>
+    /// <param name="target">Made for this model, on its device.</param>
+    public void AddGradientsTo(FlatContribution target)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        foreach (var (parameter, index) in _trainable) parameter.grad = target.Gradients[index];
+        _target = target;
+    }
 
     /// <summary>Sets the module's buffers to the committed ones: before each micro-batch, and before evaluating.</summary>
     public void RestoreBuffers()
@@ -117,7 +126,7 @@ public sealed class FlatModel : IDisposable
     public void VerifyAliasing()
     {
         using var scope = NewDisposeScope();
-        var (parameters, gradients, buffers) = (Address(Parameters), Address(Gradient), Address(_working));
+        var (parameters, gradients, buffers) = (Address(Parameters), _target is null ? 0 : Address(_target.Floats), Address(_working));
         // The module is asked anew: what it held when the slots were collected says nothing about what it uses now.
         foreach (var (name, tensor) in Module.named_parameters().Select(p => (p.name, (Tensor)p.parameter)).Concat(Module.named_buffers()))
         {
@@ -125,7 +134,7 @@ public sealed class FlatModel : IDisposable
             var trainable = tensor is Parameter { requires_grad: true };
             if (Address(tensor) != (trainable ? parameters : buffers) && tensor.numel() > 0)
                 throw Detached(name, "value");
-            if (trainable && tensor.numel() > 0 && (tensor.grad is not { } gradient || Address(gradient) != gradients))
+            if (trainable && gradients != 0 && tensor.numel() > 0 && (tensor.grad is not { } gradient || Address(gradient) != gradients))
                 throw Detached(name, "gradient");
         }
 
@@ -133,6 +142,11 @@ public sealed class FlatModel : IDisposable
             $"The {what} of '{name}' does not lie in the flat vector, so training would pass it by. Modules that replace their " +
             "tensors, or that had zero_grad or to called on them, cannot be trained flat.");
     }
+
+    /// <summary>The place in the layout's parameters of a parameter of the module.</summary>
+    internal int IndexOf(Parameter parameter) => Array.FindIndex(_trainable, t => t.Parameter.Handle == parameter.Handle) is >= 0 and var at
+        ? _trainable[at].Index
+        : throw new ArgumentException("The module has no such parameter.", nameof(parameter));
 
     /// <summary>Frees the vectors and the module.</summary>
     public void Dispose()
@@ -198,16 +212,12 @@ public sealed class FlatModel : IDisposable
         var view = View(slot.Kind is TensorKind.Parameter ? Parameters : _working, layout);
         view.copy_(slot.Tensors[0]);
         if (slot.Kind is TensorKind.IntegerBuffer) return;
-        foreach (var tensor in slot.Tensors)
-        {
-            tensor.set_(view);
-            if (slot.Kind is TensorKind.Parameter) tensor.grad = View(Gradient, layout);
-        }
+        foreach (var tensor in slot.Tensors) tensor.set_(view);
     }
 
-    private static Tensor View(Tensor flat, TensorLayout layout) => flat.narrow(0, layout.Offset, layout.Length).view([.. layout.Shape]);
+    internal static Tensor View(Tensor flat, TensorLayout layout) => flat.narrow(0, layout.Offset, layout.Length).view([.. layout.Shape]);
 
-    private static nint Address(Tensor tensor) => tensor.storage<float>().data_ptr();
+    internal static nint Address(Tensor tensor) => tensor.storage<float>().data_ptr();
 
     private void RequireBufferLength(Tensor tensor, string name)
     {
@@ -216,5 +226,5 @@ public sealed class FlatModel : IDisposable
     }
 
     private IEnumerable<Tensor> Owned() =>
-        [Parameters, Gradient, Buffers, _working, _committedIntegers, .. _integers.SelectMany(i => new[] { i.Working, i.Committed })];
+        [Parameters, Buffers, _working, _committedIntegers, .. _integers.SelectMany(i => new[] { i.Working, i.Committed })];
 }

@@ -3,49 +3,64 @@ using Distributed.Shared.Links;
 
 namespace Distributed.Worker.Replicas;
 
-/// <summary>The contributions and sums that a worker holds of one round.</summary>
-/// <param name="round">The round.</param>
-/// <param name="pool">Where their memory comes from.</param>
-internal sealed class MapSums(Round round, VectorPool pool) : IContributionSums, IDisposable
+/// <summary>The contributions and sums that a worker holds of one round, each in the vector of its first micro-batch.</summary>
+/// <param name="pool">Where their memory comes from, and goes back to as soon as it has been added.</param>
+public sealed class MapSums(VectorPool pool) : IDisposable
 {
-    private readonly VectorSums _vectors = new(round.MicroBatches);
+    private VectorBuffer?[] _vectors = [];
 
-    /// <summary>First of the slices that the round exchanges.</summary>
-    public int FirstSlice { get; } = pool.Layout.FirstSlice(round.Kind);
-
-    /// <summary>Memory for the contribution of a micro-batch.</summary>
-    public VectorBuffer Place(int microBatch)
+    /// <summary>Lets go of everything and begins with a round of so many micro-batches.</summary>
+    public void Restart(int microBatches)
     {
-        var vector = pool.Rent();
-        _vectors.Put(microBatch, vector);
-        return vector;
+        Dispose();
+        if (_vectors.Length < microBatches) _vectors = new VectorBuffer?[microBatches];
+    }
+
+    /// <summary>Memory for the contribution of a micro-batch, whose additions can be made from here on.</summary>
+    /// <param name="microBatch">The micro-batch; nothing is held of it.</param>
+    /// <param name="merges">The additions that follow from it (<see cref="RoundWork.Merges"/>).</param>
+    public VectorBuffer Place(int microBatch, ReadOnlySpan<Merge> merges)
+    {
+        // Decided before the first slice is added: whether a sum is still on its way may change between two slices.
+        foreach (var merge in merges)
+            if (_vectors[merge.Into] is { IsShared: true } sum) _vectors[merge.Into] = CopyOf(sum);
+        if (_vectors[microBatch] is not null) throw new InvalidOperationException($"micro-batch {microBatch} already has a vector");
+        return _vectors[microBatch] = pool.Rent();
+    }
+
+    /// <summary>Makes one slice of an addition. That of the vectors on both sides must be final.</summary>
+    public void AddSlice(in Merge merge, int slice) => VectorSums.Add(_vectors[merge.Into]!, _vectors[merge.From]!, slice);
+
+    /// <summary>All slices of these additions are made: gives back what was added.</summary>
+    public void Complete(ReadOnlySpan<Merge> merges)
+    {
+        foreach (var merge in merges) Release(merge.From);
     }
 
     /// <summary>The sum of a node that is held.</summary>
-    public VectorBuffer At(TreeNode node) => _vectors.At(node.First)!;
+    public VectorBuffer At(TreeNode node) => _vectors[node.First]!;
 
     /// <summary>Lets go of the sum of a node.</summary>
-    public void Drop(TreeNode node) => _vectors.Take(node.First).Release();
+    public void Drop(TreeNode node) => Release(node.First);
 
-    /// <inheritdoc/>
-    public void Add(int into, int from, int slice)
+    /// <summary>Lets go of everything.</summary>
+    public void Dispose()
     {
-        var (left, right) = (Own(_vectors.Take(into)), _vectors.Take(from));
-        for (var s = FirstSlice; s < pool.Layout.Slices; s++) VectorSums.Add(left, right, s);
-        right.Release();
-        _vectors.Put(into, left);
+        for (var first = 0; first < _vectors.Length; first++) Release(first);
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _vectors.Dispose();
+    private void Release(int first)
+    {
+        _vectors[first]?.Release();
+        _vectors[first] = null;
+    }
 
     /// <summary>After a change of plan a sum may still be on its way under the old one: that memory must not change.</summary>
-    private VectorBuffer Own(VectorBuffer vector)
+    private VectorBuffer CopyOf(VectorBuffer sum)
     {
-        if (!vector.IsShared) return vector;
         var copy = pool.Rent();
-        vector.Memory.CopyTo(copy.Memory);
-        vector.Release();
+        sum.GetSpan().CopyTo(copy.GetSpan());
+        sum.Release();
         return copy;
     }
 }

@@ -1,7 +1,9 @@
+using System.Globalization;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
 using Distributed.Shared.State;
 using Distributed.Worker.Data;
 using Distributed.Worker.Kernel;
@@ -21,6 +23,7 @@ public sealed class Replica : IDisposable
     private const string OptimizerPrefix = "optimizer.";
     private const string StepCount = OptimizerPrefix + "step_count";
 
+    private readonly XxHash128 _hash = new();
     private readonly FlatModel _model;
     private readonly IVectorOptimizer _optimizer;
 
@@ -50,16 +53,19 @@ public sealed class Replica : IDisposable
     /// <summary>Applies averages.</summary>
     public Apply Apply { get; }
 
-    /// <summary>XxHash128 of the parameters and buffers, as hexadecimal digits: equal on equal replicas.</summary>
-    public string Digest()
+    /// <summary>A pool for this replica's contributions, and for the averages that it applies.</summary>
+    public VectorPool CreatePool() => new(Map.Layout, layout => new TorchMemory(_model, layout));
+
+    /// <summary><see cref="StateHash"/> as hexadecimal digits.</summary>
+    public string Digest() => StateHash().ToString("x32", CultureInfo.InvariantCulture);
+
+    /// <summary>XxHash128 of the parameters and buffers: equal on equal replicas.</summary>
+    public UInt128 StateHash()
     {
-        var hash = new XxHash128();
-        foreach (var vector in new[] { _model.Parameters, _model.Buffers })
-        {
-            using var host = vector.cpu();
-            if (host.numel() > 0) hash.Append(host.bytes);
-        }
-        return Convert.ToHexStringLower(hash.GetCurrentHash());
+        _hash.Reset();
+        HostMemory.Append(_hash, _model.Parameters);
+        HostMemory.Append(_hash, _model.Buffers);
+        return _hash.GetCurrentHashAsUInt128();
     }
 
     /// <summary>The whole state as a safetensors file: what a newcomer, a checkpoint and the result are made from.

@@ -55,7 +55,7 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
     private VectorPool _pool = null!;
     private WorkerLink _link = null!;
     private RoundWork? _work;
-    private MapSums? _sums;
+    private MapSums _sums = null!;
     private int _generation;
     private bool _isMapping;
     private bool _isEnding;
@@ -140,7 +140,8 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
         set_num_threads(_job.Threads);
         _replica = new(_job, DataSets.Load(_job.Data, _data), _device);
         _protocol = new(_worker, _replica.Rounds);
-        _pool = new(_replica.Map.Layout);
+        _pool = _replica.CreatePool();
+        _sums = new(_pool);
         var task = _replica.Task;
         _observer.Prepared(
             new(task.DataFingerprint, task.TrainSamples, task.TestSamples, _pool.Layout, _replica.Serialize().Length, _replica.Digest()), _pool);
@@ -193,16 +194,16 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
     {
         if (_work?.Round.Number != map.Round.Number)
         {
-            _sums?.Dispose();
-            _sums = new(map.Round, _pool);
-            _work = new(map.Round);
+            _sums.Restart(map.Round.MicroBatches);
+            if (_work is null) _work = new(map.Round);
+            else _work.Restart(map.Round);
             _times = default;
         }
         _generation = map.Generation;
         _lapStart = Stopwatch.GetTimestamp();
         var dropped = new List<TreeNode>();
         foreach (var node in _work.Assign(map.Range, dropped)) Send(node);
-        foreach (var node in dropped) _sums!.Drop(node);
+        foreach (var node in dropped) _sums.Drop(node);
         if (map.Range.Count == 0) _link.SendPresent(_generation, map.Round.Number);
         _isMapping = !_work.IsDone;
         _times = _times with { Send = _times.Send + Lap() };
@@ -210,9 +211,13 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
 
     private void MapNext()
     {
-        var (work, sums) = (_work!, _sums!);
-        _replica.Map.Compute(work.Round, work.Next, sums.Place(work.Next));
-        var complete = work.Computed(sums);
+        var (work, sums) = (_work!, _sums);
+        _replica.Map.Compute(work.Round, work.Next, sums.Place(work.Next, work.Merges));
+        foreach (var merge in work.Merges)
+            for (var slice = FirstSliceOf(work.Round.Number); slice < _pool.Layout.Slices; slice++) sums.AddSlice(merge, slice);
+        sums.Complete(work.Merges);
+        var complete = work.Completes;
+        work.Advance();
         _isMapping = !work.IsDone;
         _times = _times with { Compute = _times.Compute + Lap() };
         if (complete is not { } node) return;
@@ -220,7 +225,7 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
         _times = _times with { Send = _times.Send + Lap() };
     }
 
-    private void Send(TreeNode node) => _link.SendSum(_generation, _work!.Round.Number, node, _sums!.At(node), _sums.FirstSlice);
+    private void Send(TreeNode node) => _link.SendSum(_generation, _work!.Round.Number, node, _sums.At(node), FirstSliceOf(_work.Round.Number));
 
     private void ApplyAverage(Round round)
     {

@@ -3,7 +3,7 @@ namespace Distributed.Worker.Replicas;
 /// <summary>Which flat vector a tensor of a module lies in, and how.</summary>
 public enum TensorKind
 {
-    /// <summary>A trainable parameter, in <see cref="FlatModel.Parameters"/>; its gradient lies at the same place in <see cref="FlatModel.Gradient"/>.</summary>
+    /// <summary>A trainable parameter, in <see cref="FlatModel.Parameters"/>; its gradient lies at the same place in <see cref="FlatContribution.Gradient"/>.</summary>
     Parameter,
 
     /// <summary>A floating-point buffer or a frozen parameter, in <see cref="FlatModel.Buffers"/>.</summary>

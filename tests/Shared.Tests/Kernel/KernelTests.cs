@@ -162,7 +162,7 @@ public sealed class KernelTests
             work.Assign(new(x.first, x.count), []);
             for (var i = 0; i < x.done; i++) work.Computed(sums);
             var dropped = new List<TreeNode>();
-            var sent = work.Assign(new(x.newFirst, x.newEnd - x.newFirst), dropped).ToList();
+            var sent = work.Assign(new(x.newFirst, x.newEnd - x.newFirst), dropped).ToArray().ToList();
             Assert.Empty(dropped);
             var computed = 0;
             for (; !work.IsDone; computed++)

@@ -16,7 +16,7 @@ internal sealed class LocalTraining : IDisposable
     {
         _threads = job.Threads;
         Replica = new(job, TestJobs.Data, CPU);
-        _pool = new(Replica.Map.Layout);
+        _pool = Replica.CreatePool();
     }
 
     public Replica Replica { get; }

@@ -31,7 +31,7 @@ internal sealed class MapBench : IDisposable
         Model = new(JobModels.CreateModel(job, data.Train), CPU);
         Map = new(Model, new Classification(data), job.Seed, CPU);
         Rounds = new(data.Train.Count, data.Test.Count, job.Epochs, job.Batch, job.MicroBatches);
-        _pool = new(Map.Layout);
+        _pool = new(Map.Layout, layout => new TorchMemory(Model, layout));
     }
 
     /// <summary>What the vector holds before a contribution is computed into it.</summary>

@@ -120,7 +120,7 @@ public sealed class MapTests
         var contribution = bench.Compute(0, 1);
 
         Assert.Equal(bench.Map.Layout.Floats, bench.Parameters + bench.Model.Buffers.numel());
-        Assert.Equal(bench.Model.Gradient.data<float>().ToArray(), contribution.Floats[..bench.Parameters]);
+        Assert.Equal(bench.Model.Module.parameters().SelectMany(p => p.grad!.data<float>().ToArray()), contribution.Floats[..bench.Parameters]);
         // The last buffer counts the batches seen: one more.
         Assert.Equal(contribution.Samples, contribution.Floats[^1]);
         Assert.Equal(120, contribution.Samples);

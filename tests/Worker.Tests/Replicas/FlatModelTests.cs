@@ -77,13 +77,17 @@ public sealed class FlatModelTests
         functional.cross_entropy(plain.call(images), labels).backward();
         var expected = cat([.. plain.parameters().Select(p => p.grad!.flatten())]);
 
+        using var target = Target(model);
         functional.cross_entropy(model.Module.call(images), labels).backward();
-        Assert.True(model.Gradient.allclose(expected, rtol: 1e-5, atol: 1e-7));
+        Assert.True(target.Gradient.allclose(expected, rtol: 1e-5, atol: 1e-7));
         model.RestoreBuffers();
         functional.cross_entropy(model.Module.call(images), labels).backward();
-        Assert.True(model.Gradient.allclose(expected * 2, rtol: 1e-5, atol: 1e-7));
-        model.ZeroGradient();
-        Assert.Equal(0, model.Gradient.abs().sum().item<float>());
+        Assert.True(target.Gradient.allclose(expected * 2, rtol: 1e-5, atol: 1e-7));
+        using var other = Target(model);
+        model.RestoreBuffers();
+        functional.cross_entropy(model.Module.call(images), labels).backward();
+        Assert.True(target.Gradient.allclose(expected * 2, rtol: 1e-5, atol: 1e-7));
+        Assert.True(other.Gradient.allclose(expected, rtol: 1e-5, atol: 1e-7));
 
         static Cnn Net() => new(1, 8, 8, 3, [4], 8, batchNorm: true);
     }
@@ -173,6 +177,7 @@ public sealed class FlatModelTests
         var second = Linear(3, 3, hasBias: false);
         second.weight = first.weight;
         using var model = new FlatModel(Sequential(("a", first), ("b", second)), CPU);
+        using var target = Target(model);
 
         Assert.Equal(["a.weight"], model.Layout.Select(l => l.Name));
         var input = randn(1, 3);
@@ -180,7 +185,7 @@ public sealed class FlatModelTests
         // For y = W(Wx), summed: dW = 1 (Wx)ᵀ + (Wᵀ1) xᵀ.
         var weight = model.Parameters.view(3, 3);
         var expected = ones(3, 1).mm(weight.mm(input.T).T) + weight.T.mm(ones(3, 1)).mm(input);
-        Assert.True(model.Gradient.allclose(expected.flatten(), rtol: 1e-5, atol: 1e-6));
+        Assert.True(target.Gradient.allclose(expected.flatten(), rtol: 1e-5, atol: 1e-6));
     }
 
     [Fact]
@@ -205,7 +210,7 @@ public sealed class FlatModelTests
         using var scope = NewDisposeScope();
         var (images, labels) = Images(8);
         using var model = Noisy(seed: 1);
-        var change = empty_like(model.Buffers);
+        using var target = Target(model);
         Step();
         var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
 
@@ -216,12 +221,13 @@ public sealed class FlatModelTests
         void Step()
         {
             using var step = NewDisposeScope();
-            model.ZeroGradient();
+            target.Floats.fill_(0);
+            model.AddGradientsTo(target);
             model.RestoreBuffers();
             functional.cross_entropy(model.Module.call(images), labels).backward();
-            model.BufferChange(8, change);
-            model.Parameters.add_(model.Gradient, alpha: -0.01);
-            model.ApplyBufferChange(change.div_(8));
+            model.BufferChange(8, target.BufferChange);
+            model.Parameters.add_(target.Gradient, alpha: -0.01);
+            model.ApplyBufferChange(target.BufferChange.div_(8));
         }
     }
 
@@ -229,13 +235,13 @@ public sealed class FlatModelTests
     public void Its_methods_leave_no_live_tensor_without_a_scope_either()
     {
         using var model = Noisy(seed: 1);
-        using var change = empty_like(model.Buffers);
+        using var target = Target(model);
         var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
 
-        model.ZeroGradient();
+        model.AddGradientsTo(target);
         model.RestoreBuffers();
-        model.BufferChange(8, change);
-        model.ApplyBufferChange(change);
+        model.BufferChange(8, target.BufferChange);
+        model.ApplyBufferChange(target.BufferChange);
         model.VerifyAliasing();
 
         Assert.Equal(live, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
@@ -255,6 +261,8 @@ public sealed class FlatModelTests
     public void A_module_that_was_cut_off_is_noticed()
     {
         using var model = new FlatModel(new Mlp(4, [3], 2), CPU);
+        model.VerifyAliasing();
+        using var target = Target(model);
         model.VerifyAliasing();
         model.Module.zero_grad();
 
@@ -299,15 +307,23 @@ public sealed class FlatModelTests
         return (randn(samples, 1, 8, 8), randint(0, 3, samples, int64));
     }
 
+    /// <summary>Zeros that the model adds its gradients to.</summary>
+    private static FlatContribution Target(FlatModel model)
+    {
+        var target = new FlatContribution(model, zeros(model.Parameters.numel() + model.Buffers.numel()));
+        model.AddGradientsTo(target);
+        return target;
+    }
+
     private static (Tensor Gradient, Tensor Change) MicroBatch(FlatModel model, Tensor images, Tensor labels, long seed)
     {
-        model.ZeroGradient();
+        using var target = Target(model);
         model.RestoreBuffers();
         manual_seed(seed);
         functional.cross_entropy(model.Module.call(images), labels, reduction: Reduction.Sum).backward();
         var change = empty_like(model.Buffers);
         model.BufferChange(images.shape[0], change);
-        return (model.Gradient.clone(), change);
+        return (target.Gradient.clone(), change);
     }
 
     private static void AssertCovers(Tensor vector, IEnumerable<TensorLayout> layouts)

@@ -1,0 +1,9 @@
+namespace Distributed.Worker.Kernel;
+
+/// <summary>Takes the slices of a contribution while the rest of it is still computed.</summary>
+public interface ISliceSink
+{
+    /// <summary>A slice of the contribution is final. Comes once for each slice, in any order, on the thread that computes; allocates nothing.</summary>
+    /// <param name="slice">0 to <see cref="Shared.Kernel.VectorLayout.TallySlice"/>.</param>
+    void Ready(int slice);
+}

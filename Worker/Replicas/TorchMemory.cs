@@ -1,0 +1,41 @@
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Replicas;
+
+/// <summary>
+/// Memory of a contribution that is a tensor too: on the CPU, backward adds straight into what is sent; for a CUDA device it
+/// is page-locked, so that the device copies into it without a stop in between.
+/// </summary>
+public sealed class TorchMemory : IVectorMemory
+{
+    private readonly Tensor _whole;
+
+    /// <summary>Allocates the memory of one contribution.</summary>
+    /// <param name="model">Whose contributions.</param>
+    /// <param name="layout">How they lie in memory.</param>
+    public TorchMemory(FlatModel model, VectorLayout layout)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(layout);
+        using var scope = NewDisposeScope();
+        var whole = empty([layout.Bytes / sizeof(float)], float32, CPU);
+        _whole = (model.IsOnCpu ? whole : whole.pin_memory()).DetachFromDisposeScope();
+        Contribution = new(model, _whole.narrow(0, 0, layout.Floats));
+        Address = FlatModel.Address(_whole);
+    }
+
+    /// <inheritdoc/>
+    public nint Address { get; }
+
+    /// <summary>The float vector as tensors on the CPU.</summary>
+    public FlatContribution Contribution { get; }
+
+    /// <summary>Frees it.</summary>
+    public void Dispose()
+    {
+        Contribution.Dispose();
+        _whole.Dispose();
+    }
+}
