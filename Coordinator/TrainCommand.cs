@@ -8,6 +8,7 @@ using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
@@ -127,11 +128,12 @@ public static class TrainCommand
         var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
         var notices = new Notices();
         using var star = new StarServer(
-            new(await AddressOfAsync(arguments.Host, stopping), arguments.LinkPort), JobFile.Fingerprint(job), notices.LinkClosed, metrics.Links, logger);
+            new(await AddressOfAsync(arguments.Host, stopping), arguments.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger);
         var result = new TaskCompletionSource<RunResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         var cluster = new ClusterProtocol
         {
-            Job = new(job.Epochs, job.Batch, job.MicroBatches),
+            Job = new(job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed),
+            Topology = job.IsMesh ? Topology.Mesh : Topology.Star,
             StartWith = Math.Max(arguments.Workers, arguments.MinWorkers),
             MinWorkers = arguments.MinWorkers,
         };

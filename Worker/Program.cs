@@ -7,12 +7,13 @@ var device = new Option<string>("--device") { Description = "What to compute wit
 var name = new Option<string?>("--name") { Description = "Name of this worker in plans, logs and metrics. Default: the machine's name and the process id." };
 var host = new Option<string?>("--host") { Description = "Address that the coordinator reaches this worker at. Default: the one that this machine reaches the coordinator from." };
 var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets." };
+var linkPort = new Option<int>("--link-port") { Description = "Port of the links to other workers; 0 for a free one.", DefaultValueFactory = _ => 0 };
 var metricsPort = new Option<int>("--metrics-port") { Description = "Port of /metrics, /healthz and /readyz; 0 for a free one.", DefaultValueFactory = _ => 0 };
 var withParent = new Option<bool>("--with-parent") { Description = "End when standard input ends; ignore Ctrl-C. For workers that a coordinator starts." };
 
 var root = new RootCommand("Computes gradients for a coordinator. Example: worker --coordinator 10.0.0.1:4053 --device cuda:0")
 {
-    coordinator, device, name, host, dataDir, metricsPort, withParent,
+    coordinator, device, name, host, dataDir, linkPort, metricsPort, withParent,
 };
 root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
 {
@@ -21,6 +22,7 @@ root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
     Name = parsed.GetValue(name),
     Host = parsed.GetValue(host),
     DataDirectory = parsed.GetValue(dataDir),
+    LinkPort = parsed.GetValue(linkPort),
     MetricsPort = parsed.GetValue(metricsPort),
     WithParent = parsed.GetValue(withParent),
 }));

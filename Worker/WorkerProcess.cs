@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Akka.Actor;
 using Distributed.Shared.Cluster;
+using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
@@ -30,6 +31,9 @@ public sealed record WorkerArguments
 
     /// <summary>Folder with data sets.</summary>
     public string? DataDirectory { get; init; }
+
+    /// <summary>Port of the links to other workers; 0 for a free one.</summary>
+    public int LinkPort { get; init; }
 
     /// <summary>Port of the metrics; 0 for a free one.</summary>
     public int MetricsPort { get; init; }
@@ -93,9 +97,10 @@ public static class WorkerProcess
         var metrics = new WorkerMetrics(registry, $"{device}");
         var readiness = new Readiness("joining the cluster");
         var end = new TaskCompletionSource<WorkerEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var options = new WorkerOptions(arguments.Name ?? DefaultName(), arguments.Coordinator, device, new() { DataDirectory = arguments.DataDirectory });
+        var options = new WorkerOptions(arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device, new() { DataDirectory = arguments.DataDirectory });
+        var log = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<LinkListener>();
         var worker = host.Services.GetRequiredService<ActorSystem>()
-            .ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, readiness)), ClusterNode.WorkerActor);
+            .ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, readiness, log)), ClusterNode.WorkerActor);
         await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, stopping);
         Console.WriteLine($"Metrics at {status.Address}metrics");
         using var leaving = stopping.Register(() =>

@@ -1,7 +1,5 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
-using System.Text;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
@@ -11,56 +9,54 @@ using Microsoft.Extensions.Logging;
 namespace Distributed.Coordinator.Links;
 
 /// <summary>
-/// The data plane of the topology `star`: accepts the workers' links, lets <see cref="StarReduction"/> judge and sum what
-/// comes, and sends every averaged slice back as soon as it is complete. Knows bytes, not actors.
+/// The coordinator's end of the links: takes in and hands out states, and in the topology `star` reduces every slice and
+/// sends the averages back. Knows bytes, not actors.
 /// </summary>
-public sealed class StarServer : IFrameReceiver, IDisposable
+public sealed class StarServer : ILinkHandler, IDisposable
 {
     /// <summary>Bytes of the token that a link begins with.</summary>
     public const int TokenLength = 16;
 
-    private const int MaxHelloLength = 256;
-    private const int MaxStrangers = 64;
-    private static readonly TimeSpan _helloTimeout = TimeSpan.FromSeconds(10);
-
-    private readonly Lock _lock = new();
-    private readonly Socket _listener;
     private readonly ulong _job;
+    private readonly WireFormat _wire;
     private readonly Action<string, string> _linkClosed;
     private readonly LinkMetrics _metrics;
-    private readonly ILogger _log;
-    private readonly CancellationTokenSource _closing = new();
-    private readonly HashSet<TensorLink> _strangers = [];
-    private readonly Dictionary<string, TensorLink?> _links = new(StringComparer.Ordinal);
-    private readonly Dictionary<TensorLink, string> _workers = [];
+    private readonly TensorLinks _links;
+    private readonly LinkListener _listener;
+    private readonly Dictionary<string, TensorLink?> _workers = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Queue<Donation>> _donations = new(StringComparer.Ordinal);
-    private readonly List<int> _complete = [];
-    private StarReduction? _star;
+    private Rounds? _rounds;
+    private SliceReduction? _rules;
+    private Reducer? _reducer;
     private VectorPool? _pool;
-    private VectorSums _sums = new(1);
+    private WireCopies? _copies;
+    private Plan? _plan;
+    private TensorLink?[] _members = [];
+    private VectorBuffer? _average;
     private VectorBuffer? _lastAverage;
+    private long _completed;
+    private int _newestDonation;
     private long _stateBytes;
+    private bool _isDisposed;
 
     private sealed record Donation(int Generation, StateAssembly Assembly, Action<long, byte[]> Received);
 
     /// <summary>Listens at once.</summary>
     /// <param name="bind">Address and port; port 0 for a free one.</param>
     /// <param name="job">Fingerprint of the job.</param>
-    /// <param name="linkClosed">Is told the worker whose link is closed, whoever closed it, and the reason; on the link's thread.</param>
+    /// <param name="wire">How slices travel.</param>
+    /// <param name="linkClosed">Is told the worker whose link has closed, and why. Called under a lock: must not wait.</param>
     /// <param name="metrics">Counts bytes and refused frames.</param>
     /// <param name="log">For people.</param>
-    public StarServer(IPEndPoint bind, ulong job, Action<string, string> linkClosed, LinkMetrics metrics, ILogger log)
+    public StarServer(IPEndPoint bind, ulong job, WireFormat wire, Action<string, string> linkClosed, LinkMetrics metrics, ILogger log)
     {
-        (_job, _linkClosed, _metrics, _log) = (job, linkClosed, metrics, log);
-        _listener = new(bind.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        _listener.Bind(bind);
-        _listener.Listen();
-        Port = ((IPEndPoint)_listener.LocalEndPoint!).Port;
-        _ = AcceptAsync();
+        (_job, _wire, _linkClosed, _metrics) = (job, wire, linkClosed, metrics);
+        _links = new(this, metrics);
+        _listener = new(bind, job, Token, Admits, Establish, metrics, log, new LinkOptions());
     }
 
     /// <summary>Port it listens on.</summary>
-    public int Port { get; }
+    public int Port => _listener.Port;
 
     /// <summary>What a link has to begin with.</summary>
     public byte[] Token { get; } = RandomNumberGenerator.GetBytes(TokenLength);
@@ -68,41 +64,41 @@ public sealed class StarServer : IFrameReceiver, IDisposable
     /// <summary>Rounds completed.</summary>
     public long Completed
     {
-        get { lock (_lock) return _star?.Completed ?? 0; }
+        get { lock (_links.Gate) return _completed; }
     }
 
     /// <summary>From now on a link of this worker is let in, once.</summary>
     public void Admit(string worker)
     {
-        lock (_lock) _links.TryAdd(worker, null);
+        lock (_links.Gate) _workers.TryAdd(worker, null);
     }
 
     /// <summary>Whether the worker's link is up.</summary>
     public bool IsLinked(string worker)
     {
-        lock (_lock) return _links.GetValueOrDefault(worker) is not null;
+        lock (_links.Gate) return _workers.GetValueOrDefault(worker) is { IsOpen: true };
     }
 
     /// <summary>Closes a worker's link for good.</summary>
-    public void Expel(string worker, string reason)
+    public void Expel(string worker)
     {
-        TensorLink? link;
-        lock (_lock)
+        lock (_links.Gate)
         {
             _donations.Remove(worker);
-            _links.Remove(worker, out link);
-            if (link is not null) _workers.Remove(link);
+            if (_workers.Remove(worker, out var link) && link is not null) _links.Remove(link);
         }
-        link?.Close(reason);
     }
 
     /// <summary>The sizes are known: gets ready to reduce.</summary>
     public void Open(WorkerFacts facts, Rounds rounds)
     {
-        lock (_lock)
+        lock (_links.Gate)
         {
-            _star = new(rounds, facts.Layout);
+            _rounds = rounds;
+            _rules = new(rounds, facts.Layout, isCoordinator: true, _wire.IsHalf);
+            _reducer = new(_rules, facts.Layout, _wire);
             _pool = new(facts.Layout);
+            _copies = new(_wire, _pool);
             _stateBytes = facts.StateBytes;
         }
     }
@@ -111,41 +107,50 @@ public sealed class StarServer : IFrameReceiver, IDisposable
     /// <returns>Rounds completed.</returns>
     public long Fence(int generation)
     {
-        lock (_lock)
+        lock (_links.Gate)
         {
-            _sums.Dispose();
-            _donations.Clear();
-            return _star!.Fence(generation);
+            _plan = null;
+            _rules!.Fence(generation);
+            _links.DropOlderThan(generation);
+            EndRound();
+            return _completed;
         }
     }
 
     /// <summary>Puts a plan in force.</summary>
     public void Begin(Plan plan)
     {
-        lock (_lock)
+        lock (_links.Gate)
         {
-            _star!.Begin(plan);
-            BeginRound();
+            _plan = plan;
+            _rules!.Begin(plan, Plan.Coordinator);
+            _members = [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))];
+            for (var i = 0; i < _members.Length; i++)
+                if (_members[i] is { } member) member.Index = i;
+            if (plan.Topology == Topology.Star) BeginRound();
         }
     }
 
     /// <summary>Sends the average of the last completed round once more.</summary>
     public void RepeatAverage(string worker, int generation)
     {
-        lock (_lock)
+        lock (_links.Gate)
         {
-            if (_lastAverage is null || _links.GetValueOrDefault(worker) is not { } link) return;
-            var round = _star!.Completed - 1;
-            for (var slice = _star.LastFirstSlice; slice < _lastAverage.Layout.Slices; slice++)
+            if (_lastAverage is null || _workers.GetValueOrDefault(worker) is not { } link) return;
+            var round = _completed - 1;
+            for (var slice = _lastAverage.Layout.FirstSlice(_rounds!.At(round).Kind); slice < _lastAverage.Layout.Slices; slice++)
                 SendAverage(link, _lastAverage, generation, round, slice);
+            Progress();
         }
     }
 
     /// <summary>The next state that this worker sends under this generation goes to <paramref name="received"/>: rounds applied, bytes.</summary>
     public void ExpectState(string donor, int generation, Action<long, byte[]> received)
     {
-        lock (_lock)
+        lock (_links.Gate)
         {
+            if (generation > _newestDonation) _donations.Clear();
+            _newestDonation = generation;
             if (!_donations.TryGetValue(donor, out var queue)) _donations[donor] = queue = new();
             queue.Enqueue(new(generation, new(_stateBytes), received));
         }
@@ -154,193 +159,133 @@ public sealed class StarServer : IFrameReceiver, IDisposable
     /// <summary>Sends a worker a state.</summary>
     public void SendState(string worker, int generation, long applied, byte[] state)
     {
-        lock (_lock)
-            if (_links.GetValueOrDefault(worker) is { } link) StateTransfer.Send(link, _job, generation, applied, state);
+        lock (_links.Gate)
+        {
+            if (_workers.GetValueOrDefault(worker) is not { } link) return;
+            StateTransfer.Send(_links, link, _job, generation, applied, state);
+            Progress();
+        }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _closing.Cancel();
         _listener.Dispose();
-        List<TensorLink> links;
-        lock (_lock)
-        {
-            links = [.. _workers.Keys, .. _strangers];
-            _workers.Clear();
-            _links.Clear();
-        }
-        foreach (var link in links) link.Close("the coordinator ends");
-        lock (_lock)
-        {
-            _sums.Dispose();
-            _lastAverage?.Release();
-            _lastAverage = null;
-            _pool?.Dispose();
-        }
+        lock (_links.Gate) _isDisposed = true;
+        _links.Dispose();
+        EndRound();
+        _lastAverage?.Release();
+        _lastAverage = null;
+        _reducer?.Dispose();
+        _pool?.Dispose();
     }
 
     /// <inheritdoc/>
-    FrameTarget IFrameReceiver.Begin(TensorLink link, in FrameHeader header)
+    bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         if (header.Job != _job) throw new LinkException("a frame of another job was received");
-        lock (_lock)
+        switch (header.Kind)
         {
-            if (!_workers.TryGetValue(link, out var worker)) return BeginHello(header);
-            return header.Kind switch
-            {
-                FrameKind.Contribution or FrameKind.Present => BeginContribution(worker, header),
-                FrameKind.State => BeginState(worker, header),
-                _ => throw new LinkException($"{worker} sent a frame of kind {header.Kind}"),
-            };
+            case FrameKind.Contribution or FrameKind.Present:
+                ReceiveContribution(link, header, payload);
+                break;
+            case FrameKind.State:
+                ReceiveState(link.Peer, header, payload);
+                break;
+            default:
+                throw new LinkException($"{link.Peer} sent a frame of kind {header.Kind}");
         }
+        return true;
     }
 
     /// <inheritdoc/>
-    void IFrameReceiver.Complete(TensorLink link, in FrameHeader header, in FrameTarget target)
+    void ILinkHandler.Closed(TensorLink link, string reason)
     {
-        lock (_lock)
-        {
-            if (header.Kind == FrameKind.Hello) Introduce(link, target.Destination.Span);
-            else if (!_workers.TryGetValue(link, out var worker)) target.Owner?.Release();
-            else if (header.Kind == FrameKind.State) CompleteState(worker, header);
-            else CompleteContribution(worker, header, target.Owner);
-        }
+        if (!_isDisposed && _workers.GetValueOrDefault(link.Peer) == link) _linkClosed(link.Peer, reason);
     }
 
-    /// <inheritdoc/>
-    void IFrameReceiver.Closed(TensorLink link, string reason)
+    private bool Admits(string worker)
     {
-        string? worker;
-        lock (_lock)
-        {
-            _strangers.Remove(link);
-            if (_workers.Remove(link, out worker)) _links.Remove(worker);
-        }
-        if (worker is not null)
-        {
-            _linkClosed(worker, reason);
-        }
-        else if (!_closing.IsCancellationRequested)
-        {
-            _log.LogWarning("Connection from {Peer} refused: {Reason}", link.Peer, reason);
-        }
+        lock (_links.Gate) return _workers.TryGetValue(worker, out var link) && link is null;
     }
 
-    private async Task AcceptAsync()
+    private void Establish(string worker, IFramePipe pipe)
     {
-        try
+        lock (_links.Gate)
         {
-            while (true)
+            if (_isDisposed || !_workers.TryGetValue(worker, out var link) || link is not null)
             {
-                var socket = await _listener.AcceptAsync(_closing.Token).ConfigureAwait(false);
-                var link = new TensorLink(socket, this, _metrics);
-                bool isTooMany;
-                lock (_lock) isTooMany = !_strangers.Add(link) || _strangers.Count > MaxStrangers;
-                _ = link.RunAsync();
-                if (isTooMany) link.Close($"more than {MaxStrangers} connections that have not said who they are");
-                else _ = CloseIfStillStrangeAsync(link);
+                pipe.Dispose();
+                return;
             }
-        }
-        catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException)
-        {
-            // The coordinator ends.
-        }
-        catch (SocketException error)
-        {
-            _log.LogError("No more links can be accepted: {Reason}", error.Message);
+            _links.Open(_workers[worker] = _links.Add(worker), pipe);
         }
     }
 
-    private async Task CloseIfStillStrangeAsync(TensorLink link)
+    private void ReceiveContribution(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        await Task.Delay(_helloTimeout, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        bool isStrange;
-        lock (_lock) isStrange = _strangers.Contains(link);
-        if (isStrange) link.Close($"it did not say who it is within {_helloTimeout.TotalSeconds} s");
-    }
-
-    private static FrameTarget BeginHello(in FrameHeader header) =>
-        header is { Kind: FrameKind.Hello, Length: > TokenLength and <= MaxHelloLength }
-            ? FrameTarget.Into(new byte[header.Length])
-            : throw new LinkException("the connection does not begin with a greeting");
-
-    private void Introduce(TensorLink link, ReadOnlySpan<byte> hello)
-    {
-        var worker = Encoding.UTF8.GetString(hello[TokenLength..]);
-        if (!CryptographicOperations.FixedTimeEquals(hello[..TokenLength], Token) || !_links.TryGetValue(worker, out var known) || known is not null)
-            throw new LinkException("the greeting is not one of this job");
-        _strangers.Remove(link);
-        _links[worker] = link;
-        _workers[link] = worker;
-        link.Send(new(FrameKind.Hello, _job, 0, 0, 0, default, 0), default);
-    }
-
-    private FrameTarget BeginContribution(string worker, in FrameHeader header)
-    {
-        if (_star is null) throw new LinkException($"{worker} sent a contribution before it was prepared");
-        switch (_star.Judge(worker, header, out var why))
+        if (_rules is null || _reducer is null) throw new LinkException($"{link.Peer} sent a contribution before it was prepared");
+        switch (_rules.Judge(link.Index, header, out var why))
         {
             case FrameVerdict.Stale:
                 _metrics.FrameRefused(MetricLabels.Stale);
-                return FrameTarget.Discard;
-            case FrameVerdict.Violation:
-                throw new LinkException($"{worker} sent {why}");
-            case FrameVerdict.Accept when header.Kind == FrameKind.Contribution:
-                if (_sums.At(header.Node.First) is null) _sums.Put(header.Node.First, _pool!.Rent());
-                var vector = _sums.At(header.Node.First)!;
-                return FrameTarget.Into(vector.SliceMemory(header.Slice), vector.Hold());
+                return;
+            case FrameVerdict.Accept:
+                break;
             default:
-                return FrameTarget.Into(default);
+                throw new LinkException($"{link.Peer} sent {why}");
         }
-    }
-
-    private void CompleteContribution(string worker, in FrameHeader header, VectorBuffer? vector)
-    {
-        vector?.Release();
-        // The plan may have changed while the payload came in.
-        if (_star!.Judge(worker, header, out _) != FrameVerdict.Accept) return;
-        var round = _star.Current!.Value;
-        _complete.Clear();
-        var isRoundComplete = _star.Arrive(worker, header, _sums, _complete);
-        var root = _sums.At(0);
-        foreach (var slice in _complete)
+        if (header.Kind == FrameKind.Present) _rules.ArrivePresent(link.Index);
+        else _reducer.Arrive(link.Index, header.Node, header.Slice, payload);
+        while (_rules.TryNextComplete(out var slice))
         {
-            VectorSums.Average(root!, slice, round.Samples);
-            foreach (var link in _workers.Keys)
-                if (_star.HasPart(_workers[link])) SendAverage(link, root!, header.Generation, round.Number, slice);
+            foreach (var member in _members)
+                if (member is not null) SendAverage(member, _average!, header.Generation, header.Round, slice);
         }
-        if (!isRoundComplete) return;
+        if (!_rules.IsComplete) return;
         _lastAverage?.Release();
-        _lastAverage = _sums.Take(0);
+        _lastAverage = _average!.Hold();
+        _completed = header.Round + 1;
         BeginRound();
     }
 
     private void BeginRound()
     {
-        _sums.Dispose();
-        if (_star!.Current is { } round) _sums = new(round.MicroBatches);
+        EndRound();
+        _average = _pool!.Rent();
+        _reducer!.Enter(_completed, _average);
+    }
+
+    private void EndRound()
+    {
+        _reducer?.Clear();
+        _copies?.Clear();
+        _average?.Release();
+        _average = null;
     }
 
     private void SendAverage(TensorLink link, VectorBuffer average, int generation, long round, int slice)
     {
-        var payload = average.SliceMemory(slice);
-        link.Send(new(FrameKind.Average, _job, generation, round, slice, default, payload.Length), payload, average);
+        var (payload, owner) = _copies!.Of(average, slice);
+        _links.Send(link, new(FrameKind.Average, _job, generation, round, slice, default, payload.Length), payload, owner, isUrgent: true);
     }
 
-    private FrameTarget BeginState(string worker, in FrameHeader header)
+    private void ReceiveState(string worker, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        if (header.Generation < _star?.Generation) return FrameTarget.Discard;
-        return _donations.TryGetValue(worker, out var queue) && queue.TryPeek(out var donation) && donation.Generation == header.Generation
-            ? FrameTarget.Into(donation.Assembly.Begin(header))
-            : throw new LinkException($"{worker} sent a state that nobody asked for");
-    }
-
-    private void CompleteState(string worker, in FrameHeader header)
-    {
-        if (!_donations.TryGetValue(worker, out var queue) || !queue.TryPeek(out var donation) || donation.Generation != header.Generation) return;
+        if (header.Generation < _newestDonation) return;
+        if (!_donations.TryGetValue(worker, out var queue) || !queue.TryPeek(out var donation) || donation.Generation != header.Generation)
+            throw new LinkException($"{worker} sent a state that nobody asked for");
+        var place = donation.Assembly.Begin(header);
+        if (place.Length != payload.Length) throw new LinkException($"{worker} sent a piece of a state of {payload.Length} bytes, {place.Length} expected");
+        payload.CopyTo(place.Span);
         if (donation.Assembly.Complete() is not { } state) return;
         queue.Dequeue();
         donation.Received(header.Round, state);
+    }
+
+    private void Progress()
+    {
+        _links.Move();
+        _links.Settle();
     }
 }

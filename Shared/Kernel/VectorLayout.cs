@@ -8,8 +8,8 @@ namespace Distributed.Shared.Kernel;
 /// <param name="Tallies">Number of tallies, at least 1.</param>
 public sealed record VectorLayout(int Floats, int Tallies)
 {
-    /// <summary>Floats in a slice but the last: 256 KiB, which a core's cache holds.</summary>
-    public const int SliceFloats = 64 * 1024;
+    /// <summary>Floats in a slice but the last: 128 KiB, several of which a core's cache holds.</summary>
+    public const int SliceFloats = 32 * 1024;
 
     /// <summary>Floats a vector may have: its bytes must be addressable by an int.</summary>
     public const int MaxFloats = 500_000_000;
@@ -40,6 +40,11 @@ public sealed record VectorLayout(int Floats, int Tallies)
         var first = slice * SliceFloats;
         return (first * sizeof(float), Math.Min(SliceFloats, Floats - first) * sizeof(float));
     }
+
+    /// <summary>Bytes of a slice on a link.</summary>
+    /// <param name="slice">Slice of the vector.</param>
+    /// <param name="half">Whether floats travel as bfloat16; tallies stay float64.</param>
+    public int WireBytesOf(int slice, bool half) => BytesOf(slice).Length / (half && slice != TallySlice ? 2 : 1);
 
     /// <summary>Checks the sizes that a worker reports before anything is allocated from them.</summary>
     public bool IsValid => Floats is >= 0 and <= MaxFloats && Tallies is >= 1 and <= MaxTallies;

@@ -7,14 +7,14 @@ public static class StateTransfer
     public static long MaxBytes => Array.MaxLength;
 
     /// <summary>Queues all pieces of a state, which must not change any more.</summary>
-    public static void Send(TensorLink link, ulong job, int generation, long applied, ReadOnlyMemory<byte> state)
+    public static void Send(TensorLinks links, TensorLink link, ulong job, int generation, long applied, ReadOnlyMemory<byte> state)
     {
         var pieces = Pieces(state.Length);
         for (var piece = 0; piece < pieces; piece++)
         {
             var start = piece * FrameHeader.MaxLength;
             var payload = state.Slice(start, Math.Min(FrameHeader.MaxLength, state.Length - start));
-            link.Send(new(FrameKind.State, job, generation, applied, piece, new(pieces, state.Length), payload.Length), payload);
+            links.Send(link, new(FrameKind.State, job, generation, applied, piece, new(pieces, state.Length), payload.Length), payload);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Net;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
@@ -10,6 +11,7 @@ using Distributed.Shared.Protocol;
 using Distributed.Worker.Data;
 using Distributed.Worker.Links;
 using Distributed.Worker.Replicas;
+using Microsoft.Extensions.Logging;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Actors;
@@ -17,9 +19,11 @@ namespace Distributed.Worker.Actors;
 /// <summary>What a worker process is started with.</summary>
 /// <param name="Name">Name it would like to have.</param>
 /// <param name="Coordinator">HOST:PORT of the coordinator.</param>
+/// <param name="Host">Address that others reach it at.</param>
+/// <param name="LinkPort">Port of its links, 0 for a free one.</param>
 /// <param name="Device">Where it computes.</param>
 /// <param name="Data">Where it looks for data.</param>
-public sealed record WorkerOptions(string Name, string Coordinator, Device Device, DataOptions Data);
+public sealed record WorkerOptions(string Name, string Coordinator, string Host, int LinkPort, Device Device, DataOptions Data);
 
 /// <summary>How a worker ended.</summary>
 /// <param name="ExitCode">0 done, 1 failed.</param>
@@ -39,12 +43,14 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private readonly TaskCompletionSource<WorkerEnd> _end;
     private readonly WorkerMetrics _metrics;
     private readonly Readiness _readiness;
+    private readonly ILogger _logger;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _stopping = new();
     private IActorRef _coordinator = ActorRefs.Nobody;
     private Welcome _welcome = null!;
     private Job _job = null!;
     private ReplicaThread? _replica;
+    private LinkListener? _listener;
     private WorkerEnd? _outcome;
     private Rounds? _rounds;
     private Plan? _plan;
@@ -57,7 +63,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         public sealed record MemberOfCluster : Local;
         public sealed record ReplicaPrepared(WorkerFacts Facts, VectorPool Pool) : Local;
         public sealed record ReplicaFailed(string Reason) : Local;
-        public sealed record Linked(WorkerLink Link, WorkerFacts Facts) : Local;
+        public sealed record Linked(Exchange Exchange, LinkListener? Listener, WorkerFacts Facts) : Local;
         public sealed record LinkLost(string Reason) : Local;
     }
 
@@ -66,9 +72,10 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     /// <param name="end">Receives how it ended.</param>
     /// <param name="metrics">Is told what happens.</param>
     /// <param name="readiness">Is told how far it is.</param>
-    public WorkerActor(WorkerOptions options, TaskCompletionSource<WorkerEnd> end, WorkerMetrics metrics, Readiness readiness)
+    /// <param name="links">For people: what becomes of connections.</param>
+    public WorkerActor(WorkerOptions options, TaskCompletionSource<WorkerEnd> end, WorkerMetrics metrics, Readiness readiness, ILogger links)
     {
-        (_options, _end, _metrics, _readiness) = (options, end, metrics, readiness);
+        (_options, _end, _metrics, _readiness, _logger) = (options, end, metrics, readiness, links);
         Joining();
     }
 
@@ -95,6 +102,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     protected override void PostStop()
     {
         _stopping.Cancel();
+        _listener?.Dispose();
         _replica?.Stop();
         EndWhenReplicaHas(_outcome ?? new(1, "the worker was stopped"));
     }
@@ -127,7 +135,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         }
         _log.Info("Taken in as {0}: {1} on {2}, model {3}", welcome.Worker, _job.Task, _job.Data, _job.Model);
         var self = Self;
-        _replica = new(welcome.Worker, _job, _options.Data, _options.Device, new Observer(self), reason => self.Tell(new Local.LinkLost(reason)));
+        _replica = new(welcome.Worker, _job, _options.Data, _options.Device, new Observer(self));
         _readiness.NotReady = "loading data and model";
         Become(Preparing);
     }
@@ -142,11 +150,11 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         });
         Receive<Local.Linked>(linked =>
         {
-            _replica!.Attach(linked.Link);
+            _replica!.Attach(linked.Exchange);
+            _listener = linked.Listener;
             var facts = linked.Facts;
-            _rounds = new(facts.TrainSamples, facts.TestSamples, _job.Epochs, _job.Batch, _job.MicroBatches);
-            _coordinator.Tell(new Prepared(facts.DataFingerprint, facts.TrainSamples, facts.TestSamples,
-                facts.Layout.Floats, facts.Layout.Tallies, facts.StateBytes, facts.InitialDigest));
+            _rounds = RoundsOf(facts);
+            _coordinator.Tell(Prepared.Of(facts));
             _readiness.NotReady = null;
             Become(Training);
         });
@@ -157,20 +165,42 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private async Task<Local> ConnectAsync(Local.ReplicaPrepared prepared)
     {
-        var link = new WorkerLink(JobFile.Fingerprint(_job), prepared.Pool, prepared.Facts.StateBytes, _replica!, _metrics.Links);
-        await link.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, _welcome.Token, _welcome.Worker, _stopping.Token);
-        return new Local.Linked(link, prepared.Facts);
+        var facts = prepared.Facts;
+        var identity = new LinkIdentity(JobFile.Fingerprint(_job), _welcome.Token, _welcome.Worker);
+        var links = new LinkOptions();
+        var exchange = new Exchange(
+            new(identity, RoundsOf(facts), prepared.Pool, facts.StateBytes, new(_job.IsWireHalf), links, _metrics.Links), new LinkObserver(Self, _replica!));
+        LinkListener? listener = null;
+        try
+        {
+            if (_job.IsMesh)
+            {
+                var address = (await Dns.GetHostAddressesAsync(_options.Host, _stopping.Token))[0];
+                listener = new(new(address, _options.LinkPort), identity.Job, identity.Token, _ => true, exchange.Accept, _metrics.Links, _logger, links);
+                facts = facts with { LinkHost = _options.Host, LinkPort = listener.Port };
+            }
+            exchange.Connect(await LinkHandshake.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, identity, links, _stopping.Token));
+            return new Local.Linked(exchange, listener, facts);
+        }
+        catch
+        {
+            listener?.Dispose();
+            exchange.Dispose();
+            throw;
+        }
     }
+
+    private Rounds RoundsOf(WorkerFacts facts) => new(facts.TrainSamples, facts.TestSamples, _job.Epochs, _job.Batch, _job.MicroBatches, _job.IsRelaxed);
 
     private void Training()
     {
-        Receive<Halt>(halt => _replica!.Post(new ReplicaEvent.HaltAsked(halt.Generation)));
+        Receive<Halt>(halt => _replica!.Halt(halt.Generation));
         Receive<BeginPlan>(begin =>
         {
             _log.Info("Generation {0}: from round {1}, {2} worker(s)", begin.Generation, begin.FirstRound, begin.Workers.Length);
             _metrics.GenerationBegan(begin.Generation);
             _plan = begin.ToPlan();
-            _replica!.Post(new ReplicaEvent.PlanBegan(_plan));
+            _replica!.Begin(_plan, begin.ToEndpoints());
         });
         Receive<SendState>(send => _replica!.SendState(send.Generation));
         Receive<RoundsApplied>(progress =>
@@ -196,8 +226,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private long OwnSamples(RoundReport report)
     {
         if (report.MicroBatches == 0) return 0;
-        var round = _rounds!.At(report.Round);
-        var range = _plan!.RangeOf(_welcome.Worker, round.MicroBatches);
+        var round = _plan!.RoundAt(_rounds!, report.Round);
+        var range = _plan.RangeOf(_welcome.Worker, round.MicroBatches);
         return Enumerable.Range(range.First, range.Count).Sum(id => (long)round.MicroBatch(id).Count);
     }
 
@@ -234,5 +264,14 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         public void Synced(int generation, long applied) => actor.Tell(new Synced(generation, applied));
         public void Applied(IReadOnlyList<RoundReport> rounds) => actor.Tell(new RoundsApplied([.. rounds]));
         public void Failed(string reason) => actor.Tell(new Local.ReplicaFailed(reason));
+    }
+
+    /// <summary>What the links say; called under their gate, so nothing but messages.</summary>
+    private sealed class LinkObserver(IActorRef actor, ReplicaThread replica) : IExchangeObserver
+    {
+        public void AverageComplete() => replica.AverageComplete();
+        public void StateArrived(int generation, long applied, byte[] state) => replica.Restore(generation, applied, state);
+        public void CoordinatorLinkClosed(string reason) => actor.Tell(new Local.LinkLost(reason));
+        public void PeerLinkClosed(int generation, string peer, string reason) => actor.Tell(new PeerLost(generation, peer, reason));
     }
 }

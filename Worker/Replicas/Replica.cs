@@ -1,9 +1,9 @@
-using System.Globalization;
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
 using Distributed.Shared.State;
 using Distributed.Worker.Data;
 using Distributed.Worker.Kernel;
@@ -34,7 +34,7 @@ public sealed class Replica : IDisposable
     public Replica(Job job, DataSet data, Device device)
     {
         Task = new Classification(data);
-        Rounds = new(Task.TrainSamples, Task.TestSamples, job.Epochs, job.Batch, job.MicroBatches);
+        Rounds = new(Task.TrainSamples, Task.TestSamples, job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed);
         _model = new(JobModels.CreateModel(job, data.Train), device);
         _optimizer = JobModels.CreateOptimizer(job.Optimizer, _model.Parameters);
         Map = new(_model, Task, job.Seed, device);
@@ -56,16 +56,13 @@ public sealed class Replica : IDisposable
     /// <summary>A pool for this replica's contributions, and for the averages that it applies.</summary>
     public VectorPool CreatePool() => new(Map.Layout, layout => new TorchMemory(_model, layout));
 
-    /// <summary><see cref="StateHash"/> as hexadecimal digits.</summary>
-    public string Digest() => StateHash().ToString("x32", CultureInfo.InvariantCulture);
-
-    /// <summary>XxHash128 of the parameters and buffers: equal on equal replicas.</summary>
-    public UInt128 StateHash()
+    /// <summary>Digest of the parameters and buffers: equal on equal replicas.</summary>
+    public StateDigest Digest()
     {
         _hash.Reset();
         HostMemory.Append(_hash, _model.Parameters);
         HostMemory.Append(_hash, _model.Buffers);
-        return _hash.GetCurrentHashAsUInt128();
+        return StateDigest.Of(_hash.GetCurrentHashAsUInt128());
     }
 
     /// <summary>The whole state as a safetensors file: what a newcomer, a checkpoint and the result are made from.

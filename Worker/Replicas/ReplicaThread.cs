@@ -1,10 +1,11 @@
-using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Diagnostics;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
 using Distributed.Worker.Data;
+using Distributed.Worker.Kernel;
 using Distributed.Worker.Links;
 using static TorchSharp.torch;
 
@@ -33,7 +34,7 @@ public interface IReplicaObserver
 /// Runs a replica on a thread of its own, never on an actor's: carries out what <see cref="ReplicaProtocol"/> decides.
 /// Between two micro-batches it looks for events, so that a halt is answered within one.
 /// </summary>
-public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
+public sealed class ReplicaThread : ISliceSink, IDisposable
 {
     private const int MaxReports = 256;
     private static readonly TimeSpan _reportInterval = TimeSpan.FromMilliseconds(200);
@@ -43,8 +44,8 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
     private readonly DataOptions _data;
     private readonly Device _device;
     private readonly IReplicaObserver _observer;
-    private readonly Action<string> _linkClosed;
-    private readonly BlockingCollection<Action> _inbox = [];
+    private readonly Mailbox _mailbox = new();
+    private readonly Func<bool> _hasMail;
     private readonly List<RoundReport> _reports = [];
     private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Thread _thread;
@@ -53,13 +54,14 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
     private ReplicaProtocol _protocol = null!;
     private Replica _replica = null!;
     private VectorPool _pool = null!;
-    private WorkerLink _link = null!;
+    private Exchange? _exchange;
     private RoundWork? _work;
     private MapSums _sums = null!;
-    private int _generation;
     private bool _isMapping;
     private bool _isEnding;
     private RoundTimes _times;
+    private double _sendSeconds;
+    private long _sentBefore;
     private long _lapStart;
     private long _lastReport;
 
@@ -69,48 +71,63 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
     /// <param name="data">Where the data is looked for.</param>
     /// <param name="device">Where to compute.</param>
     /// <param name="observer">Is told what happens.</param>
-    /// <param name="linkClosed">Is told when the link closes.</param>
-    public ReplicaThread(string worker, Job job, DataOptions data, Device device, IReplicaObserver observer, Action<string> linkClosed)
+    public ReplicaThread(string worker, Job job, DataOptions data, Device device, IReplicaObserver observer)
     {
-        (_worker, _job, _data, _device, _observer, _linkClosed) = (worker, job, data, device, observer, linkClosed);
+        (_worker, _job, _data, _device, _observer) = (worker, job, data, device, observer);
+        _hasMail = () => !_mailbox.IsEmpty;
         _thread = new(Run) { Name = "replica", IsBackground = true };
         _thread.Start();
     }
 
-    /// <summary>Uses this link from now on; before any plan.</summary>
-    public void Attach(WorkerLink link) => _inbox.Add(() => _link = link);
+    /// <summary>Uses these links from now on, and disposes them; before any plan.</summary>
+    public void Attach(Exchange exchange) => _mailbox.Post(() => _exchange = exchange);
 
-    /// <summary>Something happened that the protocol decides on.</summary>
-    public void Post(ReplicaEvent happened) => _inbox.Add(() => Handle(happened));
+    /// <summary>A plan has come.</summary>
+    public void Begin(Plan plan, ImmutableArray<LinkEndpoint> endpoints) => _mailbox.Post(() =>
+    {
+        if (plan.Generation < _protocol.Generation) return;
+        _exchange!.Begin(plan, endpoints);
+        Handle(new ReplicaEvent.PlanBegan(plan));
+    });
 
-    /// <summary>Sends this replica's state over the link.</summary>
-    public void SendState(int generation) => _inbox.Add(() => _link.SendState(generation, _protocol.Applied, _replica.Serialize()));
+    /// <summary>The coordinator calls for a stop under a new generation.</summary>
+    public void Halt(int generation) => _mailbox.Post(() => Handle(new ReplicaEvent.HaltAsked(generation)));
 
-    /// <inheritdoc/>
-    public void AverageArrived(int generation, long round) => Post(new ReplicaEvent.AverageArrived(generation, round));
+    /// <summary>Sends this replica's state to the coordinator.</summary>
+    public void SendState(int generation) => _mailbox.Post(() => _exchange!.SendState(generation, _protocol.Applied, _replica.Serialize()));
 
-    /// <inheritdoc/>
-    public void StateArrived(int generation, long applied, byte[] state) => _inbox.Add(() =>
+    /// <summary>The expected average is complete.</summary>
+    public void AverageComplete() => _mailbox.Signal();
+
+    /// <summary>A peer's state has come.</summary>
+    public void Restore(int generation, long applied, byte[] state) => _mailbox.Post(() =>
     {
         if (generation != _protocol.Generation || _protocol.Plan is not null) return;
         _replica.Restore(state);
         Handle(new ReplicaEvent.StateArrived(generation, applied));
     });
 
-    /// <inheritdoc/>
-    public void LinkClosed(string reason) => _linkClosed(reason);
-
     /// <summary>Complete when the thread has ended and everything is freed.</summary>
     public Task Completion => _completion.Task;
 
     /// <summary>Ends the thread after the micro-batch in progress; does not wait for it.</summary>
-    public void Stop() => _inbox.Add(() => _isEnding = true);
+    public void Stop() => _mailbox.Post(() => _isEnding = true);
 
     /// <summary>Ends the thread and waits for it.</summary>
     public void Dispose()
     {
         Stop();
         if (Thread.CurrentThread != _thread) _thread.Join();
+    }
+
+    /// <summary>A slice of the micro-batch that is computed is final: adds it to its siblings, and lets it go if that makes a sum to send.</summary>
+    void ISliceSink.Ready(int slice)
+    {
+        foreach (ref readonly var merge in _work!.Merges) _sums.AddSlice(merge, slice);
+        if (_work.Completes is not { } node) return;
+        var start = Stopwatch.GetTimestamp();
+        _exchange!.Contribute(node, slice, _sums.At(node));
+        _sendSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
     private void Run()
@@ -128,7 +145,7 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
         finally
         {
             _sums?.Dispose();
-            _link?.Dispose();
+            _exchange?.Dispose();
             _replica?.Dispose();
             _pool?.Dispose();
             _completion.TrySetResult();
@@ -144,15 +161,15 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
         _sums = new(_pool);
         var task = _replica.Task;
         _observer.Prepared(
-            new(task.DataFingerprint, task.TrainSamples, task.TestSamples, _pool.Layout, _replica.Serialize().Length, _replica.Digest()), _pool);
+            new(task.DataFingerprint, task.TrainSamples, task.TestSamples, _pool.Layout, _replica.Serialize().Length, _replica.Digest().ToString(), "", 0), _pool);
     }
 
     private void Turn()
     {
-        var patience = _isMapping ? TimeSpan.Zero : _reports.Count > 0 ? _reportInterval : Timeout.InfiniteTimeSpan;
-        if (_inbox.TryTake(out var happened, patience)) happened();
+        if (_mailbox.TryTake(out var happened)) happened();
         else if (_isMapping) MapNext();
-        else Report();
+        else if (_exchange is { } exchange && exchange.Await(_hasMail)) Handle(new ReplicaEvent.AverageArrived(_protocol.Generation, _protocol.Applied));
+        else if (!_mailbox.Wait(_reports.Count > 0 ? _reportInterval : Timeout.InfiniteTimeSpan)) Report();
     }
 
     private void Handle(ReplicaEvent happened)
@@ -166,7 +183,7 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
         switch (effect)
         {
             case ReplicaEffect.Expect expect:
-                _link.Expect(expect.Generation, expect.Round, FirstSliceOf(expect.Round));
+                _exchange!.Expect(expect.Generation, expect.Round);
                 break;
             case ReplicaEffect.Map map:
                 BeginMap(map);
@@ -188,49 +205,46 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
         }
     }
 
-    private int FirstSliceOf(long round) => round < _replica.Rounds.Count ? _pool.Layout.FirstSlice(_replica.Rounds.At(round).Kind) : 0;
-
     private void BeginMap(ReplicaEffect.Map map)
     {
-        if (_work?.Round.Number != map.Round.Number)
+        if (_work?.Round != map.Round)
         {
             _sums.Restart(map.Round.MicroBatches);
             if (_work is null) _work = new(map.Round);
             else _work.Restart(map.Round);
             _times = default;
         }
-        _generation = map.Generation;
+        _sentBefore = _exchange!.ContributionBytesSent;
         _lapStart = Stopwatch.GetTimestamp();
         var dropped = new List<TreeNode>();
         foreach (var node in _work.Assign(map.Range, dropped)) Send(node);
         foreach (var node in dropped) _sums.Drop(node);
-        if (map.Range.Count == 0) _link.SendPresent(_generation, map.Round.Number);
+        if (map.Range.Count == 0) _exchange.SendPresent();
         _isMapping = !_work.IsDone;
         _times = _times with { Send = _times.Send + Lap() };
     }
 
     private void MapNext()
     {
-        var (work, sums) = (_work!, _sums);
-        _replica.Map.Compute(work.Round, work.Next, sums.Place(work.Next, work.Merges));
-        foreach (var merge in work.Merges)
-            for (var slice = FirstSliceOf(work.Round.Number); slice < _pool.Layout.Slices; slice++) sums.AddSlice(merge, slice);
-        sums.Complete(work.Merges);
-        var complete = work.Completes;
+        var work = _work!;
+        _sendSeconds = 0;
+        _replica.Map.Compute(work.Round, work.Next, _sums.Place(work.Next, work.Merges), this);
+        _sums.Complete(work.Merges);
         work.Advance();
         _isMapping = !work.IsDone;
-        _times = _times with { Compute = _times.Compute + Lap() };
-        if (complete is not { } node) return;
-        Send(node);
-        _times = _times with { Send = _times.Send + Lap() };
+        _times = _times with { Compute = _times.Compute + Lap() - _sendSeconds, Send = _times.Send + _sendSeconds };
     }
 
-    private void Send(TreeNode node) => _link.SendSum(_generation, _work!.Round.Number, node, _sums.At(node), FirstSliceOf(_work.Round.Number));
+    private void Send(TreeNode node)
+    {
+        for (var slice = _pool.Layout.FirstSlice(_work!.Round.Kind); slice < _pool.Layout.Slices; slice++)
+            _exchange!.Contribute(node, slice, _sums.At(node));
+    }
 
     private void ApplyAverage(Round round)
     {
         _times = _times with { Wait = _times.Wait + Lap() };
-        var average = _link.TakeAverage();
+        var average = _exchange!.TakeAverage();
         double[] tallies = [.. average.Tallies];
         var step = round.Kind == RoundKind.Train ? _replica.Apply.Step(round, average) : default;
         average.Release();

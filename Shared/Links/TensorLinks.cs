@@ -1,0 +1,288 @@
+using Distributed.Shared.Metrics;
+
+namespace Distributed.Shared.Links;
+
+/// <summary>Who handles the frames of a process; always called under <see cref="TensorLinks.Gate"/>, must not wait.</summary>
+public interface ILinkHandler
+{
+    /// <summary>A frame has arrived whole. Its payload is there until this returns.</summary>
+    /// <returns>False: it is not due yet; it stays where it is, and everything behind it.</returns>
+    /// <exception cref="LinkException">It is against the rules: the link is closed with this reason.</exception>
+    bool Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload);
+
+    /// <summary>A link is closed, by the other end or because of what it sent; nothing comes any more.</summary>
+    void Closed(TensorLink link, string reason);
+}
+
+/// <summary>
+/// The links of a process. Frames are moved by whoever has nothing better to do: a thread that waits for what they bring
+/// (<see cref="BeginHelp"/>), one that has just queued some (<see cref="Move"/>), else a thread of their own, which sleeps
+/// while nothing can be moved. Everything happens under one gate; in steady state nothing is allocated.
+/// </summary>
+public sealed class TensorLinks : IDisposable
+{
+    /// <summary>Frames that may wait for one peer: more than a round of the largest vector has.</summary>
+    public const int MaxQueuedFrames = 1 << 16;
+
+    /// <summary>Frames moved on one link before it is the next one's turn: what was added is sent on while it is in the cache.</summary>
+    private const int Burst = 4;
+
+    private readonly ILinkHandler _handler;
+    private readonly LinkMetrics? _metrics;
+    private readonly List<TensorLink> _links = [];
+    private readonly List<TensorLink> _closed = [];
+    private readonly Poller _poller = new();
+    private readonly Thread _thread;
+    private bool _isHelped;
+    private bool _isArmed;
+    private volatile bool _isEnding;
+
+    /// <summary>No links yet.</summary>
+    /// <param name="handler">Handles what comes.</param>
+    /// <param name="metrics">Counts bytes and refused frames.</param>
+    public TensorLinks(ILinkHandler handler, LinkMetrics? metrics)
+    {
+        (_handler, _metrics) = (handler, metrics);
+        _thread = new(Run) { Name = "links", IsBackground = true };
+        _thread.Start();
+    }
+
+    /// <summary>Held for every call but <see cref="Dispose"/>, <see cref="BeginHelp"/> and <see cref="EndHelp"/>.</summary>
+    public Lock Gate { get; } = new();
+
+    /// <summary>Bytes of contributions that have left, headers not counted.</summary>
+    public long ContributionBytesSent { get; private set; }
+
+    /// <summary>A link to a peer that is not connected yet: what is sent waits.</summary>
+    public TensorLink Add(string peer)
+    {
+        var link = new TensorLink(peer);
+        _links.Add(link);
+        return link;
+    }
+
+    /// <summary>The connection of a link stands.</summary>
+    public void Open(TensorLink link, IFramePipe pipe)
+    {
+        link.Pipe = pipe;
+        _poller.Wake();
+    }
+
+    /// <summary>Queues a frame. After the link has closed, frames go nowhere.</summary>
+    /// <param name="link">To whom.</param>
+    /// <param name="header">Its header.</param>
+    /// <param name="payload">As long as the header says.</param>
+    /// <param name="owner">The buffer behind it; held until it is sent.</param>
+    /// <param name="isUrgent">Before what is not.</param>
+    public void Send(TensorLink link, in FrameHeader header, ReadOnlyMemory<byte> payload, VectorBuffer? owner = null, bool isUrgent = false)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, header.Length);
+        if (link.IsClosed) return;
+        link.Add(new(header, payload, owner?.Hold()), isUrgent);
+        if (link.IsTooLong) Close(link, $"more than {MaxQueuedFrames} frames wait for {link.Peer}");
+    }
+
+    /// <summary>Throws away what is queued under older generations.</summary>
+    public void DropOlderThan(int generation)
+    {
+        foreach (var link in _links) link.DropOlderThan(generation);
+    }
+
+    /// <summary>Closes a link without telling the handler.</summary>
+    public void Remove(TensorLink link)
+    {
+        if (link.IsClosed) return;
+        link.IsClosed = true;
+        link.DropAll();
+        link.Pipe?.Dispose();
+        link.Pipe = null;
+        _closed.Add(link);
+        // A thread asleep on it would keep the connection open.
+        _poller.Wake();
+    }
+
+    /// <summary>Closes a link and tells the handler why.</summary>
+    public void Close(TensorLink link, string reason)
+    {
+        if (link.IsClosed) return;
+        Remove(link);
+        _handler.Closed(link, reason);
+    }
+
+    /// <summary>Sends and receives a few frames on each link, as far as they can be moved now.</summary>
+    /// <returns>Whether any could.</returns>
+    public bool Move()
+    {
+        if (_isArmed) Disarm();
+        var hasMoved = false;
+        for (var i = 0; i < _links.Count; i++)
+        {
+            var link = _links[i];
+            try
+            {
+                hasMoved |= SendSome(link) | ReceiveSome(link);
+            }
+            catch (LinkException error)
+            {
+                Close(link, error.Message);
+            }
+        }
+        Sweep();
+        return hasMoved;
+    }
+
+    /// <summary>After <see cref="Move"/> on another thread than the links' own: makes sure that theirs notices what comes next.</summary>
+    public void Settle()
+    {
+        if (!Arm() || !IsPolled()) _poller.Wake();
+    }
+
+    /// <summary>From now on the caller moves the frames, by calling <see cref="Move"/> again and again.</summary>
+    public void BeginHelp()
+    {
+        lock (Gate) _isHelped = true;
+    }
+
+    /// <summary>The caller has other things to do.</summary>
+    public void EndHelp()
+    {
+        lock (Gate)
+        {
+            _isHelped = false;
+            Settle();
+        }
+    }
+
+    /// <summary>Closes all links, telling nobody.</summary>
+    public void Dispose()
+    {
+        _isEnding = true;
+        _poller.Wake();
+        if (Thread.CurrentThread != _thread) _thread.Join();
+        lock (Gate)
+        {
+            foreach (var link in _links) Remove(link);
+            Sweep();
+        }
+        _poller.Dispose();
+    }
+
+    private void Run()
+    {
+        while (!_isEnding)
+        {
+            lock (Gate)
+            {
+                if (!_isHelped && (Move() || !Arm())) continue;
+                _poller.Clear();
+                foreach (var link in _links)
+                    if (link.Pipe is { } pipe) link.PollIndex = _poller.Add(pipe.Descriptor, link.Polled = link.PollEvents(_isHelped));
+            }
+            _poller.Wait(null);
+            lock (Gate) NotePolled();
+        }
+    }
+
+    private void NotePolled()
+    {
+        for (var i = 0; i < _links.Count; i++)
+        {
+            var link = _links[i];
+            if (link.Polled < 0) continue;
+            link.Polled = -1;
+            try
+            {
+                link.Pipe?.Polled(_poller.Reported(link.PollIndex));
+            }
+            catch (LinkException error)
+            {
+                Close(link, error.Message);
+            }
+        }
+        Sweep();
+    }
+
+    private bool SendSome(TensorLink link)
+    {
+        var sent = 0;
+        while (sent < Burst && link.Pipe is { } pipe && link.HasOutgoing)
+        {
+            var queue = link.Next();
+            ref readonly var frame = ref queue.First;
+            if (!pipe.TrySend(frame.Header, frame.Payload.Span)) break;
+            _metrics?.Sent(FrameHeader.Size + frame.Header.Length);
+            if (frame.Header.Kind == FrameKind.Contribution) ContributionBytesSent += frame.Header.Length;
+            queue.RemoveFirst();
+            sent++;
+        }
+        return sent > 0;
+    }
+
+    private bool ReceiveSome(TensorLink link)
+    {
+        link.IsHeld = false;
+        var received = 0;
+        while (received < Burst && link.Pipe is { } pipe && pipe.TryReceive(out var header, out var payload))
+        {
+            if (!Receive(link, header, payload)) break;
+            link.Pipe?.Release();
+            _metrics?.Received(FrameHeader.Size + header.Length);
+            received++;
+        }
+        return received > 0;
+    }
+
+    private bool Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        try
+        {
+            link.IsHeld = !_handler.Receive(link, header, payload);
+            return !link.IsHeld;
+        }
+        catch (LinkException)
+        {
+            _metrics?.FrameRefused(MetricLabels.Violation);
+            throw;
+        }
+        // One frame that cannot be handled must not take the other links with it.
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            throw new LinkException($"a frame from {link.Peer} could not be handled: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Asks every other end for a wake-up.</summary>
+    /// <returns>False: there is something to move already.</returns>
+    private bool Arm()
+    {
+        _isArmed = true;
+        var canSleep = true;
+        foreach (var link in _links)
+        {
+            if (link.Pipe is not { } pipe) continue;
+            canSleep &= pipe.Arm(link.HasOutgoing) || (link.IsHeld && !link.HasOutgoing);
+        }
+        return canSleep;
+    }
+
+    private void Disarm()
+    {
+        _isArmed = false;
+        foreach (var link in _links) link.Pipe?.Disarm();
+    }
+
+    /// <summary>Whether the thread of the links sleeps on what is to be waited for now.</summary>
+    private bool IsPolled()
+    {
+        foreach (var link in _links)
+            if (link.IsOpen && link.Polled != link.PollEvents(isHelped: false)) return false;
+        return true;
+    }
+
+    private void Sweep()
+    {
+        if (_closed.Count == 0) return;
+        foreach (var link in _closed) _links.Remove(link);
+        _closed.Clear();
+    }
+}
