@@ -140,7 +140,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
             var round = _completed - 1;
             for (var slice = _lastAverage.Layout.FirstSlice(_rounds!.At(round).Kind); slice < _lastAverage.Layout.Slices; slice++)
                 SendAverage(link, _lastAverage, generation, round, slice);
-            Progress();
+            _links.Push();
         }
     }
 
@@ -163,7 +163,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
         {
             if (_workers.GetValueOrDefault(worker) is not { } link) return;
             StateTransfer.Send(_links, link, _job, generation, applied, state);
-            Progress();
+            _links.Push();
         }
     }
 
@@ -281,11 +281,5 @@ public sealed class StarServer : ILinkHandler, IDisposable
         if (donation.Assembly.Complete() is not { } state) return;
         queue.Dequeue();
         donation.Received(header.Round, state);
-    }
-
-    private void Progress()
-    {
-        _links.Move();
-        _links.Settle();
     }
 }

@@ -16,7 +16,7 @@ public interface ILinkHandler
 
 /// <summary>
 /// The links of a process. Frames are moved by whoever has nothing better to do: a thread that waits for what they bring
-/// (<see cref="BeginHelp"/>), one that has just queued some (<see cref="Move"/>), else a thread of their own, which sleeps
+/// (<see cref="BeginHelp"/>), one that has just queued some (<see cref="Push"/>), else a thread of their own, which sleeps
 /// while nothing can be moved. Everything happens under one gate; in steady state nothing is allocated.
 /// </summary>
 public sealed class TensorLinks : IDisposable
@@ -131,10 +131,27 @@ public sealed class TensorLinks : IDisposable
         return hasMoved;
     }
 
-    /// <summary>After <see cref="Move"/> on another thread than the links' own: makes sure that theirs notices what comes next.</summary>
-    public void Settle()
+    /// <summary>Sends what is queued as far as there is room now; the rest leaves when there is.</summary>
+    public void Push()
     {
-        if (!Arm() || !IsPolled()) _poller.Wake();
+        var isLeft = false;
+        foreach (var link in _links)
+        {
+            try
+            {
+                while (SendSome(link))
+                {
+                    // As long as there is room.
+                }
+                isLeft |= link is { IsOpen: true, HasOutgoing: true };
+            }
+            catch (LinkException error)
+            {
+                Close(link, error.Message);
+            }
+        }
+        Sweep();
+        if (isLeft && !_isHelped) Settle();
     }
 
     /// <summary>From now on the caller moves the frames, by calling <see cref="Move"/> again and again.</summary>
@@ -277,6 +294,12 @@ public sealed class TensorLinks : IDisposable
         foreach (var link in _links)
             if (link.IsOpen && link.Polled != link.PollEvents(isHelped: false)) return false;
         return true;
+    }
+
+    /// <summary>Makes sure that the thread of the links notices what comes next.</summary>
+    private void Settle()
+    {
+        if (!Arm() || !IsPolled()) _poller.Wake();
     }
 
     private void Sweep()

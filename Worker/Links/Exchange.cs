@@ -141,22 +141,23 @@ public sealed class Exchange : ILinkHandler, IDisposable
         }
     }
 
-    /// <summary>Takes in a slice of a node's sum: its own to reduce, or to be sent to its owner.</summary>
-    public void Contribute(TreeNode node, int slice, VectorBuffer sum)
+    /// <summary>Takes in slices of a node's sum: its own to reduce, the others to be sent to their owners.</summary>
+    /// <param name="node">What is summed.</param>
+    /// <param name="first">First of the slices.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="sum">Where they lie; these slices do not change before the round is over.</param>
+    public void Contribute(TreeNode node, int first, int count, VectorBuffer sum)
     {
         lock (_links.Gate)
         {
             if (_plan is null) return;
-            var owner = _plan.OwnerOf(slice);
-            if (owner == _self)
+            for (var slice = first; slice < first + count; slice++)
             {
-                _reducer.ArriveOwn(_self, node, slice, sum);
-                HandOut();
+                var owner = _plan.OwnerOf(slice);
+                if (owner == _self) _reducer.ArriveOwn(_self, node, slice, sum);
+                else if (LinkTo(owner) is { } link) SendSlice(link, FrameKind.Contribution, node, slice, sum, isUrgent: false);
             }
-            else if (LinkTo(owner) is { } link)
-            {
-                SendSlice(link, FrameKind.Contribution, node, slice, sum, isUrgent: false);
-            }
+            HandOut();
             Progress();
         }
     }
@@ -226,8 +227,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
         {
             if (_coordinator is null) return;
             StateTransfer.Send(_links, _coordinator, Job, generation, applied, state);
-            _links.Move();
-            _links.Settle();
+            _links.Push();
         }
     }
 
@@ -429,7 +429,6 @@ public sealed class Exchange : ILinkHandler, IDisposable
     private void Progress()
     {
         if (_plan is not { Topology: Topology.Star } && _peers.Length < 2) return;
-        _links.Move();
-        _links.Settle();
+        _links.Push();
     }
 }

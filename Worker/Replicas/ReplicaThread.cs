@@ -126,7 +126,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         foreach (ref readonly var merge in _work!.Merges) _sums.AddSlice(merge, slice);
         if (_work.Completes is not { } node) return;
         var start = Stopwatch.GetTimestamp();
-        _exchange!.Contribute(node, slice, _sums.At(node));
+        _exchange!.Contribute(node, slice, 1, _sums.At(node));
         _sendSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
@@ -237,8 +237,8 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
 
     private void Send(TreeNode node)
     {
-        for (var slice = _pool.Layout.FirstSlice(_work!.Round.Kind); slice < _pool.Layout.Slices; slice++)
-            _exchange!.Contribute(node, slice, _sums.At(node));
+        var first = _pool.Layout.FirstSlice(_work!.Round.Kind);
+        _exchange!.Contribute(node, first, _pool.Layout.Slices - first, _sums.At(node));
     }
 
     private void ApplyAverage(Round round)

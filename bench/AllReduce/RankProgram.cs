@@ -64,7 +64,7 @@ public sealed record RankProgram(int Rank, int World, int Floats, int Rounds, st
     private void Reduce(Exchange exchange, int round, VectorBuffer sum, SemaphoreSlim waiting)
     {
         exchange.Expect(1, round);
-        for (var slice = 0; slice < sum.Layout.Slices; slice++) exchange.Contribute(new(Rank, 1), slice, sum);
+        exchange.Contribute(new(Rank, 1), 0, sum.Layout.Slices, sum);
         while (!exchange.Await(_never))
             if (!waiting.Wait(_patience)) throw new TimeoutException($"round {round} does not end");
         var average = exchange.TakeAverage();
