@@ -78,16 +78,16 @@ public sealed class RoundWork
     /// <exception cref="InvalidOperationException">All are computed.</exception>
     public void Advance()
     {
-        var computed = Next;
+        if (IsDone) throw new InvalidOperationException("nothing is left to compute");
         foreach (var merge in Merges) _held[merge.From] = 0;
         _held[_sum.First] = _sum.Count;
-        GoTo(computed + 1);
+        GoTo(_sum.End);
     }
 
     private void GoTo(int microBatch)
     {
         _next = microBatch;
-        // Sums of the range lie between its micro-batches, never across them.
+        // A sum that is held covers nothing before its first micro-batch, and ends where the next missing one, or the next sum, begins.
         while (!IsDone && _held[_next] > 0) _next += _held[_next];
         _mergeCount = 0;
         if (!IsDone) FollowTree();

@@ -1,0 +1,111 @@
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using Distributed.Worker.Kernel;
+using Distributed.Worker.Replicas;
+using Distributed.Worker.Tasks;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tests.Kernel;
+
+/// <summary>A slice as it was announced.</summary>
+/// <param name="Slice">Its number.</param>
+/// <param name="Bytes">What it held then.</param>
+/// <param name="IsEarly">Whether the input layer had no gradient yet: backward ends there.</param>
+internal sealed record Announced(int Slice, byte[] Bytes, bool IsEarly);
+
+/// <summary>The map of a <see cref="BlockModel"/>, and what it announces.</summary>
+internal sealed class BlockBench : ITrainingTask, ISliceSink, IDisposable
+{
+    private const int Inputs = 5;
+
+    private readonly Tensor _samples;
+    private readonly Tensor _targets;
+    private readonly FlatModel _model;
+    private readonly VectorPool _pool;
+    private VectorBuffer _contribution = null!;
+
+    public BlockBench(int width, long seed, params BlockKind[] kinds)
+    {
+        manual_seed(seed);
+        Module = new(Inputs, width, kinds);
+        _samples = randn(64, Inputs).add_(0.1);
+        _targets = randn(64, width);
+        _model = new(Module, CPU);
+        Map = new(_model, this, seed, CPU);
+        _pool = new(Map.Layout, layout => new TorchMemory(_model, layout));
+    }
+
+    public BlockModel Module { get; }
+
+    public Map Map { get; }
+
+    public List<Announced> Announced { get; } = [];
+
+    /// <summary>Is thrown instead of an announcement.</summary>
+    public Exception? Refusal { get; set; }
+
+    public IReadOnlyList<TensorLayout> Parameters => [.. _model.Layout.Where(l => l.Kind is TensorKind.Parameter)];
+
+    int ITrainingTask.TrainSamples => 64;
+
+    int ITrainingTask.TestSamples => 8;
+
+    string ITrainingTask.DataFingerprint => "";
+
+    int ITrainingTask.Metrics => 1;
+
+    /// <summary>Computes a micro-batch of 16 samples, one of four.</summary>
+    /// <returns>All of the contribution.</returns>
+    public byte[] Compute(int step, bool isAnnounced = true, RoundKind kind = RoundKind.Train, int samples = 64)
+    {
+        set_num_threads(1);
+        var round = new Round(step, kind, 0, step, 0, kind is RoundKind.Train ? samples : 8, kind is RoundKind.Train ? 4 : 1);
+        _contribution = _pool.Rent();
+        _contribution.GetSpan().Fill(0x5a);
+        Announced.Clear();
+        try
+        {
+            Map.Compute(round, kind is RoundKind.Train ? step % 4 : 0, _contribution, isAnnounced ? this : null);
+            return _contribution.GetSpan().ToArray();
+        }
+        finally
+        {
+            _contribution.Release();
+        }
+    }
+
+    /// <summary>Computes without keeping anything.</summary>
+    public void Run(int step, ISliceSink? sink)
+    {
+        var contribution = _pool.Rent();
+        Map.Compute(new(step, RoundKind.Train, 0, step, 0, 64, 4), step % 4, contribution, sink);
+        contribution.Release();
+    }
+
+    public Tensor LossSum(nn.Module<Tensor, Tensor> model, RoundKind split, ReadOnlySpan<int> samples, Device device, Span<double> metrics)
+    {
+        metrics[0] = samples.Length;
+        using var chosen = tensor(samples.ToArray(), int64);
+        using var input = _samples.index_select(0, chosen);
+        using var target = _targets.index_select(0, chosen);
+        using var output = model.call(input);
+        return nn.functional.mse_loss(output, target, nn.Reduction.Sum);
+    }
+
+    public void Ready(int slice)
+    {
+        if (Refusal is not null) throw Refusal;
+        var input = Parameters.Single(p => p.Name == $"{BlockModel.Input}.bias");
+        var isEarly = !_contribution.Floats.Slice((int)input.Offset, (int)input.Length).ContainsAnyExcept(0f);
+        Announced.Add(new(slice, _contribution.SliceMemory(slice).ToArray(), isEarly));
+    }
+
+    public void Dispose()
+    {
+        Map.Dispose();
+        _model.Dispose();
+        _pool.Dispose();
+        _samples.Dispose();
+        _targets.Dispose();
+    }
+}
