@@ -42,13 +42,13 @@ public static class ExternalLibtorch
 
     private static void Load(LibtorchFolder folder, string version, Action<string> log)
     {
-        foreach (var library in folder.Libraries) Open(folder, library, "a libtorch", version);
+        foreach (var library in folder.Libraries) Open(folder, library, null, version);
         var found = AbiVersion() is { } abi ? $"libtorch {abi >> 56}.{(abi >> 48) & 0xff}.{(abi >> 40) & 0xff}" : "a libtorch older than 2.9";
         Open(folder, FindBinding(), found, version);
         log($"Computes with {found} in {folder.Path}{(found == $"libtorch {version}" ? "" : $"; TorchSharp was made for libtorch {version}")}");
     }
 
-    private static void Open(LibtorchFolder folder, string library, string found, string version)
+    private static void Open(LibtorchFolder folder, string library, string? found, string version)
     {
         if (DynamicLoader.Load(library) is { } error) throw folder.Explain(library, error, found, version);
     }

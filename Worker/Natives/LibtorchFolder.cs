@@ -39,17 +39,18 @@ public sealed partial class LibtorchFolder
     /// <summary>Says in one line why a library could not be loaded.</summary>
     /// <param name="library">Full path of the library.</param>
     /// <param name="error">The loader's words.</param>
-    /// <param name="found">The version of the libtorch in this folder, in words.</param>
+    /// <param name="found">The libtorch in this folder, in words; null while that is unknown.</param>
     /// <param name="version">The version that fits.</param>
-    public LibtorchException Explain(string library, string error, string found, string version)
+    public LibtorchException Explain(string library, string error, string? found, string version)
     {
         var name = System.IO.Path.GetFileName(library);
+        var where = $"{ExternalLibtorch.Variable} is '{Path}'{(found is null ? "" : $", {found}")}";
         return UndefinedSymbol().Match(error) is { Success: true } symbol
-            ? Refused(Path, $"{found}: it lacks the symbol {symbol.Groups[1].Value} that {name} needs, so it is of another version or C++ ABI", version)
+            ? new($"{where}: it lacks the symbol {symbol.Groups[1].Value} that {name} needs, so it is of another version or C++ ABI; allowed: {Allowed(version)}")
             : MissingLibrary().Match(error) is { Success: true } missing
-            ? new($"{ExternalLibtorch.Variable} is '{Path}', {found}: {name} needs {missing.Groups[1].Value}, which was not found. "
-                + "Install it (PyTorch's CUDA libraries are Python packages named nvidia-...), or add its folder to LD_LIBRARY_PATH.")
-            : new($"{ExternalLibtorch.Variable} is '{Path}', {found}: {name} cannot be loaded: {error}");
+            ? new($"{where}: {name} needs {missing.Groups[1].Value}, which was not found; "
+                + "install it (PyTorch's CUDA libraries are Python packages named nvidia-...), or add its folder to LD_LIBRARY_PATH")
+            : new($"{where}: {name} cannot be loaded: {error}");
     }
 
     private static IEnumerable<string> Missing(string folder) => _needed.Where(name => !File.Exists(System.IO.Path.Combine(folder, name)));
