@@ -7,6 +7,7 @@ using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 using Distributed.Worker.Actors;
+using Distributed.Worker.Natives;
 using Distributed.Worker.Replicas;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -57,9 +58,12 @@ public static class WorkerProcess
         TorchSharp.torch.Device device;
         try
         {
+            // Before anything of TorchSharp is used.
+            ExternalLibtorch.Load(Console.WriteLine);
             device = Devices.Resolve(arguments.Device);
+            if (device.type == TorchSharp.DeviceType.CUDA) DeterministicKernels.Request();
         }
-        catch (DeviceException error)
+        catch (Exception error) when (error is DeviceException or LibtorchException)
         {
             return CommandLine.Fail(2, error.Message);
         }

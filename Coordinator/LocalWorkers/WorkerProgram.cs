@@ -12,8 +12,8 @@ public static class WorkerProgram
     private const string FileName = "Distributed.Worker.dll";
 
     /// <summary>
-    /// The worker's dll: what <see cref="Variable"/> names; else the one published in <c>../worker</c> beside the coordinator;
-    /// else the one built with it.
+    /// The worker's dll: what <see cref="Variable"/> names; else the one published into the coordinator's own folder, or into
+    /// <c>../worker</c> beside it; else the one built with it.
     /// </summary>
     /// <exception cref="FileNotFoundException">There is none; the message says where it was looked for and what to do.</exception>
     public static string Find() => Find(
@@ -32,8 +32,10 @@ public static class WorkerProgram
                 ? Path.GetFullPath(chosen)
                 : throw new FileNotFoundException($"{Variable} names '{chosen}', which does not exist. Set it to the path of {FileName}.");
 
+        var together = Path.GetFullPath(Path.Combine(coordinatorFolder, FileName));
         var published = Path.GetFullPath(Path.Combine(coordinatorFolder, "..", "worker", FileName));
-        return File.Exists(published) ? published
+        return File.Exists(together) ? together
+            : File.Exists(published) ? published
             : File.Exists(built) ? built
             : throw new FileNotFoundException(
                 $"No worker program was found, neither as '{published}'{(built is null ? "" : $" nor as '{built}'")}. "
@@ -46,12 +48,21 @@ public static class WorkerProgram
     /// <param name="device">What to compute on.</param>
     /// <param name="dataDir">Where data sets are; null for the worker's own default.</param>
     /// <exception cref="FileNotFoundException">As for <see cref="Find()"/>.</exception>
-    public static WorkerCommand Command(string name, string coordinatorAddress, string device, string? dataDir) => new(
-        DotnetHost(),
-        [
-            Find(), "--coordinator", coordinatorAddress, "--device", device, "--name", name, "--with-parent",
+    public static WorkerCommand Command(string name, string coordinatorAddress, string device, string? dataDir)
+    {
+        var (program, first) = StartOf(Find());
+        return new(program, [
+            .. first, "--coordinator", coordinatorAddress, "--device", device, "--name", name, "--with-parent",
             .. dataDir is null ? (string[])[] : ["--data-dir", dataDir],
         ]);
+    }
+
+    /// <summary>How a worker is started: by its own executable where the runtime was published with it, else by the runtime's host.</summary>
+    /// <param name="worker">The worker's dll.</param>
+    public static (string Program, string[] FirstArguments) StartOf(string worker) =>
+        File.Exists(Path.Combine(Path.GetDirectoryName(worker)!, "System.Private.CoreLib.dll"))
+            ? (OperatingSystem.IsWindows() ? Path.ChangeExtension(worker, "exe") : Path.ChangeExtension(worker, null), [])
+            : (DotnetHost(), [worker]);
 
     /// <summary>The host of the runtime that this process runs on, which need not be the one on the path.</summary>
     private static string DotnetHost()

@@ -17,6 +17,8 @@ public sealed class WorkerProgramTests : IDisposable
         Assert.Equal(built, WorkerProgram.Find(null, _folder["coordinator"], built));
         var published = Made("worker/Distributed.Worker.dll");
         Assert.Equal(published, WorkerProgram.Find("", _folder["coordinator"], built));
+        var together = Made("coordinator/Distributed.Worker.dll");
+        Assert.Equal(together, WorkerProgram.Find(null, _folder["coordinator"], built));
         Assert.Equal(chosen, WorkerProgram.Find(chosen, _folder["coordinator"], built));
     }
 
@@ -44,6 +46,17 @@ public sealed class WorkerProgramTests : IDisposable
             ["--coordinator", "localhost:5000", "--device", "cpu", "--name", "worker-1", "--with-parent", "--data-dir", "/data sets"],
             command.Arguments[1..]);
         Assert.Equal(command.Arguments[..^2], WorkerProgram.Command("worker-1", "localhost:5000", "cpu", null).Arguments);
+    }
+
+    [Fact]
+    public void A_worker_published_with_the_runtime_is_its_own_program()
+    {
+        var worker = Made("worker/Distributed.Worker.dll");
+        Assert.Equal([worker], WorkerProgram.StartOf(worker).FirstArguments);
+        Made("worker/System.Private.CoreLib.dll");
+        var (program, first) = WorkerProgram.StartOf(worker);
+        Assert.Empty(first);
+        Assert.Equal(_folder["worker/Distributed.Worker"], OperatingSystem.IsWindows() ? Path.ChangeExtension(program, null) : program);
     }
 
     private string Made(string name)

@@ -39,8 +39,8 @@ internal sealed class ProgramRun : IDisposable
         get { lock (_lock) return [.. _errors]; }
     }
 
-    /// <summary>Starts a program of this build.</summary>
-    public static ProgramRun Start(string program, IEnumerable<string> arguments)
+    /// <summary>Starts a program of this build, or a command of dotnet's.</summary>
+    public static ProgramRun Start(string program, IEnumerable<string> arguments, params ReadOnlySpan<(string Name, string Value)> environment)
     {
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [program, .. arguments])
         {
@@ -49,7 +49,8 @@ internal sealed class ProgramRun : IDisposable
             RedirectStandardError = true,
         };
         // What a developer has set for runs of their own is not what is tested.
-        foreach (var variable in new[] { "DISTRIBUTED_WORKER", "DISTRIBUTED_DATA" }) start.Environment.Remove(variable);
+        foreach (var variable in new[] { "DISTRIBUTED_WORKER", "DISTRIBUTED_DATA", "DISTRIBUTED_LIBTORCH" }) start.Environment.Remove(variable);
+        foreach (var (name, value) in environment) start.Environment[name] = value;
         return new(start);
     }
 
