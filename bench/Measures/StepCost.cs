@@ -34,6 +34,7 @@ internal static class StepCost
         [
             Row.OfDifferences($"step {workload.Name}: added by distribution, ms",
                 [.. results.Select(r => new Pair(r.Ours.Together - r.Ours.Alone, r.Peer?.Added))], Goal.RatioAtMost(0.25)),
+            Row.OfDifferences($"step {workload.Name}: added over the plain TorchSharp loop, ms", [.. results.Select(r => new Pair(r.Ours.Together - r.Ours.Plain, r.Peer?.Added))]),
             Row.OfPairs($"step {workload.Name}: distributed, ms", [.. results.Select(r => new Pair(r.Ours.Together, r.Peer?.Together))]),
             Row.OfPairs($"step {workload.Name}: alone, ms", [.. results.Select(r => new Pair(r.Ours.Alone, r.Peer?.Alone))]),
             Row.OfPairs($"step {workload.Name}: alone against the plain TorchSharp loop, ms", [.. results.Select(r => new Pair(r.Ours.Alone, r.Ours.Plain))]),

@@ -36,9 +36,15 @@ internal sealed record Row
     public static Row OfPairs(string measure, IReadOnlyList<Pair> pairs, Goal? goal = null) =>
         Of(measure, pairs, goal, pairs.All(pair => pair.Peer > 0) ? Median.Of(pairs.Select(pair => pair.Ours / pair.Peer!.Value)) : null);
 
-    /// <summary>Differences, which may come near to 0 in a repetition: the ratio is that of the medians.</summary>
-    public static Row OfDifferences(string measure, IReadOnlyList<Pair> pairs, Goal? goal = null) =>
-        Of(measure, pairs, goal, Median.Of(pairs, pair => pair.Peer) is > 0 and var peer ? Median.Of(pairs.Select(pair => pair.Ours)) / peer : null);
+    /// <summary>
+    /// What something adds to a baseline: the ratio is that of the medians, since single ones may come near to 0. Where ours is
+    /// below 0, the baseline was too slow or the machine too busy, and nothing can be said.
+    /// </summary>
+    public static Row OfDifferences(string measure, IReadOnlyList<Pair> pairs, Goal? goal = null)
+    {
+        var (ours, peer) = (Median.Of(pairs.Select(pair => pair.Ours)), Median.Of(pairs, pair => pair.Peer));
+        return Of(measure, pairs, goal, ours >= 0 && peer > 0 ? ours / peer : null);
+    }
 
     /// <summary>A measure without peer.</summary>
     public static Row OfOurs(string measure, IEnumerable<double> ours, Goal? goal = null) =>
