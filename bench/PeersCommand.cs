@@ -48,6 +48,8 @@ internal static class PeersCommand
         using var signals = new Signals(onInterrupt: true);
         try
         {
+            // Now, not when the figures are there and have nowhere to go.
+            if (arguments.Json is { } file) Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
             var report = await MeasureAsync(measures, arguments, signals.Stopping).ConfigureAwait(false);
             ReportTable.Write(report, AnsiConsole.Console);
             if (arguments.Json is { } path) await File.WriteAllTextAsync(path, report.ToJson(), signals.Stopping).ConfigureAwait(false);
