@@ -2,73 +2,96 @@ using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 using Distributed.Worker.Links;
 using Microsoft.Extensions.Logging.Abstractions;
+using Prometheus;
 
 namespace Distributed.Bench.AllReduce;
 
-/// <summary>One process of an all-reduce: the worker's own exchange, with a vector of ones instead of a gradient.</summary>
-/// <param name="Rank">0..World-1.</param>
-/// <param name="World">Processes in all.</param>
-/// <param name="Floats">Length of the vector.</param>
-/// <param name="Rounds">Rounds that are timed.</param>
-/// <param name="Rendezvous">Empty folder where the processes tell each other their ports.</param>
-/// <param name="Tcp">Whether shared memory is off.</param>
-public sealed record RankProgram(int Rank, int World, int Floats, int Rounds, string Rendezvous, bool Tcp)
+/// <summary>One rank's part in an all-reduce.</summary>
+internal sealed record RankArguments
+{
+    /// <summary>This rank, from 0.</summary>
+    public required int Rank { get; init; }
+
+    /// <summary>Number of ranks.</summary>
+    public required int World { get; init; }
+
+    /// <summary>Length of the vector.</summary>
+    public required int Floats { get; init; }
+
+    /// <summary>How often it is reduced.</summary>
+    public required int Rounds { get; init; }
+
+    /// <summary>Folder in which the ranks find each other.</summary>
+    public required string Rendezvous { get; init; }
+
+    /// <summary>Whether shared memory is left unused.</summary>
+    public required bool Tcp { get; init; }
+}
+
+/// <summary>
+/// A process of an all-reduce: the worker's own exchange, with a vector of ones instead of a gradient. Rank 0 writes one line
+/// of JSON: {"what":"allreduce","world":N,"floats":F,"ms":median,"allocated_bytes_per_round":x}.
+/// </summary>
+internal static class RankProgram
 {
     private const ulong Job = 1;
     private static readonly byte[] _token = new byte[16];
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
 
-    private int Warmup => Math.Max(10, Rounds / 2);
-
-    /// <summary>Takes part; rank 0 prints the median.</summary>
+    /// <summary>Takes part in the rounds.</summary>
     /// <returns>Exit code.</returns>
-    public int Run()
+    public static Task<int> RunAsync(RankArguments arguments) => Task.FromResult(Run(arguments));
+
+    private static int Run(RankArguments arguments)
     {
-        var rounds = new Rounds(World * (Warmup + Rounds), 0, 1, World, World);
-        using var pool = new VectorPool(new(Floats, Tally.FirstMetric));
+        var (rank, world, floats, count) = (arguments.Rank, arguments.World, arguments.Floats, arguments.Rounds);
+        var warmup = Math.Max(10, count / 2);
+        var rounds = new Rounds(world * (warmup + count), 0, 1, world, world);
+        using var pool = new VectorPool(new(floats, Tally.FirstMetric));
+        var metrics = new WorkerMetrics(Metrics.NewCustomRegistry(), "none").Links;
         using var waiting = new SemaphoreSlim(0);
-        var options = new LinkOptions { SharedMemory = !Tcp };
+        var options = new LinkOptions { SharedMemory = !arguments.Tcp };
         using var exchange = new Exchange(
-            new(new(Job, _token, NameOf(Rank)), rounds, pool, 1, new(false), options, null), new Observer(waiting));
-        using var listener = new LinkListener(new(IPAddress.Loopback, 0), Job, _token, _ => true, exchange.Accept, null, NullLogger.Instance, options);
-        var plan = new Plan(1, 0, rounds.Count, [.. Enumerable.Range(0, World).Select(NameOf)], Topology.Mesh);
-        exchange.Begin(plan, Meet(listener.Port));
+            new(new(Job, _token, NameOf(rank)), rounds, pool, 1, new(false), options, null), new Observer(waiting));
+        using var listener = new LinkListener(new(IPAddress.Loopback, 0), Job, _token, _ => true, exchange.Accept, metrics, NullLogger.Instance, options);
+        var plan = new Plan(1, 0, rounds.Count, [.. Enumerable.Range(0, world).Select(NameOf)], Topology.Mesh);
+        exchange.Begin(plan, Meet(arguments, listener.Port));
 
         var sum = pool.Rent();
         sum.Floats.Fill(1);
         sum.Tallies.Fill(1);
-        var laps = new double[Rounds];
+        var laps = new double[count];
         var allocated = 0L;
-        for (var round = 0; round < Warmup + Rounds; round++)
+        for (var round = 0; round < warmup + count; round++)
         {
-            if (round == Warmup) allocated = GC.GetTotalAllocatedBytes(precise: true);
+            if (round == warmup) allocated = GC.GetTotalAllocatedBytes(precise: true);
             var start = Stopwatch.GetTimestamp();
-            Reduce(exchange, round, sum, waiting);
-            if (round >= Warmup) laps[round - Warmup] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+            Reduce(exchange, arguments, round, sum, waiting);
+            if (round >= warmup) laps[round - warmup] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         }
         allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
         sum.Release();
         Array.Sort(laps);
-        if (Rank == 0)
+        if (rank == 0)
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $$"""{"what":"allreduce","world":{{World}},"floats":{{Floats}},"ms":{{laps[laps.Length / 2]:0.0000}},"allocated_bytes_per_round":{{(double)allocated / Rounds:0.##}}}"""));
+                $$"""{"what":"allreduce","world":{{world}},"floats":{{floats}},"ms":{{laps[laps.Length / 2]:0.0000}},"allocated_bytes_per_round":{{(double)allocated / count:0.##}}}"""));
         return 0;
     }
 
-    private void Reduce(Exchange exchange, int round, VectorBuffer sum, SemaphoreSlim waiting)
+    private static void Reduce(Exchange exchange, RankArguments arguments, int round, VectorBuffer sum, SemaphoreSlim waiting)
     {
         exchange.Expect(1, round);
-        exchange.Contribute(new(Rank, 1), 0, sum.Layout.Slices, sum);
+        exchange.Contribute(new(arguments.Rank, 1), 0, sum.Layout.Slices, sum);
         while (!exchange.Await(_never))
             if (!waiting.Wait(_patience)) throw new TimeoutException($"round {round} does not end");
         var average = exchange.TakeAverage();
-        if (average.Tallies[Tally.Samples] != World || (Floats > 0 && average.Floats[Floats - 1] != 1)) throw new InvalidDataException($"round {round} has a wrong sum");
+        if (average.Tallies[Tally.Samples] != arguments.World || average.Floats[^1] != 1) throw new InvalidDataException($"round {round} has a wrong sum");
         average.Release();
     }
 
@@ -76,14 +99,14 @@ public sealed record RankProgram(int Rank, int World, int Floats, int Rounds, st
 
     private static string NameOf(int rank) => $"rank-{rank}";
 
-    private ImmutableArray<LinkEndpoint> Meet(int port)
+    private static ImmutableArray<LinkEndpoint> Meet(RankArguments arguments, int port)
     {
-        var mine = Path.Combine(Rendezvous, NameOf(Rank));
+        var mine = Path.Combine(arguments.Rendezvous, NameOf(arguments.Rank));
         File.WriteAllText(mine + ".new", port.ToString(CultureInfo.InvariantCulture));
         File.Move(mine + ".new", mine);
-        return [.. Enumerable.Range(0, World).Select(rank =>
+        return [.. Enumerable.Range(0, arguments.World).Select(rank =>
         {
-            var path = Path.Combine(Rendezvous, NameOf(rank));
+            var path = Path.Combine(arguments.Rendezvous, NameOf(rank));
             if (!SpinWait.SpinUntil(() => File.Exists(path), _patience)) throw new TimeoutException($"rank {rank} does not come");
             return new LinkEndpoint("127.0.0.1", int.Parse(File.ReadAllText(path), CultureInfo.InvariantCulture));
         })];

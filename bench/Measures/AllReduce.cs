@@ -1,0 +1,54 @@
+using System.Text.Json;
+using Distributed.Bench.Processes;
+using Distributed.Bench.Results;
+
+namespace Distributed.Bench.Measures;
+
+/// <summary>An all-reduce between processes of this machine, over tensor links as they are used in training.</summary>
+internal static class AllReduce
+{
+    private const int LargeFloats = 4_000_000;
+
+    private static readonly IReadOnlyList<int> _floats = [421_642, 5_824_522, 25_557_032];
+
+    /// <summary>With two and four processes through shared memory, and with two over TCP.</summary>
+    public static IReadOnlyList<Measure> All { get; } =
+    [
+        Of("all-reduce 2 processes", 2, tcp: false, Goal.RatioAtMost(0.3)),
+        Of("all-reduce 4 processes", 4, tcp: false, Goal.RatioAtMost(0.5)),
+        Of("all-reduce 2 processes over TCP", 2, tcp: true, Goal.RatioAtMost(0.8)),
+    ];
+
+    private static Measure Of(string name, int world, bool tcp, Goal goal) => new(name, async conditions =>
+    {
+        var results = await conditions.RepeatAsync(name,
+            async () =>
+            {
+                var reduced = new List<Reduced>();
+                foreach (var floats in _floats) reduced.Add(await ReduceAsync(world, floats, tcp, conditions.Stopping).ConfigureAwait(false));
+                return reduced;
+            },
+            peer => peer.AllReduceAsync(world, _floats, conditions.Stopping)).ConfigureAwait(false);
+        return
+        [
+            .. _floats.Select((floats, i) => Row.OfPairs($"{name}: {floats:#,0} floats, ms", [.. results.Select(r => new Pair(r.Ours[i].Milliseconds, r.Peer?[i]))], goal)),
+            Row.OfOurs($"{name}: managed allocation of a round, bytes", results.Select(r => r.Ours.Max(reduced => reduced.AllocatedBytes)), Goal.AtMost(0)),
+        ];
+    });
+
+    private static async Task<Reduced> ReduceAsync(int world, int floats, bool tcp, CancellationToken stopping)
+    {
+        using var rendezvous = new TemporaryFolder();
+        var ranks = await ChildProcess.RunTogetherAsync(Enumerable.Range(0, world).Select(rank => ChildCommand.Dotnet(Programs.Bench,
+        [
+            "allreduce-rank", "--rank", $"{rank}", "--world", $"{world}", "--floats", $"{floats}", "--rounds", floats > LargeFloats ? "30" : "200",
+            "--rendezvous", rendezvous.Path, .. tcp ? ["--tcp"] : (string[])[],
+        ])), stopping).ConfigureAwait(false);
+        if (ranks[0].Output.Count == 0) throw new BenchException("rank 0 has written no result");
+        using var json = JsonDocument.Parse(ranks[0].Output[^1]);
+        return new(json.RootElement.GetProperty("ms").GetDouble(), json.RootElement.GetProperty("allocated_bytes_per_round").GetDouble());
+    }
+
+    /// <summary>What rank 0 found.</summary>
+    private sealed record Reduced(double Milliseconds, double AllocatedBytes);
+}

@@ -1,0 +1,32 @@
+using System.Globalization;
+using System.Text.Json;
+using Distributed.Bench.Processes;
+using Distributed.Bench.Results;
+
+namespace Distributed.Bench.Measures;
+
+/// <summary>What the coordinator's own work costs as the cluster grows, and how much it says.</summary>
+internal static class CoordinatorCost
+{
+    private static readonly IReadOnlyList<int> _workers = [10, 100, 1000];
+
+    /// <summary>Decisions and books for simulated workers.</summary>
+    public static Measure Simulated { get; } = new("coordinator", RunAsync);
+
+    private static async Task<IReadOnlyList<Row>> RunAsync(Conditions conditions)
+    {
+        var results = await conditions.RepeatAsync("coordinator", async _ => (IReadOnlyList<JsonElement>)
+            [.. (await ChildProcess.RunAsync(ChildCommand.Dotnet(Programs.Bench, "simulate", "--workers", string.Join(',', _workers)), conditions.Stopping).ConfigureAwait(false)).Output
+                .Select(line => JsonSerializer.Deserialize<JsonElement>(line))]).ConfigureAwait(false);
+        return
+        [
+            .. Rows("CPU of a step, decisions and ledger", "step_us"),
+            .. Rows("CPU of a step, with history and progress", "recorded_step_us"),
+            .. Rows("CPU of a reconfiguration", "reconfiguration_us"),
+            new() { Measure = "coordinator: control messages of a steady step" },
+        ];
+
+        IEnumerable<Row> Rows(string what, string key) => _workers.Select((workers, i) => Row.OfOurs(
+            string.Create(CultureInfo.InvariantCulture, $"coordinator: {what}, {workers:#,0} workers, us"), results.Select(lines => lines[i].GetProperty(key).GetDouble())));
+    }
+}

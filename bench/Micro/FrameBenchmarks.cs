@@ -1,0 +1,34 @@
+using BenchmarkDotNet.Attributes;
+using Distributed.Shared.Links;
+
+namespace Distributed.Bench.Micro;
+
+/// <summary>What a frame costs beside its transport: header and checksum.</summary>
+public class FrameBenchmarks
+{
+    private readonly byte[] _header = new byte[FrameHeader.Size];
+    private byte[] _payload = [];
+    private FrameHeader _frame;
+
+    /// <summary>Bytes of payload: little more than tallies, a quarter of a slice, a slice.</summary>
+    [Params(256, 64 << 10, 256 << 10)]
+    public int Length { get; set; }
+
+    /// <summary>Makes a frame.</summary>
+    [GlobalSetup]
+    public void SetUp()
+    {
+        _payload = new byte[Length];
+        new Random(1).NextBytes(_payload);
+        _frame = new(FrameKind.Contribution, 1, 2, 3, 4, new(0, 2), Length);
+        _frame.Write(_header, _payload);
+    }
+
+    /// <summary>By the sender.</summary>
+    [Benchmark]
+    public void Write() => _frame.Write(_header, _payload);
+
+    /// <summary>By the receiver.</summary>
+    [Benchmark]
+    public void Verify() => FrameHeader.Verify(_header, _payload);
+}

@@ -1,0 +1,55 @@
+using BenchmarkDotNet.Attributes;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+
+namespace Distributed.Bench.Micro;
+
+/// <summary>Contributions summed along the tree, slice by slice, and averaged.</summary>
+public class SumBenchmarks
+{
+    private static readonly VectorLayout _layout = new(421_642, 3);
+
+    private VectorPool _pool = null!;
+    private VectorBuffer[] _vectors = null!;
+
+    /// <summary>Contributions of a round.</summary>
+    [Params(2, 8)]
+    public int MicroBatches { get; set; }
+
+    /// <summary>Takes the memory.</summary>
+    [GlobalSetup]
+    public void SetUp()
+    {
+        _pool = new(_layout);
+        _vectors = [.. Enumerable.Range(0, MicroBatches).Select(_ => _pool.Rent())];
+        foreach (var vector in _vectors) vector.GetSpan().Clear();
+    }
+
+    /// <summary>Gives it back.</summary>
+    [GlobalCleanup]
+    public void CleanUp()
+    {
+        foreach (var vector in _vectors) vector.Release();
+        _pool.Dispose();
+    }
+
+    /// <summary>All slices of 421,642 floats.</summary>
+    [Benchmark]
+    public void TreeSum()
+    {
+        for (var slice = 0; slice < _layout.Slices; slice++)
+        {
+            Sum(new ReductionTree(MicroBatches).Root, slice);
+            VectorSums.Average(_vectors[0], slice, MicroBatches);
+        }
+    }
+
+    private void Sum(TreeNode node, int slice)
+    {
+        if (node.Count == 1) return;
+        var (left, right) = ReductionTree.Children(node);
+        Sum(left, slice);
+        Sum(right, slice);
+        VectorSums.Add(_vectors[left.First], _vectors[right.First], slice);
+    }
+}

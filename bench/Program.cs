@@ -1,0 +1,59 @@
+using System.CommandLine;
+using Distributed.Bench;
+using Distributed.Bench.AllReduce;
+using Distributed.Bench.Micro;
+using Distributed.Bench.Simulation;
+using Distributed.Bench.Training;
+using Distributed.Shared.Processes;
+
+var json = new Option<string?>("--json") { Description = "File for the rows as JSON." };
+var only = new Option<string?>("--only") { Description = "Regular expression of the measures to take, such as \"step cnn\"." };
+var repetitions = new Option<int>("--repetitions") { Description = "How often each measure is repeated; the medians count.", DefaultValueFactory = _ => 5 };
+var topology = new Option<string>("--topology") { Description = "Topology of the jobs.", DefaultValueFactory = _ => "mesh" };
+var python = new Option<string>("--python") { Description = "A Python with torch, for the peer.", DefaultValueFactory = _ => "/usr/bin/python3" };
+repetitions.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<int>() is var value and (< 1 or > 1000)) result.AddError($"--repetitions is {value}; allowed: 1 to 1000");
+});
+var peers = new Command("peers", "Measures the project beside PyTorch DDP over Gloo and the plain TorchSharp loop.") { json, only, repetitions, topology, python };
+peers.SetAction((parsed, _) => PeersCommand.RunAsync(new()
+{
+    Json = parsed.GetValue(json),
+    Only = parsed.GetValue(only),
+    Repetitions = parsed.GetValue(repetitions),
+    Topology = parsed.GetRequiredValue(topology),
+    Python = parsed.GetRequiredValue(python),
+}));
+
+var micro = new Command("micro", "Micro-benchmarks; takes the options of BenchmarkDotNet, such as --filter \"*Sgd*\".") { TreatUnmatchedTokensAsErrors = false };
+micro.SetAction(parsed => MicroCommand.Run([.. parsed.UnmatchedTokens]));
+
+var workers = new Option<string>("--workers") { Description = "Numbers of simulated workers, with commas between them.", DefaultValueFactory = _ => "10,100,1000" };
+var simulate = new Command("simulate", "CPU time that the coordinator's decisions and books take for simulated workers.") { workers };
+simulate.SetAction(parsed => SimulateCommand.Run(parsed.GetRequiredValue(workers)));
+
+var job = new Option<string>("--job") { Description = "Job file.", Required = true };
+var batch = new Option<int>("--batch") { Description = "Samples of a step.", Required = true };
+var dataDir = new Option<string>("--data-dir") { Description = "Folder with data sets.", Required = true };
+var plain = new Command("plain-loop", "Trains a job by a plain TorchSharp loop.") { job, batch, dataDir };
+plain.SetAction(parsed => PlainLoop.Run(parsed.GetRequiredValue(job), parsed.GetValue(batch), parsed.GetRequiredValue(dataDir)));
+
+var rank = new Option<int>("--rank") { Description = "This rank, from 0.", Required = true };
+var world = new Option<int>("--world") { Description = "Number of ranks.", Required = true };
+var floats = new Option<int>("--floats") { Description = "Length of the vector.", Required = true };
+var rounds = new Option<int>("--rounds") { Description = "How often it is reduced.", Required = true };
+var rendezvous = new Option<string>("--rendezvous") { Description = "Folder in which the ranks find each other.", Required = true };
+var tcp = new Option<bool>("--tcp") { Description = "Leave shared memory unused." };
+var allReduceRank = new Command("allreduce-rank", "One rank's part in an all-reduce.") { rank, world, floats, rounds, rendezvous, tcp };
+allReduceRank.SetAction((parsed, _) => RankProgram.RunAsync(new()
+{
+    Rank = parsed.GetValue(rank),
+    World = parsed.GetValue(world),
+    Floats = parsed.GetValue(floats),
+    Rounds = parsed.GetValue(rounds),
+    Rendezvous = parsed.GetRequiredValue(rendezvous),
+    Tcp = parsed.GetValue(tcp),
+}));
+
+var root = new RootCommand("Measures the project. Example: peers --only \"step cnn\" --repetitions 3") { peers, micro, simulate, plain, allReduceRank };
+return await CommandLine.RunAsync(root, args);

@@ -1,0 +1,143 @@
+using System.Globalization;
+using Distributed.Coordinator.Progress;
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
+using Prometheus;
+
+namespace Distributed.Bench.Simulation;
+
+/// <summary>
+/// A coordinator's decisions and books with workers that answer at once: the code that its actor runs for each message, without
+/// actors, links or clocks.
+/// </summary>
+internal sealed class SimulatedCluster : IDisposable
+{
+    private static readonly StateDigest _digest = new(1, 1);
+
+    private static readonly VectorLayout _layout = new(421_642, 3);
+
+    private readonly string[] _workers;
+    private readonly RunFolder _folder;
+    private readonly RunRecorder _recorder;
+    private readonly Rounds _rounds;
+    private readonly RunLedger _ledger;
+    private readonly Queue<ClusterEvent> _events = new();
+    private ClusterProtocol _cluster;
+    private long _round;
+
+    /// <summary>A cluster in training.</summary>
+    /// <param name="folder">Where its history goes.</param>
+    /// <param name="workers">How many, at least 2.</param>
+    /// <param name="steps">Steps that it may do.</param>
+    public SimulatedCluster(string folder, int workers, int steps)
+    {
+        _workers = [.. Enumerable.Range(0, workers).Select(i => string.Create(CultureInfo.InvariantCulture, $"worker-{i:0000}"))];
+        _rounds = new(TrainSamples: steps * workers, TestSamples: 0, Epochs: 1, Batch: workers, MicroBatches: Math.Min(workers, 4096));
+        _ledger = new(_rounds);
+        _folder = RunFolder.Create(folder, "simulation", overwrite: false);
+        var job = Job.Default with { Epochs = 1, Batch = _rounds.Batch, MicroBatches = _rounds.MicroBatches };
+        _recorder = new(_folder, job, new NoView(), new TrainingMetrics(Metrics.NewCustomRegistry()), TimeProvider.System);
+        _cluster = new() { Job = new(1, _rounds.Batch, _rounds.MicroBatches), Topology = Topology.Mesh, StartWith = workers, MinWorkers = 1 };
+        foreach (var worker in _workers) Join(worker);
+    }
+
+    /// <summary>Every worker reports the next step; decisions and ledger.</summary>
+    public void Step()
+    {
+        var report = Report();
+        foreach (var worker in _workers)
+        {
+            Require(_ledger.Enter(worker, report, out _));
+            _ledger.Forget(_workers);
+            Decide(new ClusterEvent.Reached(worker, report.Round + 1));
+        }
+        _round++;
+    }
+
+    /// <summary>Every worker reports the next step; with history, metrics and progress, as the coordinator's actor does it.</summary>
+    public void RecordedStep()
+    {
+        var report = Report();
+        foreach (var worker in _workers)
+        {
+            Require(_recorder.Applied(worker, [report]));
+            Decide(new ClusterEvent.Reached(worker, report.Round + 1));
+            Show();
+        }
+        _round++;
+    }
+
+    /// <summary>The last worker is lost, then joins again: two reconfigurations.</summary>
+    public void LoseAndJoin()
+    {
+        Decide(new ClusterEvent.Lost(_workers[^1], "it was lost"));
+        Join(_workers[^1]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _recorder.Dispose();
+        _folder.Dispose();
+    }
+
+    private void Join(string worker)
+    {
+        Decide(new ClusterEvent.Registered(worker));
+        Decide(new ClusterEvent.Prepared(worker, new("data", _rounds.TrainSamples, _rounds.TestSamples, _layout, 4 * _layout.Floats, "initial", "localhost", 1)));
+    }
+
+    private RoundReport Report() => new(_round, _digest, [_rounds.At(_round).Samples, 1, 1], 0.01, 1, 1, new(0.05, 0.001, 0.001, 0.001));
+
+    private void Show() => _recorder.Workers([.. _cluster.Members.Values.Select(member => (member.Id, "cpu", member.Status))]);
+
+    private void Decide(ClusterEvent happened)
+    {
+        _events.Enqueue(happened);
+        while (_events.TryDequeue(out var next))
+        {
+            (_cluster, var effects) = _cluster.Handle(next);
+            foreach (var effect in effects) Carry(effect);
+        }
+    }
+
+    /// <summary>The reducer and the workers, which are always ready; a worker that was lost has lost nothing.</summary>
+    private void Carry(ClusterEffect effect)
+    {
+        switch (effect)
+        {
+            case ClusterEffect.Open open:
+                _recorder.Open(open.Rounds);
+                break;
+            case ClusterEffect.Fence fence:
+                _events.Enqueue(new ClusterEvent.Fenced(fence.Generation, _round));
+                break;
+            case ClusterEffect.Halt halt:
+                _events.Enqueue(new ClusterEvent.Halted(halt.Worker, halt.Generation, _round));
+                break;
+            case ClusterEffect.Begin begin:
+                _recorder.Started(begin.Plan.Generation);
+                break;
+            case ClusterEffect.Fail fail:
+                throw new InvalidOperationException(fail.Reason);
+        }
+    }
+
+    private static void Require(string? wrong)
+    {
+        if (wrong is not null) throw new InvalidOperationException(wrong);
+    }
+
+    /// <summary>Nobody watches.</summary>
+    private sealed class NoView : IProgressView
+    {
+        public void Update(TrainingProgress p) { }
+
+        public void Message(string line) { }
+
+        public void Dispose() { }
+    }
+}

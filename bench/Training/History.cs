@@ -1,0 +1,33 @@
+using System.Globalization;
+using Distributed.Bench.Processes;
+using Distributed.Bench.Results;
+
+namespace Distributed.Bench.Training;
+
+/// <summary>The history that a run has left, as times.</summary>
+internal static class History
+{
+    /// <summary>Steps that are left out: code is compiled and memory touched for the first time in them.</summary>
+    public const int WarmUp = 20;
+
+    private const string Column = "samples_per_second";
+
+    /// <summary>The time of each step in milliseconds.</summary>
+    /// <param name="lines">Of history.csv.</param>
+    /// <param name="batch">Samples of a step.</param>
+    /// <exception cref="BenchException">It has no such column.</exception>
+    public static IEnumerable<double> Milliseconds(IReadOnlyList<string> lines, int batch)
+    {
+        var column = lines.Count == 0 ? -1 : Array.IndexOf(lines[0].Split(','), Column);
+        if (column < 0) throw new BenchException($"history.csv has no column {Column}");
+        return lines.Skip(1).Select(line => 1000 * batch / double.Parse(line.Split(',')[column], CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>The median time of a step after the first <see cref="WarmUp"/>.</summary>
+    /// <exception cref="BenchException">There are no more steps than those.</exception>
+    public static double SteadyMilliseconds(IEnumerable<double> milliseconds)
+    {
+        double[] steady = [.. milliseconds.Skip(WarmUp)];
+        return steady.Length > 0 ? Median.Of(steady) : throw new BenchException($"the run has no more than {WarmUp} steps");
+    }
+}

@@ -1,0 +1,68 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Distributed.Bench.Processes;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
+using Distributed.Worker.Data;
+using Distributed.Worker.Tasks;
+using static TorchSharp.torch;
+
+namespace Distributed.Bench.Training;
+
+/// <summary>
+/// The training loop that a TorchSharp user would write: one process, the module's own parameters, torch's optimizer. What the
+/// product is measured against, in time and in memory, so that a slow worker cannot make distribution look cheap.
+/// </summary>
+internal static class PlainLoop
+{
+    /// <summary>How it is started as a process.</summary>
+    public static ChildCommand Command(string jobFile, int batch, string data) =>
+        ChildCommand.Dotnet(Programs.Bench, "plain-loop", "--job", jobFile, "--batch", $"{batch}", "--data-dir", data);
+
+    /// <summary>The median time of a step in milliseconds that such a process has written.</summary>
+    public static double Milliseconds(ChildResult result)
+    {
+        using var json = JsonDocument.Parse(result.Output[^1]);
+        return json.RootElement.GetProperty("ms").GetDouble();
+    }
+
+    /// <summary>Trains and writes one line of JSON: {"what":"plain","batch":64,"ms":52.1}.</summary>
+    /// <returns>Exit code.</returns>
+    public static int Run(string jobFile, int batch, string data)
+    {
+        var job = JobFile.Parse(File.ReadAllText(jobFile), jobFile, [$"batch={batch}"]);
+        set_num_threads(job.Threads);
+        var set = DataSets.Load(job.Data, new() { DataDirectory = data }).Train;
+        using var model = JobModels.CreateModel(job, set);
+        using var optimizer = optim.SGD(model.parameters(), job.Optimizer.LearningRate);
+        model.train();
+        var milliseconds = new List<double>();
+        for (var epoch = 0; epoch < job.Epochs; epoch++)
+        {
+            var order = Permutation.Of(set.Count, job.Seed, epoch);
+            for (var first = 0; first + batch <= order.Length; first += batch)
+            {
+                var begin = Stopwatch.GetTimestamp();
+                Step(model, optimizer, set, order.AsSpan(first, batch));
+                milliseconds.Add(Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
+            }
+        }
+        Console.WriteLine(JsonSerializer.Serialize(new { what = "plain", batch, ms = History.SteadyMilliseconds(milliseconds) }));
+        return 0;
+    }
+
+    private static void Step(nn.Module<Tensor, Tensor> model, optim.Optimizer optimizer, ImageSet set, ReadOnlySpan<int> samples)
+    {
+        using var scope = NewDisposeScope();
+        var images = empty([samples.Length, set.Channels, set.Height, set.Width], ScalarType.Float32);
+        var labels = empty([samples.Length], ScalarType.Int64);
+        set.CopyTo(samples, MemoryMarshal.Cast<byte, float>(images.bytes), MemoryMarshal.Cast<byte, long>(labels.bytes));
+        optimizer.zero_grad();
+        var loss = nn.functional.cross_entropy(model.call(images), labels);
+        loss.backward();
+        optimizer.step();
+        // As the loop of a user, which prints its loss.
+        _ = loss.item<float>();
+    }
+}
