@@ -8,6 +8,7 @@ using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
@@ -131,7 +132,8 @@ public static class TrainCommand
         var result = new TaskCompletionSource<RunResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         var cluster = new ClusterProtocol
         {
-            Job = new(job.Epochs, job.Batch, job.MicroBatches),
+            Job = new(job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed),
+            Topology = job.IsMesh ? Topology.Mesh : Topology.Star,
             StartWith = Math.Max(arguments.Workers, arguments.MinWorkers),
             MinWorkers = arguments.MinWorkers,
         };

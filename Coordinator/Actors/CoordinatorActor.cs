@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Runs;
+using Distributed.Shared.Kernel;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Actors;
@@ -65,11 +66,11 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     {
         (_cluster, _run) = (cluster, run);
         Receive<Register>(Take);
-        Receive<Prepared>(m => FromWorker(worker => Decide(new ClusterEvent.Prepared(worker,
-            new(m.DataFingerprint, m.TrainSamples, m.TestSamples, new(m.Floats, m.Tallies), m.StateBytes, m.InitialDigest)))));
+        Receive<Prepared>(m => FromWorker(worker => Decide(new ClusterEvent.Prepared(worker, m.ToFacts()))));
         Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied))));
         Receive<Synced>(m => FromWorker(worker => Decide(new ClusterEvent.Synced(worker, m.Generation, m.Applied))));
         Receive<RoundsApplied>(m => FromWorker(worker => Enter(worker, m)));
+        Receive<PeerLost>(m => FromWorker(worker => Decide(new ClusterEvent.PeerLost(worker, m.Generation, m.Peer, m.Why))));
         Receive<Leave>(m => FromWorker(worker => Decide(new ClusterEvent.Leaving(worker, m.Reason))));
         Receive<Failed>(m => FromWorker(worker => Lose(worker, m.Reason)));
         Receive<Terminated>(m => Lose(WorkerOf(m.ActorRef), "its process is gone"));
@@ -203,11 +204,11 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 Tell(transfer.Donor, new SendState(generation));
                 break;
             case ClusterEffect.Begin begin:
-                _run.Star.Begin(begin.Plan);
+                if (begin.Plan.Topology == Topology.Star) _run.Star.Begin(begin.Plan);
                 _log.Info("Generation {0} ({1}): from round {2} with {3}", begin.Plan.Generation, _cluster.Generations[^1].Reason,
                     begin.Plan.FirstRound, string.Join(", ", begin.Plan.Workers));
                 _run.Recorder.Started(begin.Plan.Generation);
-                foreach (var worker in begin.Plan.Workers) Tell(worker, BeginPlan.Of(begin.Plan));
+                foreach (var worker in begin.Plan.Workers) Tell(worker, BeginPlan.Of(begin.Plan, begin.Endpoints));
                 break;
             case ClusterEffect.Dismiss dismiss:
                 _run.Recorder.Message($"{dismiss.Worker} has left, as it asked to");

@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging;
 namespace Distributed.Coordinator.Links;
 
 /// <summary>
-/// The data plane of the topology `star`: accepts the workers' links, lets <see cref="StarReduction"/> judge and sum what
+/// The data plane of the topology `star`: accepts the workers' links, lets <see cref="SliceReduction"/> judge and sum what
 /// comes, and sends every averaged slice back as soon as it is complete. Knows bytes, not actors.
 /// </summary>
 public sealed class StarServer : IFrameReceiver, IDisposable
@@ -34,8 +34,9 @@ public sealed class StarServer : IFrameReceiver, IDisposable
     private readonly Dictionary<string, TensorLink?> _links = new(StringComparer.Ordinal);
     private readonly Dictionary<TensorLink, string> _workers = [];
     private readonly Dictionary<string, Queue<Donation>> _donations = new(StringComparer.Ordinal);
-    private readonly List<int> _complete = [];
-    private StarReduction? _star;
+    private SliceReduction? _star;
+    private long _completed;
+    private Rounds? _rounds;
     private VectorPool? _pool;
     private VectorSums _sums = new(1);
     private VectorBuffer? _lastAverage;
@@ -68,7 +69,7 @@ public sealed class StarServer : IFrameReceiver, IDisposable
     /// <summary>Rounds completed.</summary>
     public long Completed
     {
-        get { lock (_lock) return _star?.Completed ?? 0; }
+        get { lock (_lock) return _completed; }
     }
 
     /// <summary>From now on a link of this worker is let in, once.</summary>
@@ -101,7 +102,8 @@ public sealed class StarServer : IFrameReceiver, IDisposable
     {
         lock (_lock)
         {
-            _star = new(rounds, facts.Layout);
+            _rounds = rounds;
+            _star = new(rounds, facts.Layout, isCoordinator: true);
             _pool = new(facts.Layout);
             _stateBytes = facts.StateBytes;
         }
@@ -115,7 +117,8 @@ public sealed class StarServer : IFrameReceiver, IDisposable
         {
             _sums.Dispose();
             _donations.Clear();
-            return _star!.Fence(generation);
+            _star!.Fence(generation);
+            return _completed;
         }
     }
 
@@ -124,7 +127,9 @@ public sealed class StarServer : IFrameReceiver, IDisposable
     {
         lock (_lock)
         {
-            _star!.Begin(plan);
+            if (plan.FirstRound != _completed)
+                throw new InvalidOperationException($"a plan from round {plan.FirstRound} after {_completed} completed rounds");
+            _star!.Begin(plan, Plan.Coordinator);
             BeginRound();
         }
     }
@@ -135,8 +140,8 @@ public sealed class StarServer : IFrameReceiver, IDisposable
         lock (_lock)
         {
             if (_lastAverage is null || _links.GetValueOrDefault(worker) is not { } link) return;
-            var round = _star!.Completed - 1;
-            for (var slice = _star.LastFirstSlice; slice < _lastAverage.Layout.Slices; slice++)
+            var round = _completed - 1;
+            for (var slice = _lastAverage.Layout.FirstSlice(_rounds!.At(round).Kind); slice < _lastAverage.Layout.Slices; slice++)
                 SendAverage(link, _lastAverage, generation, round, slice);
         }
     }
@@ -279,12 +284,13 @@ public sealed class StarServer : IFrameReceiver, IDisposable
     private FrameTarget BeginContribution(string worker, in FrameHeader header)
     {
         if (_star is null) throw new LinkException($"{worker} sent a contribution before it was prepared");
-        switch (_star.Judge(worker, header, out var why))
+        switch (_star.Judge(IndexOf(worker), header, out var why))
         {
             case FrameVerdict.Stale:
                 _metrics.FrameRefused(MetricLabels.Stale);
                 return FrameTarget.Discard;
-            case FrameVerdict.Violation:
+            // Nothing comes early to a coordinator.
+            case FrameVerdict.Early or FrameVerdict.Violation:
                 throw new LinkException($"{worker} sent {why}");
             case FrameVerdict.Accept when header.Kind == FrameKind.Contribution:
                 if (_sums.At(header.Node.First) is null) _sums.Put(header.Node.First, _pool!.Rent());
@@ -299,27 +305,31 @@ public sealed class StarServer : IFrameReceiver, IDisposable
     {
         vector?.Release();
         // The plan may have changed while the payload came in.
-        if (_star!.Judge(worker, header, out _) != FrameVerdict.Accept) return;
+        if (_star!.Judge(IndexOf(worker), header, out _) != FrameVerdict.Accept) return;
         var round = _star.Current!.Value;
-        _complete.Clear();
-        var isRoundComplete = _star.Arrive(worker, header, _sums, _complete);
+        if (header.Kind == FrameKind.Present) _star.ArrivePresent(IndexOf(worker));
+        else _star.Arrive(IndexOf(worker), header.Node, header.Slice, _sums);
         var root = _sums.At(0);
-        foreach (var slice in _complete)
+        while (_star.TryNextComplete(out var slice))
         {
             VectorSums.Average(root!, slice, round.Samples);
             foreach (var link in _workers.Keys)
-                if (_star.HasPart(_workers[link])) SendAverage(link, root!, header.Generation, round.Number, slice);
+                if (_star.Plan!.Includes(_workers[link])) SendAverage(link, root!, header.Generation, round.Number, slice);
         }
-        if (!isRoundComplete) return;
+        if (!_star.IsComplete) return;
         _lastAverage?.Release();
         _lastAverage = _sums.Take(0);
+        _completed++;
         BeginRound();
     }
+
+    private int IndexOf(string worker) => _star!.Plan is { } plan && plan.Includes(worker) ? plan.IndexOf(worker) : Plan.Coordinator;
 
     private void BeginRound()
     {
         _sums.Dispose();
-        if (_star!.Current is { } round) _sums = new(round.MicroBatches);
+        _star!.Enter(_completed);
+        if (_star.Current is { } round) _sums = new(round.MicroBatches);
     }
 
     private void SendAverage(TensorLink link, VectorBuffer average, int generation, long round, int slice)

@@ -10,7 +10,7 @@ namespace Distributed.Coordinator.Runs;
 /// <param name="rounds">The job's rounds.</param>
 public sealed class RunLedger(Rounds rounds)
 {
-    private readonly Dictionary<long, (string Worker, string Digest)> _digests = [];
+    private readonly Dictionary<long, (string Worker, StateDigest Digest)> _digests = [];
     private readonly Dictionary<string, long> _reported = new(StringComparer.Ordinal);
 
     /// <summary>Rounds entered, in order and each once.</summary>

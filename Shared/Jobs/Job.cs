@@ -2,7 +2,7 @@ namespace Distributed.Shared.Jobs;
 
 /// <summary>
 /// What to train and how, with every default resolved. Two equal jobs give the same parameters, bit for bit, on machines of one
-/// kind. <see cref="JobFile"/> reads and writes it; a job made in code is checked when it is written.
+/// kind, unless <see cref="Wire"/> or <see cref="Determinism"/> give that up. <see cref="JobFile"/> reads and writes it; a job made in code is checked when it is written.
 /// </summary>
 public sealed record Job
 {
@@ -42,8 +42,26 @@ public sealed record Job
     /// <summary>The L2 norm that a longer averaged gradient, taken whole, is scaled down to; greater than 0, null for none.</summary>
     public required double? ClipNorm { get; init; }
 
-    /// <summary>Who reduces the contributions: star (the coordinator). It does not change the result.</summary>
+    /// <summary>Who reduces the contributions: star (the coordinator) or mesh (each worker its own slices of them). It does not
+    /// change the result.</summary>
     public required string Topology { get; init; }
+
+    /// <summary>What numbers travel as: float32, or bf16 (bfloat16), which halves what the links carry and makes the result
+    /// depend on the number of workers.</summary>
+    public required string Wire { get; init; }
+
+    /// <summary>strict, or relaxed: a worker computes its share of a batch in one pass instead of in micro-batches, and the result
+    /// depends on the number of workers.</summary>
+    public required string Determinism { get; init; }
+
+    /// <summary>Whether each worker reduces its own slices.</summary>
+    public bool IsMesh => Topology == "mesh";
+
+    /// <summary>Whether numbers travel as bfloat16.</summary>
+    public bool IsWireHalf => Wire == "bf16";
+
+    /// <summary>Whether a worker computes its share in one pass.</summary>
+    public bool IsRelaxed => Determinism == "relaxed";
 
     /// <summary>The job that runs when none is named: jobs/digits.yaml, as it was built in.</summary>
     public static Job Default { get; } = JobFile.Parse(ReadResource("digits.yaml"), "jobs/digits.yaml");

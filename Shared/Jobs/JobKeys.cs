@@ -47,7 +47,9 @@ internal static class JobKeys
             Optimizer = f.Required("optimizer", job?.Optimizer, _optimizers),
             Schedule = f.Value("schedule", job?.Schedule ?? new ConstantSpec(), _schedules),
             ClipNorm = f.Value("clip-norm", job?.ClipNorm, OrNull(_positive)),
-            Topology = f.Value("topology", job?.Topology ?? "star", OneOf("star")),
+            Topology = f.Value("topology", job?.Topology ?? "mesh", OneOf("star", "mesh")),
+            Wire = f.Value("wire", job?.Wire ?? "float32", OneOf("float32", "bf16")),
+            Determinism = f.Value("determinism", job?.Determinism ?? "strict", OneOf("strict", "relaxed")),
         };
     }
 

@@ -41,6 +41,10 @@ public readonly struct ReductionTree(int leaves)
         return Children(parent.Value);
     }
 
+    /// <summary>Whether the node is one of <see cref="Cover"/>.</summary>
+    public bool IsInCover(TreeNode node, MicroBatchRange range) =>
+        range.Contains(node) && Find(node, out var parent) && !(parent is { } larger && range.Contains(larger));
+
     /// <summary>The fewest nodes that together are exactly this range, in order: what a worker sends.</summary>
     public List<TreeNode> Cover(MicroBatchRange range)
     {

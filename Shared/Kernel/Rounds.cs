@@ -33,13 +33,14 @@ public readonly record struct Round(long Number, RoundKind Kind, int Epoch, long
 }
 
 /// <summary>The whole job as a sequence of rounds: for each epoch its training steps, then one evaluation on the test set.
-/// Depends on the job and the sizes of the data set alone.</summary>
+/// Depends on the job and the sizes of the data set alone, and in a relaxed job on the number of workers.</summary>
 /// <param name="TrainSamples">Samples in the training set, at least 1.</param>
 /// <param name="TestSamples">Samples in the test set; 0 leaves the evaluations out.</param>
 /// <param name="Epochs">Passes over the training set, at least 1.</param>
 /// <param name="Batch">Samples a step, over all workers; the last step of an epoch takes what is left.</param>
 /// <param name="MicroBatches">Micro-batches a step.</param>
-public sealed record Rounds(int TrainSamples, int TestSamples, int Epochs, int Batch, int MicroBatches)
+/// <param name="Relaxed">Whether a step is cut into one micro-batch a worker instead, see <see cref="Plan.RoundAt"/>.</param>
+public sealed record Rounds(int TrainSamples, int TestSamples, int Epochs, int Batch, int MicroBatches, bool Relaxed = false)
 {
     /// <summary>Samples in a micro-batch of an evaluation, at most: bounds a worker's memory.</summary>
     public const int EvaluationMicroBatch = 128;
@@ -55,7 +56,7 @@ public sealed record Rounds(int TrainSamples, int TestSamples, int Epochs, int B
 
     private long RoundsPerEpoch => StepsPerEpoch + (TestSamples > 0 ? 1 : 0);
 
-    /// <summary>The round of that number.</summary>
+    /// <summary>The round of that number. What concerns its micro-batches is asked of <see cref="Plan.RoundAt"/>.</summary>
     /// <param name="number">0..<see cref="Count"/>-1.</param>
     public Round At(long number)
     {

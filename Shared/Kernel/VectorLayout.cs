@@ -41,6 +41,11 @@ public sealed record VectorLayout(int Floats, int Tallies)
         return (first * sizeof(float), Math.Min(SliceFloats, Floats - first) * sizeof(float));
     }
 
+    /// <summary>Bytes of a slice on a link.</summary>
+    /// <param name="slice">Slice of the vector.</param>
+    /// <param name="half">Whether floats travel as bfloat16; tallies stay float64.</param>
+    public int WireBytesOf(int slice, bool half) => BytesOf(slice).Length / (half && slice != TallySlice ? 2 : 1);
+
     /// <summary>Checks the sizes that a worker reports before anything is allocated from them.</summary>
     public bool IsValid => Floats is >= 0 and <= MaxFloats && Tallies is >= 1 and <= MaxTallies;
 }

@@ -1,15 +1,23 @@
+using System.Collections.Immutable;
 using Distributed.Shared.Kernel;
 
 namespace Distributed.Shared.Protocol;
 
-/// <summary>What a worker has found out before it may train; must be the same on all of them.</summary>
+/// <summary>What a worker has found out before it may train; all but where its links are must be the same on all of them.</summary>
 /// <param name="DataFingerprint">Hash of the data set.</param>
 /// <param name="TrainSamples">Samples in the training set.</param>
 /// <param name="TestSamples">Samples in the test set.</param>
 /// <param name="Layout">Layout of a contribution.</param>
 /// <param name="StateBytes">Bytes of a replica's serialized state.</param>
 /// <param name="InitialDigest">Digest of the initial parameters and buffers.</param>
-public sealed record WorkerFacts(string DataFingerprint, int TrainSamples, int TestSamples, VectorLayout Layout, long StateBytes, string InitialDigest);
+/// <param name="LinkHost">Where other workers reach its links: 1 to 255 characters. A star does without.</param>
+/// <param name="LinkPort">Port of them: 1 to 65535.</param>
+public sealed record WorkerFacts(
+    string DataFingerprint, int TrainSamples, int TestSamples, VectorLayout Layout, long StateBytes, string InitialDigest, string LinkHost, int LinkPort)
+{
+    /// <summary>Where other workers reach its links.</summary>
+    public LinkEndpoint Endpoint => new(LinkHost, LinkPort);
+}
 
 /// <summary>What happens in the cluster, as its protocol sees it.</summary>
 public abstract record ClusterEvent
@@ -22,7 +30,9 @@ public abstract record ClusterEvent
     public sealed record Lost(string Worker, string Why) : ClusterEvent;
     /// <summary>A worker wants to leave at the next step boundary.</summary>
     public sealed record Leaving(string Worker, string Why) : ClusterEvent;
-    /// <summary>The reducer takes nothing of older generations any more; it has completed so many rounds.</summary>
+    /// <summary>A worker's link to another broke, or could not be made, under a plan.</summary>
+    public sealed record PeerLost(string Worker, int Generation, string Peer, string Why) : ClusterEvent;
+    /// <summary>The reducer of a star takes nothing of older generations any more; it has completed so many rounds.</summary>
     public sealed record Fenced(int Generation, long Completed) : ClusterEvent;
     /// <summary>A worker has stopped; so many rounds are applied to its replica.</summary>
     public sealed record Halted(string Worker, int Generation, long Applied) : ClusterEvent;
@@ -41,7 +51,7 @@ public abstract record ClusterEffect
     public sealed record Refuse(string Worker, string Reason) : ClusterEffect;
     /// <summary>The sizes of the job are known: get ready to reduce.</summary>
     public sealed record Open(WorkerFacts Facts, Rounds Rounds) : ClusterEffect;
-    /// <summary>Stop the reducer; answer with <see cref="ClusterEvent.Fenced"/> at once.</summary>
+    /// <summary>Stop the reducer of a star; answer with <see cref="ClusterEvent.Fenced"/> at once.</summary>
     public sealed record Fence(int Generation) : ClusterEffect;
     /// <summary>Ask a worker to stop and to say how far it is.</summary>
     public sealed record Halt(string Worker, int Generation) : ClusterEffect;
@@ -49,8 +59,9 @@ public abstract record ClusterEffect
     public sealed record RepeatAverage(string Worker, int Generation) : ClusterEffect;
     /// <summary>Have one worker's state sent to another.</summary>
     public sealed record Transfer(string Donor, string Receiver, int Generation) : ClusterEffect;
-    /// <summary>Put a plan in force, in the reducer first and then at its workers.</summary>
-    public sealed record Begin(Plan Plan) : ClusterEffect;
+    /// <summary>Put a plan in force, in the reducer of a star first and then at its workers. <paramref name="Endpoints"/>: where
+    /// the workers of a mesh reach each other, in the plan's order; empty in a star.</summary>
+    public sealed record Begin(Plan Plan, ImmutableArray<LinkEndpoint> Endpoints) : ClusterEffect;
     /// <summary>Tell a worker that it may go.</summary>
     public sealed record Dismiss(string Worker) : ClusterEffect;
     /// <summary>Have this worker's state sent to the coordinator: the result.</summary>
@@ -88,7 +99,8 @@ public enum MemberStatus
 /// <param name="Status">How far it is.</param>
 /// <param name="Applied">Rounds applied to its replica, as last reported.</param>
 /// <param name="Leaving">Whether it goes at the next step boundary.</param>
-public sealed record Member(string Id, MemberStatus Status, long Applied, bool Leaving);
+/// <param name="Endpoint">Where other workers reach its links, once it is prepared.</param>
+public sealed record Member(string Id, MemberStatus Status, long Applied, bool Leaving, LinkEndpoint Endpoint = default);
 
 /// <summary>Where the cluster as a whole stands.</summary>
 public enum ClusterPhase
@@ -111,4 +123,5 @@ public enum ClusterPhase
 /// <param name="Epochs">Passes over the training set.</param>
 /// <param name="Batch">Samples a step.</param>
 /// <param name="MicroBatches">Micro-batches a step.</param>
-public sealed record JobShape(int Epochs, int Batch, int MicroBatches);
+/// <param name="Relaxed">Whether a worker computes its share of a step in one pass.</param>
+public sealed record JobShape(int Epochs, int Batch, int MicroBatches, bool Relaxed = false);

@@ -6,12 +6,15 @@ namespace Distributed.Shared.Protocol;
 
 /// <summary>
 /// The protocol of the coordinator. Every change of the cluster is one mechanism, the reconfiguration: a new generation;
-/// all workers stop and say how many rounds they have applied; those that lack the last round get its average again, those
-/// that lack more get a peer's state; when all are at the same round, a new plan begins. Values in, values out; whoever
-/// runs it moves messages.
+/// all workers stop and say how many rounds they have applied; those that lack something get the state of one that does not
+/// (in a star, those that lack the last round alone get its average again); when all are at the same round, a new plan
+/// begins. Values in, values out; whoever runs it moves messages.
 /// </summary>
 public sealed record ClusterProtocol
 {
+    /// <summary>A link that breaks so often while no round is applied costs one of its ends the place.</summary>
+    public const int MaxBreaks = 3;
+
     /// <summary>What of the job decides its rounds.</summary>
     public required JobShape Job { get; init; }
 
@@ -21,14 +24,20 @@ public sealed record ClusterProtocol
     /// <summary>Workers that later plans need, at least 1.</summary>
     public required int MinWorkers { get; init; }
 
+    /// <summary>Who reduces.</summary>
+    public required Topology Topology { get; init; }
+
     /// <summary>Where the cluster stands.</summary>
     public ClusterPhase Phase { get; init; }
 
     /// <summary>Number of the newest generation; 0 before the first.</summary>
     public int Generation { get; init; }
 
-    /// <summary>Rounds that the reducer has completed, as of the last fence.</summary>
+    /// <summary>Rounds that the reducer of a star has completed, as of the last fence; 0 in a mesh, whose workers know it.</summary>
     public long Completed { get; init; }
+
+    /// <summary>The most rounds that any worker has ever reported as applied, lost ones included.</summary>
+    public long Reached { get; init; }
 
     /// <summary>The plan in force, or the last one.</summary>
     public Plan? Plan { get; init; }
@@ -49,16 +58,23 @@ public sealed record ClusterProtocol
     /// <summary>The worker that was asked for the result.</summary>
     public string? Donor { get; init; }
 
+    /// <summary>How often the link between two workers, in the order of their ids, has broken while no round was applied.</summary>
+    public ImmutableDictionary<(string, string), int> BrokenLinks { get; init; } = ImmutableDictionary<(string, string), int>.Empty;
+
+    /// <summary>Rounds that were applied while <see cref="BrokenLinks"/> were counted.</summary>
+    public long BrokenLinksAt { get; init; }
+
     private bool IsOver => Phase is ClusterPhase.Finished or ClusterPhase.Failed;
 
     /// <summary>What follows from an event: the new state, and what to do, in order.</summary>
     public (ClusterProtocol State, ImmutableList<ClusterEffect> Effects) Handle(ClusterEvent happened) => happened switch
     {
         _ when IsOver => (this, []),
-        ClusterEvent.Registered e => (With(new(e.Worker, MemberStatus.Preparing, 0, false)), []),
+        ClusterEvent.Registered e => (With(new(e.Worker, MemberStatus.Preparing, 0, Leaving: false)), []),
         ClusterEvent.Prepared e => Prepare(e.Worker, e.Facts),
         ClusterEvent.Lost e => Lose(e.Worker, e.Why),
         ClusterEvent.Leaving e => Leave(e.Worker, e.Why),
+        ClusterEvent.PeerLost e => LosePeer(e),
         ClusterEvent.Fenced e => e.Generation == Generation ? (this with { Completed = e.Completed }).Advance() : (this, []),
         ClusterEvent.Halted e => Report(e.Worker, e.Generation, e.Applied, MemberStatus.Ready),
         ClusterEvent.Synced e => Report(e.Worker, e.Generation, e.Applied, MemberStatus.Syncing),
@@ -75,21 +91,24 @@ public sealed record ClusterProtocol
         if (Phase == ClusterPhase.Collecting) return Turn(worker, "the job is done");
         if (!facts.Layout.IsValid || facts.TrainSamples < 1 || facts.TestSamples < 0 || facts.StateBytes < 1 || facts.StateBytes > StateTransfer.MaxBytes)
             return Turn(worker, $"it reports impossible sizes: {facts}");
+        if (Topology == Topology.Mesh && !facts.Endpoint.IsValid)
+            return Turn(worker, $"its links are at port {facts.LinkPort} of a host with a name of {facts.LinkHost.Length} characters; allowed: ports 1 to 65535, 1 to {LinkEndpoint.MaxHostLength} characters");
         if (Facts is { } known && Difference(known, facts) is { } difference) return Turn(worker, difference);
         if (Job.Batch > facts.TrainSamples)
             return Stop($"batch is {Job.Batch}, but the training set has {facts.TrainSamples} samples; allowed: 1 to {facts.TrainSamples}");
 
-        var ready = With(new(worker, MemberStatus.Ready, 0, false));
+        var ready = With(new(worker, MemberStatus.Ready, 0, Leaving: false, facts.Endpoint));
         ImmutableList<ClusterEffect> effects = [];
         if (Facts is null)
         {
-            ready = ready with { Facts = facts, Rounds = new(facts.TrainSamples, facts.TestSamples, Job.Epochs, Job.Batch, Job.MicroBatches) };
+            ready = ready with { Facts = facts, Rounds = new(facts.TrainSamples, facts.TestSamples, Job.Epochs, Job.Batch, Job.MicroBatches, Job.Relaxed) };
             effects = [new ClusterEffect.Open(facts, ready.Rounds)];
         }
         var (next, more) = Phase switch
         {
             ClusterPhase.Reconfiguring => (ready, [new ClusterEffect.Halt(worker, Generation)]),
-            _ when ready.InPlay >= ready.Needed => ready.Reconfigure(Generation == 0 ? "start" : $"{worker} joined"),
+            // Whoever wants to leave and may not, because nobody else holds the parameters, has been waiting for this one.
+            _ when ready.InPlay >= ready.Needed || ready.Members.Values.Any(m => m.Leaving) => ready.Reconfigure(Generation == 0 ? "start" : $"{worker} joined"),
             _ => (ready, []),
         };
         return (next, effects.AddRange(more));
@@ -109,26 +128,59 @@ public sealed record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Lose(string worker, string why)
     {
         if (!Members.TryGetValue(worker, out var lost)) return (this, []);
+        var announcement = new ClusterEffect.Announce($"{worker} is lost: {why}");
+        return lost.Status == MemberStatus.Preparing
+            ? (this with { Members = Members.Remove(worker) }, [announcement])
+            : GoOnWithout(worker, "was lost", announcement);
+    }
+
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) GoOnWithout(string worker, string what, ClusterEffect first)
+    {
         var rest = this with { Members = Members.Remove(worker) };
-        ImmutableList<ClusterEffect> effects = [new ClusterEffect.Announce($"{worker} is lost: {why}")];
-        if (lost.Status == MemberStatus.Preparing) return (rest, effects);
-        var (next, more) = Phase switch
+        var (next, effects) = Phase switch
         {
             ClusterPhase.Collecting when worker == Donor => rest.Finishing(),
-            ClusterPhase.Training or ClusterPhase.Reconfiguring => rest.Reconfigure($"{worker} was lost"),
+            ClusterPhase.Training or ClusterPhase.Reconfiguring => rest.Reconfigure($"{worker} {what}"),
             _ => (rest, []),
         };
-        return (next, effects.AddRange(more));
+        return (next, effects.Insert(0, first));
     }
+
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) LosePeer(ClusterEvent.PeerLost e)
+    {
+        // Both ends report a link; the second report is of an older generation by then.
+        if (Phase != ClusterPhase.Training || e.Generation != Generation || e.Worker == e.Peer || !IsActive(e.Worker) || !IsActive(e.Peer)) return (this, []);
+        var applied = Members.Values.Max(m => m.Applied);
+        var before = applied == BrokenLinksAt ? BrokenLinks : BrokenLinks.Clear();
+        var pair = string.CompareOrdinal(e.Worker, e.Peer) < 0 ? (e.Worker, e.Peer) : (e.Peer, e.Worker);
+        var times = before.GetValueOrDefault(pair) + 1;
+        var broken = this with { BrokenLinks = before.SetItem(pair, times), BrokenLinksAt = applied };
+        return times < MaxBreaks
+            ? broken.Reconfigure($"the link between {e.Worker} and {e.Peer} broke: {e.Why}")
+            : broken.Expel(e.Peer, $"{e.Worker} cannot reach it over its link: {e.Why}");
+    }
+
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Expel(string worker, string reason) =>
+        GoOnWithout(worker, "was turned away", new ClusterEffect.Refuse(worker, reason));
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Leave(string worker, string why)
     {
         if (!Members.TryGetValue(worker, out var member) || member.Leaving) return (this, []);
-        if (Phase == ClusterPhase.Gathering || member.Status == MemberStatus.Preparing)
+        var isNeeded = member.Applied > 0 && !Members.Values.Any(m => m.Id != worker && !m.Leaving && m.Applied >= member.Applied);
+        if (member.Status == MemberStatus.Preparing || (Phase == ClusterPhase.Gathering && !isNeeded))
             return (this with { Members = Members.Remove(worker) }, [new ClusterEffect.Dismiss(worker)]);
         var leaving = With(member with { Leaving = true });
-        return Phase == ClusterPhase.Training ? leaving.Reconfigure($"{worker} leaves: {why}") : (leaving, []);
+        return Phase switch
+        {
+            ClusterPhase.Training => leaving.Reconfigure($"{worker} leaves: {why}"),
+            ClusterPhase.Gathering when InPlay > 1 => leaving.Reconfigure($"{worker} leaves: {why}"),
+            ClusterPhase.Gathering => (leaving, [HoldsBack(worker)]),
+            _ => (leaving, []),
+        };
     }
+
+    private static ClusterEffect.Announce HoldsBack(string worker) =>
+        new($"{worker} wants to leave, but nobody else holds the parameters: it stays until another worker has them");
 
     /// <summary>A new generation: everybody stops.</summary>
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Reconfigure(string reason)
@@ -141,13 +193,17 @@ public sealed record ClusterProtocol
             Generations = Generations.Add(new(generation, reason)),
             Members = Members.SetItems(Members.Values.Where(IsInPlay).Select(m => KeyValuePair.Create(m.Id, m with { Status = MemberStatus.Ready }))),
         };
-        return (next, [new ClusterEffect.Fence(generation), .. next.Members.Values.Where(IsInPlay).Select(m => new ClusterEffect.Halt(m.Id, generation))]);
+        ImmutableList<ClusterEffect> halts = [.. next.Members.Values.Where(IsInPlay).Select(m => new ClusterEffect.Halt(m.Id, generation))];
+        return (next, Topology == Topology.Star ? halts.Insert(0, new ClusterEffect.Fence(generation)) : halts);
     }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Report(string worker, int generation, long applied, MemberStatus from)
     {
         if (generation != Generation || !Members.TryGetValue(worker, out var member) || member.Status != from) return (this, []);
-        return With(member with { Status = MemberStatus.Halted, Applied = applied }).Advance();
+        var (least, most) = from == MemberStatus.Syncing ? (Target, Target) : (member.Applied, Topology == Topology.Star ? Completed : Rounds!.Count);
+        if (applied < least || applied > most) return Expel(worker, $"it reports {applied} applied rounds; possible are {least} to {most}");
+        var reported = With(member with { Status = MemberStatus.Halted, Applied = applied });
+        return (reported with { Reached = Math.Max(Reached, applied) }).Advance();
     }
 
     /// <summary>When everybody has stopped: bring all to the same round, then begin.</summary>
@@ -157,8 +213,10 @@ public sealed record ClusterProtocol
         var present = Members.Values.Where(IsInPlay).ToList();
         if (present.Any(m => m.Status is MemberStatus.Ready or MemberStatus.Syncing)) return (this, []);
         if (present.Count == 0)
-            return Completed == 0 ? (this with { Phase = ClusterPhase.Gathering }, []) : Stop("all workers are gone, and with them the parameters");
-        var target = Math.Max(Completed, present.Max(m => m.Applied));
+            return Math.Max(Completed, Reached) == 0 ? (this with { Phase = ClusterPhase.Gathering }, []) : Stop("all workers are gone, and with them the parameters");
+        var target = Target;
+        // A mesh can do the last round again, of which those who have applied it may all be gone.
+        if (target < Reached - 1) return Stop($"no worker is left that holds the parameters of round {Reached}");
         var behind = present.Where(m => m.Applied < target && !m.Leaving).ToList();
         return behind.Count > 0 || present.TrueForAll(m => m.Applied < target) ? CatchUp(present, behind, target) : Begin(target);
     }
@@ -183,32 +241,33 @@ public sealed record ClusterProtocol
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Begin(long target)
     {
-        var leaving = Members.Values.Where(m => m.Leaving && IsInPlay(m)).Select(m => m.Id).ToList();
+        var workers = Members.Values.Where(m => IsInPlay(m) && !m.Leaving).ToList();
+        var heldBack = workers.Count == 0 && target > 0 ? Members.Values.First(m => m.Applied == target).Id : null;
+        var leaving = Members.Values.Where(m => m.Leaving && m.Id != heldBack).Select(m => m.Id).ToList();
         var stay = this with { Members = Members.RemoveRange(leaving) };
         ImmutableList<ClusterEffect> dismissals = [.. leaving.Select(id => new ClusterEffect.Dismiss(id))];
-        var workers = stay.Members.Values.Where(IsInPlay).ToList();
-        if (workers.Count == 0 && target > 0) return stay.Stop("all workers are gone, and with them the parameters");
         if (target == Rounds!.Count)
         {
             var (done, last) = stay.Finishing();
             return (done, dismissals.AddRange(last));
         }
         if (workers.Count < Needed)
-            return (stay with { Phase = ClusterPhase.Gathering },
-                dismissals.Add(new ClusterEffect.Announce($"{workers.Count} of at least {Needed} workers: waiting for more")));
-        var plan = new Plan(Generation, target, Rounds.Count, [.. workers.Select(m => m.Id)]);
+            return (stay with { Phase = ClusterPhase.Gathering }, dismissals.Add(heldBack is null
+                ? new ClusterEffect.Announce($"{workers.Count} of at least {Needed} workers: waiting for more")
+                : HoldsBack(heldBack)));
+        var plan = new Plan(Generation, target, Rounds.Count, [.. workers.Select(m => m.Id)], Topology);
         return (stay with
         {
             Phase = ClusterPhase.Training,
             Plan = plan,
             Members = stay.Members.SetItems(workers.Select(m => KeyValuePair.Create(m.Id, m with { Status = MemberStatus.Active }))),
-        }, dismissals.Add(new ClusterEffect.Begin(plan)));
+        }, dismissals.Add(new ClusterEffect.Begin(plan, Topology == Topology.Star ? [] : [.. workers.Select(m => m.Endpoint)])));
     }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Reach(string worker, long applied)
     {
         if (Phase != ClusterPhase.Training || Members.GetValueOrDefault(worker) is not { Status: MemberStatus.Active } member) return (this, []);
-        var next = With(member with { Applied = applied });
+        var next = With(member with { Applied = applied }) with { Reached = Math.Max(Reached, applied) };
         return next.Members.Values.Where(IsInPlay).All(m => m.Applied == Plan!.EndRound) ? next.Finishing() : (next, []);
     }
 
@@ -227,6 +286,11 @@ public sealed record ClusterProtocol
         (this with { Phase = ClusterPhase.Failed }, [new ClusterEffect.Fail(reason)]);
 
     private int Needed => Generation == 0 ? Math.Max(StartWith, MinWorkers) : MinWorkers;
+
+    /// <summary>Rounds that all have to have applied before the next plan begins.</summary>
+    private long Target => Math.Max(Completed, Members.Values.Where(IsInPlay).Max(m => m.Applied));
+
+    private bool IsActive(string worker) => Members.GetValueOrDefault(worker)?.Status == MemberStatus.Active;
 
     private int InPlay => Members.Values.Count(IsInPlay);
 

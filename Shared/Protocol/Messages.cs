@@ -41,7 +41,16 @@ public sealed record Refused([property: Key(0)] string Reason) : ICoordinatorMes
 public sealed record Prepared(
     [property: Key(0)] string DataFingerprint, [property: Key(1)] int TrainSamples, [property: Key(2)] int TestSamples,
     [property: Key(3)] int Floats, [property: Key(4)] int Tallies, [property: Key(5)] long StateBytes,
-    [property: Key(6)] string InitialDigest) : IWorkerMessage;
+    [property: Key(6)] string InitialDigest, [property: Key(7)] string LinkHost, [property: Key(8)] int LinkPort) : IWorkerMessage
+{
+    /// <summary>As a message.</summary>
+    public static Prepared Of(WorkerFacts facts) => new(facts.DataFingerprint, facts.TrainSamples, facts.TestSamples, facts.Layout.Floats,
+        facts.Layout.Tallies, facts.StateBytes, facts.InitialDigest, facts.LinkHost, facts.LinkPort);
+
+    /// <summary>As a value; its sizes are not checked.</summary>
+    public WorkerFacts ToFacts() =>
+        new(DataFingerprint, TrainSamples, TestSamples, new(Floats, Tallies), StateBytes, InitialDigest, LinkHost, LinkPort);
+}
 
 /// <summary>Stop at once; a new generation begins.</summary>
 [MessagePackObject]
@@ -56,17 +65,60 @@ public sealed record Halted([property: Key(0)] int Generation, [property: Key(1)
 public sealed record Synced([property: Key(0)] int Generation, [property: Key(1)] long Applied) : IWorkerMessage;
 
 /// <summary>A plan is in force. See <see cref="Plan"/>.</summary>
+/// <param name="Generation">Generation of the plan.</param>
+/// <param name="FirstRound">First round under it.</param>
+/// <param name="EndRound">The round after the last one.</param>
+/// <param name="Workers">Ids of the workers.</param>
+/// <param name="Topology">Who reduces.</param>
+/// <param name="Hosts">Of a mesh: where each worker's links are reached; empty in a star.</param>
+/// <param name="Ports">Ports of them.</param>
 [MessagePackObject]
 public sealed record BeginPlan(
     [property: Key(0)] int Generation, [property: Key(1)] long FirstRound, [property: Key(2)] long EndRound,
-    [property: Key(3)] string[] Workers) : ICoordinatorMessage
+    [property: Key(3)] string[] Workers, [property: Key(4)] Topology Topology, [property: Key(5)] string[] Hosts,
+    [property: Key(6)] int[] Ports) : ICoordinatorMessage
 {
     /// <summary>As a message.</summary>
-    public static BeginPlan Of(Plan plan) => new(plan.Generation, plan.FirstRound, plan.EndRound, [.. plan.Workers]);
+    public static BeginPlan Of(Plan plan, ImmutableArray<LinkEndpoint> endpoints) => new(plan.Generation, plan.FirstRound, plan.EndRound,
+        [.. plan.Workers], plan.Topology, [.. endpoints.Select(e => e.Host)], [.. endpoints.Select(e => e.Port)]);
 
-    /// <summary>As a value.</summary>
-    public Plan ToPlan() => new(Generation, FirstRound, EndRound, ImmutableArray.Create(Workers));
+    /// <summary>The plan.</summary>
+    /// <exception cref="ProtocolException">The message makes no plan.</exception>
+    public Plan ToPlan()
+    {
+        if (Fault() is { } fault) throw new ProtocolException($"the coordinator sent a plan that is none: {fault}");
+        return new(Generation, FirstRound, EndRound, ImmutableArray.Create(Workers), Topology);
+    }
+
+    /// <summary>Where each worker of a mesh is reached, in the plan's order; empty in a star.</summary>
+    /// <exception cref="ProtocolException">The message makes no plan.</exception>
+    public ImmutableArray<LinkEndpoint> ToEndpoints() =>
+        Fault() is { } fault ? throw new ProtocolException($"the coordinator sent a plan that is none: {fault}") : [.. Endpoints()];
+
+    private string? Fault() => true switch
+    {
+        _ when Generation < 1 => $"generation {Generation}; allowed: 1 or more",
+        _ when FirstRound < 0 || EndRound <= FirstRound => $"rounds {FirstRound} to {EndRound}; allowed: from 0 or more to more than that",
+        _ when !Enum.IsDefined(Topology) => $"topology {Topology}; allowed: {Topology.Star} or {Topology.Mesh}",
+        _ when Workers.Length == 0 || Workers.Distinct(StringComparer.Ordinal).Count() < Workers.Length =>
+            $"{Workers.Length} workers; allowed: 1 or more, each once",
+        _ when Hosts.Length != Ports.Length || Hosts.Length != (Topology == Topology.Star ? 0 : Workers.Length) =>
+            $"{Hosts.Length} hosts and {Ports.Length} ports for {Workers.Length} workers in a {Topology}; allowed: one of each a worker in a Mesh, none in a Star",
+        _ when Endpoints().Any(e => !e.IsValid) =>
+            $"links at {string.Join(", ", Endpoints().Where(e => !e.IsValid))}; allowed: hosts of 1 to {LinkEndpoint.MaxHostLength} characters, ports 1 to 65535",
+        _ => null,
+    };
+
+    private IEnumerable<LinkEndpoint> Endpoints() => Hosts.Zip(Ports, (host, port) => new LinkEndpoint(host, port));
 }
+
+/// <summary>A worker's link to another broke, or could not be made, under this generation's plan.</summary>
+/// <param name="Generation">Generation of the plan.</param>
+/// <param name="Peer">Id of the worker at the other end.</param>
+/// <param name="Why">In a user's words.</param>
+[MessagePackObject]
+public sealed record PeerLost(
+    [property: Key(0)] int Generation, [property: Key(1)] string Peer, [property: Key(2)] string Why) : IWorkerMessage;
 
 /// <summary>Send this replica's state over the link, under this generation.</summary>
 [MessagePackObject]
@@ -86,7 +138,7 @@ public sealed record RoundsApplied([property: Key(0)] RoundReport[] Rounds) : IW
 /// <param name="Times">How long this worker took.</param>
 [MessagePackObject]
 public sealed record RoundReport(
-    [property: Key(0)] long Round, [property: Key(1)] string Digest, [property: Key(2)] double[] Tallies,
+    [property: Key(0)] long Round, [property: Key(1)] StateDigest Digest, [property: Key(2)] double[] Tallies,
     [property: Key(3)] double LearningRate, [property: Key(4)] double GradientNorm, [property: Key(5)] int MicroBatches,
     [property: Key(6)] RoundTimes Times);
 

@@ -75,7 +75,7 @@ public sealed record ReplicaProtocol(string Worker, Rounds Rounds, long Applied 
     private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) Average(ReplicaEvent.AverageArrived e)
     {
         if (e.Generation != Generation || e.Round != Applied) return (this, []);
-        var apply = new ReplicaEffect.Apply(Rounds.At(Applied));
+        var apply = new ReplicaEffect.Apply(Plan?.RoundAt(Rounds, Applied) ?? Rounds.At(Applied));
         var next = this with { Applied = Applied + 1 };
         return (next, next.Plan is null
             ? [apply, new ReplicaEffect.ReportSynced(Generation, next.Applied)]
@@ -92,7 +92,7 @@ public sealed record ReplicaProtocol(string Worker, Rounds Rounds, long Applied 
     private IReadOnlyList<ReplicaEffect> Start()
     {
         if (Applied >= Plan!.EndRound) return [];
-        var round = Rounds.At(Applied);
+        var round = Plan.RoundAt(Rounds, Applied);
         return [new ReplicaEffect.Expect(Generation, Applied), new ReplicaEffect.Map(Generation, round, Plan.RangeOf(Worker, round.MicroBatches))];
     }
 }

@@ -144,9 +144,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             _replica!.Attach(linked.Link);
             var facts = linked.Facts;
-            _rounds = new(facts.TrainSamples, facts.TestSamples, _job.Epochs, _job.Batch, _job.MicroBatches);
-            _coordinator.Tell(new Prepared(facts.DataFingerprint, facts.TrainSamples, facts.TestSamples,
-                facts.Layout.Floats, facts.Layout.Tallies, facts.StateBytes, facts.InitialDigest));
+            _rounds = new(facts.TrainSamples, facts.TestSamples, _job.Epochs, _job.Batch, _job.MicroBatches, _job.IsRelaxed);
+            _coordinator.Tell(Prepared.Of(facts));
             _readiness.NotReady = null;
             Become(Training);
         });
@@ -196,8 +195,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private long OwnSamples(RoundReport report)
     {
         if (report.MicroBatches == 0) return 0;
-        var round = _rounds!.At(report.Round);
-        var range = _plan!.RangeOf(_welcome.Worker, round.MicroBatches);
+        var round = _plan!.RoundAt(_rounds!, report.Round);
+        var range = _plan.RangeOf(_welcome.Worker, round.MicroBatches);
         return Enumerable.Range(range.First, range.Count).Sum(id => (long)round.MicroBatch(id).Count);
     }
 

@@ -2,6 +2,7 @@ using System.IO.Hashing;
 using System.Runtime.InteropServices;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
 using Distributed.Shared.State;
 using Distributed.Worker.Data;
 using Distributed.Worker.Kernel;
@@ -31,7 +32,7 @@ public sealed class Replica : IDisposable
     public Replica(Job job, DataSet data, Device device)
     {
         Task = new Classification(data);
-        Rounds = new(Task.TrainSamples, Task.TestSamples, job.Epochs, job.Batch, job.MicroBatches);
+        Rounds = new(Task.TrainSamples, Task.TestSamples, job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed);
         _model = new(JobModels.CreateModel(job, data.Train), device);
         _optimizer = JobModels.CreateOptimizer(job.Optimizer, _model.Parameters);
         Map = new(_model, Task, job.Seed, device);
@@ -50,8 +51,8 @@ public sealed class Replica : IDisposable
     /// <summary>Applies averages.</summary>
     public Apply Apply { get; }
 
-    /// <summary>XxHash128 of the parameters and buffers, as hexadecimal digits: equal on equal replicas.</summary>
-    public string Digest()
+    /// <summary>Digest of the parameters and buffers: equal on equal replicas.</summary>
+    public StateDigest Digest()
     {
         var hash = new XxHash128();
         foreach (var vector in new[] { _model.Parameters, _model.Buffers })
@@ -59,7 +60,7 @@ public sealed class Replica : IDisposable
             using var host = vector.cpu();
             if (host.numel() > 0) hash.Append(host.bytes);
         }
-        return Convert.ToHexStringLower(hash.GetCurrentHash());
+        return StateDigest.Of(hash.GetCurrentHashAsUInt128());
     }
 
     /// <summary>The whole state as a safetensors file: what a newcomer, a checkpoint and the result are made from.

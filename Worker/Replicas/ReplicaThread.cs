@@ -143,7 +143,7 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
         _pool = new(_replica.Map.Layout);
         var task = _replica.Task;
         _observer.Prepared(
-            new(task.DataFingerprint, task.TrainSamples, task.TestSamples, _pool.Layout, _replica.Serialize().Length, _replica.Digest()), _pool);
+            new(task.DataFingerprint, task.TrainSamples, task.TestSamples, _pool.Layout, _replica.Serialize().Length, _replica.Digest().ToString(), "", 0), _pool);
     }
 
     private void Turn()
@@ -191,7 +191,8 @@ public sealed class ReplicaThread : IWorkerLinkObserver, IDisposable
 
     private void BeginMap(ReplicaEffect.Map map)
     {
-        if (_work?.Round.Number != map.Round.Number)
+        // In a relaxed job the plan has a say in how a round is cut.
+        if (_work?.Round != map.Round)
         {
             _sums?.Dispose();
             _sums = new(map.Round, _pool);
