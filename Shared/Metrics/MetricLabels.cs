@@ -38,6 +38,13 @@ public static class MetricLabels
     /// <summary>A pass over the test set.</summary>
     public const string Evaluate = "evaluate";
 
+    /// <summary>When bytes of a contribution left: <see cref="Computing"/> or <see cref="Waiting"/>.</summary>
+    public const string When = "when";
+    /// <summary>While the worker still computed: hidden.</summary>
+    public const string Computing = "computing";
+    /// <summary>While the worker waited for the average.</summary>
+    public const string Waiting = "waiting";
+
     /// <summary>What a worker computes with, such as cpu or cuda:0.</summary>
     public const string Device = "device";
 }

@@ -45,6 +45,8 @@ public static class MetricNames
     public const string WorkerRounds = Prefix + "worker_rounds_total";
     /// <summary>Counter, by <see cref="MetricLabels.Kind"/>: samples the worker computed.</summary>
     public const string WorkerSamples = Prefix + "worker_samples_total";
+    /// <summary>Counter, by <see cref="MetricLabels.When"/>: bytes of contributions that left over tensor links.</summary>
+    public const string WorkerContributionBytes = Prefix + "worker_contribution_bytes_total";
     /// <summary>Counter, by <see cref="MetricLabels.Kind"/>: micro-batches the worker computed.</summary>
     public const string WorkerMicroBatches = Prefix + "worker_micro_batches_total";
     /// <summary>Gauge: mean loss of the last training round, as this replica applied it.</summary>

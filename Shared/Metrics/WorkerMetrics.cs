@@ -19,6 +19,8 @@ public sealed class WorkerMetrics
     private readonly Histogram.Child _apply;
     private readonly Work _train;
     private readonly Work _evaluate;
+    private readonly Counter.Child _sentComputing;
+    private readonly Counter.Child _sentWaiting;
     private readonly Gauge _loss;
     private readonly Gauge _liveTensors;
     private readonly Gauge _generation;
@@ -38,6 +40,9 @@ public sealed class WorkerMetrics
         var microBatches = metrics.CreateCounter(MetricNames.WorkerMicroBatches, "Micro-batches that the worker computed.", [MetricLabels.Kind]);
         Work Of(string kind) => new(rounds.WithLabels(kind), samples.WithLabels(kind), microBatches.WithLabels(kind));
         (_train, _evaluate) = (Of(MetricLabels.Train), Of(MetricLabels.Evaluate));
+        var sent = metrics.CreateCounter(MetricNames.WorkerContributionBytes,
+            "Bytes of contributions that left over tensor links: while the worker still computed (hidden), or while it waited for the average.", [MetricLabels.When]);
+        (_sentComputing, _sentWaiting) = (sent.WithLabels(MetricLabels.Computing), sent.WithLabels(MetricLabels.Waiting));
         _loss = metrics.CreateGauge(MetricNames.WorkerLoss, "Mean loss over the global batch of the last training round.",
             new GaugeConfiguration { SuppressInitialValue = true });
         _liveTensors = metrics.CreateGauge(MetricNames.WorkerLiveTensors, "Tensors alive in the process: rises without end where one leaks.");
@@ -65,6 +70,15 @@ public sealed class WorkerMetrics
         _send.Observe(times.Send);
         _wait.Observe(times.Wait);
         _apply.Observe(times.Apply);
+    }
+
+    /// <summary>So many bytes of contributions have left since the start.</summary>
+    /// <param name="computing">While the worker computed.</param>
+    /// <param name="waiting">While it waited for the average.</param>
+    public void ContributionsSent(long computing, long waiting)
+    {
+        _sentComputing.IncTo(computing);
+        _sentWaiting.IncTo(waiting);
     }
 
     /// <summary>A new generation begins.</summary>

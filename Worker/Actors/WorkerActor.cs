@@ -220,6 +220,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             _metrics.RoundApplied(_rounds!.At(round.Round).Kind, round.MicroBatches, OwnSamples(round), round.Tallies[Tally.Loss] / samples, round.Times);
         }
         _metrics.LiveTensors(Tensor.TotalCount);
+        _metrics.ContributionsSent(_replica!.SentComputing, _replica.SentWaiting);
     }
 
     /// <summary>A plan ends with a halt, before which the replica reports every round under it.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
@@ -39,8 +40,11 @@ public sealed record ExchangeOptions(
 /// </summary>
 public sealed class Exchange : ILinkHandler, IDisposable
 {
-    /// <summary>How often a waiting thread looks for frames before it leaves that to the links' own.</summary>
-    private const int Patience = 2000;
+    /// <summary>
+    /// How long a waiting thread moves frames itself when none come, before it leaves that to the links' own: a few times what
+    /// a wake-up costs, and no longer, since another process may need the processor to bring forth what is waited for.
+    /// </summary>
+    private static readonly long _patience = Stopwatch.Frequency / 2000;
 
     private readonly ExchangeOptions _options;
     private readonly IExchangeObserver _observer;
@@ -189,7 +193,8 @@ public sealed class Exchange : ILinkHandler, IDisposable
         _links.BeginHelp();
         try
         {
-            for (var idle = 0; idle < Patience && !isWanted();)
+            var idle = 0;
+            for (var last = Stopwatch.GetTimestamp(); !isWanted() && Stopwatch.GetTimestamp() - last < _patience;)
             {
                 bool hasMoved;
                 lock (_links.Gate)
@@ -197,7 +202,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
                     hasMoved = _links.Move();
                     if (IsComplete) return true;
                 }
-                if (hasMoved) idle = 0;
+                if (hasMoved) (idle, last) = (0, Stopwatch.GetTimestamp());
                 else if (++idle < 32) Thread.SpinWait(16);
                 else Thread.Yield();
             }

@@ -61,7 +61,8 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private bool _isEnding;
     private RoundTimes _times;
     private double _sendSeconds;
-    private long _sentBefore;
+    private long _sentComputing;
+    private long _sentWaiting;
     private long _lapStart;
     private long _lastReport;
 
@@ -106,6 +107,12 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         _replica.Restore(state);
         Handle(new ReplicaEvent.StateArrived(generation, applied));
     });
+
+    /// <summary>Bytes of contributions that left while this thread computed. Read from any thread.</summary>
+    public long SentComputing => Volatile.Read(ref _sentComputing);
+
+    /// <summary>Bytes of contributions that left while this thread waited for the average. Read from any thread.</summary>
+    public long SentWaiting => Volatile.Read(ref _sentWaiting);
 
     /// <summary>Complete when the thread has ended and everything is freed.</summary>
     public Task Completion => _completion.Task;
@@ -214,12 +221,11 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
             else _work.Restart(map.Round);
             _times = default;
         }
-        _sentBefore = _exchange!.ContributionBytesSent;
         _lapStart = Stopwatch.GetTimestamp();
         var dropped = new List<TreeNode>();
         foreach (var node in _work.Assign(map.Range, dropped)) Send(node);
         foreach (var node in dropped) _sums.Drop(node);
-        if (map.Range.Count == 0) _exchange.SendPresent();
+        if (map.Range.Count == 0) _exchange!.SendPresent();
         _isMapping = !_work.IsDone;
         _times = _times with { Send = _times.Send + Lap() };
     }
@@ -232,6 +238,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         _sums.Complete(work.Merges);
         work.Advance();
         _isMapping = !work.IsDone;
+        CountSent(ref _sentComputing);
         _times = _times with { Compute = _times.Compute + Lap() - _sendSeconds, Send = _times.Send + _sendSeconds };
     }
 
@@ -244,6 +251,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private void ApplyAverage(Round round)
     {
         _times = _times with { Wait = _times.Wait + Lap() };
+        CountSent(ref _sentWaiting);
         var average = _exchange!.TakeAverage();
         double[] tallies = [.. average.Tallies];
         var step = round.Kind == RoundKind.Train ? _replica.Apply.Step(round, average) : default;
@@ -253,6 +261,10 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         _reports.Add(new(round.Number, digest, tallies, step.LearningRate, step.GradientNorm, MicroBatchesOf(round), _times));
         if (_reports.Count >= MaxReports || round.Number + 1 == _protocol.Plan?.EndRound || Stopwatch.GetElapsedTime(_lastReport) > _reportInterval) Report();
     }
+
+    /// <summary>What has left since the last look.</summary>
+    private void CountSent(ref long count) =>
+        Volatile.Write(ref count, count + _exchange!.ContributionBytesSent - _sentComputing - _sentWaiting);
 
     private int MicroBatchesOf(Round round) => _protocol.Plan?.RangeOf(_worker, round.MicroBatches).Count ?? 0;
 
