@@ -48,22 +48,18 @@ public readonly record struct FrameHeader(FrameKind Kind, ulong Job, int Generat
     public void Write(Span<byte> header, ReadOnlySpan<byte> payload)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, Length);
-        BinaryPrimitives.WriteUInt32LittleEndian(header, Magic);
-        header[4] = Version;
-        header[5] = (byte)Kind;
-        header[6..8].Clear();
-        BinaryPrimitives.WriteUInt64LittleEndian(header[8..], Job);
-        BinaryPrimitives.WriteInt64LittleEndian(header[16..], Round);
-        BinaryPrimitives.WriteInt32LittleEndian(header[24..], Generation);
-        BinaryPrimitives.WriteInt32LittleEndian(header[28..], Slice);
-        BinaryPrimitives.WriteInt32LittleEndian(header[32..], Node.First);
-        BinaryPrimitives.WriteInt32LittleEndian(header[36..], Node.Count);
-        BinaryPrimitives.WriteInt32LittleEndian(header[40..], Length);
-        header[44..48].Clear();
+        WriteFields(header);
         BinaryPrimitives.WriteUInt64LittleEndian(header[ChecksumOffset..], ChecksumOf(header, payload));
     }
 
-    /// <summary>Reads a header; the checksum is checked by <see cref="Verify"/> when the payload is there.</summary>
+    /// <summary>Writes the header with the checksum of itself alone, for where the payload cannot be damaged on its way.</summary>
+    public void Write(Span<byte> header)
+    {
+        WriteFields(header);
+        BinaryPrimitives.WriteUInt64LittleEndian(header[ChecksumOffset..], ChecksumOf(header));
+    }
+
+    /// <summary>Reads a header; the checksum is checked by <see cref="Verify(ReadOnlySpan{byte}, ReadOnlySpan{byte})"/> when the payload is there.</summary>
     /// <exception cref="LinkException">No header of this version, or a length that is not allowed.</exception>
     public static FrameHeader Read(ReadOnlySpan<byte> header)
     {
@@ -91,8 +87,34 @@ public readonly record struct FrameHeader(FrameKind Kind, ulong Job, int Generat
             throw new LinkException("frame received whose checksum does not match its bytes");
     }
 
+    /// <summary>Checks the checksum of a header alone.</summary>
+    /// <exception cref="LinkException">It does not match.</exception>
+    public static void Verify(ReadOnlySpan<byte> header)
+    {
+        if (BinaryPrimitives.ReadUInt64LittleEndian(header[ChecksumOffset..]) != ChecksumOf(header))
+            throw new LinkException("frame header received whose checksum does not match its bytes");
+    }
+
+    private void WriteFields(Span<byte> header)
+    {
+        BinaryPrimitives.WriteUInt32LittleEndian(header, Magic);
+        header[4] = Version;
+        header[5] = (byte)Kind;
+        header[6..8].Clear();
+        BinaryPrimitives.WriteUInt64LittleEndian(header[8..], Job);
+        BinaryPrimitives.WriteInt64LittleEndian(header[16..], Round);
+        BinaryPrimitives.WriteInt32LittleEndian(header[24..], Generation);
+        BinaryPrimitives.WriteInt32LittleEndian(header[28..], Slice);
+        BinaryPrimitives.WriteInt32LittleEndian(header[32..], Node.First);
+        BinaryPrimitives.WriteInt32LittleEndian(header[36..], Node.Count);
+        BinaryPrimitives.WriteInt32LittleEndian(header[40..], Length);
+        header[44..48].Clear();
+    }
+
     private static ulong ChecksumOf(ReadOnlySpan<byte> header, ReadOnlySpan<byte> payload) =>
-        XxHash3.HashToUInt64(payload, unchecked((long)XxHash3.HashToUInt64(header[..ChecksumOffset])));
+        XxHash3.HashToUInt64(payload, unchecked((long)ChecksumOf(header)));
+
+    private static ulong ChecksumOf(ReadOnlySpan<byte> header) => XxHash3.HashToUInt64(header[..ChecksumOffset]);
 }
 
 /// <summary>A link was broken or broke its rules; the message is the reason, in a user's words.</summary>
@@ -103,4 +125,7 @@ public sealed class LinkException : Exception
 
     /// <summary>With the reason and its cause.</summary>
     public LinkException(string message, Exception inner) : base(message, inner) { }
+
+    /// <summary>Whether the other end is gone, rather than has broken a rule.</summary>
+    public bool IsDisconnect { get; init; }
 }

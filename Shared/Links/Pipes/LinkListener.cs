@@ -1,0 +1,130 @@
+using System.Net;
+using System.Net.Sockets;
+using Distributed.Shared.Metrics;
+using Microsoft.Extensions.Logging;
+
+namespace Distributed.Shared.Links;
+
+/// <summary>Accepts the connections of a job until it is disposed; each that greets as it should becomes a pipe.</summary>
+public sealed class LinkListener : IDisposable
+{
+    /// <summary>Connections that may be open without having said who they are.</summary>
+    public const int MaxStrangers = 64;
+
+    private static readonly TimeSpan _pauseAfterError = TimeSpan.FromMilliseconds(100);
+
+    private readonly CancellationTokenSource _closing = new();
+    private readonly Socket _socket;
+    private readonly ulong _job;
+    private readonly byte[] _token;
+    private readonly Func<string, bool> _admits;
+    private readonly Action<string, IFramePipe> _established;
+    private readonly LinkMetrics _metrics;
+    private readonly ILogger _log;
+    private readonly LinkOptions _options;
+    private int _strangers;
+
+    /// <summary>Listens at once.</summary>
+    /// <param name="bind">Address and port; port 0 for a free one.</param>
+    /// <param name="job">Fingerprint of the job.</param>
+    /// <param name="token">What a greeting must hold: <see cref="LinkHello.TokenLength"/> bytes.</param>
+    /// <param name="admits">Whether a link of this name is expected; from any thread, of several connections at once.</param>
+    /// <param name="established">Takes over a name and its pipe; from any thread, and possibly twice for a name that connects twice at once.</param>
+    /// <param name="metrics">Counts refused greetings.</param>
+    /// <param name="log">For people.</param>
+    /// <param name="options">How links are set up.</param>
+    /// <exception cref="SocketException">The address is taken, or is none of this machine.</exception>
+    public LinkListener(
+        IPEndPoint bind, ulong job, byte[] token, Func<string, bool> admits, Action<string, IFramePipe> established,
+        LinkMetrics metrics, ILogger log, LinkOptions options)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(token.Length, LinkHello.TokenLength);
+        (_job, _token, _admits, _established, _metrics, _log, _options) = (job, token, admits, established, metrics, log, options);
+        _socket = new(bind.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            _socket.Bind(bind);
+            _socket.Listen();
+        }
+        catch
+        {
+            _socket.Dispose();
+            throw;
+        }
+        Port = ((IPEndPoint)_socket.LocalEndPoint!).Port;
+        _ = AcceptAsync();
+    }
+
+    /// <summary>Port it listens on.</summary>
+    public int Port { get; }
+
+    /// <summary>Accepts nothing more; pipes that are established live on.</summary>
+    public void Dispose()
+    {
+        _closing.Cancel();
+        _socket.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (!_closing.IsCancellationRequested)
+        {
+            try
+            {
+                var socket = await _socket.AcceptAsync(_closing.Token).ConfigureAwait(false);
+                if (Interlocked.Increment(ref _strangers) <= MaxStrangers) _ = GreetAsync(socket);
+                else TurnAway(socket);
+            }
+            catch (SocketException error) when (!_closing.IsCancellationRequested)
+            {
+                _log.LogWarning("A connection could not be accepted: {Reason}", error.Message);
+                // Out of descriptors, say: trying again at once would be trying all the time.
+                await Task.Delay(_pauseAfterError, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException or SocketException)
+            {
+                return;
+            }
+        }
+    }
+
+    private async Task GreetAsync(Socket socket)
+    {
+        var peer = LinkHandshake.NameOf(socket);
+        try
+        {
+            var (name, pipe) = await LinkHandshake.AcceptAsync(socket, _job, _token, _admits, _options, _closing.Token).ConfigureAwait(false);
+            if (_closing.IsCancellationRequested) pipe.Dispose();
+            else _established(name, pipe);
+        }
+        catch (LinkException error)
+        {
+            Refuse(peer, error.Message);
+        }
+        catch (OperationCanceledException)
+        {
+            // The listener is closed.
+        }
+        catch (Exception error)
+        {
+            _log.LogError(error, "The connection from {Peer} could not become a link", peer);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _strangers);
+        }
+    }
+
+    private void TurnAway(Socket socket)
+    {
+        Interlocked.Decrement(ref _strangers);
+        Refuse(LinkHandshake.NameOf(socket), $"more than {MaxStrangers} connections that have not said who they are");
+        socket.Dispose();
+    }
+
+    private void Refuse(string peer, string reason)
+    {
+        _metrics.FrameRefused(MetricLabels.Violation);
+        _log.LogWarning("Connection from {Peer} refused: {Reason}", peer, reason);
+    }
+}

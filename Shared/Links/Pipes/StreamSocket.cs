@@ -1,0 +1,78 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Distributed.Shared.Links;
+
+/// <summary>
+/// A connected TCP socket whose calls never wait. It goes round .NET's asynchronous calls: once one of them has waited, the
+/// runtime's own thread wakes for every packet of the socket from then on.
+/// </summary>
+internal sealed unsafe class StreamSocket : IDisposable
+{
+    private readonly Socket _socket;
+
+    internal StreamSocket(Socket socket, string peer)
+    {
+        (_socket, Peer) = (socket, peer);
+        _socket.NoDelay = true;
+        Descriptor = (int)socket.SafeHandle.DangerousGetHandle();
+    }
+
+    internal string Peer { get; }
+
+    internal int Descriptor { get; }
+
+    /// <summary>Takes what is there.</summary>
+    /// <returns>Number of bytes; 0 if the other end has closed the connection, -1 if there are none now.</returns>
+    internal int Receive(Span<byte> buffer)
+    {
+        ObjectDisposedException.ThrowIf(_socket.SafeHandle.IsClosed, this);
+        fixed (byte* start = buffer)
+        {
+            while (true)
+            {
+                var count = Libc.Receive(Descriptor, start, (nuint)buffer.Length, Libc.DontWait);
+                if (count >= 0) return (int)count;
+                var error = Marshal.GetLastPInvokeError();
+                if (error == Libc.WouldBlock) return -1;
+                if (error != Libc.Interrupted) throw Broken(error);
+            }
+        }
+    }
+
+    /// <summary>Sends as much of the two pieces, one behind the other, as there is room for.</summary>
+    /// <returns>Number of bytes, 0 if there is no room now.</returns>
+    internal int Send(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
+    {
+        ObjectDisposedException.ThrowIf(_socket.SafeHandle.IsClosed, this);
+        fixed (byte* a = first, b = second)
+        {
+            var pieces = stackalloc Libc.Piece[2];
+            pieces[0] = new() { Start = a, Length = (nuint)first.Length };
+            pieces[1] = new() { Start = b, Length = (nuint)second.Length };
+            var message = new Libc.MessageHeader { Pieces = pieces, Count = 2 };
+            while (true)
+            {
+                var count = Libc.SendMessage(Descriptor, &message, Libc.DontWait | Libc.NoSignal);
+                if (count >= 0) return (int)count;
+                var error = Marshal.GetLastPInvokeError();
+                if (error == Libc.WouldBlock) return 0;
+                if (error != Libc.Interrupted) throw Broken(error);
+            }
+        }
+    }
+
+    /// <summary>Whether a call to send would do something.</summary>
+    internal bool IsWritable()
+    {
+        var descriptor = new Libc.PollDescriptor { Descriptor = Descriptor, Events = Libc.PollOut };
+        return Libc.Poll(&descriptor, 1, 0) != 0;
+    }
+
+    internal LinkException Closed(string when = "") => new($"{Peer} closed the connection{when}") { IsDisconnect = true };
+
+    public void Dispose() => _socket.Dispose();
+
+    private LinkException Broken(int error) =>
+        new($"the connection to {Peer} broke: {Marshal.GetPInvokeErrorMessage(error)}") { IsDisconnect = true };
+}
