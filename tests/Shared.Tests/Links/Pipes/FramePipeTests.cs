@@ -32,7 +32,7 @@ public sealed class FramePipeTests
             var turns = new Random(seed);
             var flow = new Flow(pair.Here, pair.There, lengths, seed);
             while (!flow.IsDone) flow.Move(turns);
-        }, iter: 20, threads: 1);
+        }, iter: 6, threads: 1);
     }
 
     [Fact]

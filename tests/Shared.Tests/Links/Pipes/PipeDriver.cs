@@ -13,7 +13,7 @@ internal static class PipeDriver
         var index = poller.Add(pipe.Descriptor, pipe.PollEvents(wantsFrames: true, wantsRoom));
         var ready = poller.Wait(Loopback.Patience);
         pipe.Disarm();
-        Assert.True(ready == 1, $"nothing woke the end of {pipe.Peer}");
+        if (ready != 1) Assert.Fail($"nothing woke the end of {pipe.Peer}");
         pipe.Polled(poller.Reported(index));
     }
 
