@@ -167,8 +167,10 @@ public sealed class FramePipeTests
     {
         for (var i = 0; i < frames; i++)
         {
+            poller.Sleep(pair.Here, wantsRoom: true);
             while (!pair.Here.TrySend(FrameGen.Numbered(i, payload.Length), payload)) poller.Sleep(pair.Here, wantsRoom: true);
-            while (!pair.There.TryReceive(out _, out _)) poller.Sleep(pair.There);
+            do poller.Sleep(pair.There);
+            while (!pair.There.TryReceive(out _, out _));
             pair.There.Release();
             // Nothing comes this way: the end goes to sleep, and its time is over at once.
             Assert.True(pair.There.Arm(wantsRoom: false));
