@@ -7,7 +7,7 @@ namespace Distributed.Shared.Links;
 /// <summary>What a frame carries.</summary>
 public enum FrameKind : byte
 {
-    /// <summary>First frame of a link: the token of the job, then the worker's id.</summary>
+    /// <summary>First frame of a link each way: <see cref="LinkHello"/>, and the answer to it.</summary>
     Hello = 1,
     /// <summary>A slice of a node's sum, from a worker to whoever reduces it.</summary>
     Contribution = 2,

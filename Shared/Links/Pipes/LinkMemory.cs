@@ -72,7 +72,7 @@ public sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
             // In another pid namespace the number is another process: its files are none of ours.
             if (new FileInfo(path).LinkTarget?.StartsWith($"/memfd:{Name}", StringComparison.Ordinal) != true) return null;
             using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-            if (Libc.Control(file, Libc.GetSeals, 0) != Seals || RandomAccess.GetLength(file) != Size || Map(file) is not { } start) return null;
+            if (!IsSealed(file) || RandomAccess.GetLength(file) != Size || Map(file) is not { } start) return null;
             var memory = new LinkMemory(start) { Offer = offer };
             if (BinaryPrimitives.ReadUInt128LittleEndian(new((byte*)start, 16)) == offer.Secret) return memory;
             memory.Dispose();
@@ -106,6 +106,9 @@ public sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => Libc.Unmap(handle, Size) == 0;
+
+    // A hardened system adds a seal of its own.
+    private static bool IsSealed(SafeFileHandle file) => Libc.Control(file, Libc.GetSeals, 0) is >= 0 and var seals && (seals & Seals) == Seals;
 
     private static nint? Map(SafeFileHandle file) => Libc.Map(0, Size, Libc.ReadWrite, Libc.MapShared, file, 0) is var start and not -1 ? start : null;
 

@@ -30,6 +30,16 @@ public sealed class FrameHeaderTests
     });
 
     [Fact]
+    public void A_flipped_bit_is_noticed_in_a_header_that_is_checked_alone() => Gen.Select(_anyFrame, Gen.Int[0, FrameHeader.Size * 8 - 1]).Sample((frame, bit) =>
+    {
+        frame.Header.Write(frame.Bytes);
+        Assert.Equal(frame.Header, FrameHeader.Read(frame.Bytes));
+        FrameHeader.Verify(frame.Bytes.AsSpan(0, FrameHeader.Size));
+        frame.Bytes[bit / 8] ^= (byte)(1 << bit % 8);
+        Assert.Throws<LinkException>(() => FrameHeader.Verify(frame.Bytes.AsSpan(0, FrameHeader.Size)));
+    });
+
+    [Fact]
     public void A_payload_of_another_frame_is_noticed() => Gen.Select(_anyFrame, _anyFrame).Sample((a, b) =>
     {
         byte[] mixed = [.. a.Bytes[..FrameHeader.Size], .. b.Bytes[FrameHeader.Size..]];

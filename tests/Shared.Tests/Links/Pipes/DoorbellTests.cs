@@ -1,0 +1,61 @@
+using System.Runtime.ExceptionServices;
+using Distributed.Shared.Links;
+
+namespace Distributed.Shared.Tests.Links.Pipes;
+
+/// <summary>Two threads that sleep whenever they have nothing to do: a lost wake-up would leave both asleep.</summary>
+public sealed class DoorbellTests
+{
+    private const int HandOvers = 10_000;
+
+    [Theory]
+    [MemberData(nameof(FramePipeTests.Transports), MemberType = typeof(FramePipeTests))]
+    public async Task No_wake_up_is_lost_over_many_hand_overs(Transport transport)
+    {
+        using var pair = await PipePair.ConnectAsync(transport);
+        ExceptionDispatchInfo? failure = null;
+        var other = new Thread(() =>
+        {
+            try
+            {
+                Play(pair.There, begins: false);
+            }
+            catch (Exception error)
+            {
+                failure = ExceptionDispatchInfo.Capture(error);
+            }
+        });
+        other.Start();
+        Play(pair.Here, begins: true);
+        Assert.True(other.Join(Loopback.Patience));
+        failure?.Throw();
+    }
+
+    /// <summary>The ends take turns with bursts, some of them longer than the ring; both know the lengths.</summary>
+    private static void Play(IFramePipe pipe, bool begins)
+    {
+        using var poller = new Poller();
+        var bursts = new Random(5);
+        var payload = new byte[700];
+        for (var turn = 0; turn < HandOvers; turn++)
+        {
+            var burst = bursts.Next(8) == 0 ? bursts.Next(1, 50) : 1;
+            var length = bursts.Next(payload.Length);
+            for (var i = 0; i < burst; i++)
+            {
+                if (turn % 2 == 0 == begins)
+                    while (!pipe.TrySend(FrameGen.Numbered(i, length), payload.AsSpan(0, length))) poller.Sleep(pipe, wantsRoom: true);
+                else
+                    Assert.Equal(FrameGen.Numbered(i, length), Receive(poller, pipe));
+            }
+        }
+    }
+
+    private static FrameHeader Receive(Poller poller, IFramePipe pipe)
+    {
+        FrameHeader header;
+        while (!pipe.TryReceive(out header, out _)) poller.Sleep(pipe);
+        pipe.Release();
+        return header;
+    }
+}

@@ -1,0 +1,72 @@
+using Distributed.Shared.Links;
+
+namespace Distributed.Shared.Tests.Links.Pipes;
+
+public sealed class PollerTests
+{
+    [Fact]
+    public void A_wake_up_before_the_wait_ends_it_once()
+    {
+        using var poller = new Poller();
+        poller.Wake();
+        poller.Wake();
+        Assert.Equal(0, poller.Wait(null));
+        Assert.Equal(0, poller.Wait(TimeSpan.Zero));
+    }
+
+    [Fact]
+    public void Another_thread_s_wake_ups_all_arrive()
+    {
+        using Poller here = new(), there = new();
+        var other = new Thread(() =>
+        {
+            for (var i = 0; i < 5000; i++)
+            {
+                there.Wait(Loopback.Patience);
+                here.Wake();
+            }
+        });
+        other.Start();
+        for (var i = 0; i < 5000; i++)
+        {
+            there.Wake();
+            Assert.Equal(0, here.Wait(Loopback.Patience));
+        }
+        Assert.True(other.Join(Loopback.Patience));
+    }
+
+    [Fact]
+    public async Task Each_descriptor_is_told_apart_and_as_many_as_wanted_fit()
+    {
+        var pairs = new List<PipePair>();
+        for (var i = 0; i < 40; i++) pairs.Add(await PipePair.ConnectAsync(Transport.Tcp));
+        using var poller = new Poller();
+        Gen.Bool.Array[pairs.Count].Sample(senders =>
+        {
+            poller.Clear();
+            foreach (var (pair, i) in pairs.Select((pair, i) => (pair, i)))
+            {
+                if (senders[i]) Assert.True(pair.Here.TrySend(FrameGen.Numbered(i, 0), default));
+                Assert.Equal(i, poller.Add(pair.There.Descriptor, pair.There.PollEvents(wantsFrames: true, wantsRoom: false)));
+            }
+            Assert.Equal(senders.Count(s => s), poller.Wait(TimeSpan.Zero));
+            Assert.Equal(senders, pairs.Select((_, i) => poller.Reported(i) != 0));
+            foreach (var pair in pairs)
+                if (pair.There.TryReceive(out _, out _)) pair.There.Release();
+        }, iter: 50, threads: 1);
+        Assert.Throws<ArgumentOutOfRangeException>(() => poller.Reported(pairs.Count));
+        Assert.Throws<ArgumentOutOfRangeException>(() => poller.Reported(-1));
+        pairs.ForEach(pair => pair.Dispose());
+    }
+
+    [Fact]
+    public void A_disposed_poller_says_so()
+    {
+        var poller = new Poller();
+        poller.Dispose();
+        poller.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => poller.Wait(null));
+        Assert.Throws<ObjectDisposedException>(() => poller.Add(0, 0));
+        Assert.Throws<ObjectDisposedException>(poller.Wake);
+    }
+}
