@@ -147,7 +147,7 @@ internal sealed class BackwardProgress
     private void HookInto(nn.Module module, FlatModel model)
     {
         if (module is jit.ScriptModule) return;
-        int[] owned = [.. module.named_parameters(recurse: false).Where(p => p.parameter.requires_grad).Select(p => model.IndexOf(p.parameter))];
+        int[] owned = [.. module.named_parameters(recurse: false).Select(p => model.IndexOf(p.parameter)).Where(index => index >= 0)];
         if (owned.Length > 0 && module is nn.Module<Tensor, Tensor> hookable)
         {
             var number = _owned.Count;
