@@ -69,7 +69,7 @@ internal sealed class BackwardProgress
         _isLate = new bool[_parts.Parameters.Count];
         _hashes = new ulong?[_parts.Parameters.Count];
         _isAnnounced = new bool[layout.Slices];
-        HookInto(model.Module, model);
+        HookInto(model.Module, model, new(ReferenceEqualityComparer.Instance));
     }
 
     private enum Pass
@@ -144,17 +144,18 @@ internal sealed class BackwardProgress
         return _passedOn;
     }
 
-    private void HookInto(nn.Module module, FlatModel model)
+    private void HookInto(nn.Module module, FlatModel model, HashSet<nn.Module> seen)
     {
-        if (module is jit.ScriptModule) return;
-        int[] owned = [.. module.named_parameters(recurse: false).Where(p => p.parameter.requires_grad).Select(p => model.IndexOf(p.parameter))];
+        // A module may hang in several places: TorchSharp itself adds it once more under the name of its field.
+        if (module is jit.ScriptModule || !seen.Add(module)) return;
+        int[] owned = [.. module.named_parameters(recurse: false).Select(p => model.IndexOf(p.parameter)).Where(index => index >= 0)];
         if (owned.Length > 0 && module is nn.Module<Tensor, Tensor> hookable)
         {
             var number = _owned.Count;
             _owned.Add(owned);
             hookable.register_forward_pre_hook((_, input) => Called(number, input));
         }
-        foreach (var (_, child) in module.named_children()) HookInto(child, model);
+        foreach (var (_, child) in module.named_children()) HookInto(child, model, seen);
     }
 
     private Tensor Called(int module, Tensor input)

@@ -143,10 +143,9 @@ public sealed class FlatModel : IDisposable
             "tensors, or that had zero_grad or to called on them, cannot be trained flat.");
     }
 
-    /// <summary>The place in the layout's parameters of a parameter of the module.</summary>
-    internal int IndexOf(Parameter parameter) => Array.FindIndex(_trainable, t => t.Parameter.Handle == parameter.Handle) is >= 0 and var at
-        ? _trainable[at].Index
-        : throw new ArgumentException("The module has no such parameter.", nameof(parameter));
+    /// <summary>The place of a parameter among those of the layout; negative where it is none of them.</summary>
+    internal int IndexOf(Parameter parameter) =>
+        Array.FindIndex(_trainable, t => t.Parameter.Handle == parameter.Handle) is >= 0 and var at ? _trainable[at].Index : -1;
 
     /// <summary>Frees the vectors and the module.</summary>
     public void Dispose()

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 
 namespace Distributed.Shared.Tests.Links;
@@ -41,5 +43,68 @@ public sealed class VectorPoolTests
         pool.Dispose();
         Assert.Throws<ObjectDisposedException>(() => buffer.GetSpan());
         Assert.Throws<ObjectDisposedException>(pool.Rent);
+    }
+
+    [Fact]
+    public void Memory_is_allocated_as_the_pool_was_told_and_freed_once() => Gen.Int[1, 6].Sample(count =>
+    {
+        var layout = new VectorLayout(8, 1);
+        List<CountedMemory> allocated = [];
+        var pool = new VectorPool(layout, asked =>
+        {
+            Assert.Same(layout, asked);
+            allocated.Add(new());
+            return allocated[^1];
+        });
+        var buffers = Enumerable.Range(0, count).Select(_ => pool.Rent()).ToList();
+        buffers[0].Floats[7] = 7;
+
+        Assert.Equal(allocated, buffers.Select(b => b.Storage));
+        Assert.Equal(7, BitConverter.ToSingle(allocated[0].Bytes.Span[(7 * sizeof(float))..]));
+        buffers[0].Release();
+        pool.Dispose();
+        Assert.Equal(1, allocated.Sum(memory => memory.Freed));
+        foreach (var buffer in buffers.Skip(1)) buffer.Release();
+        Assert.All(allocated, memory => Assert.Equal(1, memory.Freed));
+    }, iter: 20);
+
+    [Fact]
+    public void Memory_that_is_not_aligned_is_refused_and_freed()
+    {
+        var memory = new CountedMemory { Offset = 8 };
+        using var pool = new VectorPool(new(8, 1), _ => memory);
+
+        Assert.Contains("aligned to 64 bytes", Assert.Throws<InvalidOperationException>(pool.Rent).Message, StringComparison.Ordinal);
+        Assert.Equal(1, memory.Freed);
+    }
+
+    [Fact]
+    public void Renting_again_allocates_nothing()
+    {
+        using var pool = new VectorPool(new(8, 1));
+        pool.Rent().Release();
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 1000; i++) pool.Rent().Release();
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    /// <summary>Pinned memory of the garbage collector that counts how often it is freed.</summary>
+    private sealed class CountedMemory : IVectorMemory
+    {
+        private readonly byte[] _bytes = GC.AllocateArray<byte>(256, pinned: true);
+
+        public int Offset { get; init; }
+
+        public int Freed { get; private set; }
+
+        public ReadOnlyMemory<byte> Bytes => _bytes.AsMemory(Start);
+
+        public nint Address => Marshal.UnsafeAddrOfPinnedArrayElement(_bytes, Start) + Offset;
+
+        private int Start => (int)(-Marshal.UnsafeAddrOfPinnedArrayElement(_bytes, 0) & (VectorPool.Alignment - 1));
+
+        public void Dispose() => Freed++;
     }
 }

@@ -9,6 +9,7 @@ internal enum BlockKind
 {
     Plain,
     InPlace,
+    Sequence,
     Residual,
     CalledTwice,
     OwnParameter,
@@ -63,6 +64,7 @@ internal sealed class BlockModel : Module<Tensor, Tensor>
         private readonly BatchNorm1d? _norm;
         private readonly Parameter? _scale;
         private readonly Gate? _gate;
+        private readonly Sequential? _sequence;
 
         public Block(BlockKind kind, int width)
             : base(nameof(Block))
@@ -77,6 +79,11 @@ internal sealed class BlockModel : Module<Tensor, Tensor>
                 register_module("twin", _twin);
             }
             if (kind is BlockKind.Norm) register_module("norm", _norm = BatchNorm1d(width));
+            if (kind is BlockKind.Sequence)
+            {
+                _sequence = Sequential(("norm", LayerNorm(width)), ("fc1", Linear(width, 2 * width)), ("relu", ReLU(inplace: true)), ("fc2", Linear(2 * width, width)));
+                register_module("sequence", _sequence);
+            }
             if (kind is BlockKind.InPlace) register_module("gate", _gate = new(width));
             if (kind is BlockKind.OwnParameter) register_parameter("scale", _scale = Parameter(ones(width)));
         }
@@ -90,6 +97,7 @@ internal sealed class BlockModel : Module<Tensor, Tensor>
             {
                 BlockKind.Plain => _linear.call(x).tanh(),
                 BlockKind.InPlace => functional.relu(_gate!.call(_linear.call(x)), inplace: true),
+                BlockKind.Sequence => _sequence!.call(_linear.call(x)),
                 BlockKind.Residual => x + _linear.call(x).tanh(),
                 BlockKind.CalledTwice => _linear.call(_linear.call(x).tanh()),
                 BlockKind.OwnParameter => (_linear.call(x * _scale!) * _scale!).tanh(),

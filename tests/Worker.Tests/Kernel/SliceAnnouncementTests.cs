@@ -127,7 +127,7 @@ public sealed class SliceAnnouncementTests
     [Fact]
     public void A_thousand_micro_batches_leave_no_live_tensor()
     {
-        using var bench = new BlockBench(200, 1, BlockKind.Norm, BlockKind.OwnParameter, BlockKind.InPlace, BlockKind.CalledTwice);
+        using var bench = new BlockBench(300, 1, BlockKind.Norm, BlockKind.OwnParameter, BlockKind.InPlace, BlockKind.CalledTwice);
         var nobody = new Nobody();
         for (var step = 0; step < 4; step++) bench.Run(step, nobody);
         GC.Collect();

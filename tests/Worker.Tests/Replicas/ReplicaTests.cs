@@ -86,6 +86,21 @@ public sealed class ReplicaTests
     }
 
     [Fact]
+    public void The_digest_is_the_hash_of_the_state_which_allocates_nothing()
+    {
+        using var training = new LocalTraining(_job);
+        var hash = training.Replica.StateHash();
+        Assert.Equal($"{hash:x32}", training.Replica.Digest());
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 10; i++) Assert.True(hash == training.Replica.StateHash());
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        training.Run(0);
+        Assert.NotEqual(hash, training.Replica.StateHash());
+    }
+
+    [Fact]
     public void A_state_of_another_job_is_refused_and_changes_nothing()
     {
         using var training = new LocalTraining(_job);
