@@ -73,7 +73,7 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
     public static RoundReport Report(long number)
     {
         var round = CoordinatorBench.Rounds.At(number);
-        return new(number, $"digest-{number}", [round.Samples, 2.5, 3], 0.1, 1, 1, new(0.1, 0.2, 0.3, 0.4));
+        return new(number, new(7, (ulong)number), [round.Samples, 2.5, 3], 0.1, 1, 1, new(0.1, 0.2, 0.3, 0.4));
     }
 
     public void Dispose() => Link?.Dispose();

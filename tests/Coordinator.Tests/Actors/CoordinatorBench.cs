@@ -21,7 +21,7 @@ internal sealed class CoordinatorBench : IDisposable
     public static readonly VectorLayout Layout = new(10, 3);
 
     /// <summary>What a worker that is like the others says.</summary>
-    public static readonly Prepared Facts = new("data", Rounds.TrainSamples, Rounds.TestSamples, Layout.Floats, Layout.Tallies, 8, "initial");
+    public static readonly Prepared Facts = new("data", Rounds.TrainSamples, Rounds.TestSamples, Layout.Floats, Layout.Tallies, 8, "initial", "127.0.0.1", 4711);
 
     private readonly TestKitBase _kit;
     private readonly TemporaryFolder _folder = new();
@@ -36,7 +36,7 @@ internal sealed class CoordinatorBench : IDisposable
         var metrics = new TrainingMetrics(Prometheus.Metrics.NewCustomRegistry());
         Recorder = new(_runFolder, job, View, metrics, TimeProvider.System);
         Star = new(new(IPAddress.Loopback, 0), StarBench.Job, (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
-        var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), StartWith = startWith, MinWorkers = minWorkers };
+        var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers };
         var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, _result);
         Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));
     }

@@ -61,7 +61,7 @@ internal sealed class StarBench : IDisposable
     public void Open(Rounds rounds, VectorLayout layout, long stateBytes = 8, int buffers = 0)
     {
         _stateBytes = stateBytes;
-        Star.Open(new("data", rounds.TrainSamples, rounds.TestSamples, layout, stateBytes, "initial"), rounds);
+        Star.Open(new("data", rounds.TrainSamples, rounds.TestSamples, layout, stateBytes, "initial", "127.0.0.1", 4711), rounds);
         var pool = PoolOf(Star)!;
         for (var i = 0; i < buffers; i++) _buffers.Add(pool.Rent());
         foreach (var buffer in _buffers)
@@ -74,7 +74,7 @@ internal sealed class StarBench : IDisposable
     /// <summary>A plan for all rounds, in force.</summary>
     public Plan Begin(int generation, Rounds rounds, params string[] workers)
     {
-        var plan = new Plan(generation, Star.Fence(generation), rounds.Count, [.. workers]);
+        var plan = new Plan(generation, Star.Fence(generation), rounds.Count, [.. workers], Topology.Star);
         Star.Begin(plan);
         return plan;
     }

@@ -136,7 +136,7 @@ public sealed class StarServerTests : IDisposable
         Assert.Equal("b", (await _bench.Closed.NextAsync()).Worker);
         Assert.False(Star.IsLinked("b"));
         Assert.Equal(0, Star.Fence(2));
-        var plan = new Plan(2, 0, _rounds.Count, ["a"]);
+        var plan = new Plan(2, 0, _rounds.Count, ["a"], Topology.Star);
         Star.Begin(plan);
         for (var round = 0; round < 3; round++)
         {

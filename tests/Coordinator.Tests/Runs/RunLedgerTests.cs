@@ -53,9 +53,9 @@ public sealed class RunLedgerTests
     {
         var ledger = After(x.Rounds, done);
         var number = ledger.Entered - 1;
-        var wrong = ledger.Enter("odd", Report(x.Rounds, number) with { Digest = "other" }, out _);
+        var wrong = ledger.Enter("odd", Report(x.Rounds, number) with { Digest = default }, out _);
         Assert.StartsWith("odd, epoch ", wrong, StringComparison.Ordinal);
-        Assert.EndsWith($"its parameters (other) differ from those of worker (digest-{number})", wrong, StringComparison.Ordinal);
+        Assert.EndsWith($"its parameters ({default(StateDigest)}) differ from those of worker ({new StateDigest(7, (ulong)number)})", wrong, StringComparison.Ordinal);
     });
 
     [Fact]
@@ -84,7 +84,7 @@ public sealed class RunLedgerTests
             Assert.Null(round);
             Assert.Equal(before, (ledger.Entered, ledger.SamplesApplied));
         }
-        Assert.Null(ledger.Enter("worker", good with { Digest = "the first to be right" }, out _));
+        Assert.Null(ledger.Enter("worker", good with { Digest = new(8, 8) }, out _));
     });
 
     [Fact]
@@ -108,7 +108,7 @@ public sealed class RunLedgerTests
         ledger.Forget(["worker", "slow"]);
         for (var number = 0; number < ledger.Entered; number++)
         {
-            var isForgotten = ledger.Enter("odd", Report(x.Rounds, number) with { Digest = "other" }, out _) is null;
+            var isForgotten = ledger.Enter("odd", Report(x.Rounds, number) with { Digest = default }, out _) is null;
             Assert.Equal(number < slow, isForgotten);
         }
     });
@@ -119,9 +119,9 @@ public sealed class RunLedgerTests
         var rounds = new Rounds(10, 0, 1, 1, 1);
         var ledger = After(rounds, 10);
         ledger.Forget(["worker", "newcomer"]);
-        Assert.NotNull(ledger.Enter("newcomer", Report(rounds, 0) with { Digest = "other" }, out _));
+        Assert.NotNull(ledger.Enter("newcomer", Report(rounds, 0) with { Digest = default }, out _));
         ledger.Forget(["worker"]);
-        Assert.Null(ledger.Enter("newcomer", Report(rounds, 0) with { Digest = "other" }, out _));
+        Assert.Null(ledger.Enter("newcomer", Report(rounds, 0) with { Digest = default }, out _));
     }
 
     private static RunLedger After(Rounds rounds, int done)
@@ -132,5 +132,5 @@ public sealed class RunLedgerTests
     }
 
     private static RoundReport Report(Rounds rounds, long number) =>
-        new(number, $"digest-{number}", [rounds.At(number).Samples, 1, 1], 0.1, 1, 1, new(1, 1, 1, 1));
+        new(number, new(7, (ulong)number), [rounds.At(number).Samples, 1, 1], 0.1, 1, 1, new(1, 1, 1, 1));
 }

@@ -14,7 +14,7 @@ public sealed class RunRecorderTests : IDisposable
 
     private static readonly Gen<RoundReport> _anyReport =
         from round in Gen.OneOf(Gen.Long, Gen.Long[-1, 6])
-        from digest in Gen.OneOfConst("a", "b")
+        from digest in Gen.OneOfConst(new StateDigest(0, 1), new StateDigest(1, 0))
         from tallies in Gen.OneOf(Gen.Double, Gen.OneOfConst(4.0, 3, 5)).Array[0, 4]
         from numbers in Gen.OneOf(Gen.Double, Gen.Double[0, 10], Gen.OneOfConst(0, double.NaN, double.PositiveInfinity, double.MaxValue)).Array[6]
         from microBatches in Gen.Int
@@ -194,6 +194,6 @@ public sealed class RunRecorderTests : IDisposable
     private static RoundReport Report(long number, double loss = 2)
     {
         var samples = _rounds.At(number).Samples;
-        return new(number, $"digest-{number}", [samples, loss * samples, 0.6 * samples], 0.01 * (number + 1), number + 1, 1, new(0.25, 0.25, 0.25, 0.25));
+        return new(number, new(7, (ulong)number), [samples, loss * samples, 0.6 * samples], 0.01 * (number + 1), number + 1, 1, new(0.25, 0.25, 0.25, 0.25));
     }
 }

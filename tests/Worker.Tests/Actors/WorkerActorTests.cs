@@ -4,6 +4,7 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.TestKit;
 using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
@@ -69,7 +70,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         var task = byHand.Replica.Task;
         Assert.Equal(
             new Prepared(task.DataFingerprint, task.TrainSamples, task.TestSamples, byHand.Replica.Map.Layout.Floats, byHand.Replica.Map.Layout.Tallies,
-                byHand.Replica.Serialize().Length, byHand.Replica.Digest()),
+                byHand.Replica.Serialize().Length, byHand.Replica.Digest().ToString(), "", 0),
             prepared);
         Assert.False(_end.Task.IsCompleted);
         await _link.Greeted;
@@ -83,7 +84,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
 
         Tell(new Halt(1));
         Assert.Equal(new Halted(1, 0), Next<Halted>());
-        Tell(new BeginPlan(1, 0, 2, ["w7"]));
+        Tell(new BeginPlan(1, 0, 2, ["w7"], Topology.Star, [], []));
         Reduce(byHand, 1, 0);
         var first = Assert.Single(Next<RoundsApplied>().Rounds);
         Assert.Equal((0, byHand.Replica.Digest()), (first.Round, first.Digest));
@@ -106,7 +107,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         using var byHand = new LocalTraining(_job);
         var round = byHand.Replica.Rounds.At(0);
         using var pool = new VectorPool(byHand.Replica.Map.Layout);
-        Tell(new BeginPlan(1, 0, 1, ["w1", "w2", "w7"]));
+        Tell(new BeginPlan(1, 0, 1, ["w1", "w2", "w7"], Topology.Star, [], []));
         _link.NextSum(pool, 1, round, new(2, 2)).Release();
 
         var average = byHand.Average(round);
@@ -185,7 +186,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     public async Task A_plan_that_cannot_be_is_reported()
     {
         StartAndPrepare();
-        Tell(new BeginPlan(1, 0, 2, ["somebody else"]));
+        Tell(new BeginPlan(1, 0, 2, ["somebody else"], Topology.Star, [], []));
 
         Assert.Equal("generation 1 has no part for w7", Next<Failed>().Reason);
         Assert.Equal(new(1, "generation 1 has no part for w7"), await _end.Task.Soon());
@@ -220,7 +221,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Welcome(JobFile.Format(job), link);
         Assert.IsType<Prepared>(NextButOffers());
 
-        Tell(new BeginPlan(1, 0, 1, ["w7"]));
+        Tell(new BeginPlan(1, 0, 1, ["w7"], Topology.Star, [], []));
         var answers = 0;
         for (; link.WaitingFrames == 0; answers++) await AssertAnswersAsync();
 

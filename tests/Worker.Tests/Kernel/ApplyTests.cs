@@ -1,6 +1,7 @@
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Optimizers;
 using Distributed.Worker.Replicas;
@@ -83,7 +84,7 @@ public sealed class ApplyTests
         using var follower = new LocalTraining(job);
         // A replica that evaluates, or computes other micro-batches, in between stays the same replica.
         follower.Run(3);
-        var digests = new HashSet<string> { leader.Replica.Digest() };
+        var digests = new HashSet<StateDigest> { leader.Replica.Digest() };
         for (var step = 0; step < steps; step++)
         {
             var round = leader.Replica.Rounds.At(step) with { Kind = RoundKind.Train, MicroBatches = 4 };

@@ -1,6 +1,7 @@
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
 using Distributed.Worker.Replicas;
 using static TorchSharp.torch;
 
@@ -23,7 +24,7 @@ internal sealed class LocalTraining : IDisposable
 
     /// <summary>Goes through some rounds.</summary>
     /// <returns>The digest after each.</returns>
-    public string[] Run(long first, long end) => [.. RunEach(first, end)];
+    public StateDigest[] Run(long first, long end) => [.. RunEach(first, end)];
 
     /// <summary>Goes through one round.</summary>
     /// <returns>Its tallies.</returns>
@@ -63,7 +64,7 @@ internal sealed class LocalTraining : IDisposable
         _pool.Dispose();
     }
 
-    private IEnumerable<string> RunEach(long first, long end)
+    private IEnumerable<StateDigest> RunEach(long first, long end)
     {
         for (var number = first; number < end; number++)
         {

@@ -93,7 +93,7 @@ internal sealed class LinkedReplica : IReplicaObserver, IDisposable
 
     /// <summary>A plan from a round to the end of the job; without names, for this worker alone.</summary>
     public void Begin(int generation, long firstRound, params string[] workers) =>
-        Thread.Post(new ReplicaEvent.PlanBegan(new(generation, firstRound, Rounds.Count, workers.Length == 0 ? [Worker] : [.. workers])));
+        Thread.Post(new ReplicaEvent.PlanBegan(new(generation, firstRound, Rounds.Count, workers.Length == 0 ? [Worker] : [.. workers], Topology.Star)));
 
     /// <summary>As the reducer of a cluster of this worker alone: takes the sum of a round and sends the average.</summary>
     public void Reduce(int generation, long number)

@@ -23,7 +23,7 @@ public sealed class ReplicaThreadTests
     {
         using var byHand = new LocalTraining(_job);
         using var replica = await LinkedReplica.StartAsync(_job);
-        Assert.Equal(byHand.Replica.Digest(), replica.Facts.InitialDigest);
+        Assert.Equal(byHand.Replica.Digest().ToString(), replica.Facts.InitialDigest);
 
         replica.Begin(1, 0);
         for (var round = 0; round < replica.Rounds.Count; round++) replica.Reduce(1, round);

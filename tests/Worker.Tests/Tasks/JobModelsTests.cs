@@ -64,6 +64,6 @@ public sealed class JobModelsTests
     private static string Digest(ModelSpec model, long seed)
     {
         using var replica = new Replica(TestJobs.Of(model) with { Seed = seed }, TestJobs.Data, CPU);
-        return replica.Digest();
+        return $"{replica.Digest()}";
     }
 }
