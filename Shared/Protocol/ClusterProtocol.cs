@@ -194,7 +194,9 @@ public sealed record ClusterProtocol
             Members = Members.SetItems(Members.Values.Where(IsInPlay).Select(m => KeyValuePair.Create(m.Id, m with { Status = MemberStatus.Ready }))),
         };
         ImmutableList<ClusterEffect> halts = [.. next.Members.Values.Where(IsInPlay).Select(m => new ClusterEffect.Halt(m.Id, generation))];
-        return (next, Topology == Topology.Star ? halts.Insert(0, new ClusterEffect.Fence(generation)) : halts);
+        if (Topology == Topology.Star) return (next, halts.Insert(0, new ClusterEffect.Fence(generation)));
+        // Where nobody is left, nobody will answer.
+        return halts.IsEmpty ? next.Advance() : (next, halts);
     }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Report(string worker, int generation, long applied, MemberStatus from)

@@ -30,7 +30,9 @@ public sealed class JobFileTests
           name: cosine
           warmup-steps: 10
         clip-norm: 1
-        topology: star
+        topology: mesh
+        wire: float32
+        determinism: strict
 
         """;
 
@@ -66,7 +68,7 @@ public sealed class JobFileTests
     // Processes of two builds refuse each other's frames if this changes.
     [Fact]
     public void The_fingerprint_is_stable() =>
-        Assert.Equal(3564109943693452894UL, JobFile.Fingerprint(JobFile.Parse(Canonical, "canonical")));
+        Assert.Equal(5858633296024562517UL, JobFile.Fingerprint(JobFile.Parse(Canonical, "canonical")));
 
     [Fact]
     public void Absent_keys_take_their_defaults() => Assert.Equal(
@@ -83,7 +85,9 @@ public sealed class JobFileTests
             Optimizer = new SgdSpec { LearningRate = 0.01, Momentum = 0, Nesterov = false, WeightDecay = 0 },
             Schedule = new ConstantSpec { WarmupSteps = 0 },
             ClipNorm = null,
-            Topology = "star",
+            Topology = "mesh",
+            Wire = "float32",
+            Determinism = "strict",
         },
         JobFile.Parse(Shortest, "shortest"));
 

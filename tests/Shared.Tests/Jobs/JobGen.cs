@@ -10,6 +10,8 @@ internal static class JobGen
     private static readonly Gen<double> _belowOne = Gen.OneOf(Gen.Const(0.0), Gen.Double.Unit);
     private static readonly Gen<int> _width = Gen.Int[1, 16_384];
     private static readonly Gen<long> _natural = Gen.OneOf(Gen.Long[0, 100], Gen.Long[0, long.MaxValue]);
+    private static readonly Gen<(string Topology, string Wire, string Determinism)> _reduction =
+        Gen.Select(Gen.OneOfConst("star", "mesh"), Gen.OneOfConst("float32", "bf16"), Gen.OneOfConst("strict", "relaxed"));
     private static readonly Gen<int> _count = Gen.OneOf(Gen.Int[1, 100], Gen.Int[1, int.MaxValue]);
 
     public static Gen<ModelSpec> Model { get; } = Gen.OneOf<ModelSpec>(
@@ -34,7 +36,7 @@ internal static class JobGen
     public static Gen<ScheduleSpec> Schedule { get; } = ScheduleWithin(_natural);
 
     public static Gen<Job> Job { get; } =
-        Gen.Select(Model, Optimizer, Schedule, Gen.OneOfConst("digits", "fashion-mnist")).SelectMany((model, optimizer, schedule, data) =>
+        Gen.Select(Model, Optimizer, Schedule, Gen.OneOfConst("digits", "fashion-mnist"), _reduction).SelectMany((model, optimizer, schedule, data, reduction) =>
         Gen.Select(_natural, _count, _count, Gen.Int[1, 256], _positive.Nullable()).SelectMany((seed, epochs, batch, threads, clipNorm) =>
         Gen.Int[1, Math.Min(4096, batch)].Select(microBatches => new Job
         {
@@ -49,7 +51,9 @@ internal static class JobGen
             Optimizer = optimizer,
             Schedule = schedule,
             ClipNorm = clipNorm,
-            Topology = "star",
+            Topology = reduction.Topology,
+            Wire = reduction.Wire,
+            Determinism = reduction.Determinism,
         })));
 
     /// <summary>Schedules whose warm-up is one of <paramref name="warmup"/>.</summary>

@@ -66,7 +66,7 @@ public sealed class KernelTests
     public void A_plan_gives_every_micro_batch_to_one_worker() =>
         Gen.Select(Gen.Int[1, 12], Gen.Int[1, 70]).Sample((workers, microBatches) =>
         {
-            var plan = new Plan(1, 0, 1, [.. Enumerable.Range(0, workers).Select(i => $"worker-{i}")]);
+            var plan = PlanOf(workers);
             var next = 0;
             foreach (var worker in plan.Workers)
             {
@@ -79,13 +79,50 @@ public sealed class KernelTests
         });
 
     [Fact]
+    public void The_index_of_a_worker_gives_the_range_of_its_id() => Gen.Select(Gen.Int[1, 12], Gen.Int[1, 70]).Sample((workers, microBatches) =>
+    {
+        var plan = PlanOf(workers);
+        Assert.All(plan.Workers, (id, index) =>
+        {
+            Assert.Equal(index, plan.IndexOf(id));
+            Assert.Equal(plan.RangeOf(id, microBatches), plan.RangeOf(index, microBatches));
+        });
+        Assert.Throws<ArgumentException>(() => plan.IndexOf("stranger"));
+        Assert.Throws<ArgumentException>(() => plan.RangeOf("stranger", microBatches));
+    });
+
+    [Fact]
+    public void The_coordinator_of_a_star_reduces_every_slice_and_workers_of_a_mesh_take_turns() => Gen.Select(Gen.Int[1, 12], Gen.Int[0, 500]).Sample((workers, slice) =>
+    {
+        Assert.Equal(Plan.Coordinator, PlanOf(workers).OwnerOf(slice));
+        var mesh = PlanOf(workers) with { Topology = Topology.Mesh };
+        Assert.Equal(Enumerable.Range(0, workers), Enumerable.Range(slice, workers).Select(mesh.OwnerOf).Order());
+    });
+
+    [Fact]
+    public void A_step_of_a_relaxed_job_has_one_micro_batch_a_worker_and_nothing_else_is_cut_anew() =>
+        Gen.Select(_anyRounds, Gen.Int[1, 12]).Sample((rounds, workers) =>
+        {
+            var plan = PlanOf(workers);
+            for (var number = 0L; number < rounds.Count; number++)
+            {
+                var (strict, relaxed) = (plan.RoundAt(rounds, number), plan.RoundAt(rounds with { Relaxed = true }, number));
+                Assert.Equal(rounds.At(number), strict);
+                Assert.Equal(strict with { MicroBatches = relaxed.MicroBatches }, relaxed);
+                Assert.Equal(strict.Kind == RoundKind.Train ? Math.Min(workers, strict.Samples) : strict.MicroBatches, relaxed.MicroBatches);
+                if (strict.Kind == RoundKind.Train) Assert.All(plan.Workers, w => Assert.InRange(plan.RangeOf(w, relaxed.MicroBatches).Count, 0, 1));
+            }
+        });
+
+    [Fact]
     public void The_cover_of_a_range_is_made_of_tree_nodes_and_is_exactly_the_range() =>
         Gen.Int[1, 200].SelectMany(leaves => Gen.Int[0, leaves].SelectMany(first => Gen.Int[0, leaves - first], (first, count) => (leaves, first, count)))
             .Sample((leaves, first, count) =>
             {
                 var tree = new ReductionTree(leaves);
                 var cover = tree.Cover(new(first, count));
-                Assert.All(cover, node => Assert.True(tree.Has(node)));
+                Assert.All(cover, node => Assert.True(tree.Has(node) && tree.IsInCover(node, new(first, count))));
+                if (leaves <= 20) Assert.Equal(cover.Count, Nodes(leaves).Count(node => tree.IsInCover(node, new(first, count))));
                 Assert.Equal(Enumerable.Range(first, count), cover.SelectMany(n => Enumerable.Range(n.First, n.Count)));
                 Assert.True(cover.Count <= 2 * Math.Ceiling(Math.Log2(leaves + 1)));
             });
@@ -95,12 +132,18 @@ public sealed class KernelTests
     {
         foreach (var leaves in Enumerable.Range(1, 20))
         {
-            var nodes = new HashSet<TreeNode>();
-            Collect(new ReductionTree(leaves).Root, nodes);
+            var nodes = Nodes(leaves);
             foreach (var first in Enumerable.Range(-1, leaves + 3))
                 foreach (var count in Enumerable.Range(-1, leaves + 3))
                     Assert.Equal(nodes.Contains(new(first, count)), new ReductionTree(leaves).Has(new(first, count)));
         }
+    }
+
+    private static HashSet<TreeNode> Nodes(int leaves)
+    {
+        var nodes = new HashSet<TreeNode>();
+        Collect(new ReductionTree(leaves).Root, nodes);
+        return nodes;
 
         static void Collect(TreeNode node, HashSet<TreeNode> nodes)
         {
@@ -130,7 +173,7 @@ public sealed class KernelTests
             while (!alone.IsDone) alone.Computed(expected);
 
             var sums = new Formulas(leaves);
-            var plan = new Plan(1, 0, 1, [.. Enumerable.Range(0, workers).Select(i => $"{i}")]);
+            var plan = PlanOf(workers);
             var sent = new List<TreeNode>();
             foreach (var worker in plan.Workers)
             {
@@ -183,6 +226,39 @@ public sealed class KernelTests
     }
 
     [Fact]
+    public void A_reduction_that_is_used_again_sums_like_a_new_one_and_allocates_nothing() => Gen.Int[1, 40].Array[2, 6].Sample(rounds =>
+    {
+        var again = new Reduce(rounds.Max(), 2);
+        foreach (var leaves in rounds)
+        {
+            var (sums, expected) = (new Formulas(leaves), new Formulas(leaves));
+            again.Reset(leaves);
+            var anew = new Reduce(leaves, 2);
+            for (var i = leaves - 1; i >= 0; i--)
+            {
+                Assert.False(again.HasArrived(i, 1));
+                Assert.Equal(anew.Arrive(new(i, 1), 1, expected), again.Arrive(new(i, 1), 1, sums));
+                Assert.True(again.HasArrived(i, 1));
+            }
+            Assert.Equal(expected.At[0], sums.At[0]);
+            Assert.Equal(anew.Held(1), again.Held(1));
+            Assert.Empty(again.Held(0));
+        }
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        foreach (var leaves in rounds)
+        {
+            again.Reset(leaves);
+            for (var i = 0; i < leaves; i++) again.Arrive(new(i, 1), 0, default(NoNumbers));
+        }
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    });
+
+    private readonly struct NoNumbers : IContributionSums
+    {
+        public void Add(int into, int from, int slice) { }
+    }
+
+    [Fact]
     public void Slices_lie_one_behind_the_other_and_are_the_whole_vector() =>
         Gen.Select(Gen.Int[0, 300_000], Gen.Int[1, 9]).Sample((floats, tallies) =>
         {
@@ -193,10 +269,14 @@ public sealed class KernelTests
                 var (offset, length) = layout.BytesOf(slice);
                 Assert.Equal(covered, offset);
                 Assert.InRange(length, 4, VectorLayout.SliceFloats * 4);
+                Assert.Equal((length, length / 2), (layout.WireBytesOf(slice, half: false), layout.WireBytesOf(slice, half: true)));
                 covered += length;
             }
             Assert.Equal(floats * 4, covered);
             var tally = layout.BytesOf(layout.TallySlice);
             Assert.Equal((0, layout.Bytes), (tally.Offset % 8, tally.Offset + tally.Length));
+            Assert.All([true, false], half => Assert.Equal(tally.Length, layout.WireBytesOf(layout.TallySlice, half)));
         });
+
+    private static Plan PlanOf(int workers) => new(1, 0, 1, [.. Enumerable.Range(0, workers).Select(i => $"worker-{i}")], Topology.Star);
 }

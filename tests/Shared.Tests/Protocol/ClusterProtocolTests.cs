@@ -8,7 +8,9 @@ public sealed class ClusterProtocolTests
 {
     /// <summary>Two steps and an evaluation.</summary>
     private static readonly JobShape _job = new(Epochs: 1, Batch: 4, MicroBatches: 2);
-    private static readonly WorkerFacts _facts = new("data", 7, 5, new(10, 3), 8, "initial");
+    private static readonly WorkerFacts _facts = new("data", 7, 5, new(10, 3), 8, "initial", "host", 4711);
+    private static WorkerFacts FactsOf(string worker) => _facts with { LinkHost = worker };
+
     private static readonly Gen<string> _anyWorker = Gen.OneOfConst("a", "b", "c");
 
     private static readonly Gen<ClusterEvent> _anyEvent = Gen.OneOf(
@@ -20,6 +22,7 @@ public sealed class ClusterProtocolTests
         Gen.Select(_anyWorker, Gen.Int[0, 6], Gen.Long[0, 3], ClusterEvent (w, g, n) => new ClusterEvent.Halted(w, g, n)),
         Gen.Select(_anyWorker, Gen.Int[0, 6], Gen.Long[0, 3], ClusterEvent (w, g, n) => new ClusterEvent.Synced(w, g, n)),
         Gen.Select(_anyWorker, Gen.Long[0, 3], ClusterEvent (w, n) => new ClusterEvent.Reached(w, n)),
+        Gen.Select(_anyWorker, Gen.Int[0, 6], _anyWorker, ClusterEvent (w, g, p) => new ClusterEvent.PeerLost(w, g, p, "it broke")),
         Gen.Const<ClusterEvent>(new ClusterEvent.Collected()));
 
     [Fact]
@@ -90,6 +93,141 @@ public sealed class ClusterProtocolTests
     }
 
     [Fact]
+    public void In_a_mesh_nobody_is_asked_how_far_the_reducer_is_and_all_who_lack_something_get_the_state()
+    {
+        var cluster = new Cluster(startWith: 3, topology: Topology.Mesh).Train("a", "b", "c");
+        cluster.Tell(new ClusterEvent.Registered("d"));
+        Assert.Equal([.. ((string[])["a", "b", "c", "d"]).Select(w => new ClusterEffect.Halt(w, 2))], cluster.Tell(new ClusterEvent.Prepared("d", FactsOf("d"))));
+        cluster.Tell(new ClusterEvent.Halted("d", 2, 0), new ClusterEvent.Halted("a", 2, 1), new ClusterEvent.Halted("b", 2, 2));
+        Assert.Equal([new ClusterEffect.Transfer("b", "a", 2), new ClusterEffect.Transfer("b", "c", 2), new ClusterEffect.Transfer("b", "d", 2)],
+            cluster.Tell(new ClusterEvent.Halted("c", 2, 1)));
+        cluster.Tell(new ClusterEvent.Synced("a", 2, 2), new ClusterEvent.Synced("d", 2, 2));
+        var begin = Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Synced("c", 2, 2))));
+        Assert.Equal((2, 2, 3, Topology.Mesh), (begin.Plan.Generation, begin.Plan.FirstRound, begin.Plan.EndRound, begin.Plan.Topology));
+        Assert.Equal([new("a", 4711), new("b", 4711), new("c", 4711), new("d", 4711)], begin.Endpoints);
+    }
+
+    [Fact]
+    public void In_a_star_a_plan_needs_no_links_between_workers()
+    {
+        var cluster = new Cluster();
+        cluster.Tell(new ClusterEvent.Registered("a"), new ClusterEvent.Prepared("a", _facts with { LinkHost = "", LinkPort = 0 }), new ClusterEvent.Fenced(1, 0));
+        Assert.Empty(Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Halted("a", 1, 0)))).Endpoints);
+    }
+
+    [Theory]
+    [InlineData("", 4711)]
+    [InlineData("host", 0)]
+    [InlineData("host", -1)]
+    [InlineData("host", 65_536)]
+    [InlineData(null, 4711)]
+    public void In_a_mesh_a_worker_that_cannot_be_reached_is_turned_away(string? host, int port)
+    {
+        var cluster = new Cluster(topology: Topology.Mesh);
+        cluster.Tell(new ClusterEvent.Registered("a"));
+        var refused = cluster.Tell(new ClusterEvent.Prepared("a", _facts with { LinkHost = host ?? new string('x', 256), LinkPort = port }));
+        Assert.StartsWith($"its links are at port {port} of a host with a name of {host?.Length ?? 256} characters",
+            Assert.IsType<ClusterEffect.Refuse>(Assert.Single(refused)).Reason, StringComparison.Ordinal);
+        cluster.Tell(new ClusterEvent.Registered("a"));
+        Assert.IsType<ClusterEffect.Open>(cluster.Tell(new ClusterEvent.Prepared("a", _facts with { LinkHost = new('x', 255), LinkPort = 65_535 }))[0]);
+    }
+
+    [Fact]
+    public void A_link_that_breaks_between_two_workers_begins_anew_with_both_and_counts_once()
+    {
+        var cluster = new Cluster(startWith: 3, topology: Topology.Mesh).Train("a", "b", "c");
+        Assert.Equal([new ClusterEffect.Halt("a", 2), new ClusterEffect.Halt("b", 2), new ClusterEffect.Halt("c", 2)],
+            cluster.Tell(new ClusterEvent.PeerLost("b", 1, "a", "it was reset")));
+        Assert.Equal(new GenerationStart(2, "the link between b and a broke: it was reset"), cluster.State.Generations[^1]);
+        cluster.AssertIgnores(new ClusterEvent.PeerLost("a", 1, "b", "it was reset"), new ClusterEvent.PeerLost("a", 2, "b", "it was reset"));
+    }
+
+    [Fact]
+    public void A_broken_link_of_another_generation_or_to_nobody_changes_nothing()
+    {
+        var cluster = new Cluster(startWith: 2, topology: Topology.Mesh).Train("a", "b");
+        cluster.Tell(new ClusterEvent.Registered("c"));
+        cluster.AssertIgnores(new ClusterEvent.PeerLost("a", 0, "b", ""), new ClusterEvent.PeerLost("a", 2, "b", ""), new ClusterEvent.PeerLost("a", 1, "c", ""),
+            new ClusterEvent.PeerLost("c", 1, "a", ""), new ClusterEvent.PeerLost("a", 1, "a", ""), new ClusterEvent.PeerLost("a", 1, "stranger", ""));
+    }
+
+    [Fact]
+    public void A_link_that_breaks_thrice_while_no_round_is_applied_costs_the_peer_its_place()
+    {
+        var cluster = new Cluster(startWith: 3, topology: Topology.Mesh).Train("a", "b", "c");
+        for (var generation = 1; generation < ClusterProtocol.MaxBreaks; generation++)
+        {
+            // Another pair's trouble is its own.
+            var (worker, peer) = generation % 2 == 0 ? ("a", "b") : ("b", "a");
+            Assert.DoesNotContain(cluster.Tell(new ClusterEvent.PeerLost(worker, generation, peer, "no answer")), e => e is ClusterEffect.Refuse);
+            cluster.HaltAll(generation + 1, 0, "a", "b", "c");
+        }
+        Assert.Equal([new ClusterEffect.Refuse("b", "a cannot reach it over its link: no answer"), new ClusterEffect.Halt("a", 4), new ClusterEffect.Halt("c", 4)],
+            cluster.Tell(new ClusterEvent.PeerLost("a", ClusterProtocol.MaxBreaks, "b", "no answer")));
+        Assert.Equal(new GenerationStart(4, "b was turned away"), cluster.State.Generations[^1]);
+        Assert.Equal(["a", "c"], cluster.State.Members.Keys);
+    }
+
+    [Fact]
+    public void A_link_that_breaks_now_and_then_costs_nobody_its_place()
+    {
+        var cluster = new Cluster(startWith: 2, topology: Topology.Mesh).Train("a", "b");
+        for (var generation = 1; generation < 6; generation++)
+        {
+            Assert.DoesNotContain(cluster.Tell(new ClusterEvent.PeerLost("a", generation, "b", "no answer")), e => e is ClusterEffect.Refuse);
+            cluster.HaltAll(generation + 1, generation / 2, "a", "b");
+        }
+    }
+
+    [Fact]
+    public void A_mesh_does_the_last_round_again_when_all_who_applied_it_are_gone_but_no_more_than_that()
+    {
+        var cluster = new Cluster(startWith: 2, topology: Topology.Mesh).Train("a", "b");
+        cluster.Tell(new ClusterEvent.Reached("a", 2), new ClusterEvent.Lost("a", "it died"));
+        Assert.Equal(1, Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Halted("b", 2, 1)))).Plan.FirstRound);
+        cluster.Tell(new ClusterEvent.Registered("c"), new ClusterEvent.Prepared("c", FactsOf("c")), new ClusterEvent.Lost("b", "it died"));
+        Assert.Equal(new ClusterEffect.Fail("no worker is left that holds the parameters of round 2"), Assert.Single(cluster.Tell(new ClusterEvent.Halted("c", 4, 0))));
+    }
+
+    [Fact]
+    public void When_the_last_worker_of_a_mesh_is_gone_it_matters_whether_a_round_was_applied() => Gen.Long[0, 3].Sample(applied =>
+    {
+        var cluster = new Cluster(topology: Topology.Mesh).Train("a");
+        if (applied > 0) cluster.Tell(new ClusterEvent.Reached("a", Math.Min(applied, 2)));
+        cluster.Tell(new ClusterEvent.Lost("a", "it died"));
+        // Nobody is left to answer a halt: the loss itself decides.
+        Assert.Equal(applied > 0 ? ClusterPhase.Failed : ClusterPhase.Gathering, cluster.State.Phase);
+    });
+
+    [Theory]
+    [InlineData(Topology.Star, -1)]
+    [InlineData(Topology.Star, 3)]
+    [InlineData(Topology.Mesh, -1)]
+    [InlineData(Topology.Mesh, 4)]
+    [InlineData(Topology.Mesh, long.MaxValue)]
+    public void A_worker_that_cannot_have_applied_so_much_is_turned_away_by_name(Topology topology, long applied)
+    {
+        var cluster = new Cluster(startWith: 2, topology: topology).Train("a", "b");
+        cluster.Tell(new ClusterEvent.Leaving("b", "the machine is needed"));
+        if (topology == Topology.Star) cluster.Tell(new ClusterEvent.Fenced(2, 2));
+        var effects = cluster.Tell(new ClusterEvent.Halted("a", 2, applied));
+        Assert.Equal(new ClusterEffect.Refuse("a", $"it reports {applied} applied rounds; possible are 0 to {(topology == Topology.Star ? 2 : 3)}"), effects[0]);
+        Assert.Contains(new ClusterEffect.Halt("b", 3), effects);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void A_worker_that_has_not_caught_up_with_what_it_was_sent_is_turned_away_by_name(long applied)
+    {
+        var cluster = new Cluster(topology: Topology.Mesh).Train("a");
+        cluster.Tell(new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", FactsOf("b")), new ClusterEvent.Halted("a", 2, 2));
+        Assert.Equal([new ClusterEffect.Transfer("a", "b", 2)], cluster.Tell(new ClusterEvent.Halted("b", 2, 0)));
+        Assert.Equal(new ClusterEffect.Refuse("b", $"it reports {applied} applied rounds; possible are 2 to 2"), cluster.Tell(new ClusterEvent.Synced("b", 2, applied))[0]);
+    }
+
+    [Fact]
     public void A_loss_while_others_stop_or_catch_up_begins_anew()
     {
         var cluster = new Cluster(startWith: 3).Train("a", "b", "c");
@@ -119,7 +257,7 @@ public sealed class ClusterProtocolTests
         cluster.Tell(new ClusterEvent.Registered("b"));
         Assert.StartsWith(reason, Assert.IsType<ClusterEffect.Refuse>(Assert.Single(cluster.Tell(new ClusterEvent.Prepared("b", other)))).Reason, StringComparison.Ordinal);
         Assert.Equal(["a"], cluster.State.Members.Keys);
-        Assert.Equal(_facts, cluster.State.Facts);
+        Assert.Equal(FactsOf("a"), cluster.State.Facts);
         cluster.Tell(new ClusterEvent.Registered("b"));
         Assert.Contains(new ClusterEffect.Fence(1), cluster.Tell(new ClusterEvent.Prepared("b", _facts)));
     }
@@ -207,6 +345,51 @@ public sealed class ClusterProtocolTests
     }
 
     [Fact]
+    public void One_who_leaves_stays_until_somebody_else_holds_the_parameters()
+    {
+        var cluster = new Cluster(startWith: 2, minWorkers: 2, topology: Topology.Mesh).Train("a", "b");
+        cluster.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Halted("a", 2, 2));
+        Assert.Equal(ClusterPhase.Gathering, cluster.State.Phase);
+        var stays = new ClusterEffect.Announce("a wants to leave, but nobody else holds the parameters: it stays until another worker has them");
+        Assert.Equal([stays], cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed")));
+
+        cluster.Tell(new ClusterEvent.Registered("c"));
+        Assert.Equal([new ClusterEffect.Halt("a", 3), new ClusterEffect.Halt("c", 3)], cluster.Tell(new ClusterEvent.Prepared("c", FactsOf("c"))));
+        cluster.Tell(new ClusterEvent.Halted("a", 3, 2), new ClusterEvent.Halted("c", 3, 0));
+        Assert.Equal([new ClusterEffect.Dismiss("a"), new ClusterEffect.Announce("1 of at least 2 workers: waiting for more")], cluster.Tell(new ClusterEvent.Synced("c", 3, 2)));
+    }
+
+    [Fact]
+    public void The_only_worker_that_leaves_stays_and_a_newcomer_that_waits_gets_the_parameters_first()
+    {
+        var cluster = new Cluster(topology: Topology.Mesh).Train("a");
+        cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed"));
+        Assert.StartsWith("a wants to leave", Assert.IsType<ClusterEffect.Announce>(Assert.Single(cluster.Tell(new ClusterEvent.Halted("a", 2, 2)))).Text, StringComparison.Ordinal);
+
+        var waiting = new Cluster(startWith: 3, minWorkers: 3, topology: Topology.Mesh).Train("a", "b", "c");
+        waiting.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Lost("c", "it died"), new ClusterEvent.Halted("a", 3, 2));
+        waiting.Tell(new ClusterEvent.Registered("d"), new ClusterEvent.Prepared("d", FactsOf("d")));
+        Assert.Equal([new ClusterEffect.Halt("a", 4), new ClusterEffect.Halt("d", 4)], waiting.Tell(new ClusterEvent.Leaving("a", "the machine is needed")));
+    }
+
+    [Fact]
+    public void One_whom_nobody_needs_may_leave_while_the_cluster_waits()
+    {
+        var cluster = new Cluster(startWith: 3, minWorkers: 3, topology: Topology.Mesh).Train("a", "b", "c");
+        cluster.Tell(new ClusterEvent.Lost("c", "it died"));
+        cluster.HaltAll(2, 2, "a", "b");
+        Assert.Equal([new ClusterEffect.Dismiss("a")], cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed")));
+    }
+
+    [Fact]
+    public void One_who_leaves_when_all_is_done_gives_the_result()
+    {
+        var cluster = new Cluster(topology: Topology.Mesh).Train("a");
+        cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed"));
+        Assert.Equal([new ClusterEffect.Collect("a", 2)], cluster.Tell(new ClusterEvent.Halted("a", 2, 3)));
+    }
+
+    [Fact]
     public void When_the_last_who_knew_the_parameters_is_gone_the_job_fails()
     {
         var cluster = new Cluster(startWith: 1).Train("a");
@@ -273,19 +456,21 @@ public sealed class ClusterProtocolTests
 
     /// <summary>What nobody sends must not break what holds for every decision.</summary>
     [Fact]
-    public void Whatever_is_told_in_whatever_order_the_decisions_fit_together() => _anyEvent.Array[0, 60].Sample(events =>
+    public void Whatever_is_told_in_whatever_order_the_decisions_fit_together() => Gen.Select(_anyEvent.Array[0, 60], Gen.Enum<Topology>()).Sample((events, topology) =>
     {
-        var cluster = new Cluster(startWith: 2);
+        var cluster = new Cluster(startWith: 2, topology: topology);
         var generation = 0;
         foreach (var happened in events)
         {
             var effects = cluster.Tell(happened);
+            Assert.InRange(cluster.State.Generation, generation, generation + 1);
+            generation = cluster.State.Generation;
             foreach (var effect in effects)
             {
                 switch (effect)
                 {
                     case ClusterEffect.Fence fence:
-                        Assert.Equal(++generation, fence.Generation);
+                        Assert.Equal((cluster.State.Generation, Topology.Star), (fence.Generation, topology));
                         break;
                     case ClusterEffect.Begin { Plan: var plan }:
                         Assert.Equal((generation, 3), (plan.Generation, plan.EndRound));
@@ -306,9 +491,9 @@ public sealed class ClusterProtocolTests
     });
 
     /// <summary>The protocol, which is told what happens one event at a time.</summary>
-    private sealed class Cluster(int startWith = 1, int minWorkers = 1)
+    private sealed class Cluster(int startWith = 1, int minWorkers = 1, Topology topology = Topology.Star)
     {
-        public ClusterProtocol State { get; private set; } = new() { Job = _job, StartWith = startWith, MinWorkers = minWorkers };
+        public ClusterProtocol State { get; private set; } = new() { Job = _job, Topology = topology, StartWith = startWith, MinWorkers = minWorkers };
 
         public List<ClusterEffect> Tell(params ClusterEvent[] events)
         {
@@ -323,7 +508,7 @@ public sealed class ClusterProtocolTests
 
         public Cluster Prepare(params string[] workers)
         {
-            foreach (var worker in workers) Tell(new ClusterEvent.Registered(worker), new ClusterEvent.Prepared(worker, _facts));
+            foreach (var worker in workers) Tell(new ClusterEvent.Registered(worker), new ClusterEvent.Prepared(worker, FactsOf(worker)));
             return this;
         }
 
@@ -331,11 +516,14 @@ public sealed class ClusterProtocolTests
         public Cluster Train(params string[] workers)
         {
             Prepare(workers);
-            Tell(new ClusterEvent.Fenced(1, 0));
+            if (topology == Topology.Star) Tell(new ClusterEvent.Fenced(1, 0));
             foreach (var worker in workers) Tell(new ClusterEvent.Halted(worker, 1, 0));
             Assert.Equal(ClusterPhase.Training, State.Phase);
             return this;
         }
+
+        public List<ClusterEffect> HaltAll(int generation, long applied, params string[] workers) =>
+            Tell([.. workers.Select(w => new ClusterEvent.Halted(w, generation, applied))]);
 
         public void AssertIgnores(params ClusterEvent[] events)
         {

@@ -1,3 +1,4 @@
+using Distributed.Shared.Kernel;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Shared.Tests.Protocol;
@@ -10,13 +11,14 @@ internal static class ControlMessages
         new Register(ProtocolSerializer.Version, "worker-1", "CPU, 2 threads"),
         new Welcome("worker-1", "task: digits\n", "10.0.0.1", 4711, [1, 2, 3, 255]),
         new Refused("the job is over"),
-        new Prepared("a1b2", 60_000, 10_000, 101_770, 4, 407_080, "c3d4"),
+        new Prepared("a1b2", 60_000, 10_000, 101_770, 4, 407_080, "c3d4", "10.0.0.2", 4712),
         new Halt(3),
         new Halted(3, 1L << 40),
         new Synced(3, 17),
-        new BeginPlan(4, 17, 1000, ["worker-1", "worker-2"]),
+        new BeginPlan(4, 17, 1000, ["worker-1", "worker-2"], Topology.Mesh, ["10.0.0.1", "10.0.0.2"], [1, 65_535]),
+        new PeerLost(4, "worker-2", "it was reset"),
         new SendState(4),
-        new RoundsApplied([new(17, "e5f6", [32, 1.25, -0.0, double.NaN], 0.01, 2.5, 4, new(0.1, 0.2, 0.3, 0.4)), new(18, "", [], 0, 0, 0, default)]),
+        new RoundsApplied([new(17, new(ulong.MaxValue, 6), [32, 1.25, -0.0, double.NaN], 0.01, 2.5, 4, new(0.1, 0.2, 0.3, 0.4)), new(18, default, [], 0, 0, 0, default)]),
         new Leave("asked to"),
         new Failed("no data"),
         new Dismissed("done"),

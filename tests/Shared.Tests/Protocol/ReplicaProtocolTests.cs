@@ -24,6 +24,16 @@ public sealed class ReplicaProtocolTests
     }
 
     [Fact]
+    public void In_a_relaxed_job_the_plan_has_a_say_in_how_a_round_is_cut()
+    {
+        var relaxed = new ReplicaProtocol("b", _rounds with { MicroBatches = 4, Relaxed = true }, Generation: 4);
+        var (state, effects) = relaxed.Handle(new ReplicaEvent.PlanBegan(PlanOf(4, 0)));
+        var round = relaxed.Rounds.At(0) with { MicroBatches = 2 };
+        Assert.Equal(new ReplicaEffect.Map(4, round, new(1, 1)), effects[^1]);
+        Assert.Equal(new ReplicaEffect.Apply(round), state.Handle(new ReplicaEvent.AverageArrived(4, 0)).Effects[0]);
+    }
+
+    [Fact]
     public void A_plan_of_the_past_is_ignored() => AssertIgnores(_halted, new ReplicaEvent.PlanBegan(PlanOf(3, 1)));
 
     [Fact]
@@ -95,7 +105,7 @@ public sealed class ReplicaProtocolTests
         if (generation != 4) AssertIgnores(_halted, new ReplicaEvent.StateArrived(generation, 2));
     });
 
-    private static Plan PlanOf(int generation, long first) => new(generation, first, _rounds.Count, ["a", "b"]);
+    private static Plan PlanOf(int generation, long first) => new(generation, first, _rounds.Count, ["a", "b"], Topology.Mesh);
 
     private static void AssertIgnores(ReplicaProtocol before, ReplicaEvent happened)
     {

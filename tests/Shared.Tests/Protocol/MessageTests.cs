@@ -1,0 +1,59 @@
+using System.IO.Hashing;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Shared.Tests.Protocol;
+
+/// <summary>What messages mean; <see cref="SerializerTests"/> has how they travel.</summary>
+public sealed class MessageTests
+{
+    private static readonly BeginPlan _good = new(4, 17, 1000, ["a", "b"], Topology.Mesh, ["10.0.0.1", "host"], [1, 65_535]);
+
+    [Fact]
+    public void A_plan_comes_back_as_it_went() => Assert.All([_good, _good with { Topology = Topology.Star, Hosts = [], Ports = [] }], message =>
+    {
+        var (plan, endpoints) = (message.ToPlan(), message.ToEndpoints());
+        Assert.Equal((message.Generation, message.FirstRound, message.EndRound, message.Topology), (plan.Generation, plan.FirstRound, plan.EndRound, plan.Topology));
+        Assert.Equal(message.Workers, plan.Workers);
+        Assert.Equal(message.Hosts.Zip(message.Ports, (host, port) => new LinkEndpoint(host, port)), endpoints);
+        Assert.Equivalent(message, BeginPlan.Of(plan, endpoints), strict: true);
+    });
+
+    [Theory]
+    [MemberData(nameof(Faults), DisableDiscoveryEnumeration = true)]
+    public void What_makes_no_plan_is_refused_with_the_fault(BeginPlan message, string fault)
+    {
+        Assert.StartsWith($"the coordinator sent a plan that is none: {fault}", Assert.Throws<ProtocolException>(message.ToPlan).Message, StringComparison.Ordinal);
+        Assert.Throws<ProtocolException>(() => message.ToEndpoints());
+    }
+
+    public static TheoryData<BeginPlan, string> Faults => new()
+    {
+        { _good with { Generation = 0 }, "generation 0; allowed: 1 or more" },
+        { _good with { FirstRound = -1 }, "rounds -1 to 1000" },
+        { _good with { FirstRound = 1000 }, "rounds 1000 to 1000" },
+        { _good with { Topology = 0 }, "topology 0; allowed: Star or Mesh" },
+        { _good with { Topology = (Topology)3 }, "topology 3" },
+        { _good with { Workers = [], Hosts = [], Ports = [] }, "0 workers; allowed: 1 or more, each once" },
+        { _good with { Workers = ["a", "a"] }, "2 workers" },
+        { _good with { Hosts = ["host"] }, "1 hosts and 2 ports for 2 workers in a Mesh" },
+        { _good with { Ports = [1] }, "2 hosts and 1 ports" },
+        { _good with { Hosts = ["host"], Ports = [1] }, "1 hosts and 1 ports" },
+        { _good with { Topology = Topology.Star }, "2 hosts and 2 ports for 2 workers in a Star" },
+        { _good with { Hosts = ["host", ""] }, "links at :65535; allowed" },
+        { _good with { Hosts = ["host", new('x', 256)] }, "links at xxx" },
+        { _good with { Ports = [0, 65_536] }, "links at 10.0.0.1:0, host:65536; allowed: hosts of 1 to 255 characters, ports 1 to 65535" },
+    };
+
+    [Fact]
+    public void Facts_come_back_as_they_went()
+    {
+        var facts = new WorkerFacts("data", 7, 5, new(10, 3), 8, "initial", "host", 4711);
+        Assert.Equal(facts, Prepared.Of(facts).ToFacts());
+        Assert.Equal(new("host", 4711), facts.Endpoint);
+    }
+
+    [Fact]
+    public void A_digest_reads_as_the_digits_of_the_hash() => Gen.Byte.Array.Sample(bytes => Assert.Equal(
+        Convert.ToHexStringLower(XxHash128.Hash(bytes)), StateDigest.Of(XxHash128.HashToUInt128(bytes)).ToString()));
+}

@@ -1,0 +1,370 @@
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Shared.Tests.Protocol;
+
+public sealed class SliceReductionTests
+{
+    private static readonly Gen<Situation> _anyProcess =
+        from micro in Gen.Int[1, 10]
+        from steps in Gen.Int[1, 3]
+        from test in Gen.OneOfConst(0, 1, 300)
+        from floats in Gen.OneOfConst(0, 3, VectorLayout.SliceFloats + 1, 4 * VectorLayout.SliceFloats)
+        from workers in Gen.Int[1, 6]
+        from self in Gen.Int[Plan.Coordinator, workers - 1]
+        from generation in Gen.Int[1, 5]
+        from done in Gen.Int[0, steps]
+        from options in Gen.Select(Gen.Bool, Gen.Bool, Gen.Int)
+        select new Situation(new(steps * 10, test, 1, 10, micro, options.Item1), new(floats, 2), options.Item2, workers, self, generation, done, options.Item3);
+
+    /// <summary>One that has slices to reduce in the round in progress.</summary>
+    private static readonly Gen<Situation> _any = _anyProcess.Where(s => s.Owed.Count > 0);
+
+    private static readonly Gen<Situation> _anyCoordinator = _any.Where(s => s.Self == Plan.Coordinator);
+    private static readonly Gen<Situation> _anyPeer = _any.Where(s => s.Self != Plan.Coordinator);
+
+    [Fact]
+    public void Every_frame_that_is_owed_is_accepted_in_any_order_and_completes_the_round() => _anyProcess.Sample(s =>
+    {
+        var complete = new List<int>();
+        foreach (var owed in s.Owed)
+        {
+            Assert.False(s.Reduction.IsComplete);
+            Assert.Equal(FrameVerdict.Accept, s.Judge(owed, out var why));
+            Assert.Empty(why);
+            complete.AddRange(s.Arrive(owed));
+        }
+        Assert.True(s.Reduction.IsComplete);
+        Assert.Equal(s.OwnedSlices, complete.Order());
+        Assert.Equal(s.OwnedSlices.Count(), s.Reduction.OwnedSlices);
+        Assert.All(Enumerable.Range(-1, s.Layout.Slices + 2), slice => Assert.Equal(s.OwnedSlices.Contains(slice), s.Reduction.Owns(slice)));
+    });
+
+    [Fact]
+    public void In_a_mesh_every_slice_is_reduced_by_one_worker() => Gen.Select(_anyPeer, Gen.Int[1, 8]).Sample((s, workers) =>
+    {
+        var plan = s.Plan with { Workers = [.. Enumerable.Range(0, workers).Select(i => $"worker-{i}")] };
+        var owned = Enumerable.Range(0, workers).SelectMany(self =>
+        {
+            var reduction = new SliceReduction(s.Rounds, s.Layout, isCoordinator: false);
+            reduction.Begin(plan, self);
+            reduction.Enter(s.Round.Number);
+            return Enumerable.Range(0, s.Layout.Slices).Where(reduction.Owns);
+        });
+        Assert.Equal(s.ExchangedSlices, owned.Order());
+    });
+
+    [Fact]
+    public void No_average_leaves_before_every_idle_worker_is_present() => _any.Where(s => s.Owed.Any(o => o.Frame.Kind == FrameKind.Present)).Sample(s =>
+    {
+        var complete = new List<int>();
+        foreach (var owed in s.Owed.OrderBy(o => o.Frame.Kind == FrameKind.Present))
+        {
+            Assert.Empty(complete);
+            complete.AddRange(s.Arrive(owed));
+        }
+        Assert.NotEmpty(complete);
+    });
+
+    [Fact]
+    public void A_frame_of_an_older_generation_is_stale_whatever_else_it_says() =>
+        Gen.Select(_any, Links.FrameGen.Header(Gen.Int), Gen.Int, Gen.Int[-1, 4]).Sample((s, frame, worker, generation) =>
+        {
+            var old = frame with { Generation = Math.Min(generation, s.Reduction.Generation - 1) };
+            Assert.Equal(FrameVerdict.Stale, s.Judge((worker, old), out _));
+            s.Reduction.Fence(s.Reduction.Generation + 1);
+            Assert.Null(s.Reduction.Plan);
+            Assert.Null(s.Reduction.Current);
+            Assert.All(s.Owed, owed => Assert.Equal(FrameVerdict.Stale, s.Judge(owed, out _)));
+        });
+
+    [Fact]
+    public void A_frame_of_an_older_round_is_stale() => _any.Where(s => s.Round.Number > 0).Sample(s =>
+        Assert.Equal(FrameVerdict.Stale, s.Judge(s.Any with { Frame = s.Any.Frame with { Round = s.Round.Number - 1 } }, out _)));
+
+    [Fact]
+    public void To_a_coordinator_a_frame_of_a_later_round_or_generation_is_a_violation() => Gen.Select(_anyCoordinator, Gen.Int[1, 1000]).Sample((s, ahead) =>
+    {
+        AssertViolation(s, s.Any.Worker, s.Any.Frame with { Round = s.Round.Number + ahead });
+        AssertViolation(s, s.Any.Worker, s.Any.Frame with { Generation = s.Reduction.Generation + ahead });
+    });
+
+    [Fact]
+    public void To_a_worker_a_frame_of_the_next_round_is_early_and_one_further_ahead_a_violation() => Gen.Select(_anyPeer, Gen.Int[1, 1000]).Sample((s, ahead) =>
+    {
+        var later = s.Any.Frame with { Round = s.Round.Number + ahead };
+        if (ahead == 1 && later.Round < s.Plan.EndRound) Assert.Equal(FrameVerdict.Early, s.Judge((s.Any.Worker, later), out _));
+        else AssertViolation(s, s.Any.Worker, later);
+    });
+
+    [Fact]
+    public void To_a_worker_a_frame_of_a_later_generation_is_early_whatever_else_it_says() =>
+        Gen.Select(_anyPeer, Links.FrameGen.Header(Gen.Int), Gen.Int, Gen.Int[1, 1000]).Sample((s, frame, worker, ahead) =>
+            Assert.Equal(FrameVerdict.Early, s.Judge((worker, frame with { Generation = s.Reduction.Generation + ahead }), out _)));
+
+    [Fact]
+    public void A_frame_while_no_plan_is_in_force_is_a_violation_to_a_coordinator_and_early_to_a_worker() => _any.Sample(s =>
+    {
+        var next = s.Any.Frame with { Generation = s.Reduction.Generation + 1 };
+        s.Reduction.Fence(next.Generation);
+        if (s.Self == Plan.Coordinator) AssertViolation(s, s.Any.Worker, next);
+        else Assert.Equal(FrameVerdict.Early, s.Judge((s.Any.Worker, next), out _));
+    });
+
+    [Fact]
+    public void What_was_early_is_accepted_when_it_is_due() => _anyPeer.Sample(s =>
+    {
+        var next = s.Any.Frame with { Generation = s.Reduction.Generation + 1 };
+        s.Reduction.Fence(next.Generation);
+        Assert.Equal(FrameVerdict.Early, s.Judge((s.Any.Worker, next), out _));
+        s.Reduction.Begin(s.Plan with { Generation = next.Generation, FirstRound = s.Round.Number }, s.Self);
+        Assert.Equal(FrameVerdict.Early, s.Judge((s.Any.Worker, next), out _));
+        s.Reduction.Enter(s.Round.Number);
+        Assert.Equal(FrameVerdict.Accept, s.Judge((s.Any.Worker, next), out _));
+    });
+
+    [Fact]
+    public void A_stranger_has_nothing_to_send() => Gen.Select(_any, Gen.Int).Where((s, index) => index < 0 || index >= s.Plan.Workers.Length)
+        .Sample((s, index) => AssertViolation(s, index, s.Any.Frame));
+
+    [Fact]
+    public void Only_contributions_and_presence_make_a_round() => Gen.Select(_any, Gen.Enum<FrameKind>()).Sample((s, kind) =>
+    {
+        if (kind is not (FrameKind.Contribution or FrameKind.Present)) AssertViolation(s, s.Any.Worker, s.Any.Frame with { Kind = kind });
+    });
+
+    [Fact]
+    public void Only_nodes_of_a_workers_own_cover_are_its_to_send() =>
+        Gen.Select(_any, Gen.Int[-1, 11], Gen.Int[-1, 11]).Sample((s, first, count) =>
+        {
+            var (worker, frame) = s.AnyContribution;
+            var node = new TreeNode(first, count);
+            if (s.CoverOf(worker).Contains(node)) Assert.Equal(FrameVerdict.Accept, s.Judge((worker, frame with { Node = node }), out _));
+            else AssertViolation(s, worker, frame with { Node = node });
+        });
+
+    [Fact]
+    public void Another_workers_contribution_is_a_violation() => _any.Where(s => s.Plan.Workers.Length > 1).Sample(s =>
+        Assert.All(Enumerable.Range(0, s.Plan.Workers.Length).Where(w => w != s.AnyContribution.Worker), other => AssertViolation(s, other, s.AnyContribution.Frame)));
+
+    [Fact]
+    public void A_slice_that_the_round_does_not_exchange_or_that_is_reduced_elsewhere_is_a_violation() =>
+        Gen.Select(_any, Gen.OneOf(Gen.Int, Gen.Int[-2, 6])).Sample((s, slice) =>
+        {
+            var (worker, frame) = s.AnyContribution;
+            var length = slice >= 0 && slice < s.Layout.Slices ? s.LengthOf(slice) : frame.Length;
+            var changed = frame with { Slice = slice, Length = length };
+            if (!s.OwnedSlices.Contains(slice)) AssertViolation(s, worker, changed);
+            else Assert.Equal(FrameVerdict.Accept, s.Judge((worker, changed), out _));
+        });
+
+    [Fact]
+    public void Another_length_than_the_slices_is_a_violation() => Gen.Select(_any, Gen.Int[0, FrameHeader.MaxLength]).Sample((s, length) =>
+    {
+        if (length != s.Any.Frame.Length) AssertViolation(s, s.Any.Worker, s.Any.Frame with { Length = length });
+    });
+
+    [Fact]
+    public void What_comes_twice_is_a_violation() => _any.Sample(s =>
+    {
+        foreach (var owed in s.Owed)
+        {
+            s.Arrive(owed);
+            AssertViolation(s, owed.Worker, owed.Frame);
+        }
+    });
+
+    [Fact]
+    public void A_worker_with_micro_batches_cannot_say_that_it_is_merely_present() => _any.Sample(s =>
+        Assert.All(Enumerable.Range(0, s.Plan.Workers.Length).Where(w => s.CoverOf(w).Count > 0), worker => AssertViolation(s, worker, s.Presence)));
+
+    [Fact]
+    public void Nobody_is_waited_for_where_nothing_is_reduced() => _anyProcess.Where(s => s.Owed.Count == 0).Sample(s =>
+    {
+        Assert.True(s.Reduction.IsComplete);
+        Assert.All(Enumerable.Range(0, s.Plan.Workers.Length), worker => AssertViolation(s, worker, s.Presence));
+    });
+
+    [Fact]
+    public void Refused_frames_change_nothing() => Gen.Select(_any, Links.FrameGen.Header(Gen.Int).Array[0, 20]).Sample((s, noise) =>
+    {
+        foreach (var frame in noise)
+        {
+            Assert.NotEqual(FrameVerdict.Accept, s.Judge((99, frame), out _));
+            s.Judge((s.Any.Worker, frame), out _);
+            AssertViolation(s, 99, frame with { Generation = s.Reduction.Generation, Round = s.Round.Number });
+        }
+        foreach (var owed in s.Owed)
+        {
+            Assert.Equal(FrameVerdict.Accept, s.Judge(owed, out _));
+            s.Arrive(owed);
+        }
+        Assert.True(s.Reduction.IsComplete);
+    });
+
+    [Fact]
+    public void What_is_not_due_cannot_arrive() => _any.Sample(s =>
+    {
+        var (worker, frame) = s.AnyContribution;
+        s.Reduction.Fence(s.Reduction.Generation + 1);
+        Assert.Throws<InvalidOperationException>(() => s.Reduction.Arrive(worker, frame.Node, frame.Slice, default(NoNumbers)));
+    });
+
+    [Fact]
+    public void A_fence_takes_the_round_up_anew_with_the_workers_that_are_left() => Gen.Select(_any, Gen.Int[0, 100]).Sample((s, arrived) =>
+    {
+        foreach (var owed in s.Owed.Take(arrived % s.Owed.Count)) s.Arrive(owed);
+        var generation = s.Reduction.Generation + 1;
+        s.Reduction.Fence(generation);
+        Assert.Throws<InvalidOperationException>(() => s.Reduction.Fence(generation));
+        s.Begin(s.Plan with { Generation = generation, FirstRound = s.Round.Number, Workers = ["newcomer"] }, Math.Min(s.Self, 0));
+        foreach (var owed in s.Owed)
+        {
+            Assert.Equal(FrameVerdict.Accept, s.Judge(owed, out _));
+            s.Arrive(owed);
+        }
+        Assert.True(s.Reduction.IsComplete);
+    });
+
+    [Fact]
+    public void A_plan_or_round_that_does_not_fit_is_a_mistake() => _any.Sample(s =>
+    {
+        var reduction = s.Reduction;
+        Assert.Throws<InvalidOperationException>(() => reduction.Begin(s.Plan with { Generation = reduction.Generation - 1 }, s.Self));
+        Assert.Throws<InvalidOperationException>(() => reduction.Begin(s.Plan, s.Self == Plan.Coordinator ? 0 : Plan.Coordinator));
+        Assert.Throws<InvalidOperationException>(() => reduction.Begin(s.Plan, s.Plan.Workers.Length));
+        Assert.Throws<InvalidOperationException>(() => reduction.Enter(s.Plan.EndRound + 1));
+        Assert.Throws<InvalidOperationException>(() => reduction.Enter(s.Plan.FirstRound - 1));
+        reduction.Enter(s.Plan.EndRound);
+        Assert.Null(reduction.Current);
+        Assert.True(reduction.IsComplete);
+        reduction.Fence(reduction.Generation + 1);
+        Assert.Throws<InvalidOperationException>(() => reduction.Enter(s.Round.Number));
+    });
+
+    [Fact]
+    public void A_round_allocates_nothing() => _any.Sample(s =>
+    {
+        var (reduction, owed) = (s.Reduction, s.Owed.ToArray());
+        var before = 0L;
+        // The first pass may make room.
+        for (var pass = 0; pass < 3; pass++)
+        {
+            if (pass == 1) before = GC.GetAllocatedBytesForCurrentThread();
+            reduction.Enter(s.Round.Number);
+            foreach (var (worker, frame) in owed)
+            {
+                reduction.Judge(worker, frame, out _);
+                reduction.Judge(worker, frame with { Round = frame.Round - 1 }, out _);
+                if (frame.Kind == FrameKind.Present) reduction.ArrivePresent(worker);
+                else reduction.Arrive(worker, frame.Node, frame.Slice, default(NoNumbers));
+                while (reduction.TryNextComplete(out _)) continue;
+            }
+        }
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.True(reduction.IsComplete);
+    });
+
+    private static void AssertViolation(Situation s, int worker, FrameHeader frame)
+    {
+        Assert.Equal(FrameVerdict.Violation, s.Judge((worker, frame), out var why));
+        Assert.NotEmpty(why);
+    }
+
+    /// <summary>A reducer in the middle of a job, and what the workers owe it in the round in progress; it is one of them itself
+    /// in a mesh.</summary>
+    private sealed class Situation
+    {
+        private readonly Random _random;
+        private readonly bool _half;
+
+        public Situation(Rounds rounds, VectorLayout layout, bool half, int workers, int self, int generation, int done, int seed)
+        {
+            (Rounds, Layout, _half, _random) = (rounds, layout, half, new(seed));
+            Reduction = new(rounds, layout, self == Plan.Coordinator, half);
+            Reduction.Fence(generation);
+            Begin(new(generation, 0, rounds.Count, [.. Enumerable.Range(0, workers).Select(i => $"worker-{i}")],
+                self == Plan.Coordinator ? Topology.Star : Topology.Mesh), self);
+            for (var i = 0; i < Math.Min(done, rounds.Count - 1); i++)
+            {
+                foreach (var owed in Owed) Arrive(owed);
+                Enter(Reduction.Round + 1);
+            }
+        }
+
+        public SliceReduction Reduction { get; }
+
+        public Rounds Rounds { get; }
+
+        public VectorLayout Layout { get; }
+
+        public Plan Plan { get; private set; } = null!;
+
+        public int Self { get; private set; }
+
+        public Round Round { get; private set; }
+
+        /// <summary>In random order.</summary>
+        public IReadOnlyList<(int Worker, FrameHeader Frame)> Owed { get; private set; } = [];
+
+        public (int Worker, FrameHeader Frame) Any => Owed[0];
+
+        public (int Worker, FrameHeader Frame) AnyContribution => Owed.First(o => o.Frame.Kind == FrameKind.Contribution);
+
+        public IEnumerable<int> ExchangedSlices => Enumerable.Range(0, Layout.Slices).Skip(Layout.FirstSlice(Round.Kind));
+
+        public IEnumerable<int> OwnedSlices => ExchangedSlices.Where(slice => Plan.OwnerOf(slice) == Self);
+
+        public FrameHeader Presence => new(FrameKind.Present, 1, Plan.Generation, Round.Number, 0, default, 0);
+
+        public List<TreeNode> CoverOf(int worker) => new ReductionTree(Round.MicroBatches).Cover(Plan.RangeOf(worker, Round.MicroBatches));
+
+        public int LengthOf(int slice) => Layout.WireBytesOf(slice, _half);
+
+        public void Begin(Plan plan, int self)
+        {
+            (Plan, Self) = (plan, self);
+            Reduction.Begin(plan, self);
+            Enter(plan.FirstRound);
+        }
+
+        public FrameVerdict Judge((int Worker, FrameHeader Frame) sent, out string why) => Reduction.Judge(sent.Worker, sent.Frame, out why);
+
+        /// <returns>The slices that are complete now.</returns>
+        public List<int> Arrive((int Worker, FrameHeader Frame) sent)
+        {
+            if (sent.Frame.Kind == FrameKind.Present) Reduction.ArrivePresent(sent.Worker);
+            else Reduction.Arrive(sent.Worker, sent.Frame.Node, sent.Frame.Slice, default(NoNumbers));
+            var complete = new List<int>();
+            while (Reduction.TryNextComplete(out var slice)) complete.Add(slice);
+            return complete;
+        }
+
+        public override string ToString() => $"{Self} of {Plan.Workers.Length} workers, {Round}, {Layout}, owed {string.Join(", ", Owed)}";
+
+        private void Enter(long round)
+        {
+            Reduction.Enter(round);
+            Round = Reduction.Current!.Value;
+            Assert.Equal(Plan.RoundAt(Rounds, round), Round);
+            var owed = Enumerable.Range(0, Plan.Workers.Length).SelectMany(OwedBy).ToArray();
+            _random.Shuffle(owed);
+            Owed = owed;
+        }
+
+        private IEnumerable<(int, FrameHeader)> OwedBy(int worker)
+        {
+            if (!OwnedSlices.Any()) return [];
+            var cover = CoverOf(worker);
+            if (cover.Count == 0) return worker == Self ? [] : [(worker, Presence)];
+            return cover.SelectMany(_ => OwnedSlices, (node, slice) =>
+                (worker, new FrameHeader(FrameKind.Contribution, 1, Plan.Generation, Round.Number, slice, node, LengthOf(slice))));
+        }
+    }
+
+    private readonly struct NoNumbers : IContributionSums
+    {
+        public void Add(int into, int from, int slice) { }
+    }
+}
