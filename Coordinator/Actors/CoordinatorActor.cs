@@ -61,7 +61,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private readonly Dictionary<IActorRef, string> _ids = [];
     private readonly Queue<ClusterEvent> _events = new();
     private ClusterProtocol _cluster;
-    private ImmutableSortedDictionary<string, Member> _shown = ImmutableSortedDictionary<string, Member>.Empty;
+    private ImmutableSortedDictionary<string, Member> _shown;
     private RunResult? _result;
     private bool _isDeciding;
 
@@ -70,7 +70,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     /// <param name="run">What it works with.</param>
     public CoordinatorActor(ClusterProtocol cluster, CoordinatorContext run)
     {
-        (_cluster, _run) = (cluster, run);
+        (_cluster, _run, _shown) = (cluster, run, cluster.Members);
         Receive<Register>(Take);
         Receive<Prepared>(m => FromWorker(worker => Decide(new ClusterEvent.Prepared(worker, m.ToFacts()))));
         Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied))));
