@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.RegularExpressions;
 using Akka.Actor;
 using Akka.Event;
@@ -42,6 +43,9 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
     /// <summary>The result has arrived.</summary>
     public sealed record StateCollected(byte[] State) : CoordinatorNotice;
 
+    /// <summary>What people see is to be brought up to date.</summary>
+    public sealed record Refresh : CoordinatorNotice;
+
     /// <summary>The workers had time enough to end.</summary>
     public sealed record Overdue : CoordinatorNotice;
 }
@@ -54,8 +58,10 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private readonly CoordinatorContext _run;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<string, (IActorRef Ref, string Device)> _workers = new(StringComparer.Ordinal);
+    private readonly Dictionary<IActorRef, string> _ids = [];
     private readonly Queue<ClusterEvent> _events = new();
     private ClusterProtocol _cluster;
+    private ImmutableSortedDictionary<string, Member> _shown;
     private RunResult? _result;
     private bool _isDeciding;
 
@@ -64,7 +70,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     /// <param name="run">What it works with.</param>
     public CoordinatorActor(ClusterProtocol cluster, CoordinatorContext run)
     {
-        (_cluster, _run) = (cluster, run);
+        (_cluster, _run, _shown) = (cluster, run, cluster.Members);
         Receive<Register>(Take);
         Receive<Prepared>(m => FromWorker(worker => Decide(new ClusterEvent.Prepared(worker, m.ToFacts()))));
         Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied))));
@@ -77,6 +83,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<CoordinatorNotice.LinkClosed>(m => Lose(m.Worker, m.Reason));
         Receive<CoordinatorNotice.LocalWorkerEnded>(EndLocal);
         Receive<CoordinatorNotice.Abort>(m => Fail(m.Reason));
+        Receive<CoordinatorNotice.Refresh>(_ => Refresh());
         Receive<CoordinatorNotice.StateCollected>(m =>
         {
             _result = new(m.State, _cluster.Plan!.Workers.Length, _cluster.Generations);
@@ -86,6 +93,9 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc/>
+    protected override void PreStart() => Timers.StartPeriodicTimer("refresh", new CoordinatorNotice.Refresh(), RunRecorder.Interval);
 
     /// <summary>What went wrong took the state with it: better an end than a start from nothing.</summary>
     protected override void PreRestart(Exception reason, object message)
@@ -117,6 +127,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         var worker = register.Name;
         for (var i = 2; _workers.ContainsKey(worker); i++) worker = $"{register.Name}-{i}";
         _workers[worker] = (Context.Watch(Sender), register.Device);
+        _ids[Sender] = worker;
         _run.Star.Admit(worker);
         Decide(new ClusterEvent.Registered(worker));
         Welcome(worker);
@@ -143,13 +154,13 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     private void Lose(string? worker, string why)
     {
-        if (worker is null || !_workers.Remove(worker, out var lost)) return;
+        if (worker is null || Remove(worker) is not { } lost) return;
         if (_cluster.Generation == 0 && _run.LogOf?.Invoke(worker) is not null)
         {
             FailAtStart(worker, why);
             return;
         }
-        Context.Unwatch(lost.Ref);
+        Context.Unwatch(lost);
         _run.Star.Expel(worker);
         _run.Recorder.WorkerGone(worker);
         Decide(new ClusterEvent.Lost(worker, WithLog(worker, why)));
@@ -172,7 +183,17 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             foreach (var effect in effects) Carry(effect);
         }
         _isDeciding = false;
-        _run.Recorder.Workers([.. _cluster.Members.Values.Where(m => _workers.ContainsKey(m.Id)).Select(m => (m.Id, _workers[m.Id].Device, m.Status))]);
+    }
+
+    /// <summary>However often something happens, the workers are looked through only as often as somebody could see it.</summary>
+    private void Refresh()
+    {
+        if (_shown != _cluster.Members)
+        {
+            _shown = _cluster.Members;
+            _run.Recorder.Workers(_shown.Values.Where(m => _workers.ContainsKey(m.Id)).Select(m => (m.Id, _workers[m.Id].Device, m.Status)));
+        }
+        _run.Recorder.Refresh();
     }
 
     private void Carry(ClusterEffect effect)
@@ -181,7 +202,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         {
             case ClusterEffect.Refuse refuse:
                 _run.Recorder.Message($"{refuse.Worker} was turned away: {refuse.Reason}");
-                if (_workers.Remove(refuse.Worker, out var refused)) Refuse(Context.Unwatch(refused.Ref), refuse.Reason);
+                if (Remove(refuse.Worker) is { } refused) Refuse(Context.Unwatch(refused), refuse.Reason);
                 _run.Star.Expel(refuse.Worker);
                 _run.Recorder.WorkerGone(refuse.Worker);
                 break;
@@ -207,8 +228,9 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 if (begin.Plan.Topology == Topology.Star) _run.Star.Begin(begin.Plan);
                 _log.Info("Generation {0} ({1}): from round {2} with {3}", begin.Plan.Generation, _cluster.Generations[^1].Reason,
                     begin.Plan.FirstRound, string.Join(", ", begin.Plan.Workers));
-                _run.Recorder.Started(begin.Plan.Generation);
-                foreach (var worker in begin.Plan.Workers) Tell(worker, BeginPlan.Of(begin.Plan, begin.Endpoints));
+                _run.Recorder.Started(begin.Plan);
+                var plan = BeginPlan.Of(begin.Plan, begin.Endpoints);
+                foreach (var worker in begin.Plan.Workers) Tell(worker, plan);
                 break;
             case ClusterEffect.Dismiss dismiss:
                 _run.Recorder.Message($"{dismiss.Worker} has left, as it asked to");
@@ -241,7 +263,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         {
             Receive<Terminated>(m =>
             {
-                if (WorkerOf(m.ActorRef) is { } worker) _workers.Remove(worker);
+                if (WorkerOf(m.ActorRef) is { } worker) Remove(worker);
                 EndWhenAlone();
             });
             Receive<CoordinatorNotice.Overdue>(_ => _run.Result.TrySetResult(_result!));
@@ -280,7 +302,14 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         else Unhandled($"a message from {Sender.Path}, which is no worker of this job");
     }
 
-    private string? WorkerOf(IActorRef sender) => _workers.FirstOrDefault(w => w.Value.Ref.Equals(sender)).Key;
+    private string? WorkerOf(IActorRef sender) => _ids.GetValueOrDefault(sender);
+
+    private IActorRef? Remove(string worker)
+    {
+        if (!_workers.Remove(worker, out var removed)) return null;
+        _ids.Remove(removed.Ref);
+        return removed.Ref;
+    }
 
     [GeneratedRegex(@"\A[A-Za-z0-9._-]{1,63}\z")]
     private static partial Regex AllowedName();

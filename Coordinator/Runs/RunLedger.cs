@@ -11,7 +11,13 @@ namespace Distributed.Coordinator.Runs;
 public sealed class RunLedger(Rounds rounds)
 {
     private readonly Dictionary<long, (string Worker, StateDigest Digest)> _digests = [];
+
+    // By worker of the plan, the last round that it has reported.
     private readonly Dictionary<string, long> _reported = new(StringComparer.Ordinal);
+
+    // Digests of the rounds before this one are forgotten; so many of the plan's workers have yet to report it.
+    private long _oldest;
+    private int _behind;
 
     /// <summary>Rounds entered, in order and each once.</summary>
     public long Entered { get; private set; }
@@ -33,30 +39,55 @@ public sealed class RunLedger(Rounds rounds)
         if (report.Round < 0 || report.Round > Entered || report.Round >= rounds.Count)
             return $"{worker} reports round {report.Round}, but {Entered} of {rounds.Count} rounds are done";
         var current = rounds.At(report.Round);
-        var what = $"{worker}, epoch {current.Epoch + 1}, step {current.Step}";
         // An evaluation is worth a round for its metric; a step can do without.
         var needed = current.Kind == RoundKind.Evaluate ? Tally.FirstMetric + 1 : Tally.FirstMetric;
-        if (report.Tallies.Length < needed) return $"{what}: {report.Tallies.Length} tallies are reported where at least {needed} are needed";
+        if (report.Tallies.Length < needed) return $"{What()}: {report.Tallies.Length} tallies are reported where at least {needed} are needed";
         if (!IsTime(report.Times.Compute) || !IsTime(report.Times.Send) || !IsTime(report.Times.Wait) || !IsTime(report.Times.Apply))
-            return $"{what}: impossible times are reported: {report.Times}";
+            return $"{What()}: impossible times are reported: {report.Times}";
         if (report.Tallies[Tally.Samples] != current.Samples)
-            return $"{what}: {report.Tallies[Tally.Samples]} samples were applied where the round has {current.Samples}";
-        if (_digests.TryGetValue(report.Round, out var known) && known.Digest != report.Digest)
-            return $"{what}: its parameters ({report.Digest}) differ from those of {known.Worker} ({known.Digest})";
-        _reported[worker] = report.Round;
-        _digests.TryAdd(report.Round, (worker, report.Digest));
-        if (report.Round < Entered) return null;
-        Entered++;
-        if (current.Kind == RoundKind.Train) SamplesApplied += current.Samples;
-        round = current;
+            return $"{What()}: {report.Tallies[Tally.Samples]} samples were applied where the round has {current.Samples}";
+        if (_digests.TryGetValue(report.Round, out var known))
+        {
+            if (known.Digest != report.Digest) return $"{What()}: its parameters ({report.Digest}) differ from those of {known.Worker} ({known.Digest})";
+        }
+        else if (report.Round >= _oldest) _digests.Add(report.Round, (worker, report.Digest));
+        if (report.Round == Entered)
+        {
+            Entered++;
+            if (current.Kind == RoundKind.Train) SamplesApplied += current.Samples;
+            round = current;
+        }
+        Reported(worker, report.Round);
         return null;
+
+        string What() => $"{worker}, epoch {current.Epoch + 1}, step {current.Step}";
     }
 
-    /// <summary>These workers go on; digests that all of them have reported are not needed any more.</summary>
-    public void Forget(IEnumerable<string> workers)
+    /// <summary>A plan is in force: the digest of a round is kept until all of its workers have reported that round.</summary>
+    /// <param name="plan">The plan. What was applied before it, its workers have reported before they stopped for it.</param>
+    public void Begin(Plan plan)
     {
-        var all = workers.Min(worker => _reported.GetValueOrDefault(worker, -1));
-        foreach (var round in _digests.Keys.Where(round => round <= all).ToList()) _digests.Remove(round);
+        _reported.Clear();
+        foreach (var worker in plan.Workers) _reported[worker] = Math.Min(plan.FirstRound, Entered) - 1;
+        Forget();
+    }
+
+    private void Reported(string worker, long round)
+    {
+        if (!_reported.TryGetValue(worker, out var last) || round <= last) return;
+        _reported[worker] = round;
+        // All workers are looked at once a round at most, not at each report.
+        if (last < _oldest && round >= _oldest && --_behind == 0) Forget();
+    }
+
+    private void Forget()
+    {
+        var all = Entered - 1;
+        foreach (var (_, last) in _reported) all = Math.Min(all, last);
+        for (; _oldest <= all; _oldest++) _digests.Remove(_oldest);
+        _behind = 0;
+        foreach (var (_, last) in _reported)
+            if (last < _oldest) _behind++;
     }
 
     private static bool IsTime(double seconds) => seconds >= 0 && double.IsFinite(seconds);

@@ -8,10 +8,14 @@ namespace Distributed.Coordinator.Runs;
 
 /// <summary>
 /// Turns what the workers report into what people see: the history, the progress, the numbers of the report. Called by one
-/// actor, one call at a time.
+/// actor, one call at a time. What a worker reports is entered at once, at a cost that does not depend on how many there are;
+/// it is shown when the phase changes, and otherwise at <see cref="Refresh"/>.
 /// </summary>
 public sealed class RunRecorder : IDisposable
 {
+    /// <summary>How often <see cref="Refresh"/> is meant to be called: as often as an eye follows.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
+
     private const double SpeedSmoothing = 0.05;
 
     private readonly Job _job;
@@ -22,7 +26,7 @@ public sealed class RunRecorder : IDisposable
     private readonly List<HistoryRow> _rows = [];
     private readonly List<EpochResult> _evaluations = [];
     private readonly Dictionary<string, RoundReport> _lastReports = new(StringComparer.Ordinal);
-    private readonly SortedDictionary<string, WorkerProgress> _workers = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, (string Device, MemberStatus Status)> _workers = new(StringComparer.Ordinal);
     private Rounds? _rounds;
     private RunLedger? _ledger;
     private string _phase = "waiting for workers";
@@ -30,6 +34,7 @@ public sealed class RunRecorder : IDisposable
     private (double Loss, int Samples) _epoch;
     private double _trainLoss;
     private double _secondsPerSample;
+    private bool _isChanged;
 
     /// <summary>Records into this folder.</summary>
     public RunRecorder(RunFolder folder, Job job, IProgressView view, TrainingMetrics metrics, TimeProvider time)
@@ -49,11 +54,12 @@ public sealed class RunRecorder : IDisposable
     public void Open(Rounds rounds) => (_rounds, _ledger) = (rounds, new(rounds));
 
     /// <summary>A plan is in force; the first one starts the clock.</summary>
-    public void Started(int generation)
+    public void Started(Plan plan)
     {
-        if (generation == 1) _startedAt = _time.GetUtcNow();
+        if (plan.Generation == 1) _startedAt = _time.GetUtcNow();
         _phase = "training";
-        _metrics.GenerationBegan(generation);
+        _ledger?.Begin(plan);
+        _metrics.GenerationBegan(plan.Generation);
         Show();
     }
 
@@ -67,13 +73,11 @@ public sealed class RunRecorder : IDisposable
         Show();
     }
 
-    /// <summary>The workers, as the coordinator sees them.</summary>
-    public void Workers(IReadOnlyCollection<(string Id, string Device, MemberStatus Status)> workers)
+    /// <summary>The workers, as the coordinator sees them now.</summary>
+    public void Workers(IEnumerable<(string Id, string Device, MemberStatus Status)> workers)
     {
-        foreach (var (id, device, status) in workers)
-            _workers[id] = (_workers.GetValueOrDefault(id) ?? new(id, device, "", 0, 0, 0, 0, 0)) with { Device = device, Doing = Doing(status) };
-        _metrics.Workers(workers.GroupBy(w => w.Status).ToDictionary(g => g.Key.ToString().ToLowerInvariant(), g => g.Count()));
-        Show();
+        foreach (var (id, device, status) in workers) _workers[id] = (device, status);
+        _isChanged = true;
     }
 
     /// <summary>A worker is gone.</summary>
@@ -86,8 +90,9 @@ public sealed class RunRecorder : IDisposable
 
     /// <summary>A worker reports applied rounds.</summary>
     /// <returns>What is wrong with them, in a user's words; null if nothing is.</returns>
-    public string? Applied(string worker, IEnumerable<RoundReport> reports)
+    public string? Applied(string worker, ReadOnlySpan<RoundReport> reports)
     {
+        _isChanged = true;
         foreach (var report in reports)
         {
             if (_ledger is null) return $"{worker} reports rounds before it was prepared";
@@ -95,10 +100,13 @@ public sealed class RunRecorder : IDisposable
             if (_rounds!.At(report.Round).Kind == RoundKind.Train) _lastReports[worker] = report;
             if (round is { } first) Enter(first, report);
         }
-        if (_workers.TryGetValue(worker, out var row) && _lastReports.TryGetValue(worker, out var last)) _workers[worker] = WithShares(row, last);
-        if (_workers.Count > 0) _ledger?.Forget(_workers.Keys);
-        Show();
         return null;
+    }
+
+    /// <summary>Shows what has changed since it was shown last.</summary>
+    public void Refresh()
+    {
+        if (_isChanged) Show();
     }
 
     /// <summary>The numbers of the run.</summary>
@@ -127,8 +135,12 @@ public sealed class RunRecorder : IDisposable
         };
     }
 
-    /// <summary>Closes the history.</summary>
-    public void Dispose() => _history.Dispose();
+    /// <summary>Shows where the run has ended, and closes the history.</summary>
+    public void Dispose()
+    {
+        Refresh();
+        _history.Dispose();
+    }
 
     private void Enter(Round round, RoundReport report)
     {
@@ -173,18 +185,12 @@ public sealed class RunRecorder : IDisposable
         _ => "training",
     };
 
-    private static WorkerProgress WithShares(WorkerProgress worker, RoundReport report)
+    private WorkerProgress Progress(string worker, string device, MemberStatus status)
     {
+        if (!_lastReports.TryGetValue(worker, out var report)) return new(worker, device, Doing(status), 0, 0, 0, 0, 0);
         var times = report.Times;
         var total = Math.Max(times.Compute + times.Send + times.Wait + times.Apply, double.Epsilon);
-        return worker with
-        {
-            ComputeShare = times.Compute / total,
-            SendShare = times.Send / total,
-            WaitShare = times.Wait / total,
-            ApplyShare = times.Apply / total,
-            MicroBatches = report.MicroBatches,
-        };
+        return new(worker, device, Doing(status), times.Compute / total, times.Send / total, times.Wait / total, times.Apply / total, report.MicroBatches);
     }
 
     private TimeSpan? TimeLeft()
@@ -196,7 +202,9 @@ public sealed class RunRecorder : IDisposable
 
     private void Show()
     {
+        _isChanged = false;
         _history.Flush();
+        _metrics.Workers(_workers.Values.CountBy(worker => worker.Status).ToDictionary(state => state.Key.ToString().ToLowerInvariant(), state => state.Value));
         var step = (long)_rows.Count;
         _view.Update(new()
         {
@@ -209,7 +217,7 @@ public sealed class RunRecorder : IDisposable
             TestAccuracy = _evaluations.Count > 0 ? _evaluations[^1].TestAccuracy : null,
             SamplesPerSecond = _secondsPerSample > 0 ? 1 / _secondsPerSample : 0,
             TimeLeft = TimeLeft(),
-            Workers = [.. _workers.Values],
+            Workers = [.. _workers.Select(worker => Progress(worker.Key, worker.Value.Device, worker.Value.Status))],
         });
     }
 }

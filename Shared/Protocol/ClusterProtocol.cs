@@ -52,6 +52,12 @@ public sealed record ClusterProtocol
     public ImmutableSortedDictionary<string, Member> Members { get; init; } =
         ImmutableSortedDictionary.Create<string, Member>(StringComparer.Ordinal);
 
+    /// <summary>How many of <see cref="Members"/> still have to say how far they are: counted rather than looked for, since each of them reports.</summary>
+    public int Awaited { get; init; }
+
+    /// <summary>Rounds that those who are sent what they lack will have applied.</summary>
+    public long CatchingUpTo { get; init; }
+
     /// <summary>Every generation and why it began.</summary>
     public ImmutableList<GenerationStart> Generations { get; init; } = [];
 
@@ -130,13 +136,13 @@ public sealed record ClusterProtocol
         if (!Members.TryGetValue(worker, out var lost)) return (this, []);
         var announcement = new ClusterEffect.Announce($"{worker} is lost: {why}");
         return lost.Status == MemberStatus.Preparing
-            ? (this with { Members = Members.Remove(worker) }, [announcement])
+            ? (Without(worker), [announcement])
             : GoOnWithout(worker, "was lost", announcement);
     }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) GoOnWithout(string worker, string what, ClusterEffect first)
     {
-        var rest = this with { Members = Members.Remove(worker) };
+        var rest = Without(worker);
         var (next, effects) = Phase switch
         {
             ClusterPhase.Collecting when worker == Donor => rest.Finishing(),
@@ -168,7 +174,7 @@ public sealed record ClusterProtocol
         if (!Members.TryGetValue(worker, out var member) || member.Leaving) return (this, []);
         var isNeeded = member.Applied > 0 && !Members.Values.Any(m => m.Id != worker && !m.Leaving && m.Applied >= member.Applied);
         if (member.Status == MemberStatus.Preparing || (Phase == ClusterPhase.Gathering && !isNeeded))
-            return (this with { Members = Members.Remove(worker) }, [new ClusterEffect.Dismiss(worker)]);
+            return (Without(worker), [new ClusterEffect.Dismiss(worker)]);
         var leaving = With(member with { Leaving = true });
         return Phase switch
         {
@@ -186,14 +192,16 @@ public sealed record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Reconfigure(string reason)
     {
         var generation = Generation + 1;
+        var present = Members.Values.Where(IsInPlay).ToList();
         var next = this with
         {
             Phase = ClusterPhase.Reconfiguring,
             Generation = generation,
             Generations = Generations.Add(new(generation, reason)),
-            Members = Members.SetItems(Members.Values.Where(IsInPlay).Select(m => KeyValuePair.Create(m.Id, m with { Status = MemberStatus.Ready }))),
+            Members = Members.SetItems(present.Select(m => KeyValuePair.Create(m.Id, m with { Status = MemberStatus.Ready }))),
+            Awaited = present.Count,
         };
-        ImmutableList<ClusterEffect> halts = [.. next.Members.Values.Where(IsInPlay).Select(m => new ClusterEffect.Halt(m.Id, generation))];
+        ImmutableList<ClusterEffect> halts = [.. present.Select(m => new ClusterEffect.Halt(m.Id, generation))];
         if (Topology == Topology.Star) return (next, halts.Insert(0, new ClusterEffect.Fence(generation)));
         // Where nobody is left, nobody will answer.
         return halts.IsEmpty ? next.Advance() : (next, halts);
@@ -202,7 +210,7 @@ public sealed record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Report(string worker, int generation, long applied, MemberStatus from)
     {
         if (generation != Generation || !Members.TryGetValue(worker, out var member) || member.Status != from) return (this, []);
-        var (least, most) = from == MemberStatus.Syncing ? (Target, Target) : (member.Applied, Topology == Topology.Star ? Completed : Rounds!.Count);
+        var (least, most) = from == MemberStatus.Syncing ? (CatchingUpTo, CatchingUpTo) : (member.Applied, Topology == Topology.Star ? Completed : Rounds!.Count);
         if (applied < least || applied > most) return Expel(worker, $"it reports {applied} applied rounds; possible are {least} to {most}");
         var reported = With(member with { Status = MemberStatus.Halted, Applied = applied });
         return (reported with { Reached = Math.Max(Reached, applied) }).Advance();
@@ -211,9 +219,8 @@ public sealed record ClusterProtocol
     /// <summary>When everybody has stopped: bring all to the same round, then begin.</summary>
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Advance()
     {
-        if (Phase != ClusterPhase.Reconfiguring) return (this, []);
+        if (Phase != ClusterPhase.Reconfiguring || Awaited > 0) return (this, []);
         var present = Members.Values.Where(IsInPlay).ToList();
-        if (present.Any(m => m.Status is MemberStatus.Ready or MemberStatus.Syncing)) return (this, []);
         if (present.Count == 0)
             return Math.Max(Completed, Reached) == 0 ? (this with { Phase = ClusterPhase.Gathering }, []) : Stop("all workers are gone, and with them the parameters");
         var target = Target;
@@ -226,7 +233,7 @@ public sealed record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) CatchUp(List<Member> present, List<Member> behind, long target)
     {
         var donor = present.Find(m => m.Applied == target);
-        var next = this;
+        var next = this with { CatchingUpTo = target };
         ImmutableList<ClusterEffect> effects = [];
         // One that leaves may be the only one from whom the others can be brought up to date.
         foreach (var member in donor is null ? present : behind)
@@ -270,7 +277,7 @@ public sealed record ClusterProtocol
     {
         if (Phase != ClusterPhase.Training || Members.GetValueOrDefault(worker) is not { Status: MemberStatus.Active } member) return (this, []);
         var next = With(member with { Applied = applied }) with { Reached = Math.Max(Reached, applied) };
-        return next.Members.Values.Where(IsInPlay).All(m => m.Applied == Plan!.EndRound) ? next.Finishing() : (next, []);
+        return applied == Plan!.EndRound && next.Members.Values.Where(IsInPlay).All(m => m.Applied == applied) ? next.Finishing() : (next, []);
     }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Finishing()
@@ -282,7 +289,7 @@ public sealed record ClusterProtocol
     }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Turn(string worker, string reason) =>
-        (this with { Members = Members.Remove(worker) }, [new ClusterEffect.Refuse(worker, reason)]);
+        (Without(worker), [new ClusterEffect.Refuse(worker, reason)]);
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Stop(string reason) =>
         (this with { Phase = ClusterPhase.Failed }, [new ClusterEffect.Fail(reason)]);
@@ -298,5 +305,17 @@ public sealed record ClusterProtocol
 
     private static bool IsInPlay(Member member) => member.Status != MemberStatus.Preparing;
 
-    private ClusterProtocol With(Member member) => this with { Members = Members.SetItem(member.Id, member) };
+    private static bool IsAwaited(Member? member) => member?.Status is MemberStatus.Ready or MemberStatus.Syncing;
+
+    private ClusterProtocol With(Member member) => this with
+    {
+        Members = Members.SetItem(member.Id, member),
+        Awaited = Awaited + (IsAwaited(member) ? 1 : 0) - (IsAwaited(Members.GetValueOrDefault(member.Id)) ? 1 : 0),
+    };
+
+    private ClusterProtocol Without(string worker) => this with
+    {
+        Members = Members.Remove(worker),
+        Awaited = Awaited - (IsAwaited(Members.GetValueOrDefault(worker)) ? 1 : 0),
+    };
 }

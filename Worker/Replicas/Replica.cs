@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.IO.Hashing;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
@@ -39,6 +41,9 @@ public sealed class Replica : IDisposable
         _optimizer = JobModels.CreateOptimizer(job.Optimizer, _model.Parameters);
         Map = new(_model, Task, job.Seed, device);
         Apply = new(_model, _optimizer, job, Rounds);
+        using var meter = new Meter();
+        Safetensors.Write(meter, [.. Tensors()]);
+        StateBytes = meter.Bytes;
     }
 
     /// <summary>What it learns.</summary>
@@ -65,9 +70,17 @@ public sealed class Replica : IDisposable
         return StateDigest.Of(_hash.GetCurrentHashAsUInt128());
     }
 
-    /// <summary>The whole state as a safetensors file: what a newcomer, a checkpoint and the result are made from.
-    /// Its length depends on the job alone.</summary>
-    public byte[] Serialize() => Safetensors.ToBytes([.. Tensors()]);
+    /// <summary>Bytes of the serialized state; they depend on the job alone.</summary>
+    public long StateBytes { get; }
+
+    /// <summary>The whole state as a safetensors file, <see cref="StateBytes"/> long: what a newcomer, a checkpoint and the result are made from.</summary>
+    public byte[] Serialize()
+    {
+        var state = GC.AllocateUninitializedArray<byte>(checked((int)StateBytes));
+        using var stream = new MemoryStream(state);
+        Safetensors.Write(stream, [.. Tensors()]);
+        return state;
+    }
 
     /// <summary>Takes over a state. One that is refused has changed nothing.</summary>
     /// <exception cref="SafetensorsException">It is no safetensors file.</exception>
@@ -123,7 +136,7 @@ public sealed class Replica : IDisposable
             var isInteger = layout.Kind == TensorKind.IntegerBuffer;
             using var part = VectorOf(layout).narrow(0, layout.Offset, layout.Length);
             var floats = Floats(part);
-            yield return new(ModelPrefix + layout.Name, isInteger ? "I64" : "F32", [.. layout.Shape], isInteger ? ToIntegers(floats) : floats);
+            yield return new(ModelPrefix + layout.Name, isInteger ? "I64" : "F32", [.. layout.Shape], isInteger ? ToIntegers(floats.Span) : floats);
         }
         foreach (var (name, slot) in _optimizer.State) yield return new(OptimizerPrefix + name, "F32", [slot.numel()], Floats(slot));
         yield return new(StepCount, "I64", [], BitConverter.GetBytes(_optimizer.StepCount));
@@ -131,18 +144,44 @@ public sealed class Replica : IDisposable
 
     private Tensor VectorOf(TensorLayout layout) => layout.Kind == TensorKind.Parameter ? _model.Parameters : _model.Buffers;
 
-    private static byte[] Floats(Tensor tensor)
+    /// <summary>On the CPU the numbers themselves, as they are while this replica does nothing else; from another device a copy.</summary>
+    private ReadOnlyMemory<byte> Floats(Tensor tensor)
     {
+        if (tensor.numel() == 0) return default;
+        if (_model.IsOnCpu) return new NativeBytes(tensor.bytes).Memory;
         var bytes = new byte[tensor.numel() * sizeof(float)];
         HostMemory.Export(tensor, MemoryMarshal.Cast<byte, float>(bytes.AsSpan()));
         return bytes;
     }
 
-    private static byte[] ToIntegers(byte[] floats)
+    private static byte[] ToIntegers(ReadOnlySpan<byte> floats)
     {
         long[] integers = [.. MemoryMarshal.Cast<byte, float>(floats).ToArray().Select(f => (long)f)];
         return MemoryMarshal.AsBytes(integers.AsSpan()).ToArray();
     }
 
     private static float[] ToFloats(ReadOnlySpan<long> integers) => [.. integers.ToArray().Select(i => (float)i)];
+
+    /// <summary>Counts what is written to it.</summary>
+    private sealed class Meter : MemoryStream
+    {
+        public long Bytes { get; private set; }
+
+        public override void Write(ReadOnlySpan<byte> buffer) => Bytes += buffer.Length;
+    }
+
+    /// <summary>Memory of a tensor, which must outlive it.</summary>
+    private sealed unsafe class NativeBytes(Span<byte> bytes) : MemoryManager<byte>
+    {
+        private readonly byte* _start = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(bytes));
+        private readonly int _length = bytes.Length;
+
+        public override Span<byte> GetSpan() => new(_start, _length);
+
+        public override MemoryHandle Pin(int elementIndex = 0) => new(_start + elementIndex);
+
+        public override void Unpin() { }
+
+        protected override void Dispose(bool disposing) { }
+    }
 }

@@ -168,7 +168,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         _sums = new(_pool);
         var task = _replica.Task;
         _observer.Prepared(
-            new(task.DataFingerprint, task.TrainSamples, task.TestSamples, _pool.Layout, _replica.Serialize().Length, _replica.Digest().ToString(), "", 0), _pool);
+            new(task.DataFingerprint, task.TrainSamples, task.TestSamples, _pool.Layout, _replica.StateBytes, _replica.Digest().ToString(), "", 0), _pool);
     }
 
     private void Turn()

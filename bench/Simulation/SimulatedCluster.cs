@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
@@ -27,6 +28,7 @@ internal sealed class SimulatedCluster : IDisposable
     private readonly Queue<ClusterEvent> _events = new();
     private ClusterProtocol _cluster;
     private long _round;
+    private long _shownAt;
 
     /// <summary>A cluster in training.</summary>
     /// <param name="folder">Where its history goes.</param>
@@ -51,7 +53,6 @@ internal sealed class SimulatedCluster : IDisposable
         foreach (var worker in _workers)
         {
             Require(_ledger.Enter(worker, report, out _));
-            _ledger.Forget(_workers);
             Decide(new ClusterEvent.Reached(worker, report.Round + 1));
         }
         _round++;
@@ -65,7 +66,7 @@ internal sealed class SimulatedCluster : IDisposable
         {
             Require(_recorder.Applied(worker, [report]));
             Decide(new ClusterEvent.Reached(worker, report.Round + 1));
-            Show();
+            if (Stopwatch.GetElapsedTime(_shownAt) >= RunRecorder.Interval) Show();
         }
         _round++;
     }
@@ -92,7 +93,12 @@ internal sealed class SimulatedCluster : IDisposable
 
     private RoundReport Report() => new(_round, _digest, [_rounds.At(_round).Samples, 1, 1], 0.01, 1, 1, new(0.05, 0.001, 0.001, 0.001));
 
-    private void Show() => _recorder.Workers([.. _cluster.Members.Values.Select(member => (member.Id, "cpu", member.Status))]);
+    private void Show()
+    {
+        _shownAt = Stopwatch.GetTimestamp();
+        _recorder.Workers(_cluster.Members.Values.Select(member => (member.Id, "cpu", member.Status)));
+        _recorder.Refresh();
+    }
 
     private void Decide(ClusterEvent happened)
     {
@@ -119,7 +125,8 @@ internal sealed class SimulatedCluster : IDisposable
                 _events.Enqueue(new ClusterEvent.Halted(halt.Worker, halt.Generation, _round));
                 break;
             case ClusterEffect.Begin begin:
-                _recorder.Started(begin.Plan.Generation);
+                _recorder.Started(begin.Plan);
+                _ledger.Begin(begin.Plan);
                 break;
             case ClusterEffect.Fail fail:
                 throw new InvalidOperationException(fail.Reason);

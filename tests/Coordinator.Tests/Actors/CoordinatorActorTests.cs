@@ -27,6 +27,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         var first = await worker.RegisterAsync();
         Assert.Equal(("worker", "the job", "127.0.0.1", bench.Star.Port), (first.Worker, first.Job, first.LinkHost, first.LinkPort));
         Assert.Equal(bench.Star.Token, first.Token);
+        bench.Actor.Tell(new CoordinatorNotice.Refresh());
         Assert.Equal("worker", (await worker.RegisterAsync()).Worker);
         Assert.Equal(["worker: preparing"], bench.View.Last.Workers.Select(w => $"{w.Name}: {w.Doing}"));
     }
@@ -405,8 +406,9 @@ public sealed class CoordinatorActorTests() : TestKit("""
         Watch(bench.Actor);
         bench.View.OnUpdate = _ => throw new InvalidOperationException("the screen is broken");
         worker.Say(BenchWorker.Applied(BenchWorker.Report(0)));
-        Assert.Equal("the coordinator could not handle RoundsApplied: the screen is broken", await bench.FailureAsync());
-        Assert.Equal("the job failed: the coordinator could not handle RoundsApplied: the screen is broken", (await worker.HearAsync<Refused>()).Reason);
+        bench.Actor.Tell(new CoordinatorNotice.Refresh());
+        Assert.Equal("the coordinator could not handle Refresh: the screen is broken", await bench.FailureAsync());
+        Assert.Equal("the job failed: the coordinator could not handle Refresh: the screen is broken", (await worker.HearAsync<Refused>()).Reason);
         await ExpectTerminatedAsync(bench.Actor);
     }
 

@@ -18,7 +18,7 @@ public sealed class RunLedgerTests
     [Fact]
     public void However_the_workers_reports_interleave_every_round_is_entered_once_in_order() => _any.Sample(x =>
     {
-        var (ledger, random, entered, samples) = (new RunLedger(x.Rounds), new Random(x.Seed), new List<Round>(), 0L);
+        var (ledger, random, entered, samples) = (Under(x.Rounds, [.. Enumerable.Range(0, x.Workers).Select(i => $"worker-{i}")]), new Random(x.Seed), new List<Round>(), 0L);
         var next = new long[x.Workers];
         while (next.Any(n => n < x.Rounds.Count))
         {
@@ -31,7 +31,6 @@ public sealed class RunLedgerTests
                 if (round is { Kind: RoundKind.Train }) samples += round.Value.Samples;
                 Assert.Equal((entered.Count, samples), (ledger.Entered, ledger.SamplesApplied));
             }
-            if (random.Next(3) == 0) ledger.Forget(Enumerable.Range(0, x.Workers).Select(i => $"worker-{i}"));
         }
         Assert.Equal(Enumerable.Range(0, (int)x.Rounds.Count).Select(n => x.Rounds.At(n)), entered);
         Assert.Equal(ledger.SamplesExpected, ledger.SamplesApplied);
@@ -100,29 +99,64 @@ public sealed class RunLedgerTests
     }
 
     [Fact]
-    public void What_all_have_reported_is_forgotten_and_nothing_else() => Gen.Select(_any, Gen.Int[1, 20], Gen.Int[0, 20]).Sample((x, ahead, behind) =>
+    public void A_digest_is_kept_until_all_workers_of_the_plan_have_reported_its_round() => Gen.Select(_any, Gen.Int[0, 20].Array[2, 5]).Sample((x, done) =>
     {
-        var ledger = After(x.Rounds, ahead);
-        var slow = Math.Min(behind, ledger.Entered);
-        for (var number = 0; number < slow; number++) Assert.Null(ledger.Enter("slow", Report(x.Rounds, number), out _));
-        ledger.Forget(["worker", "slow"]);
-        for (var number = 0; number < ledger.Entered; number++)
+        string[] workers = [.. done.Select((_, i) => $"worker-{i}")];
+        long[] reported = [.. done.Select(d => Math.Min(d, x.Rounds.Count))];
+        var (ledger, random) = (Under(x.Rounds, workers), new Random(x.Seed));
+        var next = new long[workers.Length];
+        while (Array.FindAll([.. Enumerable.Range(0, workers.Length)], i => next[i] < reported[i] && next[i] <= ledger.Entered) is { Length: > 0 } able)
         {
-            var isForgotten = ledger.Enter("odd", Report(x.Rounds, number) with { Digest = default }, out _) is null;
-            Assert.Equal(number < slow, isForgotten);
+            var worker = able[random.Next(able.Length)];
+            Assert.Null(ledger.Enter(workers[worker], Report(x.Rounds, next[worker]++), out _));
         }
+        for (var number = 0; number < ledger.Entered; number++)
+            Assert.Equal(number < reported.Min(), IsForgotten(ledger, x.Rounds, number));
     });
 
     [Fact]
-    public void One_who_has_reported_nothing_yet_holds_all_digests()
+    public void One_who_has_no_part_in_the_plan_holds_no_digest()
     {
         var rounds = new Rounds(10, 0, 1, 1, 1);
-        var ledger = After(rounds, 10);
-        ledger.Forget(["worker", "newcomer"]);
-        Assert.NotNull(ledger.Enter("newcomer", Report(rounds, 0) with { Digest = default }, out _));
-        ledger.Forget(["worker"]);
-        Assert.Null(ledger.Enter("newcomer", Report(rounds, 0) with { Digest = default }, out _));
+        var ledger = Under(rounds, "worker", "lost");
+        for (var number = 0; number < 6; number++) Assert.Null(ledger.Enter("worker", Report(rounds, number), out _));
+        for (var number = 0; number < 4; number++) Assert.Null(ledger.Enter("lost", Report(rounds, number), out _));
+        Assert.False(IsForgotten(ledger, rounds, 5));
+        ledger.Begin(Plan(rounds, generation: 2, first: 6, "worker", "newcomer"));
+        Assert.True(IsForgotten(ledger, rounds, 5));
+        Assert.Null(ledger.Enter("worker", Report(rounds, 6), out _));
+        Assert.False(IsForgotten(ledger, rounds, 6));
+        Assert.Null(ledger.Enter("newcomer", Report(rounds, 6), out _));
+        Assert.True(IsForgotten(ledger, rounds, 6));
     }
+
+    [Fact]
+    public void A_round_that_is_done_again_is_held_against_the_first_time()
+    {
+        var rounds = new Rounds(10, 0, 1, 1, 1);
+        var ledger = Under(rounds, "worker", "lost");
+        Assert.Null(ledger.Enter("worker", Report(rounds, 0), out _));
+        Assert.Null(ledger.Enter("lost", Report(rounds, 0), out _));
+        Assert.Null(ledger.Enter("lost", Report(rounds, 1), out _));
+        ledger.Begin(Plan(rounds, generation: 2, first: 1, "worker"));
+        Assert.False(IsForgotten(ledger, rounds, 1));
+        Assert.Null(ledger.Enter("worker", Report(rounds, 1), out var round));
+        Assert.Null(round);
+        Assert.True(IsForgotten(ledger, rounds, 1));
+    }
+
+    private static bool IsForgotten(RunLedger ledger, Rounds rounds, long number) =>
+        ledger.Enter("odd", Report(rounds, number) with { Digest = default }, out _) is null;
+
+    private static RunLedger Under(Rounds rounds, params string[] workers)
+    {
+        var ledger = new RunLedger(rounds);
+        ledger.Begin(Plan(rounds, generation: 1, first: 0, workers));
+        return ledger;
+    }
+
+    private static Plan Plan(Rounds rounds, int generation, long first, params string[] workers) =>
+        new(generation, first, rounds.Count, [.. workers], Topology.Star);
 
     private static RunLedger After(Rounds rounds, int done)
     {

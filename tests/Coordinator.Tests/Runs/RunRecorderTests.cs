@@ -55,13 +55,53 @@ public sealed class RunRecorderTests : IDisposable
     }
 
     [Fact]
-    public void The_history_is_in_its_file_as_soon_as_it_is_reported()
+    public void The_history_is_in_its_file_as_soon_as_it_is_shown()
     {
         Begin("a");
         Assert.Null(_recorder.Applied("a", [Report(0), Report(1)]));
-        using var stream = new FileStream(_run.HistoryFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-        using var reader = new StreamReader(stream);
-        Assert.Equal(1 + 2, reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        _recorder.Refresh();
+        Assert.Equal(1 + 2, HistoryLines());
+        Assert.Null(_recorder.Applied("a", [Report(2), Report(3)]));
+        _recorder.Dispose();
+        Assert.Equal(1 + 3, HistoryLines());
+    }
+
+    [Fact]
+    public void However_much_is_reported_it_is_shown_once_a_refresh_and_nothing_is_shown_twice()
+    {
+        Begin("a", "b");
+        var before = _view.Updates.Count;
+        foreach (var worker in (string[])["a", "b"]) Assert.Null(_recorder.Applied(worker, [Report(0), Report(1)]));
+        _recorder.Workers([("a", "cpu", MemberStatus.Halted)]);
+        Assert.Equal(before, _view.Updates.Count);
+        _recorder.Refresh();
+        _recorder.Refresh();
+        Assert.Equal(before + 1, _view.Updates.Count);
+        Assert.Equal((2, "stopped"), (_view.Last.Step, _view.Last.Workers[0].Doing));
+    }
+
+    [Fact]
+    public void A_new_phase_a_plan_and_a_loss_are_shown_at_once_and_the_end_too()
+    {
+        Begin("a", "b");
+        Assert.Null(_recorder.Applied("a", [Report(0)]));
+        _recorder.Phase("saving");
+        Assert.Equal(("saving", 1), (_view.Last.Phase, _view.Last.Step));
+        _recorder.Started(new(2, 1, _rounds.Count, ["a", "b"], Topology.Star));
+        Assert.Equal("training", _view.Last.Phase);
+        _recorder.WorkerGone("b");
+        Assert.Equal(["a"], _view.Last.Workers.Select(w => w.Name));
+        Assert.Null(_recorder.Applied("a", [Report(1)]));
+        _recorder.Dispose();
+        Assert.Equal(2, _view.Last.Step);
+    }
+
+    [Fact]
+    public void Replicas_that_differ_are_found_as_long_as_a_worker_of_the_plan_has_not_reported()
+    {
+        Begin("a", "b");
+        Assert.Null(_recorder.Applied("a", [Report(0), Report(1)]));
+        Assert.StartsWith("b, epoch 1, step 1: its parameters", _recorder.Applied("b", [Report(0), Report(1) with { Digest = default }]), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -70,7 +110,7 @@ public sealed class RunRecorderTests : IDisposable
         _time.Advance(TimeSpan.FromMinutes(5));
         Begin("a");
         _time.Advance(TimeSpan.FromSeconds(4));
-        _recorder.Started(2);
+        _recorder.Started(new(2, 0, _rounds.Count, ["a"], Topology.Star));
         for (var number = 0; number < _rounds.Count; number++) Assert.Null(_recorder.Applied("a", [Report(number, loss: number < 3 ? 2 : number)]));
         _time.Advance(TimeSpan.FromSeconds(4));
         var report = _recorder.Report("digits", "abc", workers: 3, generations: 2);
@@ -86,8 +126,9 @@ public sealed class RunRecorderTests : IDisposable
     [Fact]
     public void A_job_without_a_test_set_reports_no_test()
     {
-        _recorder.Open(_rounds with { TestSamples = 0 });
-        _recorder.Started(1);
+        var rounds = _rounds with { TestSamples = 0 };
+        _recorder.Open(rounds);
+        _recorder.Started(new(1, 0, rounds.Count, ["a"], Topology.Star));
         _time.Advance(TimeSpan.FromSeconds(1));
         Assert.Null(_recorder.Applied("a", [Report(0)]));
         var report = _recorder.Report("job", "abc", 1, 1);
@@ -126,6 +167,7 @@ public sealed class RunRecorderTests : IDisposable
         Assert.Null(begun.TestAccuracy);
 
         Assert.Null(_recorder.Applied("b", [Report(0) with { MicroBatches = 2, Times = new(0.1, 0.2, 0.3, 0.4) }, Report(1), Report(2)]));
+        _recorder.Refresh();
         var shown = _view.Last;
         Assert.Equal((1, 2, 2.0, 0.6), (shown.Epoch, shown.Step, shown.Loss, shown.TestAccuracy));
         Assert.Equal(["a", "b"], shown.Workers.Select(w => w.Name));
@@ -144,6 +186,7 @@ public sealed class RunRecorderTests : IDisposable
     public void A_worker_is_shown_by_what_it_does()
     {
         _recorder.Workers([.. Enum.GetValues<MemberStatus>().Select(s => ($"{(int)s}", "cuda:0", s))]);
+        _recorder.Refresh();
         Assert.Equal(["preparing", "ready", "stopped", "catching up", "training"], _view.Last.Workers.Select(w => w.Doing));
         Assert.All(_view.Last.Workers, w => Assert.Equal("cuda:0", w.Device));
     }
@@ -154,9 +197,11 @@ public sealed class RunRecorderTests : IDisposable
         Begin("a");
         // One second for four samples leaves ten.
         Assert.Null(_recorder.Applied("a", [Report(0)]));
+        _recorder.Refresh();
         Assert.Equal(4, _view.Last.SamplesPerSecond, 1e-9);
         Assert.Equal(2.5, _view.Last.TimeLeft!.Value.TotalSeconds, 1e-6);
         for (var number = 1; number < _rounds.Count; number++) Assert.Null(_recorder.Applied("a", [Report(number)]));
+        _recorder.Refresh();
         Assert.Equal(TimeSpan.Zero, _view.Last.TimeLeft);
     }
 
@@ -165,6 +210,7 @@ public sealed class RunRecorderTests : IDisposable
     {
         Begin("a");
         Assert.Null(_recorder.Applied("a", [Report(0) with { Times = new(double.MaxValue, double.MaxValue, 0, 0) }]));
+        _recorder.Refresh();
         Assert.Null(_view.Last.TimeLeft);
     }
 
@@ -187,7 +233,14 @@ public sealed class RunRecorderTests : IDisposable
     {
         _recorder.Open(_rounds);
         _recorder.Workers([.. workers.Select(w => (w, "cpu", MemberStatus.Active))]);
-        _recorder.Started(1);
+        _recorder.Started(new(1, 0, _rounds.Count, [.. workers], Topology.Star));
+    }
+
+    private int HistoryLines()
+    {
+        using var stream = new FileStream(_run.HistoryFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Length;
     }
 
     /// <summary>A round of one second in which 0.6 of the samples were right.</summary>
