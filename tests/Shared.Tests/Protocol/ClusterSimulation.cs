@@ -71,7 +71,7 @@ internal sealed class ClusterSimulation
     {
         while (_cluster.Phase is not (ClusterPhase.Finished or ClusterPhase.Failed))
         {
-            Assert.True(Steps++ < 200_000, $"no end in sight: {_cluster.Phase}, generation {_cluster.Generation}, {_highest} of {_rounds.Count} rounds");
+            Assert.True(Steps++ < 50_000, $"no end in sight: {_cluster.Phase}, generation {_cluster.Generation}, {_highest} of {_rounds.Count} rounds");
             if (faults > 0 && _random.Next(60) == 0)
             {
                 faults--;
