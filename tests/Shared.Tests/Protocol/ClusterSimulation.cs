@@ -444,7 +444,11 @@ internal sealed class ClusterSimulation
         private void Receive(string peer, (FrameHeader Header, long Value) frame)
         {
             if (frame.Header.Kind == FrameKind.Average) ReceiveAverage(frame.Header, frame.Value);
-            else if (Judge(peer, frame.Header) == FrameVerdict.Accept) Reduce(_reducer.IndexOf(peer), frame.Header, frame.Value);
+            else if (Judge(peer, frame.Header) == FrameVerdict.Accept)
+            {
+                Assert.Equal((Protocol.Generation, Applied), (frame.Header.Generation, frame.Header.Round));
+                Reduce(_reducer.IndexOf(peer), frame.Header, frame.Value);
+            }
         }
 
         private void LoseLink(string peer, string why)
