@@ -71,7 +71,7 @@ internal sealed class ClusterSimulation
     {
         while (_cluster.Phase is not (ClusterPhase.Finished or ClusterPhase.Failed))
         {
-            Assert.True(Steps++ < 200_000, $"no end in sight: {_cluster.Phase}, generation {_cluster.Generation}, {_highest} of {_rounds.Count} rounds");
+            Assert.True(Steps++ < 50_000, $"no end in sight: {_cluster.Phase}, generation {_cluster.Generation}, {_highest} of {_rounds.Count} rounds");
             if (faults > 0 && _random.Next(60) == 0)
             {
                 faults--;
@@ -444,7 +444,11 @@ internal sealed class ClusterSimulation
         private void Receive(string peer, (FrameHeader Header, long Value) frame)
         {
             if (frame.Header.Kind == FrameKind.Average) ReceiveAverage(frame.Header, frame.Value);
-            else if (Judge(peer, frame.Header) == FrameVerdict.Accept) Reduce(_reducer.IndexOf(peer), frame.Header, frame.Value);
+            else if (Judge(peer, frame.Header) == FrameVerdict.Accept)
+            {
+                Assert.Equal((Protocol.Generation, Applied), (frame.Header.Generation, frame.Header.Round));
+                Reduce(_reducer.IndexOf(peer), frame.Header, frame.Value);
+            }
         }
 
         private void LoseLink(string peer, string why)
