@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -86,7 +87,7 @@ class Bench:
 
     def ours(self, name, workers, epochs):
         folder = os.path.join(self.work, name)
-        settings = {"epochs": epochs, "batch": self.args.batch, "micro-batches": self.args.micro_batches, "topology": self.args.topology}
+        settings = {"epochs": epochs, "batch": self.args.batch, "micro-batches": self.args.micro_batches, "topology": self.args.topology, "schedule": "constant"}
         command = [
             os.path.join(self.args.app, "Distributed.Coordinator"), "train", os.path.join(HERE, "../../jobs/fashion-mnist.yaml"),
             "--workers", str(workers), "--device", self.args.device, "--data-dir", self.folder, "--run", folder,
@@ -100,7 +101,7 @@ class Bench:
             rows = list(csv.DictReader(file))
         steady = [float(row["samples_per_second"]) for row in rows[min(WARMUP, len(rows) // 2):]]
         with open(os.path.join(folder, "logs", "worker-1.log")) as file:
-            libtorch = next((line.strip() for line in file if line.startswith("Computes with")), None)
+            libtorch = ". ".join(line.strip() for line in file if line.startswith(("Computes with", "warning: a call")))
         result = {
             "images_per_second": len(steady) / sum(1 / speed for speed in steady), "accuracy": report["test_accuracy"], "steps": len(rows),
             "libtorch": libtorch, "began": instant(report["started_at"]), "ended": instant(report["finished_at"]),
@@ -111,25 +112,27 @@ class Bench:
     def peer(self, name, script, *more):
         output = self.execute(name, [
             sys.executable, os.path.join(HERE, script), "--device", self.args.device, "--data", self.folder, "--batch", str(self.args.batch),
-            "--steps", str(self.args.speed_steps), "--warmup", str(min(WARMUP, self.args.speed_steps)), *more])
+            "--steps", str(self.args.speed_steps), "--warmup", str(min(WARMUP, self.args.speed_steps)), *more], CUBLAS_WORKSPACE_CONFIG=":4096:8")
         if output is None:
             return None
         self.results[name] = json.loads(output.strip().splitlines()[-1])
         return self.results[name]
 
-    def execute(self, name, command):
+    def execute(self, name, command, **environment):
         """Standard output, or None for a failure, which is told and does not end the measurements."""
         left = self.deadline - time.monotonic()
         print(f"{name} ({left:.0f} s left)", file=sys.stderr, flush=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env={**os.environ, **environment})
         try:
-            # What the determinism of cuBLAS asks for; a worker sets it for itself.
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=max(left, 1), env={**os.environ, "CUBLAS_WORKSPACE_CONFIG": ":4096:8"})
+            output, errors = process.communicate(timeout=max(left, 1))
         except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
             return self.failed(name, "did not end in time")
-        if done.returncode:
-            return self.failed(name, (done.stderr.strip().splitlines() or ["no word"])[-1])
-        return done.stdout
+        if process.returncode:
+            return self.failed(name, (errors.strip().splitlines() or ["no word"])[-1])
+        return output
 
     def failed(self, name, reason):
         self.failures += 1
@@ -152,7 +155,7 @@ class Bench:
         if result is None:
             return
         compared = f"; ours is {ours['images_per_second'] / result['images_per_second']:.2f} times that" if ours else ""
-        self.rows.append((what, f"{result['images_per_second']:,.0f} images/s{compared} (test accuracy {result['accuracy']:.3f})"))
+        self.rows.append((what, f"{result['images_per_second']:,.0f} images/s{compared} (test accuracy {result['accuracy']:.3f} after {result['steps']:,} steps)"))
 
     def memory(self, run, used):
         if run is None:

@@ -64,7 +64,7 @@ def train(args, model, rank=0, ranks=1):
         loss.item()
     wait_for(device)
     seconds = time.perf_counter() - started
-    return {"images_per_second": args.batch * args.steps / seconds, "loss": loss.item(), "accuracy": accuracy(args, model, device)}
+    return {"images_per_second": args.batch * args.steps / seconds, "steps": args.warmup + args.steps, "accuracy": accuracy(args, model, device)}
 
 
 def accuracy(args, model, device):
