@@ -42,15 +42,17 @@ public static class ExternalLibtorch
 
     private static void Load(LibtorchFolder folder, string version, Action<string> log)
     {
-        foreach (var library in folder.Libraries) Open(folder, library, null, version);
-        var found = AbiVersion() is { } abi ? $"libtorch {abi >> 56}.{(abi >> 48) & 0xff}.{(abi >> 40) & 0xff}" : "a libtorch older than 2.9";
-        Open(folder, FindBinding(), found, version);
+        foreach (var library in folder.Libraries)
+            if (DynamicLoader.Load(library) is { } unfit) throw folder.Explain(library, unfit, null, version);
+        var abi = AbiVersion();
+        var found = abi is { } v ? $"libtorch {v >> 56}.{(v >> 48) & 0xff}.{(v >> 40) & 0xff}" : "a libtorch older than 2.9";
         log($"Computes with {found} in {folder.Path}{(found == $"libtorch {version}" ? "" : $"; TorchSharp was made for libtorch {version}")}");
-    }
-
-    private static void Open(LibtorchFolder folder, string library, string? found, string version)
-    {
-        if (DynamicLoader.Load(library) is { } error) throw folder.Explain(library, error, found, version);
+        var binding = FindBinding();
+        if (DynamicLoader.Load(binding) is not { } error) return;
+        // A neighbouring version lacks a few functions, mostly such that no training calls; an older one lacks the data that all use.
+        var reason = folder.Explain(binding, error, found, version);
+        if (abi is null || DynamicLoader.Load(binding, lazily: true) is not null) throw reason;
+        log($"warning: a call of what is missing will end this worker: {reason.Message}");
     }
 
     /// <summary>It lies beside the worker or in its runtimes folder; the runtime knows.</summary>
