@@ -23,7 +23,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
     private readonly LinkMetrics _metrics;
     private readonly TensorLinks _links;
     private readonly LinkListener _listener;
-    private readonly Dictionary<string, TensorLink?> _workers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, TensorLink> _workers = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Queue<Donation>> _donations = new(StringComparer.Ordinal);
     private Rounds? _rounds;
     private SliceReduction? _rules;
@@ -70,7 +70,9 @@ public sealed class StarServer : ILinkHandler, IDisposable
     /// <summary>From now on a link of this worker is let in, once.</summary>
     public void Admit(string worker)
     {
-        lock (_links.Gate) _workers.TryAdd(worker, null);
+        // What is due to a worker waits until its connection stands, which the worker knows sooner than this end.
+        lock (_links.Gate)
+            if (!_workers.ContainsKey(worker)) _workers.Add(worker, _links.Add(worker));
     }
 
     /// <summary>Whether the worker's link is up.</summary>
@@ -85,7 +87,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
         lock (_links.Gate)
         {
             _donations.Remove(worker);
-            if (_workers.Remove(worker, out var link) && link is not null) _links.Remove(link);
+            if (_workers.Remove(worker, out var link)) _links.Remove(link);
         }
     }
 
@@ -125,8 +127,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
             _plan = plan;
             _rules!.Begin(plan, Plan.Coordinator);
             _members = [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))];
-            for (var i = 0; i < _members.Length; i++)
-                if (_members[i] is { } member) member.Index = i;
+            foreach (var (worker, link) in _workers) link.Index = plan.Workers.IndexOf(worker, StringComparer.Ordinal);
             if (plan.Topology == Topology.Star) BeginRound();
         }
     }
@@ -201,24 +202,22 @@ public sealed class StarServer : ILinkHandler, IDisposable
     /// <inheritdoc/>
     void ILinkHandler.Closed(TensorLink link, string reason)
     {
-        if (!_isDisposed && _workers.GetValueOrDefault(link.Peer) == link) _linkClosed(link.Peer, reason);
+        if (_isDisposed || _workers.GetValueOrDefault(link.Peer) != link) return;
+        _workers.Remove(link.Peer);
+        _linkClosed(link.Peer, reason);
     }
 
     private bool Admits(string worker)
     {
-        lock (_links.Gate) return _workers.TryGetValue(worker, out var link) && link is null;
+        lock (_links.Gate) return _workers.TryGetValue(worker, out var link) && !link.IsOpen;
     }
 
     private void Establish(string worker, IFramePipe pipe)
     {
         lock (_links.Gate)
         {
-            if (_isDisposed || !_workers.TryGetValue(worker, out var link) || link is not null)
-            {
-                pipe.Dispose();
-                return;
-            }
-            _links.Open(_workers[worker] = _links.Add(worker), pipe);
+            if (!_isDisposed && _workers.TryGetValue(worker, out var link) && !link.IsOpen) _links.Open(link, pipe);
+            else pipe.Dispose();
         }
     }
 

@@ -31,9 +31,8 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
 
     public async Task LinkAsync()
     {
-        Link = await StarPeer.ConnectAsync(_welcome!.LinkPort, StarBench.Job);
-        Link.Greet(_welcome.Token, Id);
-        Assert.Equal(FrameKind.Hello, (await Link.NextAsync()).Header.Kind);
+        var identity = new LinkIdentity(StarBench.Job, _welcome!.Token, Id);
+        Link = new(await LinkHandshake.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, identity, new(), default).Soon(), StarBench.Job);
     }
 
     /// <summary>Stops when told to.</summary>
@@ -63,7 +62,7 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
     public async Task SendStateAsync(int generation, long applied, byte[] state)
     {
         Assert.Equal(new SendState(generation), await HearAsync<SendState>());
-        StateTransfer.Send(Link.Link, StarBench.Job, generation, applied, state);
+        Link.SendState(generation, applied, state);
     }
 
     /// <summary>The message that reports rounds.</summary>

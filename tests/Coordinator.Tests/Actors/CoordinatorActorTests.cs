@@ -161,7 +161,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
                 bench.Actor.Tell(new CoordinatorNotice.LocalWorkerEnded("b", "killed by signal 9"));
                 break;
             case Loss.Violation:
-                StateTransfer.Send(b.Link.Link, Links.StarBench.Job, 1, 0, new byte[8]);
+                b.Link.SendState(1, 0, new byte[8]);
                 break;
         }
         await workers[0].HaltAsync(2, 0);

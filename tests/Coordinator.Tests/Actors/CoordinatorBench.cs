@@ -35,7 +35,7 @@ internal sealed class CoordinatorBench : IDisposable
         var job = Job.Default with { Epochs = Rounds.Epochs, Batch = Rounds.Batch, MicroBatches = Rounds.MicroBatches };
         var metrics = new TrainingMetrics(Prometheus.Metrics.NewCustomRegistry());
         Recorder = new(_runFolder, job, View, metrics, TimeProvider.System);
-        Star = new(new(IPAddress.Loopback, 0), StarBench.Job, (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
+        Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsHalf: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
         var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers };
         var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, _result);
         Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));

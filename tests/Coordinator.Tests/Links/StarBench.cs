@@ -20,8 +20,8 @@ internal sealed class StarBench : IDisposable
     private readonly List<StarPeer> _peers = [];
     private long _stateBytes;
 
-    public StarBench() =>
-        Star = new(new(IPAddress.Loopback, 0), Job, (worker, reason) => _closed.Writer.TryWrite((worker, reason)), new TrainingMetrics(_registry).Links, Log);
+    public StarBench(bool wireHalf = false) =>
+        Star = new(new(IPAddress.Loopback, 0), Job, new(wireHalf), (worker, reason) => _closed.Writer.TryWrite((worker, reason)), new TrainingMetrics(_registry).Links, Log);
 
     public StarServer Star { get; }
 
@@ -32,28 +32,25 @@ internal sealed class StarBench : IDisposable
 
     public async Task<double?> RefusedAsync(string reason) => await _registry.ValueAsync($"{MetricNames.RefusedFrames}{{reason=\"{reason}\"}}");
 
-    public async Task<StarPeer> ConnectAsync()
-    {
-        var peer = await StarPeer.ConnectAsync(Star.Port, Job);
-        _peers.Add(peer);
-        return peer;
-    }
+    /// <summary>Somebody who has not said anything yet.</summary>
+    public StarPeer Stranger() => Keep(StarPeer.Stranger(Star.Port, Job));
 
     /// <summary>A worker that is let in.</summary>
-    public async Task<StarPeer> LinkAsync(string worker)
+    /// <param name="worker">Its name.</param>
+    /// <param name="isShared">Whether over shared memory, else over TCP.</param>
+    public async Task<StarPeer> LinkAsync(string worker, bool isShared = false)
     {
         Star.Admit(worker);
-        var peer = await ConnectAsync();
-        peer.Greet(Star.Token, worker);
-        Assert.Equal(new(FrameKind.Hello, Job, 0, 0, 0, default, 0), (await peer.NextAsync()).Header);
+        var peer = isShared ? await LinkSharedAsync(worker) : await LinkOverTcpAsync(worker);
+        await Patience.UntilAsync(() => Star.IsLinked(worker));
         return peer;
     }
 
     /// <summary>Lets all workers of a plan in.</summary>
-    public async Task<Dictionary<string, StarPeer>> LinkAllAsync(Plan plan)
+    public async Task<Dictionary<string, StarPeer>> LinkAllAsync(Plan plan, bool isShared = false)
     {
         var links = new Dictionary<string, StarPeer>();
-        foreach (var worker in plan.Workers) links.Add(worker, await LinkAsync(worker));
+        foreach (var worker in plan.Workers) links.Add(worker, await LinkAsync(worker, isShared));
         return links;
     }
 
@@ -84,7 +81,7 @@ internal sealed class StarBench : IDisposable
     {
         var arrived = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Star.ExpectState(worker, generation, (_, _) => arrived.SetResult());
-        StateTransfer.Send(link.Link, Job, generation, 0, new byte[_stateBytes]);
+        link.SendState(generation, 0, new byte[_stateBytes]);
         await arrived.Task.Soon();
     }
 
@@ -93,9 +90,6 @@ internal sealed class StarBench : IDisposable
     {
         while (await _registry.ValueAsync($"{MetricNames.LinkBytes}{{direction=\"{MetricLabels.Received}\"}}") < bytes) await Task.Yield();
     }
-
-    /// <summary>Waits until the start of a slice lies in a buffer of the server.</summary>
-    public Task WhenReceivingAsync(int slice, float first) => Patience.UntilAsync(() => _buffers.Exists(b => b.FloatsAt(slice)[0] == first));
 
     /// <summary>Closes the server and waits until every buffer is freed, which one that is still held would not be.</summary>
     public async Task AssertNothingIsHeldAsync()
@@ -108,6 +102,25 @@ internal sealed class StarBench : IDisposable
     {
         Star.Dispose();
         foreach (var peer in _peers) peer.Dispose();
+    }
+
+    private async Task<StarPeer> LinkSharedAsync(string worker) =>
+        Keep(new(await LinkHandshake.ConnectAsync("127.0.0.1", Star.Port, new(Job, Star.Token, worker), new(), default), Job));
+
+    private async Task<StarPeer> LinkOverTcpAsync(string worker)
+    {
+        var peer = Stranger();
+        peer.Greet(Star.Token, worker);
+        var (header, payload) = await peer.NextAsync();
+        Assert.Equal(new(FrameKind.Hello, Job, 0, 0, 0, default, 1), header);
+        Assert.Equal([0], payload);
+        return peer;
+    }
+
+    private StarPeer Keep(StarPeer peer)
+    {
+        _peers.Add(peer);
+        return peer;
     }
 
     private static bool IsFreed(VectorBuffer buffer)

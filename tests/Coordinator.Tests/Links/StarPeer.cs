@@ -7,47 +7,78 @@ using Distributed.Shared.Links;
 namespace Distributed.Coordinator.Tests.Links;
 
 /// <summary>A worker's end of a link, which does what a test says and keeps what comes.</summary>
-internal sealed class StarPeer : IFrameReceiver, IDisposable
+internal sealed class StarPeer : ILinkHandler, IDisposable
 {
     private readonly Channel<(FrameHeader Header, byte[] Payload)> _received = Channel.CreateUnbounded<(FrameHeader, byte[])>();
     private readonly TaskCompletionSource<string> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ulong _job;
+    private readonly TensorLinks _links;
+    private readonly TensorLink _link;
+    private readonly Socket? _socket;
 
-    private StarPeer(Socket socket, ulong job)
+    public StarPeer(IFramePipe pipe, ulong job)
     {
-        (Socket, _job) = (socket, job);
-        Link = new(socket, this);
-        _ = Link.RunAsync();
+        _job = job;
+        _links = new(this, null);
+        lock (_links.Gate) _links.Open(_link = _links.Add("the coordinator"), pipe);
     }
 
-    public TensorLink Link { get; }
-
-    /// <summary>For bytes that are no frames.</summary>
-    public Socket Socket { get; }
+    private StarPeer(Socket socket, ulong job) : this(new SocketPipe(socket), job) => _socket = socket;
 
     /// <summary>The reason, once the link is closed.</summary>
     public Task<string> WhenClosed => _closed.Task.Soon();
 
     public bool IsClosed => _closed.Task.IsCompleted;
 
-    public static async Task<StarPeer> ConnectAsync(int port, ulong job) => new(await SocketAsync(port), job);
+    /// <summary>Somebody who has not said anything yet, over TCP.</summary>
+    public static StarPeer Stranger(int port, ulong job) => new(NewSocket(port), job);
 
-    public static async Task<Socket> SocketAsync(int port)
+    public static Socket NewSocket(int port)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(IPAddress.Loopback, port);
-        return socket;
+        try
+        {
+            socket.Connect(IPAddress.Loopback, port);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     public void Greet(byte[] token, string worker)
     {
-        byte[] hello = [.. token, .. Encoding.UTF8.GetBytes(worker)];
+        byte[] hello = [.. token, (byte)worker.Length, .. Encoding.ASCII.GetBytes(worker)];
         Send(new(FrameKind.Hello, _job, 0, 0, 0, default, hello.Length), hello);
     }
 
-    public void Send(FrameHeader header, ReadOnlyMemory<byte> payload) => Link.Send(header, payload);
+    public void Send(FrameHeader header, ReadOnlyMemory<byte> payload)
+    {
+        lock (_links.Gate)
+        {
+            _links.Send(_link, header, payload);
+            Progress();
+        }
+    }
+
+    /// <summary>Bytes that need not be frames; between frames.</summary>
+    public void SendBytes(ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty) bytes = bytes[_socket!.Send(bytes)..];
+    }
 
     public void SendPresent(int generation, long round) => Send(new(FrameKind.Present, _job, generation, round, 0, default, 0), default);
+
+    public void SendState(int generation, long applied, byte[] state)
+    {
+        lock (_links.Gate)
+        {
+            StateTransfer.Send(_links, _link, _job, generation, applied, state);
+            Progress();
+        }
+    }
 
     /// <summary>The next frame; fails if the link closes instead.</summary>
     public Task<(FrameHeader Header, byte[] Payload)> NextAsync() => _received.Reader.NextAsync();
@@ -68,16 +99,26 @@ internal sealed class StarPeer : IFrameReceiver, IDisposable
         return average;
     }
 
-    public void Dispose() => Link.Dispose();
+    public void Dispose()
+    {
+        _links.Dispose();
+        Close("disposed");
+    }
 
-    FrameTarget IFrameReceiver.Begin(TensorLink link, in FrameHeader header) => FrameTarget.Into(new byte[header.Length]);
+    bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload) =>
+        _received.Writer.TryWrite((header, payload.ToArray()));
 
-    void IFrameReceiver.Complete(TensorLink link, in FrameHeader header, in FrameTarget target) =>
-        _received.Writer.TryWrite((header, target.Destination.ToArray()));
+    void ILinkHandler.Closed(TensorLink link, string reason) => Close(reason);
 
-    void IFrameReceiver.Closed(TensorLink link, string reason)
+    private void Close(string reason)
     {
         _closed.TrySetResult(reason);
         _received.Writer.TryComplete(new LinkException(reason));
+    }
+
+    private void Progress()
+    {
+        _links.Move();
+        _links.Settle();
     }
 }
