@@ -127,7 +127,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
             _plan = plan;
             _rules!.Begin(plan, Plan.Coordinator);
             _members = [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))];
-            foreach (var (worker, link) in _workers) link.Index = plan.Workers.IndexOf(worker, StringComparer.Ordinal);
+            foreach (var (worker, link) in _workers) link.Index = plan.Includes(worker) ? plan.IndexOf(worker) : -1;
             if (plan.Topology == Topology.Star) BeginRound();
         }
     }

@@ -59,7 +59,7 @@ internal sealed class StarPeer : ILinkHandler, IDisposable
         lock (_links.Gate)
         {
             _links.Send(_link, header, payload);
-            Progress();
+            _links.Push();
         }
     }
 
@@ -76,7 +76,7 @@ internal sealed class StarPeer : ILinkHandler, IDisposable
         lock (_links.Gate)
         {
             StateTransfer.Send(_links, _link, _job, generation, applied, state);
-            Progress();
+            _links.Push();
         }
     }
 
@@ -114,11 +114,5 @@ internal sealed class StarPeer : ILinkHandler, IDisposable
     {
         _closed.TrySetResult(reason);
         _received.Writer.TryComplete(new LinkException(reason));
-    }
-
-    private void Progress()
-    {
-        _links.Move();
-        _links.Settle();
     }
 }

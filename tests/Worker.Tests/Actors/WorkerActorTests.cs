@@ -14,6 +14,7 @@ using Distributed.Worker.Tests.Data;
 using Distributed.Worker.Tests.Kernel;
 using Distributed.Worker.Tests.Links;
 using Distributed.Worker.Tests.Replicas;
+using Microsoft.Extensions.Logging.Abstractions;
 using Prometheus;
 using static TorchSharp.torch;
 
@@ -251,9 +252,9 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
 
     private void Start(DataOptions? data = null)
     {
-        var options = new WorkerOptions("fritz", nodes.Address, CPU, data ?? new());
+        var options = new WorkerOptions("fritz", nodes.Address, "127.0.0.1", 0, CPU, data ?? new());
         var metrics = new WorkerMetrics(_registry, "cpu");
-        _worker = nodes.Worker.ActorOf(Props.Create(() => new WorkerActor(options, _end, metrics, _readiness)));
+        _worker = nodes.Worker.ActorOf(Props.Create(() => new WorkerActor(options, _end, metrics, _readiness, NullLogger.Instance)));
     }
 
     private void StartAndPrepare()

@@ -14,7 +14,7 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Tests.Replicas;
 
 /// <summary>A replica on its thread, linked to a scripted coordinator on this machine, and what it says.</summary>
-internal sealed class LinkedReplica : IReplicaObserver, IDisposable
+internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisposable
 {
     public const string Worker = "w2";
 
@@ -29,7 +29,7 @@ internal sealed class LinkedReplica : IReplicaObserver, IDisposable
     {
         Job = job;
         Coordinator = new(JobFile.Fingerprint(job));
-        Thread = new(Worker, job, data, CPU, this, reason => _linkClosed.TrySetResult(reason));
+        Thread = new(Worker, job, data, CPU, this);
     }
 
     public Job Job { get; }
@@ -62,9 +62,10 @@ internal sealed class LinkedReplica : IReplicaObserver, IDisposable
         (replica.Facts, replica.Pool) = ((WorkerFacts, VectorPool))replica.Next<(WorkerFacts, VectorPool)>().What;
         replica.Rounds = new(replica.Facts.TrainSamples, replica.Facts.TestSamples, job.Epochs, job.Batch, job.MicroBatches);
         var metrics = new WorkerMetrics(Prometheus.Metrics.NewCustomRegistry(), "cpu");
-        var link = new WorkerLink(JobFile.Fingerprint(job), replica.Pool, replica.Facts.StateBytes, replica.Thread, metrics.Links);
-        await link.ConnectAsync(ScriptedCoordinator.Host, replica.Coordinator.Port, replica.Coordinator.Token, Worker, default).Soon();
-        replica.Thread.Attach(link);
+        var identity = new LinkIdentity(JobFile.Fingerprint(job), replica.Coordinator.Token, Worker);
+        var exchange = new Exchange(new(identity, replica.Rounds, replica.Pool, replica.Facts.StateBytes, new(false), new(), metrics.Links), replica);
+        exchange.Connect(await LinkHandshake.ConnectAsync(ScriptedCoordinator.Host, replica.Coordinator.Port, identity, new(), default).Soon());
+        replica.Thread.Attach(exchange);
         return replica;
     }
 
@@ -85,7 +86,7 @@ internal sealed class LinkedReplica : IReplicaObserver, IDisposable
     /// <returns>Rounds applied.</returns>
     public long Halt(int generation)
     {
-        Thread.Post(new ReplicaEvent.HaltAsked(generation));
+        Thread.Halt(generation);
         var (answered, applied) = (Halted)Next<Halted>().What;
         Assert.Equal(generation, answered);
         return applied;
@@ -93,7 +94,7 @@ internal sealed class LinkedReplica : IReplicaObserver, IDisposable
 
     /// <summary>A plan from a round to the end of the job; without names, for this worker alone.</summary>
     public void Begin(int generation, long firstRound, params string[] workers) =>
-        Thread.Post(new ReplicaEvent.PlanBegan(new(generation, firstRound, Rounds.Count, workers.Length == 0 ? [Worker] : [.. workers], Topology.Star)));
+        Thread.Begin(new(generation, firstRound, Rounds.Count, workers.Length == 0 ? [Worker] : [.. workers], Topology.Star), []);
 
     /// <summary>As the reducer of a cluster of this worker alone: takes the sum of a round and sends the average.</summary>
     public void Reduce(int generation, long number)
@@ -124,6 +125,14 @@ internal sealed class LinkedReplica : IReplicaObserver, IDisposable
         Thread.Dispose();
         Coordinator.Dispose();
     }
+
+    void IExchangeObserver.AverageComplete() => Thread.AverageComplete();
+
+    void IExchangeObserver.StateArrived(int generation, long applied, byte[] state) => Thread.Restore(generation, applied, state);
+
+    void IExchangeObserver.CoordinatorLinkClosed(string reason) => _linkClosed.TrySetResult(reason);
+
+    void IExchangeObserver.PeerLinkClosed(int generation, string peer, string reason) => _linkClosed.TrySetResult(reason);
 
     void IReplicaObserver.Prepared(WorkerFacts facts, VectorPool pool) => Hear((facts, pool));
 

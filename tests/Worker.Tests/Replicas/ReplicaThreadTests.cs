@@ -67,7 +67,7 @@ public sealed class ReplicaThreadTests
         // The middle of three workers computes 40 of 120 micro-batches, of which the first few are complete sums.
         using var replica = await LinkedReplica.StartAsync(_job with { MicroBatches = 120 });
         var unit = MicroBatch(replica);
-        replica.Coordinator.OnFrame = _ => replica.Thread.Post(new ReplicaEvent.HaltAsked(3));
+        replica.Coordinator.OnFrame = _ => replica.Thread.Halt(3);
         var before = replica.Heard[^1].TensorsMade;
 
         replica.Begin(2, 0, _three);
@@ -83,7 +83,7 @@ public sealed class ReplicaThreadTests
     {
         using var replica = await LinkedReplica.StartAsync(_job);
         // Reported from the replica's own thread, after the round and before the next.
-        replica.OnApplied = _ => replica.Thread.Post(new ReplicaEvent.HaltAsked(2));
+        replica.OnApplied = _ => replica.Thread.Halt(2);
         replica.Begin(1, 0);
         replica.Reduce(1, 0);
 
@@ -225,11 +225,11 @@ public sealed class ReplicaThreadTests
         using var donor = new LocalTraining(_job);
         donor.Run(0, 3);
         using var replica = await LinkedReplica.StartAsync(_job);
-        replica.Thread.StateArrived(0, 3, donor.Replica.Serialize());
+        replica.Thread.Restore(0, 3, donor.Replica.Serialize());
         Assert.Equal(new Synced(0, 3), replica.Next<Synced>().What);
-        replica.Thread.StateArrived(5, 1, new byte[1]);
+        replica.Thread.Restore(5, 1, new byte[1]);
         replica.Begin(1, 3);
-        replica.Thread.StateArrived(1, 1, new byte[1]);
+        replica.Thread.Restore(1, 1, new byte[1]);
 
         replica.ReduceLast(1, 3);
         Assert.Equal(4, replica.Halt(2));
