@@ -72,7 +72,11 @@ public sealed class StarServer : ILinkHandler, IDisposable
     {
         // What is due to a worker waits until its connection stands, which the worker knows sooner than this end.
         lock (_links.Gate)
-            if (!_workers.ContainsKey(worker)) _workers.Add(worker, _links.Add(worker));
+        {
+            if (_workers.ContainsKey(worker)) return;
+            _workers.Add(worker, _links.Add(worker));
+            Number();
+        }
     }
 
     /// <summary>Whether the worker's link is up.</summary>
@@ -126,8 +130,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
         {
             _plan = plan;
             _rules!.Begin(plan, Plan.Coordinator);
-            _members = [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))];
-            foreach (var (worker, link) in _workers) link.Index = plan.Includes(worker) ? plan.IndexOf(worker) : -1;
+            Number();
             if (plan.Topology == Topology.Star) BeginRound();
         }
     }
@@ -205,6 +208,14 @@ public sealed class StarServer : ILinkHandler, IDisposable
         if (_isDisposed || _workers.GetValueOrDefault(link.Peer) != link) return;
         _workers.Remove(link.Peer);
         _linkClosed(link.Peer, reason);
+    }
+
+    /// <summary>Gives the links the numbers that their workers have in the plan in force.</summary>
+    private void Number()
+    {
+        if (_plan is not { } plan) return;
+        foreach (var (worker, link) in _workers) link.Index = plan.Includes(worker) ? plan.IndexOf(worker) : -1;
+        _members = [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))];
     }
 
     private bool Admits(string worker)

@@ -64,6 +64,11 @@ public sealed class TensorLinks : IDisposable
     /// <summary>The connection of a link stands.</summary>
     public void Open(TensorLink link, IFramePipe pipe)
     {
+        if (_isEnding || link.IsClosed)
+        {
+            pipe.Dispose();
+            return;
+        }
         link.Pipe = pipe;
         _poller.Wake();
     }
@@ -77,7 +82,7 @@ public sealed class TensorLinks : IDisposable
     public void Send(TensorLink link, in FrameHeader header, ReadOnlyMemory<byte> payload, VectorBuffer? owner = null, bool isUrgent = false)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, header.Length);
-        if (link.IsClosed) return;
+        if (link.IsClosed || _isEnding) return;
         link.Add(new(header, payload, owner?.Hold()), isUrgent);
         if (link.IsTooLong) Close(link, $"more than {MaxQueuedFrames} frames wait for {link.Peer}");
     }
@@ -98,7 +103,7 @@ public sealed class TensorLinks : IDisposable
         link.Pipe = null;
         _closed.Add(link);
         // A thread asleep on it would keep the connection open.
-        _poller.Wake();
+        if (!_isEnding) _poller.Wake();
     }
 
     /// <summary>Closes a link and tells the handler why.</summary>
@@ -173,15 +178,19 @@ public sealed class TensorLinks : IDisposable
     /// <summary>Closes all links, telling nobody.</summary>
     public void Dispose()
     {
-        _isEnding = true;
+        lock (Gate)
+        {
+            if (_isEnding) return;
+            _isEnding = true;
+        }
         _poller.Wake();
         if (Thread.CurrentThread != _thread) _thread.Join();
         lock (Gate)
         {
             foreach (var link in _links) Remove(link);
             Sweep();
+            _poller.Dispose();
         }
-        _poller.Dispose();
     }
 
     private void Run()
@@ -299,7 +308,7 @@ public sealed class TensorLinks : IDisposable
     /// <summary>Makes sure that the thread of the links notices what comes next.</summary>
     private void Settle()
     {
-        if (!Arm() || !IsPolled()) _poller.Wake();
+        if (!_isEnding && (!Arm() || !IsPolled())) _poller.Wake();
     }
 
     private void Sweep()

@@ -182,6 +182,12 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             exchange.Connect(await LinkHandshake.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, identity, links, _stopping.Token));
             return new Local.Linked(exchange, listener, facts);
         }
+        catch (LinkException error)
+        {
+            listener?.Dispose();
+            exchange.Dispose();
+            throw new LinkException($"the link to the coordinator could not be made: {error.Message}", error);
+        }
         catch
         {
             listener?.Dispose();

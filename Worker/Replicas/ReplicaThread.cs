@@ -87,7 +87,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     public void Begin(Plan plan, ImmutableArray<LinkEndpoint> endpoints) => _mailbox.Post(() =>
     {
         if (plan.Generation < _protocol.Generation) return;
-        _exchange!.Begin(plan, endpoints);
+        if (plan.Includes(_worker)) _exchange!.Begin(plan, endpoints);
         Handle(new ReplicaEvent.PlanBegan(plan));
     });
 

@@ -169,6 +169,8 @@ public sealed class CoordinatorActorTests() : TestKit("""
         foreach (var worker in (BenchWorker[])[workers[0], workers[2]]) Assert.Equal(["a", "c"], (await worker.HearAsync<BeginPlan>()).Workers);
         await b.Link.WhenClosed;
         Assert.Contains(bench.View.Messages, m => m.StartsWith(message, StringComparison.Ordinal));
+        bench.Actor.Tell(new CoordinatorNotice.Refresh());
+        await Patience.UntilAsync(() => bench.View.Last.Workers.Length == 2);
         Assert.Equal(["a", "c"], bench.View.Last.Workers.Select(w => w.Name));
         Assert.False(bench.HasResult);
     }

@@ -71,7 +71,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         var task = byHand.Replica.Task;
         Assert.Equal(
             new Prepared(task.DataFingerprint, task.TrainSamples, task.TestSamples, byHand.Replica.Map.Layout.Floats, byHand.Replica.Map.Layout.Tallies,
-                byHand.Replica.Serialize().Length, byHand.Replica.Digest().ToString(), "", 0),
+                byHand.Replica.Serialize().Length, byHand.Replica.Digest().ToString(), "127.0.0.1", prepared.LinkPort),
             prepared);
         Assert.False(_end.Task.IsCompleted);
         await _link.Greeted;
@@ -168,7 +168,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Welcome(token: new byte[16]);
 
         var failed = Assert.IsType<Failed>(NextButOffers());
-        Assert.StartsWith("the coordinator refused this worker's link: ", failed.Reason, StringComparison.Ordinal);
+        Assert.StartsWith("the link to the coordinator could not be made: ", failed.Reason, StringComparison.Ordinal);
         Assert.Equal(new(1, failed.Reason), await _end.Task.Soon());
     }
 

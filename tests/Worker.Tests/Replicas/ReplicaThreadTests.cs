@@ -101,7 +101,7 @@ public sealed class ReplicaThreadTests
         using var byHand = new LocalTraining(_twelve);
         using var replica = await LinkedReplica.StartAsync(_twelve);
         var round = replica.Rounds.At(0);
-        var unit = MicroBatch(replica);
+        _ = MicroBatch(replica);
         replica.Begin(2, 0, _three);
         var first = replica.Coordinator.NextSum(replica.Pool, 2, round, new(4, 4));
         replica.Halt(3);
@@ -112,14 +112,14 @@ public sealed class ReplicaThreadTests
         replica.Coordinator.NextSum(replica.Pool, 3, round, new(6, 2)).Release();
         replica.Coordinator.NextSum(replica.Pool, 3, round, new(8, 4)).Release();
         replica.Halt(4);
-        Assert.Equal(6, (replica.Heard[^1].TensorsMade - before) / unit);
+        var six = replica.Heard[^1].TensorsMade - before;
         before = replica.Heard[^1].TensorsMade;
 
-        // Alone, it lacks 0 to 5.
+        // Alone, it lacks 0 to 5: as many.
         replica.Begin(4, 0);
         var average = replica.NextAverage(4, 0);
         replica.Halt(5);
-        Assert.Equal(6, (replica.Heard[^1].TensorsMade - before) / unit);
+        Assert.Equal(six, replica.Heard[^1].TensorsMade - before);
         before = replica.Heard[^1].TensorsMade;
 
         // It has everything already.
@@ -262,7 +262,7 @@ public sealed class ReplicaThreadTests
 
         replica.Coordinator.SendAverage(average, 1, replica.Rounds.At(1));
 
-        Assert.Equal("the average of round 1, generation 1 received, (1, 0) expected", await replica.LinkClosed.Soon());
+        Assert.Equal("the coordinator sent the average of round 1, generation 1; (1, 0) is expected", await replica.LinkClosed.Soon());
         Assert.Equal(0, replica.Halt(2));
     }
 
