@@ -59,6 +59,7 @@ public static class WorkerProcess
         try
         {
             // Before anything of TorchSharp is used.
+            if (!NativeHeap.KeepFreed()) Console.WriteLine("warning: malloc takes no settings here; steps may be slower");
             ExternalLibtorch.Load(Console.WriteLine);
             device = Devices.Resolve(arguments.Device);
             if (device.type == TorchSharp.DeviceType.CUDA) DeterministicKernels.Request();

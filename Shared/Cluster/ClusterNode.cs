@@ -52,6 +52,9 @@ public static class ClusterNode
           stdout-logger-class = "Distributed.Shared.Cluster.SilentLogger, Distributed.Shared"
           log-dead-letters-during-shutdown = off
           remote.dot-netty.tcp.maximum-frame-size = 512000b
+          # Ticks that find nothing due interrupt whoever computes.
+          scheduler.tick-duration = 50ms
+          cluster.scheduler.tick-duration = 50ms
           cluster {
             # A cluster of tens of nodes that should form in well under a second.
             periodic-tasks-initial-delay = 100ms
