@@ -33,10 +33,11 @@ var simulate = new Command("simulate", "CPU time that the coordinator's decision
 simulate.SetAction(parsed => SimulateCommand.Run(parsed.GetRequiredValue(workers)));
 
 var job = new Option<string>("--job") { Description = "Job file.", Required = true };
+var epochs = new Option<int>("--epochs") { Description = "Epochs of the run.", DefaultValueFactory = _ => 1 };
 var batch = new Option<int>("--batch") { Description = "Samples of a step.", Required = true };
 var dataDir = new Option<string>("--data-dir") { Description = "Folder with data sets.", Required = true };
-var plain = new Command("plain-loop", "Trains a job by a plain TorchSharp loop.") { job, batch, dataDir };
-plain.SetAction(parsed => PlainLoop.Run(parsed.GetRequiredValue(job), parsed.GetValue(batch), parsed.GetRequiredValue(dataDir)));
+var plain = new Command("plain-loop", "Trains a job by a plain TorchSharp loop.") { job, epochs, batch, dataDir };
+plain.SetAction(parsed => PlainLoop.Run(parsed.GetRequiredValue(job), parsed.GetValue(epochs), parsed.GetValue(batch), parsed.GetRequiredValue(dataDir)));
 
 var rank = new Option<int>("--rank") { Description = "This rank, from 0.", Required = true };
 var world = new Option<int>("--world") { Description = "Number of ranks.", Required = true };

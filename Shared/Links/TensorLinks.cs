@@ -34,6 +34,7 @@ public sealed class TensorLinks : IDisposable
     private readonly Poller _poller = new();
     private readonly Thread _thread;
     private bool _isHelped;
+    private bool _isBusy;
     private bool _isArmed;
     private volatile bool _isEnding;
 
@@ -136,10 +137,12 @@ public sealed class TensorLinks : IDisposable
         return hasMoved;
     }
 
-    /// <summary>Sends what is queued as far as there is room now; the rest leaves when there is.</summary>
+    /// <summary>
+    /// Sends what is queued as far as there is room now, and takes in what has come meanwhile; the rest leaves when there is room.
+    /// </summary>
     public void Push()
     {
-        var isLeft = false;
+        var (isLeft, hasReceived) = (false, false);
         foreach (var link in _links)
         {
             try
@@ -148,6 +151,7 @@ public sealed class TensorLinks : IDisposable
                 {
                     // As long as there is room.
                 }
+                while (ReceiveSome(link)) hasReceived = true;
                 isLeft |= link is { IsOpen: true, HasOutgoing: true };
             }
             catch (LinkException error)
@@ -156,7 +160,7 @@ public sealed class TensorLinks : IDisposable
             }
         }
         Sweep();
-        if (isLeft && !_isHelped) Settle();
+        if ((isLeft || hasReceived) && !_isHelped) Settle();
     }
 
     /// <summary>From now on the caller moves the frames, by calling <see cref="Move"/> again and again.</summary>
@@ -166,11 +170,12 @@ public sealed class TensorLinks : IDisposable
     }
 
     /// <summary>The caller has other things to do.</summary>
-    public void EndHelp()
+    /// <param name="isBusy">Whether it computes, and will look after the links now and then (<see cref="Push"/>): what comes may wait for that.</param>
+    public void EndHelp(bool isBusy)
     {
         lock (Gate)
         {
-            _isHelped = false;
+            (_isHelped, _isBusy) = (false, isBusy);
             Settle();
         }
     }
@@ -286,7 +291,7 @@ public sealed class TensorLinks : IDisposable
         foreach (var link in _links)
         {
             if (link.Pipe is not { } pipe) continue;
-            canSleep &= pipe.Arm(link.HasOutgoing) || (link.IsHeld && !link.HasOutgoing);
+            canSleep &= pipe.Arm(link.HasOutgoing, _isBusy) || (link.IsHeld && !link.HasOutgoing);
         }
         return canSleep;
     }

@@ -191,6 +191,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
     {
         if (IsComplete) return true;
         _links.BeginHelp();
+        var isComplete = false;
         try
         {
             var idle = 0;
@@ -200,7 +201,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
                 lock (_links.Gate)
                 {
                     hasMoved = _links.Move();
-                    if (IsComplete) return true;
+                    if (IsComplete) return isComplete = true;
                 }
                 if (hasMoved) (idle, last) = (0, Stopwatch.GetTimestamp());
                 else if (++idle < 32) Thread.SpinWait(16);
@@ -210,7 +211,8 @@ public sealed class Exchange : ILinkHandler, IDisposable
         }
         finally
         {
-            _links.EndHelp();
+            // The next round is computed first.
+            _links.EndHelp(isBusy: isComplete);
         }
     }
 

@@ -29,7 +29,7 @@ internal static class Determinism
             var run = new TrainingRun(Workload.Cnn.JobFile, Workers: 2, Batch)
             {
                 Data = folder["data"],
-                Overrides = ["micro-batches=8", $"determinism={determinism}", $"topology={conditions.Topology}"],
+                Overrides = ["micro-batches=8", $"epochs={Workload.Cnn.Epochs}", $"determinism={determinism}", $"topology={conditions.Topology}"],
             };
             return (await TrainingRun.StepMillisecondsAsync(run, 1, conditions.Stopping).ConfigureAwait(false))[0];
         }

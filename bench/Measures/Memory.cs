@@ -24,7 +24,7 @@ internal static class Memory
         var peaks = await conditions.RepeatAsync($"memory {workload.Name}", async repetition =>
         {
             var product = (await ChildProcess.RunAsync(run.Command(folder[$"run-{repetition}"]), conditions.Stopping, withMemory: true).ConfigureAwait(false)).Memory!;
-            var plain = (await ChildProcess.RunAsync(PlainLoop.Command(workload.JobFile, WorkerBatch, folder["data"]), conditions.Stopping, withMemory: true).ConfigureAwait(false)).Memory!;
+            var plain = (await ChildProcess.RunAsync(PlainLoop.Command(workload.JobFile, epochs: 1, WorkerBatch, folder["data"]), conditions.Stopping, withMemory: true).ConfigureAwait(false)).Memory!;
             return (Worker: product.Children.Max() / Mebibyte, Coordinator: product.Self / Mebibyte, Plain: plain.Self / Mebibyte);
         }).ConfigureAwait(false);
         return

@@ -19,9 +19,9 @@ internal static class StepCost
         var (shared, own) = (folder["shared"], folder["own"]);
         SyntheticImages.Write(shared, workload.Steps * 2 * Workload.WorkerBatch);
         SyntheticImages.Write(own, workload.Steps * Workload.WorkerBatch);
-        var topology = $"topology={conditions.Topology}";
-        var together = new TrainingRun(workload.JobFile, Workers: 2, 2 * Workload.WorkerBatch) { Data = shared, Overrides = ["micro-batches=2", topology] };
-        var alone = new TrainingRun(workload.JobFile, Workers: 1, Workload.WorkerBatch) { Data = own, Overrides = ["micro-batches=1", topology] };
+        var (topology, epochs) = ($"topology={conditions.Topology}", $"epochs={workload.Epochs}");
+        var together = new TrainingRun(workload.JobFile, Workers: 2, 2 * Workload.WorkerBatch) { Data = shared, Overrides = ["micro-batches=2", epochs, topology] };
+        var alone = new TrainingRun(workload.JobFile, Workers: 1, Workload.WorkerBatch) { Data = own, Overrides = ["micro-batches=1", epochs, topology] };
 
         var results = await conditions.RepeatAsync($"step {workload.Name}",
             async () => new OurStep(
@@ -47,7 +47,7 @@ internal static class StepCost
 
     private static async Task<double> PlainAsync(Workload workload, string data, CancellationToken stopping)
     {
-        var command = PlainLoop.Command(workload.JobFile, Workload.WorkerBatch, data);
+        var command = PlainLoop.Command(workload.JobFile, workload.Epochs, Workload.WorkerBatch, data);
         return Median.Of((await ChildProcess.RunTogetherAsync([command, command], stopping).ConfigureAwait(false)).Select(PlainLoop.Milliseconds));
     }
 

@@ -7,9 +7,6 @@ namespace Distributed.Bench.Training;
 /// <summary>The history that a run has left, as times.</summary>
 internal static class History
 {
-    /// <summary>Steps that are left out: code is compiled and memory touched for the first time in them.</summary>
-    public const int WarmUp = 20;
-
     private const string Column = "samples_per_second";
 
     /// <summary>The time of each step in milliseconds.</summary>
@@ -23,11 +20,14 @@ internal static class History
         return lines.Skip(1).Select(line => 1000 * batch / double.Parse(line.Split(',')[column], CultureInfo.InvariantCulture));
     }
 
-    /// <summary>The median time of a step after the first <see cref="WarmUp"/>.</summary>
-    /// <exception cref="BenchException">There are no more steps than those.</exception>
+    /// <summary>
+    /// The median time of a step in the second half of a run: in its first seconds code is compiled, memory touched for the first
+    /// time, and every process that starts takes a processor from those that train.
+    /// </summary>
+    /// <exception cref="BenchException">There are no steps.</exception>
     public static double SteadyMilliseconds(IEnumerable<double> milliseconds)
     {
-        double[] steady = [.. milliseconds.Skip(WarmUp)];
-        return steady.Length > 0 ? Median.Of(steady) : throw new BenchException($"the run has no more than {WarmUp} steps");
+        double[] all = [.. milliseconds];
+        return all.Length > 0 ? Median.Of(all[(all.Length / 2)..]) : throw new BenchException("the run has no steps");
     }
 }

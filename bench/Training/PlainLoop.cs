@@ -17,8 +17,8 @@ namespace Distributed.Bench.Training;
 internal static class PlainLoop
 {
     /// <summary>How it is started as a process.</summary>
-    public static ChildCommand Command(string jobFile, int batch, string data) =>
-        ChildCommand.Dotnet(Programs.Bench, "plain-loop", "--job", jobFile, "--batch", $"{batch}", "--data-dir", data);
+    public static ChildCommand Command(string jobFile, int epochs, int batch, string data) =>
+        ChildCommand.Dotnet(Programs.Bench, "plain-loop", "--job", jobFile, "--epochs", $"{epochs}", "--batch", $"{batch}", "--data-dir", data);
 
     /// <summary>The median time of a step in milliseconds that such a process has written.</summary>
     public static double Milliseconds(ChildResult result)
@@ -29,9 +29,9 @@ internal static class PlainLoop
 
     /// <summary>Trains and writes one line of JSON: {"what":"plain","batch":64,"ms":52.1}.</summary>
     /// <returns>Exit code.</returns>
-    public static int Run(string jobFile, int batch, string data)
+    public static int Run(string jobFile, int epochs, int batch, string data)
     {
-        var job = JobFile.Parse(File.ReadAllText(jobFile), jobFile, [$"batch={batch}"]);
+        var job = JobFile.Parse(File.ReadAllText(jobFile), jobFile, [$"batch={batch}", $"epochs={epochs}"]);
         set_num_threads(job.Threads);
         var set = DataSets.Load(job.Data, new() { DataDirectory = data }).Train;
         using var model = JobModels.CreateModel(job, set);

@@ -66,7 +66,7 @@ def all_reduces(options):
 
 def steps(options):
     for name in options.models:
-        repetitions = {"tiny": 300, "cnn": 40, "mlp": 20}[name]
+        repetitions = {"tiny": 1000, "cnn": 150, "mlp": 80}[name]
         distributed.barrier()
         alone = median_ms(training_step(build(name), options.batch), repetitions)
         distributed.barrier()

@@ -30,6 +30,21 @@ internal unsafe struct FrameRing(byte* counters, byte* slots)
         return InUse() < Slots;
     }
 
+    /// <summary>Whether half of the slots wait to be read, as the writing end sees it.</summary>
+    internal bool IsHalfUnread()
+    {
+        if (_written - _read < Slots / 2) return false;
+        _read = Volatile.Read(ref *_released);
+        return InUse() >= Slots / 2;
+    }
+
+    /// <summary>Whether half of the slots wait to be read, as the reading end sees it.</summary>
+    internal bool HasHalf()
+    {
+        _written = Volatile.Read(ref *_published);
+        return InUse() >= Slots / 2;
+    }
+
     /// <summary>Puts a frame into a slot, of which there must be a free one.</summary>
     internal void Write(in FrameHeader header, ReadOnlySpan<byte> payload)
     {

@@ -39,8 +39,9 @@ public interface IFramePipe : IDisposable
 
     /// <summary>Asks the other end to make <see cref="Descriptor"/> readable when there is something to do.</summary>
     /// <param name="wantsRoom">Also when there is room to send.</param>
+    /// <param name="isBusy">Frames may wait until there are so many that the other end would soon have to: a processor has better things to do than to wake up for each.</param>
     /// <returns>False: there is something to do now (a frame to receive or to release, or wanted room), so sleeping would be wrong; not armed.</returns>
-    bool Arm(bool wantsRoom);
+    bool Arm(bool wantsRoom, bool isBusy = false);
 
     /// <summary>Takes back <see cref="Arm"/>: this end is awake.</summary>
     void Disarm();

@@ -9,6 +9,7 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
 {
     private const int WantsFrames = 1;
     private const int WantsRoom = 2;
+    private const int WantsMany = 4;
 
     private readonly LinkMemory _memory;
     private readonly StreamSocket _doorbell;
@@ -50,7 +51,7 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
         if (_gone is not null) throw _gone;
         if (!HasRoom()) return false;
         _outgoing.Write(header, payload);
-        Ring(WantsFrames);
+        Ring(_outgoing.IsHalfUnread() ? WantsFrames | WantsMany : WantsFrames);
         return true;
     }
 
@@ -75,13 +76,13 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
     }
 
     /// <inheritdoc/>
-    public bool Arm(bool wantsRoom)
+    public bool Arm(bool wantsRoom, bool isBusy)
     {
         ThrowIfDisposed();
         // Either this end sees what the other has done before it fell asleep, or the other sees the flag: the exchange and
         // the barrier in Ring let neither look before it has said its part.
-        Interlocked.Exchange(ref *_ownFlag, WantsFrames | (wantsRoom ? WantsRoom : 0));
-        if (!HasFrame() && !(wantsRoom && HasRoom())) return true;
+        Interlocked.Exchange(ref *_ownFlag, (isBusy ? WantsMany : WantsFrames) | (wantsRoom ? WantsRoom : 0));
+        if (!(isBusy ? HasHalf() : HasFrame()) && !(wantsRoom && HasRoom())) return true;
         Disarm();
         return false;
     }
@@ -145,6 +146,19 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
             throw Violation(error);
         }
         return _hasFrame = true;
+    }
+
+    private bool HasHalf()
+    {
+        ThrowIfDisposed();
+        try
+        {
+            return _incoming.HasHalf();
+        }
+        catch (LinkException error)
+        {
+            throw Violation(error);
+        }
     }
 
     private void Ring(int what)

@@ -85,7 +85,7 @@ public sealed unsafe class SocketPipe : IFramePipe
     }
 
     /// <inheritdoc/>
-    public bool Arm(bool wantsRoom) => !HasFrame();
+    public bool Arm(bool wantsRoom, bool isBusy) => !HasFrame();
 
     /// <inheritdoc/>
     public void Disarm() { }

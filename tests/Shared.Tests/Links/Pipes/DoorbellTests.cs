@@ -31,6 +31,38 @@ public sealed class DoorbellTests
         failure?.Throw();
     }
 
+    [Fact]
+    public async Task A_busy_end_is_woken_when_half_of_the_ring_waits_and_not_before()
+    {
+        using var pair = await PipePair.ConnectAsync(Transport.SharedMemory);
+        using var poller = new Poller();
+        Assert.True(pair.There.Arm(wantsRoom: false, isBusy: true));
+        var (sent, sentAtBell) = (0, 0);
+        while (pair.Here.TrySend(FrameGen.Numbered(sent, 0), default))
+        {
+            sent++;
+            if (sentAtBell == 0 && Bells(poller, pair.There) == 1) sentAtBell = sent;
+        }
+        Assert.Equal(sent / 2, sentAtBell);
+        Assert.False(pair.There.Arm(wantsRoom: false, isBusy: true));
+    }
+
+    [Fact]
+    public async Task An_end_that_is_no_longer_busy_does_not_sleep_over_a_single_frame()
+    {
+        using var pair = await PipePair.ConnectAsync(Transport.SharedMemory);
+        Assert.True(pair.There.Arm(wantsRoom: false, isBusy: true));
+        Assert.True(pair.Here.TrySend(FrameGen.Numbered(0, 0), default));
+        Assert.False(pair.There.Arm(wantsRoom: false));
+    }
+
+    private static int Bells(Poller poller, IFramePipe pipe)
+    {
+        poller.Clear();
+        poller.Add(pipe.Descriptor, pipe.PollEvents(wantsFrames: true, wantsRoom: false));
+        return poller.Wait(TimeSpan.Zero);
+    }
+
     /// <summary>The ends take turns with bursts, some of them longer than the ring; both know the lengths.</summary>
     private static void Play(IFramePipe pipe, bool begins)
     {
