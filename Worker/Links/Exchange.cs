@@ -259,7 +259,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
     /// <inheritdoc/>
     bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        if (header.Job != Job) throw new LinkException("a frame of another job was received");
+        if (header.Job != Job) throw new LinkException($"{link.Peer} sent a frame of another job");
         if (header.Generation < _expected.Generation) return Stale();
         return header.Kind switch
         {
@@ -324,8 +324,8 @@ public sealed class Exchange : ILinkHandler, IDisposable
     {
         var link = _links.Add(peer);
         if (_early.Remove(peer, out var pipe)) _links.Open(link, pipe);
-        // One of the two connects.
-        else if (string.CompareOrdinal(_options.Identity.Name, peer) < 0) _ = ConnectAsync(link, endpoint);
+        // One of the two connects; not here, where a refusal that comes at once would find the link without its place among the peers.
+        else if (string.CompareOrdinal(_options.Identity.Name, peer) < 0) _ = Task.Run(() => ConnectAsync(link, endpoint));
         return link;
     }
 
