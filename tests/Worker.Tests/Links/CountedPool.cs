@@ -1,0 +1,44 @@
+using System.Runtime.InteropServices;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+
+namespace Distributed.Worker.Tests.Links;
+
+/// <summary>A pool that knows how many buffers it has made, and can tell whether all came back, each once.</summary>
+internal sealed class CountedPool : IDisposable
+{
+    private int _made;
+
+    public CountedPool(VectorLayout layout) => Pool = new(layout, Make);
+
+    public VectorPool Pool { get; }
+
+    /// <summary>Fails if a buffer is still held, or lies in the pool twice.</summary>
+    public void AssertAllReturned()
+    {
+        var made = _made;
+        var again = Enumerable.Range(0, made).Select(_ => Pool.Rent()).ToList();
+        Assert.True(_made == made, $"{_made - made} of {made} buffers are not back");
+        Assert.Equal(made, again.Distinct().Count());
+        again.ForEach(buffer => buffer.Release());
+    }
+
+    public void Dispose() => Pool.Dispose();
+
+    private PlainMemory Make(VectorLayout layout)
+    {
+        Interlocked.Increment(ref _made);
+        return new(layout.Bytes);
+    }
+
+    private sealed unsafe class PlainMemory(int bytes) : IVectorMemory
+    {
+        public nint Address { get; private set; } = (nint)NativeMemory.AlignedAlloc((nuint)bytes, VectorPool.Alignment);
+
+        public void Dispose()
+        {
+            NativeMemory.AlignedFree((void*)Address);
+            Address = 0;
+        }
+    }
+}

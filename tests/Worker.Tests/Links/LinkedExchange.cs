@@ -1,0 +1,130 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
+using Distributed.Worker.Links;
+using Microsoft.Extensions.Logging.Abstractions;
+using Prometheus;
+
+namespace Distributed.Worker.Tests.Links;
+
+/// <summary>How the exchanges of a test are set up.</summary>
+/// <param name="Rounds">The job's rounds.</param>
+/// <param name="Layout">Layout of a contribution.</param>
+/// <param name="IsShared">Whether links go through shared memory, else over TCP.</param>
+/// <param name="IsHalf">Whether floats travel as bfloat16.</param>
+internal sealed record ExchangeSetup(Rounds Rounds, VectorLayout Layout, bool IsShared = true, bool IsHalf = false);
+
+/// <summary>An exchange that listens on this machine, with everything that it tells.</summary>
+internal sealed class LinkedExchange : IExchangeObserver, IDisposable
+{
+    public const ulong Job = 0xC0FFEE;
+
+    private static readonly Func<bool> _never = () => false;
+    private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
+    private readonly BlockingCollection<(int Generation, string Peer, string Reason)> _closed = [];
+    private readonly SemaphoreSlim _complete = new(0);
+    private readonly LinkListener _listener;
+    private int _completed;
+    private int _greeted;
+    private int _linked;
+
+    public LinkedExchange(string name, ExchangeSetup setup)
+    {
+        (Name, Buffers) = (name, new(setup.Layout));
+        var metrics = new WorkerMetrics(_registry, "none").Links;
+        var links = LinksOf(setup.IsShared);
+        Exchange = new(new(new(Job, Token, name), setup.Rounds, Buffers.Pool, 8, new(setup.IsHalf), links, metrics), this);
+        _listener = new(new(IPAddress.Loopback, 0), Job, Token, IsExpected, Accept, metrics, NullLogger.Instance, links);
+    }
+
+    /// <summary>What a link has to begin with.</summary>
+    public static byte[] Token { get; } = [.. Enumerable.Range(1, 16).Select(i => (byte)i)];
+
+    public string Name { get; }
+
+    public Exchange Exchange { get; }
+
+    public CountedPool Buffers { get; }
+
+    public LinkEndpoint Endpoint => new("127.0.0.1", _listener.Port);
+
+    /// <summary>Runs when an average is complete.</summary>
+    public Action OnComplete { get; set; } = () => { };
+
+    /// <summary>How often an average was said to be complete.</summary>
+    public int Completed => Volatile.Read(ref _completed);
+
+    /// <summary>Connections that have said who they are.</summary>
+    public int Greeted => Volatile.Read(ref _greeted);
+
+    /// <summary>Links to peers that were said to be closed, and not asked for yet.</summary>
+    public int ClosedLinks => _closed.Count;
+
+    public static LinkOptions LinksOf(bool isShared) => new() { SharedMemory = isShared };
+
+    /// <summary>The next link to a peer that is said to be closed.</summary>
+    public (int Generation, string Peer, string Reason) NextClosed() => _closed.TakeSoon();
+
+    /// <summary>Waits until so many links have been made to it.</summary>
+    public void AwaitLinks(int count) => Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref _linked) == count, Patience.Limit));
+
+    /// <summary>Waits for the average as a replica does, and takes it with the hold on it.</summary>
+    public VectorBuffer Take()
+    {
+        while (!Exchange.Await(_never)) Assert.True(_complete.Wait(Patience.Limit), "the average is not complete");
+        return Exchange.TakeAverage();
+    }
+
+    /// <summary>Moves frames for a moment.</summary>
+    /// <returns>Whether the average is complete.</returns>
+    public bool Help() => Exchange.Await(_never);
+
+    public Task<double> RefusedAsync(string reason) => ValueAsync($"{MetricNames.RefusedFrames}{{reason=\"{reason}\"}}");
+
+    public async Task<double> LinkBytesAsync() =>
+        await ValueAsync($"{MetricNames.LinkBytes}{{direction=\"{MetricLabels.Sent}\"}}") + await ValueAsync($"{MetricNames.LinkBytes}{{direction=\"{MetricLabels.Received}\"}}");
+
+    public void Dispose()
+    {
+        _listener.Dispose();
+        Exchange.Dispose();
+    }
+
+    void IExchangeObserver.AverageComplete()
+    {
+        Interlocked.Increment(ref _completed);
+        _complete.Release();
+        OnComplete();
+    }
+
+    void IExchangeObserver.StateArrived(int generation, long applied, byte[] state) => throw new InvalidOperationException("no state is sent here");
+
+    void IExchangeObserver.CoordinatorLinkClosed(string reason) => throw new InvalidOperationException("no coordinator is linked here");
+
+    void IExchangeObserver.PeerLinkClosed(int generation, string peer, string reason) => _closed.Add((generation, peer, reason));
+
+    private bool IsExpected(string peer)
+    {
+        Interlocked.Increment(ref _greeted);
+        return true;
+    }
+
+    private void Accept(string peer, IFramePipe pipe)
+    {
+        Exchange.Accept(peer, pipe);
+        Interlocked.Increment(ref _linked);
+    }
+
+    private async Task<double> ValueAsync(string sample)
+    {
+        using var page = new MemoryStream();
+        await _registry.CollectAndExportAsTextAsync(page);
+        var line = Encoding.UTF8.GetString(page.ToArray()).Split('\n').Single(l => l.StartsWith(sample + " ", StringComparison.Ordinal));
+        return double.Parse(line[(sample.Length + 1)..], CultureInfo.InvariantCulture);
+    }
+}

@@ -1,0 +1,59 @@
+using System.Collections.Concurrent;
+using Distributed.Shared.Links;
+
+namespace Distributed.Worker.Tests.Links;
+
+/// <summary>Another worker's end of a link to an exchange: sends what a test says, and keeps what comes.</summary>
+internal sealed class ScriptedPeer : ILinkHandler, IDisposable
+{
+    private readonly BlockingCollection<(FrameHeader Header, byte[] Payload)> _frames = [];
+    private readonly TaskCompletionSource<string> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TensorLinks _links;
+    private readonly TensorLink _link;
+
+    private ScriptedPeer(string name, string other, IFramePipe pipe)
+    {
+        Name = name;
+        _links = new(this, null);
+        lock (_links.Gate) _links.Open(_link = _links.Add(other), pipe);
+    }
+
+    public string Name { get; }
+
+    /// <summary>Done when the link is closed.</summary>
+    public Task<string> Closed => _closed.Task;
+
+    /// <summary>Frames that came and were not taken.</summary>
+    public int WaitingFrames => _frames.Count;
+
+    /// <summary>Connects as a worker that the exchange awaits, or does not know of yet.</summary>
+    public static async Task<ScriptedPeer> ConnectAsync(string name, LinkedExchange to, bool isShared = true)
+    {
+        var identity = new LinkIdentity(LinkedExchange.Job, LinkedExchange.Token, name);
+        var pipe = await LinkHandshake.ConnectAsync(to.Endpoint.Host, to.Endpoint.Port, identity, LinkedExchange.LinksOf(isShared), default).Soon();
+        return new(name, to.Name, pipe);
+    }
+
+    /// <summary>The next frame that comes, or came.</summary>
+    public (FrameHeader Header, byte[] Payload) NextFrame() => _frames.TakeSoon();
+
+    public void Send(in FrameHeader header, ReadOnlyMemory<byte> payload)
+    {
+        lock (_links.Gate)
+        {
+            _links.Send(_link, header, payload);
+            _links.Push();
+        }
+    }
+
+    /// <summary>Ends as a process that dies: nobody is told but by the connection.</summary>
+    public void Dispose() => _links.Dispose();
+
+    bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        _frames.Add((header, payload.ToArray()));
+        return true;
+    }
+
+    void ILinkHandler.Closed(TensorLink link, string reason) => _closed.TrySetResult(reason);
+}
