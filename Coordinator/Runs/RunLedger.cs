@@ -8,7 +8,8 @@ namespace Distributed.Coordinator.Runs;
 /// The books of a run: which rounds are applied, with which samples, and whether all replicas agree on the result of each.
 /// </summary>
 /// <param name="rounds">The job's rounds.</param>
-public sealed class RunLedger(Rounds rounds)
+/// <param name="isExact">Whether a round gives the same bits whoever computes it.</param>
+public sealed class RunLedger(Rounds rounds, bool isExact)
 {
     private readonly Dictionary<long, (string Worker, StateDigest Digest)> _digests = [];
 
@@ -63,10 +64,17 @@ public sealed class RunLedger(Rounds rounds)
         string What() => $"{worker}, epoch {current.Epoch + 1}, step {current.Step}";
     }
 
-    /// <summary>A plan is in force: the digest of a round is kept until all of its workers have reported that round.</summary>
+    /// <summary>
+    /// A plan is in force: the digest of a round is kept until all of its workers have reported that round. A round that is done
+    /// again stays as it was entered, also in the history: in an inexact job, a rounding away from what the model has gone through.
+    /// </summary>
     /// <param name="plan">The plan. What was applied before it, its workers have reported before they stopped for it.</param>
     public void Begin(Plan plan)
     {
+        // All who had applied these rounds are gone, and others do them again. The same bits have to come of it: nothing else
+        // shows that a gradient differed, which all replicas apply alike. Where the bits depend on the workers, they may differ.
+        if (!isExact)
+            for (var round = plan.FirstRound; round < Entered; round++) _digests.Remove(round);
         _reported.Clear();
         foreach (var worker in plan.Workers) _reported[worker] = Math.Min(plan.FirstRound, Entered) - 1;
         Forget();

@@ -51,7 +51,7 @@ public sealed class RunRecorder : IDisposable
     public IReadOnlyList<EpochResult> Evaluations => _evaluations;
 
     /// <summary>The sizes of the job are known.</summary>
-    public void Open(Rounds rounds) => (_rounds, _ledger) = (rounds, new(rounds));
+    public void Open(Rounds rounds) => (_rounds, _ledger) = (rounds, new(rounds, _job.IsExact));
 
     /// <summary>A plan is in force; the first one starts the clock.</summary>
     public void Started(Plan plan)

@@ -63,6 +63,9 @@ public sealed record Job
     /// <summary>Whether a worker computes its share in one pass.</summary>
     public bool IsRelaxed => Determinism == "relaxed";
 
+    /// <summary>Whether the result is the same, bit for bit, for any number of workers.</summary>
+    public bool IsExact => !IsWireHalf && !IsRelaxed;
+
     /// <summary>The job that runs when none is named: jobs/digits.yaml, as it was built in.</summary>
     public static Job Default { get; } = JobFile.Parse(ReadResource("digits.yaml"), "jobs/digits.yaml");
 

@@ -62,7 +62,7 @@ public sealed class RunLedgerTests
     {
         var report = Report(x.Rounds, 0);
         if (samples == report.Tallies[Tally.Samples]) return;
-        var wrong = new RunLedger(x.Rounds).Enter("odd", report with { Tallies = [samples, 1, 1] }, out _);
+        var wrong = new RunLedger(x.Rounds, isExact: true).Enter("odd", report with { Tallies = [samples, 1, 1] }, out _);
         Assert.Equal($"odd, epoch 1, step 0: {samples} samples were applied where the round has {x.Rounds.At(0).Samples}", wrong);
     });
 
@@ -90,7 +90,7 @@ public sealed class RunLedgerTests
     public void Tallies_are_counted_before_they_are_read()
     {
         var rounds = new Rounds(4, 4, 1, 4, 1);
-        var ledger = new RunLedger(rounds);
+        var ledger = new RunLedger(rounds, isExact: true);
         Assert.Equal("odd, epoch 1, step 0: 1 tallies are reported where at least 2 are needed",
             ledger.Enter("odd", Report(rounds, 0) with { Tallies = [4] }, out _));
         Assert.Null(ledger.Enter("even", Report(rounds, 0) with { Tallies = [4, 1] }, out _));
@@ -145,12 +145,31 @@ public sealed class RunLedgerTests
         Assert.True(IsForgotten(ledger, rounds, 1));
     }
 
+    [Fact]
+    public void Where_the_bits_depend_on_the_workers_a_round_that_is_done_again_is_held_against_its_second_time_alone()
+    {
+        var rounds = new Rounds(10, 0, 1, 1, 1);
+        var ledger = new RunLedger(rounds, isExact: false);
+        ledger.Begin(Plan(rounds, generation: 1, first: 0, "worker", "other", "lost"));
+        foreach (var worker in (string[])["worker", "other", "lost"]) Assert.Null(ledger.Enter(worker, Report(rounds, 0), out _));
+        Assert.Null(ledger.Enter("lost", Report(rounds, 1), out _));
+        ledger.Begin(Plan(rounds, generation: 2, first: 1, "worker", "other"));
+
+        var second = Report(rounds, 1) with { Digest = new(8, 8) };
+        Assert.Null(ledger.Enter("worker", second, out var round));
+        Assert.Null(round);
+        Assert.Equal((2, 2), (ledger.Entered, ledger.SamplesApplied));
+        Assert.StartsWith("other, epoch 1, step 1: its parameters", ledger.Enter("other", Report(rounds, 1), out _), StringComparison.Ordinal);
+        Assert.Null(ledger.Enter("other", second, out _));
+        Assert.True(IsForgotten(ledger, rounds, 1));
+    }
+
     private static bool IsForgotten(RunLedger ledger, Rounds rounds, long number) =>
         ledger.Enter("odd", Report(rounds, number) with { Digest = default }, out _) is null;
 
     private static RunLedger Under(Rounds rounds, params string[] workers)
     {
-        var ledger = new RunLedger(rounds);
+        var ledger = new RunLedger(rounds, isExact: true);
         ledger.Begin(Plan(rounds, generation: 1, first: 0, workers));
         return ledger;
     }
@@ -160,7 +179,7 @@ public sealed class RunLedgerTests
 
     private static RunLedger After(Rounds rounds, int done)
     {
-        var ledger = new RunLedger(rounds);
+        var ledger = new RunLedger(rounds, isExact: true);
         for (var number = 0; number < Math.Min(done, rounds.Count); number++) Assert.Null(ledger.Enter("worker", Report(rounds, number), out _));
         return ledger;
     }

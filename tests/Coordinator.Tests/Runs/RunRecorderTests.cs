@@ -104,6 +104,27 @@ public sealed class RunRecorderTests : IDisposable
         Assert.StartsWith("b, epoch 1, step 1: its parameters", _recorder.Applied("b", [Report(0), Report(1) with { Digest = default }]), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("f32", "relaxed")]
+    [InlineData("bf16", "strict")]
+    public void A_round_that_comes_out_otherwise_the_second_time_has_one_row_that_of_the_first(string wire, string determinism)
+    {
+        using var folder = RunFolder.Create(_folder["inexact"], "job", overwrite: false);
+        using var recorder = new RunRecorder(
+            folder, Job.Default with { Epochs = 2, Batch = 4, MicroBatches = 2, Wire = wire, Determinism = determinism }, _view, new(Metrics.NewCustomRegistry()), _time);
+        recorder.Open(_rounds);
+        recorder.Started(new(1, 0, _rounds.Count, ["a", "lost"], Topology.Mesh));
+        Assert.Null(recorder.Applied("a", [Report(0)]));
+        Assert.Null(recorder.Applied("lost", [Report(0), Report(1)]));
+        recorder.WorkerGone("lost");
+        recorder.Started(new(2, 1, _rounds.Count, ["a"], Topology.Mesh));
+
+        for (var number = 1; number < _rounds.Count; number++) Assert.Null(recorder.Applied("a", [Report(number, loss: 3) with { Digest = new(8, (ulong)number) }]));
+
+        Assert.Equal([(1, 2.0), (2, 2), (3, 3), (4, 3)], recorder.History.Select(r => ((int)r.Step, r.Loss)));
+        Assert.Equal([(1, 3.0), (2, 3)], recorder.Evaluations.Select(e => (e.Epoch, e.TestLoss)));
+    }
+
     [Fact]
     public void The_report_has_the_numbers_of_the_run_and_its_clock_begins_with_the_first_plan()
     {
