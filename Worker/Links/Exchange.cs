@@ -324,8 +324,8 @@ public sealed class Exchange : ILinkHandler, IDisposable
     {
         var link = _links.Add(peer);
         if (_early.Remove(peer, out var pipe)) _links.Open(link, pipe);
-        // One of the two connects.
-        else if (string.CompareOrdinal(_options.Identity.Name, peer) < 0) _ = ConnectAsync(link, endpoint);
+        // One of the two connects; on another thread, since a refusal may come before the link has its place.
+        else if (string.CompareOrdinal(_options.Identity.Name, peer) < 0) _ = Task.Run(() => ConnectAsync(link, endpoint));
         return link;
     }
 

@@ -184,6 +184,22 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     }
 
     [Fact]
+    public void A_peer_that_cannot_be_reached_is_reported()
+    {
+        var job = _job with { Topology = "mesh" };
+        using var link = new ScriptedCoordinator(JobFile.Fingerprint(job));
+        Start();
+        Next<Register>();
+        Welcome(JobFile.Format(job), link);
+        var prepared = Assert.IsType<Prepared>(NextButOffers());
+        Tell(new BeginPlan(1, 0, 2, ["w7", "w8"], Topology.Mesh, [prepared.LinkHost, prepared.LinkHost], [prepared.LinkPort, 1]));
+
+        var lost = Next<PeerLost>();
+        Assert.Equal((1, "w8"), (lost.Generation, lost.Peer));
+        Assert.False(_end.Task.IsCompleted);
+    }
+
+    [Fact]
     public async Task A_plan_that_cannot_be_is_reported()
     {
         StartAndPrepare();
