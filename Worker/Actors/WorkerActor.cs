@@ -270,6 +270,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         public void Halted(int generation, long applied) => actor.Tell(new Halted(generation, applied));
         public void Synced(int generation, long applied) => actor.Tell(new Synced(generation, applied));
         public void Applied(IReadOnlyList<RoundReport> rounds) => actor.Tell(new RoundsApplied([.. rounds]));
+        public void PeerLost(int generation, string peer, string reason) => actor.Tell(new PeerLost(generation, peer, reason));
         public void Failed(string reason) => actor.Tell(new Local.ReplicaFailed(reason));
     }
 
@@ -279,6 +280,6 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         public void AverageComplete() => replica.AverageComplete();
         public void StateArrived(int generation, long applied, byte[] state) => replica.Restore(generation, applied, state);
         public void CoordinatorLinkClosed(string reason) => actor.Tell(new Local.LinkLost(reason));
-        public void PeerLinkClosed(int generation, string peer, string reason) => actor.Tell(new PeerLost(generation, peer, reason));
+        public void PeerLinkClosed(int generation, string peer, string reason) => replica.LosePeer(generation, peer, reason);
     }
 }

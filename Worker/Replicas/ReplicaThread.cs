@@ -26,6 +26,9 @@ public interface IReplicaObserver
     /// <summary>Rounds applied since the last call.</summary>
     void Applied(IReadOnlyList<RoundReport> rounds);
 
+    /// <summary>The link to another worker of a plan is closed; what was applied before that is reported.</summary>
+    void PeerLost(int generation, string peer, string reason);
+
     /// <summary>Cannot go on; the thread has ended.</summary>
     void Failed(string reason);
 }
@@ -99,6 +102,13 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
 
     /// <summary>The expected average is complete.</summary>
     public void AverageComplete() => _mailbox.Signal();
+
+    /// <summary>The link to another worker is closed: the coordinator is told, after it has heard of the newest round.</summary>
+    public void LosePeer(int generation, string peer, string reason) => _mailbox.Post(() =>
+    {
+        Report();
+        _observer.PeerLost(generation, peer, reason);
+    });
 
     /// <summary>A peer's state has come.</summary>
     public void Restore(int generation, long applied, byte[] state) => _mailbox.Post(() =>

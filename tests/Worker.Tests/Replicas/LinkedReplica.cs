@@ -146,6 +146,8 @@ internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisp
         Hear(new RoundsApplied([.. rounds]));
     }
 
+    void IReplicaObserver.PeerLost(int generation, string peer, string reason) => Hear(new PeerLost(generation, peer, reason));
+
     void IReplicaObserver.Failed(string reason) => Hear(new Failed(reason));
 
     private void Hear(object what)

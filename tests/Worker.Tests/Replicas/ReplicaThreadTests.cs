@@ -191,6 +191,20 @@ public sealed class ReplicaThreadTests
     }
 
     [Fact]
+    public async Task That_a_peer_is_lost_is_said_after_every_round_that_was_applied_before()
+    {
+        using var replica = await LinkedReplica.StartAsync(_job);
+        replica.Begin(1, 0);
+        for (var round = 0; round < 2; round++) replica.Reduce(1, round);
+        replica.ReduceLast(1, 2);
+
+        replica.Thread.LosePeer(1, "w3", "gone");
+
+        Assert.Equal(new PeerLost(1, "w3", "gone"), replica.Next<PeerLost>().What);
+        Assert.Equal([0L, 1, 2], replica.Reports.Select(r => r.Round));
+    }
+
+    [Fact]
     public async Task It_sends_its_state_when_asked_to()
     {
         using var byHand = new LocalTraining(_job);
