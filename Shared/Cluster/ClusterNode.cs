@@ -1,5 +1,4 @@
 using Akka.Cluster.Hosting;
-using Akka.Cluster.Hosting.SBR;
 using Akka.Hosting;
 using Akka.Remote.Hosting;
 using Distributed.Shared.Protocol;
@@ -33,6 +32,7 @@ public static class ClusterNode
     public static AkkaConfigurationBuilder AddClusterNode(this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed) =>
         akka
             .AddHocon(Settings, HoconAddMode.Prepend)
+            .AddHocon(role == CoordinatorRole ? CoordinatorSettings : WorkerSettings, HoconAddMode.Prepend)
             .WithCustomSerializer("messagepack", [typeof(IControlMessage)], system => new ProtocolSerializer(system))
             .WithCustomSerializer("json", [], system => new RefusingSerializer(system))
             .WithRemoting(new RemoteOptions { HostName = host, PublicHostName = host, Port = port })
@@ -40,7 +40,6 @@ public static class ClusterNode
             {
                 Roles = [role],
                 SeedNodes = seed is null ? [] : [$"akka.tcp://{SystemName}@{seed}"],
-                SplitBrainResolver = new KeepOldestOption { Role = CoordinatorRole, DownIfAlone = false },
             });
 
     private const string Settings = """
@@ -52,6 +51,8 @@ public static class ClusterNode
           stdout-logger-class = "Distributed.Shared.Cluster.SilentLogger, Distributed.Shared"
           log-dead-letters-during-shutdown = off
           remote.dot-netty.tcp.maximum-frame-size = 512000b
+          # Reports to a coordinator that stands still wait; a connection given up would take them along.
+          remote.transport-failure-detector.acceptable-heartbeat-pause = 1d
           # Ticks that find nothing due interrupt whoever computes.
           scheduler.tick-duration = 50ms
           cluster.scheduler.tick-duration = 50ms
@@ -62,17 +63,35 @@ public static class ClusterNode
             leader-actions-interval = 200ms
             seed-node-timeout = 2s
             retry-unsuccessful-join-after = 2s
-            # A worker stays busy through its first CUDA step, loading a library, a pause of the machine.
-            failure-detector.acceptable-heartbeat-pause = 10s
-            split-brain-resolver.stable-after = 5s
-            # Workers come and go: churn is no reason to give up everything.
-            split-brain-resolver.down-all-when-unstable = off
           }
           # A signal asks to leave in good order; the process stops the system when that is done.
           coordinated-shutdown.run-by-clr-shutdown-hook = off
           # The last one to leave may wait for members that will not answer any more.
           coordinated-shutdown.phases.cluster-exiting.timeout = 2s
           loglevel = INFO
+        }
+        """;
+
+    private const string CoordinatorSettings = """
+        akka.cluster {
+          downing-provider-class = "Distributed.Shared.Cluster.CoordinatorDowning, Distributed.Shared"
+          failure-detector {
+            # A worker stays busy through its first CUDA step, loading a library, a pause of the machine.
+            acceptable-heartbeat-pause = 10s
+            # It sees to all of them itself.
+            monitored-by-nr-of-members = 10000
+          }
+        }
+        """;
+
+    private const string WorkerSettings = """
+        akka.cluster {
+          # A worker goes on without a coordinator that stands still, and learns of a dead one from its link.
+          downing-provider-class = ""
+          failure-detector {
+            acceptable-heartbeat-pause = 1d
+            monitored-by-nr-of-members = 1
+          }
         }
         """;
 }

@@ -69,10 +69,51 @@ public sealed partial class ChangingClusterTests
         SameBits.Require(Jobs.Medium, run);
     }
 
+    [Fact]
+    public async Task A_mesh_trains_to_the_end_of_its_lease_while_the_coordinator_stands_still()
+    {
+        using var run = TrainingRun.Start(Jobs.MediumMesh, "--workers", "2");
+        await run.TrainsAsync();
+        string[] logs = [await File.ReadAllTextAsync(run["logs/worker-1.log"]), await File.ReadAllTextAsync(run["logs/worker-2.log"])];
+        run.Coordinator.Self.Send(Signal.Stop);
+        foreach (var log in logs) await AppliesAsync(460, MetricsAt().Match(log).Groups[1].Value);
+        run.Coordinator.Self.Send(Signal.Continue);
+        await run.Coordinator.EndsWithAsync(0);
+        Assert.Equal((2, 1), (run.Report.Workers, run.Report.Generations));
+        SameBits.Require(Jobs.MediumMesh, run);
+    }
+
+    [Fact]
+    public async Task A_worker_from_elsewhere_ends_when_the_coordinator_is_killed()
+    {
+        using var run = TrainingRun.Start(Jobs.Endless with { Topology = "mesh" }, "--workers", "0", "--min-workers", "2");
+        var address = await AddressAsync(run);
+        using var first = StartWorker(address, "north");
+        using var second = StartWorker(address, "south");
+        await run.TrainsAsync();
+        run.Coordinator.Self.Send(Signal.Kill);
+        foreach (var worker in (ProgramRun[])[first, second])
+        {
+            await worker.EndsWithAsync(1, TimeSpan.FromSeconds(15));
+            Assert.StartsWith("error: the link to the coordinator was lost: ", Assert.Single(worker.Errors), StringComparison.Ordinal);
+        }
+    }
+
     private static ProgramRun StartWorker(string coordinator, string name) =>
         ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name]);
 
     private static async Task<string> AddressAsync(TrainingRun run) => (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
+
+    private static async Task AppliesAsync(int steps, string metrics)
+    {
+        using var deadline = new CancellationTokenSource(ProgramRun.Patience);
+        using var client = new HttpClient();
+        while (!(await client.GetStringAsync(metrics, deadline.Token)).Contains($"distributed_worker_rounds_total{{kind=\"train\"}} {steps}\n", StringComparison.Ordinal))
+            await Task.Delay(TimeSpan.FromMilliseconds(50), deadline.Token);
+    }
+
+    [GeneratedRegex(@"Metrics at (\S+)")]
+    private static partial Regex MetricsAt();
 
     [GeneratedRegex(@"^Waiting for 2 worker\(s\): .* --coordinator (\S+)$")]
     private static partial Regex WaitingAt();

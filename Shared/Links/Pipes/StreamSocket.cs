@@ -15,6 +15,11 @@ internal sealed unsafe class StreamSocket : IDisposable
     {
         (_socket, Peer) = (socket, peer);
         _socket.NoDelay = true;
+        // A process that ends closes its connections; a machine that vanishes does not. One that only stands still answers.
+        _socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 10);
+        _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
+        _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
         Descriptor = (int)socket.SafeHandle.DangerousGetHandle();
     }
 

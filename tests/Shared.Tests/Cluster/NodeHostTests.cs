@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.Serialization;
 using Akka.Actor;
+using Akka.Cluster;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Tests.Links;
@@ -73,6 +74,41 @@ public sealed class NodeHostTests
             Assert.Throws<SerializationException>(() => serialization.Deserialize(json, 1, manifest));
         Assert.Throws<SerializationException>(() => serialization.Deserialize(json, 1, typeof(NoMessage)));
         await node.StopAsync().Soon();
+    }
+
+    [Fact]
+    public async Task The_coordinator_alone_decides_who_is_out()
+    {
+        using var coordinator = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog());
+        using var worker = await StartAsync(ClusterNode.WorkerRole, NodeHost.AddressOf(SystemOf(coordinator)), new ListLog());
+        Assert.IsType<CoordinatorDowning>(ClusterOf(coordinator).DowningProvider);
+        Assert.IsType<NoDowning>(ClusterOf(worker).DowningProvider);
+        await worker.StopAsync().Soon();
+        await coordinator.StopAsync().Soon();
+    }
+
+    [Fact]
+    public async Task One_that_stays_silent_is_out_and_one_that_is_heard_again_is_not()
+    {
+        using var coordinator = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog());
+        var seed = NodeHost.AddressOf(SystemOf(coordinator));
+        using var silent = await StartAsync(ClusterNode.WorkerRole, seed, new ListLog());
+        using var heard = await StartAsync(ClusterNode.WorkerRole, seed, new ListLog());
+        var members = await WhenAsync(coordinator, members => members.Count(m => m.Status == MemberStatus.Up) == 3);
+        Member Of(IHost node) => members.Single(m => m.UniqueAddress.Equals(ClusterOf(node).SelfUniqueAddress));
+        var downing = new CoordinatorDowning(SystemOf(coordinator), ClusterOf(coordinator)) { Grace = TimeSpan.FromMilliseconds(200) };
+        var judge = SystemOf(coordinator).ActorOf(downing.DowningActorProps);
+
+        // Of two whose grace is over at the same time, the first one is judged first.
+        judge.Tell(new ClusterEvent.UnreachableMember(Of(heard)));
+        judge.Tell(new ClusterEvent.UnreachableMember(Of(silent)));
+        judge.Tell(new ClusterEvent.ReachableMember(Of(heard)));
+
+        await SystemOf(silent).WhenTerminated.Soon();
+        foreach (var node in (IHost[])[coordinator, heard])
+            Assert.DoesNotContain(Of(silent).Address, (await WhenAsync(node, left => left.Count == 2)).Select(m => m.Address));
+        await heard.StopAsync().Soon();
+        await coordinator.StopAsync().Soon();
     }
 
     [Fact]
