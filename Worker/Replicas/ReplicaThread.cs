@@ -253,6 +253,8 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         _times = _times with { Wait = _times.Wait + Lap() };
         CountSent(ref _sentWaiting);
         var average = _exchange!.TakeAverage();
+        // What was summed has arrived: its memory serves the update.
+        _sums.Clear();
         double[] tallies = [.. average.Tallies];
         var step = round.Kind == RoundKind.Train ? _replica.Apply.Step(round, average) : default;
         average.Release();
