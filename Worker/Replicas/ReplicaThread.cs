@@ -36,7 +36,9 @@ public interface IReplicaObserver
 /// </summary>
 public sealed class ReplicaThread : ISliceSink, IDisposable
 {
-    private const int MaxReports = 256;
+    /// <summary>More than the fastest job applies between two reports; a message with all of them is small beside a frame of the control plane.</summary>
+    private const int MaxReports = 1024;
+
     private static readonly TimeSpan _reportInterval = TimeSpan.FromMilliseconds(200);
 
     private readonly string _worker;
