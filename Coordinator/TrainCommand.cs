@@ -118,7 +118,7 @@ public static class TrainCommand
         var registry = Metrics.NewCustomRegistry();
         var metrics = new TrainingMetrics(registry);
         using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System);
-        using var host = NodeHost.Build(arguments.Host, arguments.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log));
+        using var host = NodeHost.Build(arguments.Host, arguments.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control);
         await host.StartAsync(stopping);
         var system = host.Services.GetRequiredService<ActorSystem>();
 

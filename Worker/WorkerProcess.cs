@@ -95,11 +95,11 @@ public static class WorkerProcess
         WorkerArguments arguments, DnsEndPoint coordinator, TorchSharp.torch.Device device, CancellationToken stopping)
     {
         var ownHost = arguments.Host ?? await OwnAddressTowardsAsync(coordinator, stopping);
-        using var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
-            logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")));
-        await host.StartAsync(stopping);
         var registry = Metrics.NewCustomRegistry();
         var metrics = new WorkerMetrics(registry, $"{device}");
+        using var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
+            logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control);
+        await host.StartAsync(stopping);
         var readiness = new Readiness("joining the cluster");
         var end = new TaskCompletionSource<WorkerEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
         var options = new WorkerOptions(arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device, new() { DataDirectory = arguments.DataDirectory });

@@ -238,6 +238,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 break;
             case ClusterEffect.Collect collect:
                 var self = Self;
+                _run.Star.EndReduction();
                 _run.Star.ExpectState(collect.Donor, collect.Generation, (_, state) => self.Tell(new CoordinatorNotice.StateCollected(state)));
                 _run.Recorder.Phase("saving");
                 Tell(collect.Donor, new SendState(collect.Generation));

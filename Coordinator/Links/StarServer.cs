@@ -148,6 +148,12 @@ public sealed class StarServer : ILinkHandler, IDisposable
         }
     }
 
+    /// <summary>All rounds are applied everywhere: gives the memory of the reduction back. States still come and go.</summary>
+    public void EndReduction()
+    {
+        lock (_links.Gate) FreeVectors();
+    }
+
     /// <summary>The next state that this worker sends under this generation goes to <paramref name="received"/>: rounds applied, bytes.</summary>
     public void ExpectState(string donor, int generation, Action<long, byte[]> received)
     {
@@ -177,11 +183,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
         _listener.Dispose();
         lock (_links.Gate) _isDisposed = true;
         _links.Dispose();
-        EndRound();
-        _lastAverage?.Release();
-        _lastAverage = null;
-        _reducer?.Dispose();
-        _pool?.Dispose();
+        FreeVectors();
     }
 
     /// <inheritdoc/>
@@ -234,7 +236,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
 
     private void ReceiveContribution(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        if (_rules is null || _reducer is null) throw new LinkException($"{link.Peer} sent a contribution before it was prepared");
+        if (_rules is null) throw new LinkException($"{link.Peer} sent a contribution before it was prepared");
         switch (_rules.Judge(link.Index, header, out var why))
         {
             case FrameVerdict.Stale:
@@ -246,7 +248,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
                 throw new LinkException($"{link.Peer} sent {why}");
         }
         if (header.Kind == FrameKind.Present) _rules.ArrivePresent(link.Index);
-        else _reducer.Arrive(link.Index, header.Node, header.Slice, payload);
+        else _reducer!.Arrive(link.Index, header.Node, header.Slice, payload);
         while (_rules.TryNextComplete(out var slice))
         {
             foreach (var member in _members)
@@ -272,6 +274,15 @@ public sealed class StarServer : ILinkHandler, IDisposable
         _copies?.Clear();
         _average?.Release();
         _average = null;
+    }
+
+    private void FreeVectors()
+    {
+        EndRound();
+        _lastAverage?.Release();
+        _reducer?.Dispose();
+        _pool?.Dispose();
+        (_lastAverage, _reducer, _pool) = (null, null, null);
     }
 
     private void SendAverage(TensorLink link, VectorBuffer average, int generation, long round, int slice)

@@ -1,6 +1,7 @@
 using Akka.Cluster.Hosting;
 using Akka.Hosting;
 using Akka.Remote.Hosting;
+using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Shared.Cluster;
@@ -29,11 +30,12 @@ public static class ClusterNode
     /// <param name="port">Port, 0 for a free one.</param>
     /// <param name="role">Role of this process.</param>
     /// <param name="seed">Address of the coordinator, HOST:PORT; none for the coordinator, which joins itself.</param>
-    public static AkkaConfigurationBuilder AddClusterNode(this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed) =>
+    /// <param name="metrics">Counts messages.</param>
+    public static AkkaConfigurationBuilder AddClusterNode(this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlMetrics? metrics = null) =>
         akka
             .AddHocon(Settings, HoconAddMode.Prepend)
             .AddHocon(role == CoordinatorRole ? CoordinatorSettings : WorkerSettings, HoconAddMode.Prepend)
-            .WithCustomSerializer("messagepack", [typeof(IControlMessage)], system => new ProtocolSerializer(system))
+            .WithCustomSerializer("messagepack", [typeof(IControlMessage)], system => new ProtocolSerializer(system, metrics))
             .WithCustomSerializer("json", [], system => new RefusingSerializer(system))
             .WithRemoting(new RemoteOptions { HostName = host, PublicHostName = host, Port = port })
             .WithClustering(new ClusterOptions

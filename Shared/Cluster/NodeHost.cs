@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Hosting;
+using Distributed.Shared.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -15,7 +16,8 @@ public static class NodeHost
     /// <param name="role">Role of this process.</param>
     /// <param name="seed">HOST:PORT of the coordinator; none for the coordinator itself.</param>
     /// <param name="logging">Where logs go.</param>
-    public static IHost Build(string host, int port, string role, string? seed, Action<ILoggingBuilder> logging)
+    /// <param name="metrics">Counts messages.</param>
+    public static IHost Build(string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, ControlMetrics? metrics = null)
     {
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
@@ -27,7 +29,7 @@ public static class NodeHost
                 loggers.LogLevel = Akka.Event.LogLevel.InfoLevel;
                 loggers.AddLoggerFactory();
             })
-            .AddClusterNode(host, port, role, seed));
+            .AddClusterNode(host, port, role, seed, metrics));
         return builder.Build();
     }
 

@@ -7,8 +7,8 @@ namespace Distributed.Shared.Links;
 
 /// <summary>
 /// The memory of a reduction: adds what <see cref="SliceReduction"/> lets in, slice by slice, while it is in the cache. A
-/// received slice whose sibling is here is added where it was received; no contribution is ever changed, so a worker
-/// still has its own when the round has to be taken up anew.
+/// received slice whose sibling is here is added where it was received; one that has to wait does so in the place of the
+/// average, if that is free. No contribution is ever changed, so a worker still has its own when the round has to be taken up anew.
 /// </summary>
 public sealed unsafe class Reducer : IContributionSums, IDisposable
 {
@@ -17,6 +17,7 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
     private readonly SliceBlock.Pool _blocks;
     private readonly WireFormat _wire;
     private readonly SliceBlock _decoded;
+    private readonly SliceBlock[] _places;
     private VectorBuffer?[] _own = [];
     private Cell[] _cells = [];
     private VectorBuffer? _average;
@@ -41,6 +42,7 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
         (_rules, _layout, _wire) = (rules, layout, wire);
         _blocks = new(layout);
         _decoded = _blocks.Rent();
+        _places = [.. Enumerable.Range(0, layout.Slices).Select(_ => new SliceBlock())];
     }
 
     /// <summary>Takes up a round; what is left of the one before is let go of.</summary>
@@ -57,11 +59,13 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
         var cells = round.MicroBatches * (_layout.Slices - _firstSlice);
         if (_cells.Length < cells) _cells = new Cell[cells];
         if (_own.Length < round.MicroBatches) _own = new VectorBuffer?[round.MicroBatches];
+        for (var slice = _firstSlice; slice < _layout.Slices; slice++) _places[slice].MoveTo(average.Storage.Address + _layout.BytesOf(slice).Offset);
     }
 
     /// <summary>Lets go of the round.</summary>
     public void Clear()
     {
+        if (_average is null) return;
         foreach (ref var own in _own.AsSpan())
         {
             own?.Release();
@@ -69,10 +73,10 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
         }
         foreach (ref var cell in _cells.AsSpan())
         {
-            if (cell.Block is { } block) _blocks.Return(block);
+            if (cell.Block is { } block) Return(block);
             cell = default;
         }
-        _average?.Release();
+        _average.Release();
         _average = null;
     }
 
@@ -108,7 +112,7 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
             Free(from, slice);
             return;
         }
-        var sum = CellOf(into, slice).Block ?? CellOf(from, slice).Block ?? _blocks.Rent();
+        var sum = CellOf(into, slice).Block ?? CellOf(from, slice).Block ?? Rent(slice);
         if (CellOf(from, slice).Block != sum) Free(from, slice);
         CellOf(from, slice) = default;
         CellOf(into, slice) = new() { Block = sum };
@@ -136,9 +140,22 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
     private void Free(int first, int slice)
     {
         ref var cell = ref CellOf(first, slice);
-        if (cell.Block is { } block) _blocks.Return(block);
+        if (cell.Block is { } block) Return(block);
         cell = default;
         if (_arriving.First == first) _arriving = (-1, 0);
+    }
+
+    private SliceBlock Rent(int slice)
+    {
+        if (!_places[slice].IsFree) return _blocks.Rent();
+        _places[slice].IsFree = false;
+        return _places[slice];
+    }
+
+    private void Return(SliceBlock block)
+    {
+        if (block.IsPlace) block.IsFree = true;
+        else _blocks.Return(block);
     }
 
     /// <summary>The received slice has to wait for its sibling.</summary>
@@ -151,7 +168,7 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
             Finish(slice, start, null);
             return;
         }
-        var block = _blocks.Rent();
+        var block = Rent(slice);
         var bytes = (uint)_layout.BytesOf(slice).Length;
         NativeMemory.Copy(start, block.Start, bytes);
         CellOf(node.First, slice).Block = block;

@@ -61,6 +61,14 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>
         throw new InvalidOperationException("a buffer that nobody holds cannot be shared");
     }
 
+    /// <summary>A buffer of the same pool with the same contents and one user.</summary>
+    public VectorBuffer Copy()
+    {
+        var copy = _pool.Rent();
+        GetSpan().CopyTo(copy.GetSpan());
+        return copy;
+    }
+
     /// <summary>One user less; the last one gives it back to the pool.</summary>
     public void Release()
     {

@@ -13,12 +13,15 @@ public static class MetricLabels
     /// <summary>No correct peer sends the frame.</summary>
     public const string Violation = "violation";
 
-    /// <summary>Which way bytes went: <see cref="Sent"/> or <see cref="Received"/>.</summary>
+    /// <summary>Which way bytes or messages went: <see cref="Sent"/> or <see cref="Received"/>.</summary>
     public const string Direction = "direction";
     /// <summary>From this process.</summary>
     public const string Sent = "sent";
     /// <summary>To this process.</summary>
     public const string Received = "received";
+
+    /// <summary>Name of the contract of a message, such as RoundsApplied.</summary>
+    public const string Message = "message";
 
     /// <summary>Part of a step: <see cref="Compute"/>, <see cref="Send"/>, <see cref="Wait"/> or <see cref="Apply"/>.</summary>
     public const string Phase = "phase";

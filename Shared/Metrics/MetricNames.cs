@@ -15,6 +15,8 @@ public static class MetricNames
     public const string RefusedFrames = Prefix + "refused_frames_total";
     /// <summary>Counter, of every process, by <see cref="MetricLabels.Direction"/>: bytes on tensor links.</summary>
     public const string LinkBytes = Prefix + "link_bytes_total";
+    /// <summary>Counter, of every process, by <see cref="MetricLabels.Direction"/> and <see cref="MetricLabels.Message"/>: messages of the protocol.</summary>
+    public const string ControlMessages = Prefix + "control_messages_total";
 
     /// <summary>Gauge: mean loss of the last step.</summary>
     public const string TrainLoss = Prefix + "train_loss";

@@ -49,10 +49,14 @@ public sealed class TrainingMetrics
         foreach (var state in Enum.GetNames<MemberStatus>()) _workers.WithLabels(state.ToLowerInvariant());
         _generation = SharedMetrics.Generation(metrics);
         Links = new(metrics);
+        Control = new(metrics);
     }
 
     /// <summary>The coordinator's tensor links.</summary>
     public LinkMetrics Links { get; }
+
+    /// <summary>The coordinator's messages.</summary>
+    public ControlMetrics Control { get; }
 
     /// <summary>A training round is applied: to be called once a round, however many workers report it.</summary>
     /// <param name="round">The round.</param>

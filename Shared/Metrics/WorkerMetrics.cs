@@ -50,10 +50,14 @@ public sealed class WorkerMetrics
             .WithLabels(device).Set(1);
         _generation = SharedMetrics.Generation(metrics);
         Links = new(metrics);
+        Control = new(metrics);
     }
 
     /// <summary>The worker's tensor links.</summary>
     public LinkMetrics Links { get; }
+
+    /// <summary>The worker's messages.</summary>
+    public ControlMetrics Control { get; }
 
     /// <summary>The replica is through with a round.</summary>
     /// <param name="kind">An evaluation changes neither the loss nor the times of a step.</param>

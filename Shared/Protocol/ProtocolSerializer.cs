@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.Serialization;
 using Akka.Actor;
 using Akka.Serialization;
+using Distributed.Shared.Metrics;
 using MessagePack;
 using MessagePack.Resolvers;
 
@@ -12,7 +13,9 @@ namespace Distributed.Shared.Protocol;
 /// MessagePack for every <see cref="IControlMessage"/>, and for nothing else. The manifest is the name of one of the known
 /// contracts, never a type name to look up; bytes that are no such message are refused, which Akka.Remote logs and survives.
 /// </summary>
-public sealed class ProtocolSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
+/// <param name="system">The system that it serves.</param>
+/// <param name="metrics">Counts what is sent and received, here, as every message passes and none that stays within the process.</param>
+public sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetrics? metrics = null) : SerializerWithStringManifest(system)
 {
     /// <summary>Version of the protocol; both ends must speak the same.</summary>
     public const int Version = 2;
@@ -37,7 +40,12 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system) : SerializerW
     public override string Manifest(object o) => o.GetType().Name;
 
     /// <inheritdoc/>
-    public override byte[] ToBinary(object obj) => MessagePackSerializer.Serialize(obj.GetType(), obj, _options);
+    public override byte[] ToBinary(object obj)
+    {
+        var bytes = MessagePackSerializer.Serialize(obj.GetType(), obj, _options);
+        metrics?.Sent(Manifest(obj));
+        return bytes;
+    }
 
     /// <inheritdoc/>
     /// <exception cref="SerializationException">The bytes are none of the known messages.</exception>
@@ -52,6 +60,7 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system) : SerializerW
             var message = MessagePackSerializer.Deserialize(contract.Type, ref reader, _options);
             if (!reader.End) throw new SerializationException($"a {manifest} message with {bytes.Length - reader.Consumed} bytes too many was refused");
             contract.RefuseNulls(message);
+            metrics?.Received(manifest!);
             return message!;
         }
         catch (MessagePackSerializationException error)

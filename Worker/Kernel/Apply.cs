@@ -15,32 +15,44 @@ public readonly record struct AppliedStep(double LearningRate, double GradientNo
 /// <summary>The fourth move: the same average through the same update rule gives the same bits on every replica.</summary>
 public sealed class Apply(FlatModel model, IVectorOptimizer optimizer, Job job, Rounds rounds) : IDisposable
 {
-    // The update rule overwrites it, and the average may have to be sent once more.
-    private readonly Tensor _gradient = empty_like(model.Parameters).DetachFromDisposeScope();
-    private readonly Tensor _bufferChange = empty_like(model.Buffers).DetachFromDisposeScope();
+    private FlatContribution? _staging;
 
     /// <summary>Applies the averaged contribution of a training round.</summary>
     /// <param name="round">The round.</param>
-    /// <param name="average">Of the map's layout; left as it is.</param>
+    /// <param name="average">Of the map's layout. The update rule overwrites it, unless somebody else holds it too.</param>
     public AppliedStep Step(Round round, VectorBuffer average)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        var parameters = (int)_gradient.numel();
-        HostMemory.Import(average.Floats[..parameters], _gradient);
-        HostMemory.Import(average.Floats[parameters..], _bufferChange);
-
-        var norm = GradientNorm.Clip(_gradient, job.ClipNorm);
-        var rate = LearningRate.At(job.Schedule, job.Optimizer.LearningRate, round.Step, rounds.Steps, rounds.StepsPerEpoch);
-        optimizer.Step(model.Parameters, _gradient, rate);
-        model.ApplyBufferChange(_bufferChange);
-        return new(rate, norm);
+        if (!model.IsOnCpu || average.Storage is not TorchMemory memory) return Step(round, Staged(average));
+        if (!average.IsShared) return Step(round, memory.Contribution);
+        var copy = average.Copy();
+        try
+        {
+            return Step(round, ((TorchMemory)copy.Storage).Contribution);
+        }
+        finally
+        {
+            copy.Release();
+        }
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => _staging?.Dispose();
+
+    private AppliedStep Step(Round round, FlatContribution average)
     {
-        _gradient.Dispose();
-        _bufferChange.Dispose();
+        var norm = GradientNorm.Clip(average.Gradient, job.ClipNorm);
+        var rate = LearningRate.At(job.Schedule, job.Optimizer.LearningRate, round.Step, rounds.Steps, rounds.StepsPerEpoch);
+        optimizer.Step(model.Parameters, average.Gradient, rate);
+        model.ApplyBufferChange(average.BufferChange);
+        return new(rate, norm);
+    }
+
+    private FlatContribution Staged(VectorBuffer average)
+    {
+        _staging ??= new(model, empty([average.Layout.Floats], float32, model.Parameters.device));
+        HostMemory.Import(average.Floats, _staging.Floats);
+        return _staging;
     }
 }

@@ -216,13 +216,15 @@ public sealed class Exchange : ILinkHandler, IDisposable
         }
     }
 
-    /// <summary>The average that has arrived, with the hold on it. Not to be changed: it may still be on its way to others.</summary>
+    /// <summary>The average that has arrived, with the hold on it, and with it the end of the round. While it is on its way to others
+    /// it is shared, and must not change.</summary>
     public VectorBuffer TakeAverage()
     {
         lock (_links.Gate)
         {
             var average = IsComplete ? _average! : throw new InvalidOperationException("no average is complete");
             _average = null;
+            _reducer.Clear();
             return average;
         }
     }

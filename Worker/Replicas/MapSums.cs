@@ -12,7 +12,7 @@ public sealed class MapSums(VectorPool pool) : IDisposable
     /// <summary>Lets go of everything and begins with a round of so many micro-batches.</summary>
     public void Restart(int microBatches)
     {
-        Dispose();
+        Clear();
         if (_vectors.Length < microBatches) _vectors = new VectorBuffer?[microBatches];
     }
 
@@ -44,10 +44,13 @@ public sealed class MapSums(VectorPool pool) : IDisposable
     public void Drop(TreeNode node) => Release(node.First);
 
     /// <summary>Lets go of everything.</summary>
-    public void Dispose()
+    public void Clear()
     {
         for (var first = 0; first < _vectors.Length; first++) Release(first);
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => Clear();
 
     private void Release(int first)
     {
@@ -56,10 +59,9 @@ public sealed class MapSums(VectorPool pool) : IDisposable
     }
 
     /// <summary>After a change of plan a sum may still be on its way under the old one: that memory must not change.</summary>
-    private VectorBuffer CopyOf(VectorBuffer sum)
+    private static VectorBuffer CopyOf(VectorBuffer sum)
     {
-        var copy = pool.Rent();
-        sum.GetSpan().CopyTo(copy.GetSpan());
+        var copy = sum.Copy();
         sum.Release();
         return copy;
     }

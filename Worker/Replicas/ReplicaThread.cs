@@ -39,7 +39,9 @@ public interface IReplicaObserver
 /// </summary>
 public sealed class ReplicaThread : ISliceSink, IDisposable
 {
-    private const int MaxReports = 256;
+    /// <summary>More than the fastest job applies between two reports; a message with all of them is small beside a frame of the control plane.</summary>
+    private const int MaxReports = 1024;
+
     private static readonly TimeSpan _reportInterval = TimeSpan.FromMilliseconds(200);
 
     private readonly string _worker;
@@ -263,6 +265,8 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         _times = _times with { Wait = _times.Wait + Lap() };
         CountSent(ref _sentWaiting);
         var average = _exchange!.TakeAverage();
+        // What was summed has arrived: its memory serves the update.
+        _sums.Clear();
         double[] tallies = [.. average.Tallies];
         var step = round.Kind == RoundKind.Train ? _replica.Apply.Step(round, average) : default;
         average.Release();

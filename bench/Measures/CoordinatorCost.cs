@@ -5,7 +5,7 @@ using Distributed.Bench.Results;
 
 namespace Distributed.Bench.Measures;
 
-/// <summary>What the coordinator's own work costs as the cluster grows, and how much it says.</summary>
+/// <summary>What the coordinator's own work costs as the cluster grows.</summary>
 internal static class CoordinatorCost
 {
     private static readonly IReadOnlyList<int> _workers = [10, 100, 1000];
@@ -23,7 +23,6 @@ internal static class CoordinatorCost
             .. Rows("CPU of a step, decisions and ledger", "step_us"),
             .. Rows("CPU of a step, with history and progress", "recorded_step_us"),
             .. Rows("CPU of a reconfiguration", "reconfiguration_us"),
-            new() { Measure = "coordinator: control messages of a steady step" },
         ];
 
         IEnumerable<Row> Rows(string what, string key) => _workers.Select((workers, i) => Row.OfOurs(

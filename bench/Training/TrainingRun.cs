@@ -14,11 +14,14 @@ internal sealed record TrainingRun(string? JobFile, int Workers, int Batch)
     /// <summary>Keys of the job that are overridden.</summary>
     public IReadOnlyList<string> Overrides { get; init; } = [];
 
+    /// <summary>Port of the coordinator's metrics; 0 for a free one.</summary>
+    public int MetricsPort { get; init; }
+
     /// <summary>How it is started.</summary>
     /// <param name="folder">Its run folder.</param>
     public ChildCommand Command(string folder) => ChildCommand.Dotnet(Programs.Coordinator,
     [
-        "train", .. JobFile is null ? (string[])[] : [JobFile], "--workers", $"{Workers}", "--min-workers", $"{Workers}", "--device", "cpu", "--run", folder,
+        "train", .. JobFile is null ? (string[])[] : [JobFile], "--workers", $"{Workers}", "--min-workers", $"{Workers}", "--device", "cpu", "--run", folder, "--metrics-port", $"{MetricsPort}",
         .. Data is null ? (string[])[] : ["--data-dir", Data],
         .. new[] { $"batch={Batch}" }.Concat(Overrides).SelectMany(setting => new[] { "--set", setting }),
     ]);

@@ -89,4 +89,18 @@ public sealed class BenchmarkResultTests
         Assert.Throws<BenchException>(() => History.SteadyMilliseconds(History.Milliseconds(lines[..1], batch: 64)));
         Assert.Throws<BenchException>(() => History.Milliseconds(["step,loss", "1,0.5"], batch: 64).Count());
     }
+
+    [Fact]
+    public void Messages_are_added_up_over_their_kinds()
+    {
+        const string Page = """
+            # TYPE distributed_steps_total counter
+            distributed_steps_total 40
+            distributed_control_messages_total{direction="sent",message="Halt"} 2
+            distributed_control_messages_total{direction="sent",message="BeginPlan"} 3
+            distributed_control_messages_total{direction="received",message="RoundsApplied"} 7
+            distributed_link_bytes_total{direction="sent"} 1000
+            """;
+        Assert.Equal(new(40, 5, 7), ControlCounts.Of(Page));
+    }
 }

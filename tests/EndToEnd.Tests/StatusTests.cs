@@ -20,6 +20,8 @@ public sealed partial class StatusTests
             Assert.Equal("ok", await client.GetStringAsync($"{address}readyz"));
         }
         Assert.Matches(@"(?m)^distributed_steps_total [1-9]\d*\r?$", await client.GetStringAsync($"{coordinator}metrics"));
+        Assert.Matches(@"(?m)^distributed_control_messages_total\{direction=""sent"",message=""BeginPlan""\} 1\r?$", await client.GetStringAsync($"{coordinator}metrics"));
+        Assert.Matches(@"(?m)^distributed_control_messages_total\{direction=""sent"",message=""RoundsApplied""\} [1-9]\d*\r?$", await client.GetStringAsync($"{worker}metrics"));
         Assert.Matches(@"(?m)^distributed_worker_micro_batches_total\{kind=""train""\} [1-9]\d*\r?$", await client.GetStringAsync($"{worker}metrics"));
     }
 

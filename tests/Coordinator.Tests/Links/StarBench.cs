@@ -92,11 +92,14 @@ internal sealed class StarBench : IDisposable
     }
 
     /// <summary>Closes the server and waits until every buffer is freed, which one that is still held would not be.</summary>
-    public async Task AssertNothingIsHeldAsync()
+    public Task AssertNothingIsHeldAsync()
     {
         Star.Dispose();
-        await Patience.UntilAsync(() => _buffers.TrueForAll(IsFreed));
+        return WhenFreedAsync();
     }
+
+    /// <summary>Waits until every buffer is freed.</summary>
+    public Task WhenFreedAsync() => Patience.UntilAsync(() => _buffers.TrueForAll(IsFreed));
 
     public void Dispose()
     {

@@ -168,6 +168,29 @@ public sealed class StarServerTests : IDisposable
         await _bench.AssertNothingIsHeldAsync();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Once_all_rounds_are_applied_no_vector_is_held_and_states_still_come(bool isFenced)
+    {
+        _bench.Open(_rounds, _layout, buffers: 20);
+        var plan = _bench.Begin(1, _rounds, "a", "b");
+        var links = await _bench.LinkAllAsync(plan);
+        await Task.WhenAll(links.Select(l => WorkAsync(l.Value, l.Key, plan, _rounds, _sums, _layout, new(Seed)))).Soon();
+        if (isFenced) Star.Fence(2);
+
+        Star.EndReduction();
+
+        await _bench.WhenFreedAsync();
+        Star.RepeatAverage("a", 2);
+        SendOwed(links["a"], "a", plan, 1);
+        await _bench.SettleAsync(links["a"], "a", isFenced ? 2 : 1);
+        Assert.Equal(_layout.Slices, await _bench.RefusedAsync(MetricLabels.Stale));
+        Assert.Equal(0, await _bench.RefusedAsync(MetricLabels.Violation));
+        Assert.False(links["a"].HasMore);
+        Assert.Equal(3, Star.Completed);
+    }
+
     [Fact]
     public Task A_state_goes_from_one_donor_to_all_who_need_it() => Gen.Select(Gen.Int[1, 3], Gen.OneOfConst(1, 8, FrameHeader.MaxLength, 5 * FrameHeader.MaxLength / 2), Gen.Int).SampleAsync(async (receivers, bytes, seed) =>
     {

@@ -23,6 +23,22 @@ public sealed class VectorBufferTests
     });
 
     [Fact]
+    public void A_copy_has_the_contents_and_one_user_of_its_own() => _anyLayout.Sample(layout =>
+    {
+        using var pool = new VectorPool(layout);
+        var buffer = pool.Rent();
+        new Random(layout.Floats).NextBytes(buffer.GetSpan());
+        byte[] contents = [.. buffer.GetSpan()];
+        var copy = buffer.Copy();
+        buffer.GetSpan().Clear();
+        Assert.Equal(contents, copy.GetSpan().ToArray());
+        buffer.Release();
+        copy.Release();
+        Assert.Same(copy, pool.Rent());
+        Assert.Same(buffer, pool.Rent());
+    }, iter: 20);
+
+    [Fact]
     public void The_slices_are_the_vector_and_the_tallies_with_no_overlap() => _anyLayout.Sample(layout =>
     {
         using var pool = new VectorPool(layout);

@@ -32,7 +32,7 @@ public sealed class MetricNamesTests
     {
         var (coordinator, worker) = (await OfCoordinator(), await OfWorker());
         var common = coordinator.Types.Keys.Intersect(worker.Types.Keys).ToHashSet();
-        Assert.Equal([MetricNames.Generation, MetricNames.LinkBytes, MetricNames.RefusedFrames], common);
+        Assert.Equal([MetricNames.ControlMessages, MetricNames.Generation, MetricNames.LinkBytes, MetricNames.RefusedFrames], common);
         Assert.All(common, name => Assert.Equal((coordinator.Types[name], coordinator.Help[name]), (worker.Types[name], worker.Help[name])));
     }
 

@@ -1,6 +1,8 @@
 using System.Reflection;
 using System.Runtime.Serialization;
+using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Tests.Metrics;
 using MessagePack;
 
 namespace Distributed.Shared.Tests.Protocol;
@@ -53,6 +55,26 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
         AssertRefused([0x93, 0x01, 0x02, 0x03], nameof(BeginPlan));
         AssertRefused([0x90], nameof(RoundsApplied));
         AssertRefused([0x91, 0x91, 0x92, 0x01, 0xA1, (byte)'a'], nameof(RoundsApplied));
+    }
+
+    [Fact]
+    public async Task What_is_sent_and_received_is_counted_by_contract_and_what_is_refused_is_not()
+    {
+        var registry = Prometheus.Metrics.NewCustomRegistry();
+        var serializer = new ProtocolSerializer(node.System, new TrainingMetrics(registry).Control);
+        foreach (var message in ControlMessages.Samples)
+        {
+            var bytes = serializer.ToBinary(message);
+            serializer.FromBinary(bytes, serializer.Manifest(message));
+            serializer.FromBinary(bytes, serializer.Manifest(message));
+            Assert.Throws<SerializationException>(() => serializer.FromBinary([.. bytes, 0], serializer.Manifest(message)));
+        }
+        var page = await Exposition.Of(registry);
+        Assert.All(ProtocolSerializer.Messages, type =>
+        {
+            Assert.Equal(1, page[$"distributed_control_messages_total{{direction=\"sent\",message=\"{type.Name}\"}}"]);
+            Assert.Equal(2, page[$"distributed_control_messages_total{{direction=\"received\",message=\"{type.Name}\"}}"]);
+        });
     }
 
     [Fact]

@@ -89,7 +89,10 @@ public sealed class ApplyTests
         {
             var round = leader.Replica.Rounds.At(step) with { Kind = RoundKind.Train, MicroBatches = 4 };
             var average = leader.Average(round);
+            // The update rule overwrites what nobody else holds.
+            average.Hold();
             leader.Replica.Apply.Step(round, average);
+            average.Release();
             follower.Replica.Apply.Step(round, average);
             average.Release();
             Assert.Equal(leader.Replica.Digest(), follower.Replica.Digest());
@@ -97,6 +100,33 @@ public sealed class ApplyTests
         }
         Assert.Equal(steps + 1, digests.Count);
     }, iter: 10, threads: 1);
+
+    [Fact]
+    public void The_update_is_the_same_wherever_the_average_lies_and_what_others_hold_stays_as_it_was() => Gen.Select(Gen.Long[0, 1000], Gen.Bool).Sample((seed, isShared) =>
+    {
+        var job = TestJobs.Of(TestJobs.Noisy) with { Seed = seed, Optimizer = new AdamWSpec(), ClipNorm = 0.1 };
+        using var plain = new LocalTraining(job);
+        using var direct = new LocalTraining(job);
+        var round = plain.Replica.Rounds.At(0);
+        var average = direct.Average(round);
+        using var pool = new VectorPool(average.Layout);
+        var elsewhere = pool.Rent();
+        average.GetSpan().CopyTo(elsewhere.GetSpan());
+        if (isShared) average.Hold();
+
+        var expected = plain.Replica.Apply.Step(round, elsewhere);
+        var applied = direct.Replica.Apply.Step(round, average);
+
+        Assert.Equal(expected, applied);
+        Assert.Equal(plain.Replica.Digest(), direct.Replica.Digest());
+        if (isShared)
+        {
+            Assert.True(average.GetSpan().SequenceEqual(elsewhere.GetSpan()));
+            average.Release();
+        }
+        average.Release();
+        elsewhere.Release();
+    }, iter: 20, threads: 1);
 
     /// <summary>An update rule on a model in its initial state, with the model in reach.</summary>
     private sealed class Bench : IDisposable

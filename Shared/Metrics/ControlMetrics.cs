@@ -1,0 +1,33 @@
+using System.Collections.Frozen;
+using Distributed.Shared.Protocol;
+using Prometheus;
+
+namespace Distributed.Shared.Metrics;
+
+/// <summary>
+/// The messages of the protocol that leave and reach a process: <see cref="IControlMessage"/>, not what the cluster itself says,
+/// such as heartbeats. What stays within the process is not counted. Safe from every thread.
+/// </summary>
+public sealed class ControlMetrics
+{
+    private readonly FrozenDictionary<string, Counter.Child> _sent;
+    private readonly FrozenDictionary<string, Counter.Child> _received;
+
+    internal ControlMetrics(MetricFactory metrics)
+    {
+        var messages = metrics.CreateCounter(MetricNames.ControlMessages,
+            "Messages between coordinator and workers, without heartbeats of the cluster.", [MetricLabels.Direction, MetricLabels.Message]);
+        (_sent, _received) = (Of(MetricLabels.Sent), Of(MetricLabels.Received));
+
+        FrozenDictionary<string, Counter.Child> Of(string direction) =>
+            ProtocolSerializer.Messages.ToFrozenDictionary(type => type.Name, type => messages.WithLabels(direction, type.Name), StringComparer.Ordinal);
+    }
+
+    /// <summary>A message goes to another process.</summary>
+    /// <param name="message">Name of its contract.</param>
+    public void Sent(string message) => _sent[message].Inc();
+
+    /// <summary>A message has come from another process.</summary>
+    /// <param name="message">Name of its contract.</param>
+    public void Received(string message) => _received[message].Inc();
+}

@@ -1,0 +1,62 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Distributed.Bench.Processes;
+
+namespace Distributed.Bench.Training;
+
+/// <summary>Messages of the control plane in the steady part of a run.</summary>
+/// <param name="Steps">Steps of that part, more than 0.</param>
+/// <param name="Seconds">How long it took.</param>
+/// <param name="Sent">Messages to workers.</param>
+/// <param name="Received">Messages from workers.</param>
+internal sealed record ControlTraffic(double Steps, double Seconds, double Sent, double Received)
+{
+    private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Runs a job, and looks from a quarter of its steps to three quarters: neither start nor end.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="steps">Steps that it has.</param>
+    /// <param name="stopping">Ends it.</param>
+    /// <exception cref="BenchException">The run has failed, or was too short to be looked at twice.</exception>
+    public static async Task<ControlTraffic> OfAsync(TrainingRun run, int steps, CancellationToken stopping)
+    {
+        using var folder = new TemporaryFolder();
+        using var client = new HttpClient();
+        var page = $"http://127.0.0.1:{FreePort()}/metrics";
+        var ended = ChildProcess.RunAsync((run with { MetricsPort = new Uri(page).Port }).Command(folder["run"]), stopping);
+        var seen = new List<(ControlCounts Counts, long Time)>();
+        while (!ended.IsCompleted)
+        {
+            if (await ReadAsync(client, page, stopping).ConfigureAwait(false) is { } counts && counts.Steps >= 0.25 * steps && counts.Steps <= 0.75 * steps)
+                seen.Add((counts, Stopwatch.GetTimestamp()));
+            await Task.WhenAny(ended, Task.Delay(_interval, stopping)).ConfigureAwait(false);
+        }
+        await ended.ConfigureAwait(false);
+        if (seen.Count == 0 || seen[^1].Counts.Steps == seen[0].Counts.Steps)
+            throw new BenchException($"the run of {steps} steps was over before its metrics could be read twice");
+        var (first, last) = (seen[0], seen[^1]);
+        return new(last.Counts.Steps - first.Counts.Steps, Stopwatch.GetElapsedTime(first.Time, last.Time).TotalSeconds,
+            last.Counts.Sent - first.Counts.Sent, last.Counts.Received - first.Counts.Received);
+    }
+
+    /// <returns>Null before the coordinator listens, and after it has ended.</returns>
+    private static async Task<ControlCounts?> ReadAsync(HttpClient client, string page, CancellationToken stopping)
+    {
+        try
+        {
+            return ControlCounts.Of(await client.GetStringAsync(page, stopping).ConfigureAwait(false));
+        }
+        catch (HttpRequestException)
+        {
+            return null;
+        }
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
