@@ -38,7 +38,7 @@ internal sealed class SimulatedCluster : IDisposable
     {
         _workers = [.. Enumerable.Range(0, workers).Select(i => string.Create(CultureInfo.InvariantCulture, $"worker-{i:0000}"))];
         _rounds = new(TrainSamples: steps * workers, TestSamples: 0, Epochs: 1, Batch: workers, MicroBatches: Math.Min(workers, 4096));
-        _ledger = new(_rounds);
+        _ledger = new(_rounds, isExact: true);
         _folder = RunFolder.Create(folder, "simulation", overwrite: false);
         var job = Job.Default with { Epochs = 1, Batch = _rounds.Batch, MicroBatches = _rounds.MicroBatches };
         _recorder = new(_folder, job, new NoView(), new TrainingMetrics(Metrics.NewCustomRegistry()), TimeProvider.System);
