@@ -29,7 +29,7 @@ public readonly record struct WireFormat(bool IsHalf)
         while (!numbers.IsEmpty)
         {
             var some = numbers[..Math.Min(numbers.Length, halves.Length)];
-            Bfloat16.Encode(some, halves);
+            Bfloat16.Encode(some, halves[..some.Length]);
             Bfloat16.Decode(halves[..some.Length], some);
             numbers = numbers[some.Length..];
         }
