@@ -36,6 +36,7 @@ public sealed class TensorLinks : IDisposable
     private bool _isHelped;
     private bool _isBusy;
     private bool _isArmed;
+    private bool _isHandling;
     private volatile bool _isEnding;
 
     /// <summary>No links yet.</summary>
@@ -142,6 +143,8 @@ public sealed class TensorLinks : IDisposable
     /// </summary>
     public void Push()
     {
+        // The frame that is handled is not released yet; whoever moves frames comes to what it has queued.
+        if (_isHandling) return;
         var (isLeft, hasReceived) = (false, false);
         foreach (var link in _links)
         {
@@ -265,6 +268,7 @@ public sealed class TensorLinks : IDisposable
 
     private bool Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
+        _isHandling = true;
         try
         {
             link.IsHeld = !_handler.Receive(link, header, payload);
@@ -279,6 +283,10 @@ public sealed class TensorLinks : IDisposable
         catch (Exception error) when (error is not OutOfMemoryException)
         {
             throw new LinkException($"a frame from {link.Peer} could not be handled: {error.Message}", error);
+        }
+        finally
+        {
+            _isHandling = false;
         }
     }
 
