@@ -81,13 +81,22 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
     }
 
     /// <summary>Takes in a slice that was received and that the rules accept.</summary>
+    /// <exception cref="InvalidOperationException">Nobody owes it now; nothing has changed.</exception>
     public void Arrive(int worker, TreeNode node, int slice, ReadOnlySpan<byte> payload)
     {
         fixed (byte* start = payload)
         {
             _arriving = (node.First, (nint)(_wire.Halves(slice, _layout) ? Decode(payload) : start));
-            _rules.Arrive(worker, node, slice, this);
-            if (_arriving.First >= 0) Keep(node, slice);
+            try
+            {
+                _rules.Arrive(worker, node, slice, this);
+                if (_arriving.First >= 0) Keep(node, slice);
+            }
+            finally
+            {
+                // Also where it was refused: the payload is gone when this returns.
+                _arriving = (-1, 0);
+            }
         }
     }
 
@@ -162,7 +171,6 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
     private void Keep(TreeNode node, int slice)
     {
         var start = (byte*)_arriving.Start;
-        _arriving = (-1, 0);
         if (node.Count == _round.MicroBatches)
         {
             Finish(slice, start, null);

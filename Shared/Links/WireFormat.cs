@@ -15,8 +15,10 @@ public readonly record struct WireFormat(bool IsHalf)
     /// <param name="payload">Of <see cref="VectorLayout.WireBytesOf"/> bytes.</param>
     /// <param name="slice">The slice.</param>
     /// <param name="into">Where it goes.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The payload has another length.</exception>
     public void Read(ReadOnlySpan<byte> payload, int slice, VectorBuffer into)
     {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, into.Layout.WireBytesOf(slice, IsHalf));
         if (Halves(slice, into.Layout)) Bfloat16.Decode(MemoryMarshal.Cast<byte, ushort>(payload), into.FloatsAt(slice));
         else payload.CopyTo(into.SliceMemory(slice).Span);
     }

@@ -1,0 +1,137 @@
+using Distributed.Shared.Links;
+using Distributed.Shared.Tests.Links.Pipes;
+
+namespace Distributed.Shared.Tests.Links;
+
+/// <summary>Frames are moved by the links' own thread and by one that helps, in turn; between them no wake-up may be lost.</summary>
+public sealed class HandOverTests
+{
+    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.SharedMemory];
+
+    /// <summary>Frames that may wait in a pipe while its owner is busy: less than half of the shared memory's slots.</summary>
+    private const int MayWait = 7;
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task No_wake_up_is_lost_however_often_a_helper_comes_and_goes(Transport transport)
+    {
+        using var end = new LinksEnd();
+        using PipePair one = await PipePair.ConnectAsync(transport), two = await PipePair.ConnectAsync(transport);
+        Peer[] peers = [new(end, one), new(end, two)];
+        var turns = new Random(1);
+        for (var turn = 0; turn < 4000; turn++)
+        {
+            var isBusy = turns.Next(2) == 0;
+            end.Links.BeginHelp();
+            foreach (var peer in peers) peer.Ask(turns);
+            for (var moves = turns.Next(4); moves > 0; moves--) end.Move();
+            if (turns.Next(4) == 0) end.Push();
+            end.Links.EndHelp(isBusy);
+            if (turns.Next(4) == 0)
+            {
+                // What an owner that has nothing to wait for does.
+                peers[turns.Next(2)].Ask(turns);
+                end.Push();
+            }
+            // Nobody but the links' own thread does anything now.
+            end.Until(() => Array.TrueForAll(peers, peer => peer.Missing <= (isBusy ? MayWait : 0)));
+            if (isBusy) LookAfter(end, peers, turns.Next(4));
+        }
+        end.Links.BeginHelp();
+        end.Links.EndHelp(isBusy: false);
+        end.Until(() => Array.TrueForAll(peers, peer => peer.Missing == 0));
+        Assert.All(peers, peer => peer.AssertInOrder());
+        end.Dispose();
+        foreach (var peer in peers) await peer.Answering.Soon();
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task Whoever_helps_moves_the_frames_and_nobody_else(Transport transport)
+    {
+        using var pair = await PipePair.ConnectAsync(transport);
+        using var end = new LinksEnd();
+        var link = end.Connect("there", pair.Here);
+        var helper = Environment.CurrentManagedThreadId;
+        end.Links.BeginHelp();
+        end.Judge = (_, _) => Environment.CurrentManagedThreadId == helper ? true : throw new LinkException("moved by another thread");
+        for (var i = 0; i < 1000; i++)
+        {
+            Assert.True(pair.There.TrySend(FrameGen.Numbered(i, 0), default));
+            Assert.True(SpinWait.SpinUntil(() => end.Move() || end.Reason(link) is not null, Loopback.Patience));
+        }
+        Assert.Null(end.Reason(link));
+        Assert.Equal(Enumerable.Range(0, 1000), end.Numbers(link));
+    }
+
+    /// <summary>What ends the waiting of a busy owner, of four kinds.</summary>
+    private static void LookAfter(LinksEnd end, Peer[] peers, int how)
+    {
+        if (how == 0) return;
+        if (how == 1)
+        {
+            end.Links.BeginHelp();
+            end.Links.EndHelp(isBusy: false);
+            end.Until(IsComplete);
+            return;
+        }
+        if (how == 2) end.Links.BeginHelp();
+        Assert.True(SpinWait.SpinUntil(
+            () =>
+            {
+                if (how == 2) end.Move();
+                else end.Push();
+                return IsComplete();
+            },
+            Loopback.Patience));
+        if (how == 2) end.Links.EndHelp(isBusy: true);
+
+        bool IsComplete() => Array.TrueForAll(peers, peer => peer.Missing == 0);
+    }
+
+    /// <summary>The other end of a link. Answers a frame with as many as its number says.</summary>
+    private sealed class Peer
+    {
+        private readonly LinksEnd _end;
+        private readonly TensorLink _link;
+        private readonly List<int> _expected = [];
+
+        public Peer(LinksEnd end, PipePair pair)
+        {
+            (_end, _link) = (end, end.Connect("there", pair.Here));
+            Answering = Task.Factory.StartNew(() => Answer(pair.There), TaskCreationOptions.LongRunning);
+        }
+
+        public Task Answering { get; }
+
+        public int Missing => _expected.Count - _end.Count(_link);
+
+        /// <summary>Queues up to three times as many frames as fit, and has up to a few more answered than fit.</summary>
+        public void Ask(Random random)
+        {
+            var answers = random.Next(3) == 0 ? random.Next(20) : random.Next(3);
+            _end.Queue(_link, [.. Enumerable.Repeat(0, random.Next(4) == 0 ? random.Next(48) : random.Next(3)), answers]);
+            _expected.AddRange(Enumerable.Range(0, answers));
+        }
+
+        public void AssertInOrder() => Assert.Equal(_expected, _end.Numbers(_link));
+
+        private static void Answer(IFramePipe pipe)
+        {
+            using var poller = new Poller();
+            try
+            {
+                while (true)
+                {
+                    var asked = poller.Next(pipe).Header.Slice;
+                    for (var i = 0; i < asked; i++)
+                        while (!pipe.TrySend(FrameGen.Numbered(i, 0), default)) poller.Sleep(pipe, wantsRoom: true);
+                }
+            }
+            catch (LinkException)
+            {
+                // It is over.
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
+
+namespace Distributed.Shared.Tests.Links;
+
+/// <summary>The links of a process, and what comes over them.</summary>
+internal sealed class LinksEnd : ILinkHandler, IDisposable
+{
+    private readonly object _news = new();
+    private readonly Dictionary<TensorLink, List<(FrameHeader Header, byte[] Payload)>> _received = [];
+    private readonly Dictionary<TensorLink, string> _closed = [];
+
+    public LinksEnd(LinkMetrics? metrics = null) => Links = new(this, metrics);
+
+    public TensorLinks Links { get; }
+
+    /// <summary>What is made of a frame before it is taken in; called under the gate.</summary>
+    public Func<TensorLink, FrameHeader, bool> Judge { get; set; } = (_, _) => true;
+
+    public TensorLink Connect(string peer, IFramePipe pipe)
+    {
+        lock (Links.Gate)
+        {
+            var link = Links.Add(peer);
+            Links.Open(link, pipe);
+            return link;
+        }
+    }
+
+    /// <summary>Queues frames without payload, with these numbers.</summary>
+    public void Queue(TensorLink link, params IEnumerable<int> numbers)
+    {
+        lock (Links.Gate)
+            foreach (var number in numbers) Links.Send(link, FrameGen.Numbered(number, 0), default);
+    }
+
+    public bool Move()
+    {
+        lock (Links.Gate) return Links.Move();
+    }
+
+    public void Push()
+    {
+        lock (Links.Gate) Links.Push();
+    }
+
+    /// <summary>The frames that came over a link, so far.</summary>
+    public IReadOnlyList<(FrameHeader Header, byte[] Payload)> Received(TensorLink link)
+    {
+        lock (_news) return [.. _received.GetValueOrDefault(link, [])];
+    }
+
+    /// <summary>The numbers of the frames that came over a link, so far.</summary>
+    public IEnumerable<int> Numbers(TensorLink link) => Received(link).Select(frame => frame.Header.Slice);
+
+    public int Count(TensorLink link)
+    {
+        lock (_news) return _received.TryGetValue(link, out var frames) ? frames.Count : 0;
+    }
+
+    /// <summary>Why a link was closed; null while nothing was said.</summary>
+    public string? Reason(TensorLink link)
+    {
+        lock (_news) return _closed.GetValueOrDefault(link);
+    }
+
+    /// <summary>Waits, and does nothing else, until what has come makes this true.</summary>
+    public void Until(Func<bool> condition)
+    {
+        lock (_news)
+        {
+            while (!condition())
+                if (!Monitor.Wait(_news, Loopback.Patience)) Assert.Fail("what was waited for did not come over the links");
+        }
+    }
+
+    public void Dispose() => Links.Dispose();
+
+    bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        try
+        {
+            if (!Judge(link, header)) return false;
+            lock (_news)
+            {
+                if (!_received.TryGetValue(link, out var frames)) _received[link] = frames = [];
+                frames.Add((header, payload.ToArray()));
+            }
+            return true;
+        }
+        finally
+        {
+            lock (_news) Monitor.PulseAll(_news);
+        }
+    }
+
+    void ILinkHandler.Closed(TensorLink link, string reason)
+    {
+        lock (_news)
+        {
+            _closed.Add(link, reason);
+            Monitor.PulseAll(_news);
+        }
+    }
+}

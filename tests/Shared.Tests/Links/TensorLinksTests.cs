@@ -1,0 +1,158 @@
+using Distributed.Shared.Links;
+using Distributed.Shared.Tests.Links.Pipes;
+
+namespace Distributed.Shared.Tests.Links;
+
+public sealed class TensorLinksTests
+{
+    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.SharedMemory];
+
+    /// <summary>Through a narrow connection a frame leaves piece by piece.</summary>
+    public static readonly TheoryData<Transport, bool> Connections = new() { { Transport.Tcp, false }, { Transport.SharedMemory, false }, { Transport.Tcp, true } };
+
+    private enum Turn
+    {
+        SendBulk,
+        SendUrgent,
+        Move,
+        Read,
+        Drop,
+    }
+
+    private static readonly Gen<Turn> _turn = Gen.Frequency(
+        (6, Gen.Const(Turn.SendBulk)), (3, Gen.Const(Turn.SendUrgent)), (4, Gen.Const(Turn.Move)), (3, Gen.Const(Turn.Read)), (1, Gen.Const(Turn.Drop)));
+
+    private static readonly Gen<int> _length = Gen.Frequency((6, Gen.Int[1, 64]), (1, Gen.Int[1, OutgoingModel.MaxLength]), (1, Gen.Const(OutgoingModel.MaxLength)));
+
+    [Theory]
+    [MemberData(nameof(Connections))]
+    public async Task Frames_leave_whole_and_in_order_and_urgent_ones_first_whatever_is_sent_and_dropped_meanwhile(Transport transport, bool isNarrow)
+    {
+        using var pair = await (isNarrow ? PipePair.ConnectNarrowAsync() : PipePair.ConnectAsync(transport));
+        using var end = new LinksEnd();
+        end.Links.BeginHelp();
+        var link = end.Connect("there", pair.Here);
+        Gen.Select(_turn, _length, Gen.Int[1, 4]).Array[0, 250].Sample(turns =>
+        {
+            var model = new OutgoingModel(end, link, pair);
+            foreach (var (turn, length, number) in turns)
+            {
+                if (turn == Turn.Move) model.Move();
+                else if (turn == Turn.Read) model.Read(number);
+                else if (turn == Turn.Drop) model.Drop(number);
+                else model.Send(length, number, turn == Turn.SendUrgent);
+            }
+            model.Finish();
+        }, iter: isNarrow ? 10 : 30, threads: 1);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_frame_of_which_a_part_has_left_stays_the_first_one(bool isUrgent)
+    {
+        using var pair = await PipePair.ConnectNarrowAsync();
+        using var end = new LinksEnd();
+        end.Links.BeginHelp();
+        var model = new OutgoingModel(end, end.Connect("there", pair.Here), pair);
+        model.Send(OutgoingModel.MaxLength, generation: 1, isUrgent);
+        model.Move();
+        Assert.True(pair.Here.IsMidFrame);
+        model.Send(5, generation: 1, isUrgent: true);
+        model.Send(6, generation: 1, isUrgent: false);
+        model.Drop(2);
+        model.Send(7, generation: 2, isUrgent: true);
+        model.Send(8, generation: 2, isUrgent: false);
+        // The model says in which order they leave.
+        model.Finish();
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task What_is_pushed_leaves_and_what_comes_is_taken_in_whoever_else_does_nothing(Transport transport)
+    {
+        using var pair = await PipePair.ConnectAsync(transport);
+        using LinksEnd here = new(), there = new();
+        var (forth, back) = (here.Connect("there", pair.Here), there.Connect("here", pair.There));
+        // More than fits: the rest leaves when there is room.
+        here.Queue(forth, Enumerable.Range(0, 500));
+        here.Push();
+        there.Queue(back, Enumerable.Range(0, 300));
+        there.Push();
+        here.Until(() => here.Count(forth) == 300);
+        there.Until(() => there.Count(back) == 500);
+        Assert.Equal(Enumerable.Range(0, 300), here.Numbers(forth));
+        Assert.Equal(Enumerable.Range(0, 500), there.Numbers(back));
+    }
+
+    [Fact]
+    public async Task What_is_sent_before_the_connection_stands_waits_for_it()
+    {
+        using var pair = await PipePair.ConnectAsync(Transport.SharedMemory);
+        using var end = new LinksEnd();
+        using var poller = new Poller();
+        TensorLink link;
+        lock (end.Links.Gate) link = end.Links.Add("there");
+        end.Queue(link, Enumerable.Range(0, 100));
+        end.Push();
+        Assert.False(link.IsOpen);
+        lock (end.Links.Gate) end.Links.Open(link, pair.Here);
+        Assert.True(link.IsOpen);
+        for (var i = 0; i < 100; i++) Assert.Equal(i, poller.Next(pair.There).Header.Slice);
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task A_handler_may_push_what_it_answers(Transport transport)
+    {
+        using var pair = await PipePair.ConnectAsync(transport);
+        using var end = new LinksEnd();
+        using var poller = new Poller();
+        end.Judge = (link, frame) =>
+        {
+            end.Queue(link, frame.Slice);
+            end.Push();
+            return true;
+        };
+        var link = end.Connect("there", pair.Here);
+        for (var i = 0; i < 1000; i++)
+        {
+            Assert.True(pair.There.TrySend(FrameGen.Numbered(2 * i, 0), default));
+            Assert.True(pair.There.TrySend(FrameGen.Numbered(2 * i + 1, 0), default));
+            if (i % 2 == 0) end.Push();
+            Assert.Equal(2 * i, poller.Next(pair.There).Header.Slice);
+            Assert.Equal(2 * i + 1, poller.Next(pair.There).Header.Slice);
+        }
+        Assert.Equal(Enumerable.Range(0, 2000), end.Numbers(link));
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task The_bytes_of_contributions_are_counted_and_no_others(Transport transport)
+    {
+        using var pair = await PipePair.ConnectAsync(transport);
+        using var end = new LinksEnd();
+        end.Links.BeginHelp();
+        var link = end.Connect("there", pair.Here);
+        lock (end.Links.Gate)
+        {
+            foreach (var kind in Enum.GetValues<FrameKind>())
+                end.Links.Send(link, FrameGen.Numbered(0, 100) with { Kind = kind }, new byte[100]);
+            end.Links.Send(link, FrameGen.Numbered(0, 11), new byte[11]);
+            Assert.Equal(0, end.Links.ContributionBytesSent);
+            while (end.Links.Move()) continue;
+            Assert.Equal(111, end.Links.ContributionBytesSent);
+        }
+    }
+
+    [Fact]
+    public void A_payload_of_another_length_than_the_header_says_is_refused()
+    {
+        using var end = new LinksEnd();
+        lock (end.Links.Gate)
+        {
+            var link = end.Links.Add("there");
+            Assert.Throws<ArgumentOutOfRangeException>(() => end.Links.Send(link, FrameGen.Numbered(0, 5), new byte[4]));
+        }
+    }
+}
