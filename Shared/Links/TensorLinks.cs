@@ -299,7 +299,7 @@ public sealed class TensorLinks : IDisposable
         foreach (var link in _links)
         {
             if (link.Pipe is not { } pipe) continue;
-            canSleep &= pipe.Arm(link.HasOutgoing, _isBusy) || (link.IsHeld && !link.HasOutgoing);
+            canSleep &= pipe.Arm(link.HasOutgoing, link.IsHeld ? WantedFrames.None : _isBusy ? WantedFrames.Many : WantedFrames.Any);
         }
         return canSleep;
     }

@@ -1,5 +1,18 @@
 namespace Distributed.Shared.Links;
 
+/// <summary>Frames that an end of a pipe wakes up for.</summary>
+public enum WantedFrames
+{
+    /// <summary>None: the next one is not due yet.</summary>
+    None,
+
+    /// <summary>So many that the other end would soon have to wait: this end has better things to do than to wake up for each.</summary>
+    Many,
+
+    /// <summary>Each.</summary>
+    Any,
+}
+
 /// <summary>
 /// One end of a connection that carries frames both ways. No call waits: whoever has nothing to do arms the pipes and polls
 /// their descriptors (<see cref="Poller"/>). One thread at a time, under a lock of the caller's; only
@@ -39,14 +52,14 @@ public interface IFramePipe : IDisposable
 
     /// <summary>Asks the other end to make <see cref="Descriptor"/> readable when there is something to do.</summary>
     /// <param name="wantsRoom">Also when there is room to send.</param>
-    /// <param name="isBusy">Frames may wait until there are so many that the other end would soon have to: a processor has better things to do than to wake up for each.</param>
+    /// <param name="frames">Which frames are something to do.</param>
     /// <returns>False: there is something to do now (a frame to receive or to release, or wanted room), so sleeping would be wrong; not armed.</returns>
-    bool Arm(bool wantsRoom, bool isBusy = false);
+    bool Arm(bool wantsRoom, WantedFrames frames = WantedFrames.Any);
 
     /// <summary>Takes back <see cref="Arm"/>: this end is awake.</summary>
     void Disarm();
 
-    /// <summary>The file descriptor to poll.</summary>
+    /// <summary>The file descriptor to poll; -1, which poll(2) passes over, once the other end is known to be gone.</summary>
     int Descriptor { get; }
 
     /// <summary>The events of poll(2) to ask for while asleep.</summary>

@@ -40,7 +40,7 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
     public bool IsMidFrame => false;
 
     /// <inheritdoc/>
-    public int Descriptor => _doorbell.Descriptor;
+    public int Descriptor => _gone is null ? _doorbell.Descriptor : -1;
 
     /// <inheritdoc/>
     public bool TrySend(in FrameHeader header, ReadOnlySpan<byte> payload)
@@ -76,13 +76,13 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
     }
 
     /// <inheritdoc/>
-    public bool Arm(bool wantsRoom, bool isBusy)
+    public bool Arm(bool wantsRoom, WantedFrames frames)
     {
         ThrowIfDisposed();
         // Either this end sees what the other has done before it fell asleep, or the other sees the flag: the exchange and
         // the barrier in Ring let neither look before it has said its part.
-        Interlocked.Exchange(ref *_ownFlag, (isBusy ? WantsMany : WantsFrames) | (wantsRoom ? WantsRoom : 0));
-        if (!(isBusy ? HasHalf() : HasFrame()) && !(wantsRoom && HasRoom())) return true;
+        Interlocked.Exchange(ref *_ownFlag, BellFor(frames) | (wantsRoom ? WantsRoom : 0));
+        if (!IsThere(frames) && !(wantsRoom && HasRoom())) return true;
         Disarm();
         return false;
     }
@@ -147,6 +147,10 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
         }
         return _hasFrame = true;
     }
+
+    private static int BellFor(WantedFrames frames) => frames switch { WantedFrames.Any => WantsFrames, WantedFrames.Many => WantsMany, _ => 0 };
+
+    private bool IsThere(WantedFrames frames) => frames switch { WantedFrames.Any => HasFrame(), WantedFrames.Many => HasHalf(), _ => false };
 
     private bool HasHalf()
     {

@@ -85,7 +85,7 @@ public sealed unsafe class SocketPipe : IFramePipe
     }
 
     /// <inheritdoc/>
-    public bool Arm(bool wantsRoom, bool isBusy) => !HasFrame();
+    public bool Arm(bool wantsRoom, WantedFrames frames) => frames == WantedFrames.None || !HasFrame();
 
     /// <inheritdoc/>
     public void Disarm() { }

@@ -36,7 +36,7 @@ public sealed class DoorbellTests
     {
         using var pair = await PipePair.ConnectAsync(Transport.SharedMemory);
         using var poller = new Poller();
-        Assert.True(pair.There.Arm(wantsRoom: false, isBusy: true));
+        Assert.True(pair.There.Arm(wantsRoom: false, WantedFrames.Many));
         var (sent, sentAtBell) = (0, 0);
         while (pair.Here.TrySend(FrameGen.Numbered(sent, 0), default))
         {
@@ -44,16 +44,28 @@ public sealed class DoorbellTests
             if (sentAtBell == 0 && Bells(poller, pair.There) == 1) sentAtBell = sent;
         }
         Assert.Equal(sent / 2, sentAtBell);
-        Assert.False(pair.There.Arm(wantsRoom: false, isBusy: true));
+        Assert.False(pair.There.Arm(wantsRoom: false, WantedFrames.Many));
     }
 
     [Fact]
     public async Task An_end_that_is_no_longer_busy_does_not_sleep_over_a_single_frame()
     {
         using var pair = await PipePair.ConnectAsync(Transport.SharedMemory);
-        Assert.True(pair.There.Arm(wantsRoom: false, isBusy: true));
+        Assert.True(pair.There.Arm(wantsRoom: false, WantedFrames.Many));
         Assert.True(pair.Here.TrySend(FrameGen.Numbered(0, 0), default));
         Assert.False(pair.There.Arm(wantsRoom: false));
+    }
+
+    [Theory]
+    [MemberData(nameof(FramePipeTests.Transports), MemberType = typeof(FramePipeTests))]
+    public async Task An_end_whose_next_frame_is_not_due_sleeps_over_it(Transport transport)
+    {
+        using var pair = await PipePair.ConnectAsync(transport);
+        using var poller = new Poller();
+        Assert.True(pair.Here.TrySend(FrameGen.Numbered(0, 0), default));
+        while (!pair.There.TryReceive(out _, out _)) poller.Sleep(pair.There);
+        Assert.False(pair.There.Arm(wantsRoom: false));
+        Assert.True(pair.There.Arm(wantsRoom: false, WantedFrames.None));
     }
 
     private static int Bells(Poller poller, IFramePipe pipe)
