@@ -155,7 +155,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private void Lose(string? worker, string why)
     {
         if (worker is null || Remove(worker) is not { } lost) return;
-        if (_cluster.Generation == 0 && _run.LogOf?.Invoke(worker) is not null)
+        if (IsStart && _run.LogOf?.Invoke(worker) is not null)
         {
             FailAtStart(worker, why);
             return;
@@ -165,6 +165,9 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         _run.Recorder.WorkerGone(worker);
         Decide(new ClusterEvent.Lost(worker, WithLog(worker, why)));
     }
+
+    /// <summary>Nobody has computed yet, or whoever began is gone without a result.</summary>
+    private bool IsStart => _cluster.Generation == 0 || (_workers.Count == 0 && Math.Max(_cluster.Completed, _cluster.Reached) == 0);
 
     /// <summary>Before the first step there is nothing to save: better to say at once what is wrong with this machine.</summary>
     private void FailAtStart(string worker, string why) => Fail($"{worker} failed: {WithLog(worker, why)}");

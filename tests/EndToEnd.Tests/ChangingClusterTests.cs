@@ -6,22 +6,28 @@ namespace Distributed.EndToEnd.Tests;
 [Collection(Torch.Name)]
 public sealed partial class ChangingClusterTests
 {
-    [Fact]
-    public async Task A_killed_worker_changes_no_bit()
+    [Theory]
+    [InlineData("mesh")]
+    [InlineData("star")]
+    public async Task A_killed_worker_changes_no_bit(string topology)
     {
-        using var run = TrainingRun.Start(Jobs.Medium, "--workers", "2");
+        var job = Jobs.Medium with { Topology = topology };
+        using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
         run.Worker("worker-2").Send(Signal.Kill);
         await run.Coordinator.EndsWithAsync(0);
         Assert.Single(run.Coordinator.Output, line => line.StartsWith("worker-2 is lost: ", StringComparison.Ordinal));
         Assert.Equal((1, 2), (run.Report.Workers, run.Report.Generations));
-        SameBits.Require(Jobs.Medium, run);
+        SameBits.Require(job, run);
     }
 
-    [Fact]
-    public async Task A_worker_that_is_told_to_stop_changes_no_bit()
+    [Theory]
+    [InlineData("mesh")]
+    [InlineData("star")]
+    public async Task A_worker_that_is_told_to_stop_changes_no_bit(string topology)
     {
-        using var run = TrainingRun.Start(Jobs.Medium, "--workers", "2");
+        var job = Jobs.Medium with { Topology = topology };
+        using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
         run.Worker("worker-1").Send(Signal.Terminate);
         await run.Coordinator.EndsWithAsync(0);
@@ -29,7 +35,7 @@ public sealed partial class ChangingClusterTests
         Assert.DoesNotContain(run.Coordinator.Output, line => line.Contains("lost", StringComparison.Ordinal));
         Assert.EndsWith("Done: it has asked to leave.\n", await File.ReadAllTextAsync(run["logs/worker-1.log"]), StringComparison.Ordinal);
         Assert.Equal((1, 2), (run.Report.Workers, run.Report.Generations));
-        SameBits.Require(Jobs.Medium, run);
+        SameBits.Require(job, run);
     }
 
     [Fact]
@@ -56,23 +62,27 @@ public sealed partial class ChangingClusterTests
         SameBits.Require(Jobs.Short, run);
     }
 
-    [Fact]
-    public async Task A_worker_that_joins_while_training_changes_no_bit()
+    [Theory]
+    [InlineData("mesh")]
+    [InlineData("star")]
+    public async Task A_worker_that_joins_while_training_changes_no_bit(string topology)
     {
-        using var run = TrainingRun.Start(Jobs.Medium, "--workers", "2");
+        var job = Jobs.Medium with { Topology = topology };
+        using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
         using var third = StartWorker(run.Worker("worker-1").Option("--coordinator")!, "late");
         await run.Worker("worker-2").SlowDownAsync(until: third.LineAsync(TakesPart()));
         await run.Coordinator.EndsWithAsync(0);
         await third.EndsWithAsync(0);
         Assert.Equal((3, 2), (run.Report.Workers, run.Report.Generations));
-        SameBits.Require(Jobs.Medium, run);
+        SameBits.Require(job, run);
     }
 
     [Fact]
     public async Task A_mesh_trains_to_the_end_of_its_lease_while_the_coordinator_stands_still()
     {
-        using var run = TrainingRun.Start(Jobs.MediumMesh, "--workers", "2");
+        var job = Jobs.Medium with { Topology = "mesh" };
+        using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
         string[] logs = [await File.ReadAllTextAsync(run["logs/worker-1.log"]), await File.ReadAllTextAsync(run["logs/worker-2.log"])];
         run.Coordinator.Self.Send(Signal.Stop);
@@ -80,7 +90,7 @@ public sealed partial class ChangingClusterTests
         run.Coordinator.Self.Send(Signal.Continue);
         await run.Coordinator.EndsWithAsync(0);
         Assert.Equal((2, 1), (run.Report.Workers, run.Report.Generations));
-        SameBits.Require(Jobs.MediumMesh, run);
+        SameBits.Require(job, run);
     }
 
     [Fact]

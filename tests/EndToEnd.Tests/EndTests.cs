@@ -5,6 +5,8 @@ namespace Distributed.EndToEnd.Tests;
 /// <summary>However a coordinator ends, the workers that it started end too.</summary>
 public sealed class EndTests
 {
+    private const string SharedMemoryFolder = "/dev/shm";
+
     private static readonly TimeSpan _aFewSeconds = TimeSpan.FromSeconds(15);
 
     [Theory]
@@ -23,4 +25,25 @@ public sealed class EndTests
         foreach (var worker in workers) Assert.True(await worker.EndsWithinAsync(_aFewSeconds), $"{worker.Option("--name")} still runs");
         if (signal != Signal.Kill) Assert.Equal([$"error: interrupted; what there is so far is in {run.Folder}"], run.Coordinator.Errors);
     }
+
+    [Fact]
+    public async Task Nothing_is_left_behind_where_all_are_killed_at_once()
+    {
+        var before = Directory.GetFileSystemEntries(SharedMemoryFolder);
+        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "2");
+        await run.TrainsAsync();
+        var all = LinuxProcess.With("TMPDIR", run.Temporary);
+        Assert.Equal(3, all.Count);
+
+        foreach (var process in all) process.Send(Signal.Kill);
+        await run.Coordinator.EndsWithAsync(128 + 9);
+        foreach (var process in all) Assert.True(await process.EndsWithinAsync(_aFewSeconds), $"process {process.Id} still runs");
+        Assert.Empty(LinuxProcess.With("TMPDIR", run.Temporary));
+        Assert.Empty(Directory.GetFileSystemEntries(SharedMemoryFolder).Except(before));
+        Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(run.Temporary).Select(Path.GetFileName), file => !IsOfDotnet(file!));
+    }
+
+    // Where debuggers find a process of dotnet's; no process can remove it once it is killed.
+    private static bool IsOfDotnet(string file) =>
+        file.StartsWith("dotnet-diagnostic-", StringComparison.Ordinal) || file.StartsWith("clr-debug-pipe-", StringComparison.Ordinal);
 }

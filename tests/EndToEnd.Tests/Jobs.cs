@@ -11,9 +11,6 @@ internal static class Jobs
     /// <summary>Lasts long enough to lose a worker or to gain one, and ends: 460 steps.</summary>
     public static Job Medium { get; } = Digits("epochs=20", "model={name: cnn, channels: [8, 16], hidden: 32, batch-norm: true, dropout: 0.1}");
 
-    /// <summary>The same, reduced by the workers.</summary>
-    public static Job MediumMesh { get; } = Medium with { Topology = "mesh" };
-
     /// <summary>Does not end before its test does: 575 000 steps.</summary>
     public static Job Endless { get; } = Digits("epochs=25000");
 

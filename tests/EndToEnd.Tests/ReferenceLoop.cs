@@ -28,8 +28,8 @@ internal static class ReferenceLoop
 
     private static readonly ConcurrentDictionary<string, Reference> _known = new();
 
-    /// <summary>Trains the job; a job that was trained before is not trained again.</summary>
-    public static Reference Train(Job job) => _known.GetOrAdd(JobFile.Format(job), _ => Run(job));
+    /// <summary>Trains the job; a job that was trained before is not trained again, whatever its topology was.</summary>
+    public static Reference Train(Job job) => _known.GetOrAdd(JobFile.Format(job with { Topology = "star" }), _ => Run(job));
 
     private static Reference Run(Job job)
     {

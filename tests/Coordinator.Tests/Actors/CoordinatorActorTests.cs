@@ -196,6 +196,17 @@ public sealed class CoordinatorActorTests() : TestKit("""
     }
 
     [Fact]
+    public async Task When_the_last_one_is_a_local_one_and_fails_in_the_first_round_the_run_ends()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2, logOf: worker => $"{worker}.log");
+        var workers = await bench.TrainAsync("a", "b");
+        workers[0].Say(new Failed("no memory"));
+        await workers[1].HaltAsync(2, 0);
+        workers[1].Say(new Failed("no memory either"));
+        Assert.Equal("b failed: no memory either (see b.log)", await bench.FailureAsync());
+    }
+
+    [Fact]
     public async Task When_all_are_lost_before_the_first_round_newcomers_begin_it_anew()
     {
         using var bench = new CoordinatorBench(this);

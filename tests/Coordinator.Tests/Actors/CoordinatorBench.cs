@@ -28,7 +28,7 @@ internal sealed class CoordinatorBench : IDisposable
     private readonly RunFolder _runFolder;
     private readonly List<BenchWorker> _workers = [];
 
-    public CoordinatorBench(TestKitBase kit, int startWith = 1, int minWorkers = 1)
+    public CoordinatorBench(TestKitBase kit, int startWith = 1, int minWorkers = 1, Func<string, string?>? logOf = null)
     {
         _kit = kit;
         _runFolder = RunFolder.Create(_folder["run"], "job", overwrite: false);
@@ -37,7 +37,7 @@ internal sealed class CoordinatorBench : IDisposable
         Recorder = new(_runFolder, job, View, metrics, TimeProvider.System);
         Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsHalf: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
         var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers };
-        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, _result);
+        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, _result, logOf);
         Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));
     }
 

@@ -19,6 +19,9 @@ internal sealed record LinuxProcess(int Id, string StartedAt)
     // Places in /proc/ID/stat (proc_pid_stat(5)) after the program's name.
     private const int State = 0, Parent = 1, Start = 19;
 
+    // Place in a line of /proc/ID/maps (proc_pid_maps(5)).
+    private const int Inode = 4;
+
     private static readonly TimeSpan _pollInterval = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Neither gone nor a zombie, whose end its parent has yet to notice.</summary>
@@ -31,12 +34,31 @@ internal sealed record LinuxProcess(int Id, string StartedAt)
     /// <summary>The running processes that this one has started.</summary>
     public static IReadOnlyList<LinuxProcess> ChildrenOf(int parent) =>
     [
-        .. from folder in Directory.EnumerateDirectories("/proc")
-           let id = int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var number) ? number : 0
-           let stat = id > 0 ? Stat(id) : null
+        .. from id in Ids()
+           let stat = Stat(id)
            where stat is not null && stat[Parent] == $"{parent}" && stat[State] != "Z"
            select new LinuxProcess(id, stat[Start]),
     ];
+
+    /// <summary>The running processes that have this value of a variable, and so all that one with such a value has started.</summary>
+    public static IReadOnlyList<LinuxProcess> With(string variable, string value) =>
+    [
+        .. from id in Ids()
+           where (Read(id, "environ") ?? "").Split('\0').Contains($"{variable}={value}")
+           let stat = Stat(id)
+           where stat is not null && stat[State] != "Z"
+           select new LinuxProcess(id, stat[Start]),
+    ];
+
+    /// <summary>The pieces of memory of this name that it has mapped, by a number that is the same in every process.</summary>
+    public IReadOnlySet<string> SharedMemory(string name) => (Read(Id, "maps") ?? "").Split('\n')
+        .Where(line => line.Contains($"/memfd:{name} ", StringComparison.Ordinal))
+        .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[Inode])
+        .ToHashSet(StringComparer.Ordinal);
+
+    /// <summary>What its open descriptors are.</summary>
+    public IReadOnlyList<string> OpenFiles() =>
+        [.. Directory.EnumerateFiles($"/proc/{Id}/fd").Select(file => new FileInfo(file).LinkTarget).OfType<string>()];
 
     public void Send(Signal signal)
     {
@@ -69,6 +91,10 @@ internal sealed record LinuxProcess(int Id, string StartedAt)
         return true;
     }
 
+    private static IEnumerable<int> Ids() => Directory.EnumerateDirectories("/proc")
+        .Select(folder => int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var id) ? id : 0)
+        .Where(id => id > 0);
+
     private static string[]? Stat(int id) => Read(id, "stat") is { } stat ? stat[(stat.LastIndexOf(')') + 2)..].Split(' ') : null;
 
     private static string? Read(int id, string file)
@@ -77,7 +103,7 @@ internal sealed record LinuxProcess(int Id, string StartedAt)
         {
             return File.ReadAllText($"/proc/{id}/{file}");
         }
-        catch (IOException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             return null;
         }

@@ -32,6 +32,9 @@ internal sealed partial class TrainingRun : IDisposable
     /// <summary>The run folder.</summary>
     public string Folder => _folder["run"];
 
+    /// <summary>What its processes take for the system's folder of temporary files; nobody else uses it.</summary>
+    public string Temporary => _folder["tmp"];
+
     /// <summary>The trained model, as a file.</summary>
     public byte[] Model => File.ReadAllBytes(this["model.safetensors"]);
 
@@ -65,8 +68,12 @@ internal sealed partial class TrainingRun : IDisposable
         _folder.Dispose();
     }
 
-    private static TrainingRun Start(TemporaryFolder folder, string jobFile, IEnumerable<string> arguments) =>
-        new(folder, ProgramRun.Start(BuiltFiles.Coordinator, ["train", jobFile, "--device", "cpu", "--run", folder["run"], .. arguments]));
+    private static TrainingRun Start(TemporaryFolder folder, string jobFile, IEnumerable<string> arguments)
+    {
+        var temporary = Directory.CreateDirectory(folder["tmp"]).FullName;
+        return new(folder, ProgramRun.Start(
+            BuiltFiles.Coordinator, ["train", jobFile, "--device", "cpu", "--run", folder["run"], .. arguments], ("TMPDIR", temporary)));
+    }
 
     [GeneratedRegex(@"^training .*\bstep [1-9]")]
     private static partial Regex AppliedStep();
