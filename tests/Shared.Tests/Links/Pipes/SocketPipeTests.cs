@@ -80,6 +80,17 @@ public sealed class SocketPipeTests
         }).IsDisconnect);
     }
 
+    [Fact]
+    public async Task A_machine_that_vanishes_is_looked_for()
+    {
+        var (here, there) = await Loopback.ConnectAsync();
+        using var _ = here;
+        using var pipe = new SocketPipe(there);
+        Assert.NotEqual(0, there.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive));
+        Assert.Equal([10, 5, 3], new[] { SocketOptionName.TcpKeepAliveTime, SocketOptionName.TcpKeepAliveInterval, SocketOptionName.TcpKeepAliveRetryCount }
+            .Select(name => (int)there.GetSocketOption(SocketOptionLevel.Tcp, name)!));
+    }
+
     private static List<byte[]> Frames(int[] lengths) =>
         [.. lengths.Select((length, i) => FrameGen.Bytes(FrameGen.Numbered(i, length), FrameGen.Payload(length, i)))];
 
