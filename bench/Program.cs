@@ -42,7 +42,7 @@ plain.SetAction(parsed => PlainLoop.Run(parsed.GetRequiredValue(job), parsed.Get
 var rank = new Option<int>("--rank") { Description = "This rank, from 0.", Required = true };
 var world = new Option<int>("--world") { Description = "Number of ranks.", Required = true };
 var floats = new Option<int>("--floats") { Description = "Length of the vector.", Required = true };
-var rounds = new Option<int>("--rounds") { Description = "How often it is reduced.", Required = true };
+var rounds = new Option<int>("--rounds") { Description = "How often it is reduced; the second half counts.", Required = true };
 var rendezvous = new Option<string>("--rendezvous") { Description = "Folder in which the ranks find each other.", Required = true };
 var tcp = new Option<bool>("--tcp") { Description = "Leave shared memory unused." };
 var allReduceRank = new Command("allreduce-rank", "One rank's part in an all-reduce.") { rank, world, floats, rounds, rendezvous, tcp };

@@ -25,7 +25,7 @@ public sealed class TensorLinks : IDisposable
     public const int MaxQueuedFrames = 1 << 16;
 
     /// <summary>Frames moved on one link before it is the next one's turn: what was added is sent on while it is in the cache.</summary>
-    private const int Burst = 4;
+    private const int Burst = 2;
 
     private readonly ILinkHandler _handler;
     private readonly LinkMetrics? _metrics;
@@ -121,21 +121,7 @@ public sealed class TensorLinks : IDisposable
     public bool Move()
     {
         if (_isArmed) Disarm();
-        var hasMoved = false;
-        for (var i = 0; i < _links.Count; i++)
-        {
-            var link = _links[i];
-            try
-            {
-                hasMoved |= SendSome(link) | ReceiveSome(link);
-            }
-            catch (LinkException error)
-            {
-                Close(link, error.Message);
-            }
-        }
-        Sweep();
-        return hasMoved;
+        return MoveSome();
     }
 
     /// <summary>
@@ -145,25 +131,10 @@ public sealed class TensorLinks : IDisposable
     {
         // The frame that is handled is not released yet; whoever moves frames comes to what it has queued.
         if (_isHandling) return;
-        var (isLeft, hasReceived) = (false, false);
-        foreach (var link in _links)
-        {
-            try
-            {
-                while (SendSome(link))
-                {
-                    // As long as there is room.
-                }
-                while (ReceiveSome(link)) hasReceived = true;
-                isLeft |= link is { IsOpen: true, HasOutgoing: true };
-            }
-            catch (LinkException error)
-            {
-                Close(link, error.Message);
-            }
-        }
-        Sweep();
-        if ((isLeft || hasReceived) && !_isHelped) Settle();
+        var isToSettle = false;
+        while (MoveSome()) isToSettle = true;
+        foreach (var link in _links) isToSettle |= link is { IsOpen: true, HasOutgoing: true };
+        if (isToSettle && !_isHelped) Settle();
     }
 
     /// <summary>From now on the caller moves the frames, by calling <see cref="Move"/> again and again.</summary>
@@ -234,6 +205,25 @@ public sealed class TensorLinks : IDisposable
             }
         }
         Sweep();
+    }
+
+    private bool MoveSome()
+    {
+        var hasMoved = false;
+        for (var i = 0; i < _links.Count; i++)
+        {
+            var link = _links[i];
+            try
+            {
+                hasMoved |= SendSome(link) | ReceiveSome(link);
+            }
+            catch (LinkException error)
+            {
+                Close(link, error.Message);
+            }
+        }
+        Sweep();
+        return hasMoved;
     }
 
     private bool SendSome(TensorLink link)

@@ -8,6 +8,9 @@ namespace Distributed.Shared.Links;
 /// <param name="IsHalf">Whether float slices travel as bfloat16.</param>
 public readonly record struct WireFormat(bool IsHalf)
 {
+    /// <summary>Of a vector of so many bytes no cache holds the beginning when its end has come.</summary>
+    private const int LargeBytes = 16 << 20;
+
     /// <summary>Whether this slice travels as bfloat16.</summary>
     public bool Halves(int slice, VectorLayout layout) => IsHalf && slice != layout.TallySlice;
 
@@ -20,7 +23,8 @@ public readonly record struct WireFormat(bool IsHalf)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, into.Layout.WireBytesOf(slice, IsHalf));
         if (Halves(slice, into.Layout)) Bfloat16.Decode(MemoryMarshal.Cast<byte, ushort>(payload), into.FloatsAt(slice));
-        else payload.CopyTo(into.SliceMemory(slice).Span);
+        else if (into.Layout.Bytes < LargeBytes) payload.CopyTo(into.SliceMemory(slice).Span);
+        else StreamingCopy.To(into.SliceMemory(slice).Span, payload);
     }
 
     /// <summary>Rounds numbers to what can travel.</summary>

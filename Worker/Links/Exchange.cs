@@ -46,6 +46,9 @@ public sealed class Exchange : ILinkHandler, IDisposable
     /// </summary>
     private static readonly long _patience = Stopwatch.Frequency / 2000;
 
+    /// <summary>Tries that it makes all the same: the time may have passed while another process had the processor.</summary>
+    private const int MinTries = 100;
+
     private readonly ExchangeOptions _options;
     private readonly IExchangeObserver _observer;
     private readonly TensorLinks _links;
@@ -195,7 +198,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
         try
         {
             var idle = 0;
-            for (var last = Stopwatch.GetTimestamp(); !isWanted() && Stopwatch.GetTimestamp() - last < _patience;)
+            for (var last = Stopwatch.GetTimestamp(); !isWanted() && (idle < MinTries || Stopwatch.GetTimestamp() - last < _patience);)
             {
                 bool hasMoved;
                 lock (_links.Gate)

@@ -7,8 +7,6 @@ namespace Distributed.Bench.Measures;
 /// <summary>An all-reduce between processes of this machine, over tensor links as they are used in training.</summary>
 internal static class AllReduce
 {
-    private const int LargeFloats = 4_000_000;
-
     private static readonly IReadOnlyList<int> _floats = [421_642, 5_824_522, 25_557_032];
 
     /// <summary>With two and four processes through shared memory, and with two over TCP.</summary>
@@ -41,13 +39,16 @@ internal static class AllReduce
         using var rendezvous = new TemporaryFolder();
         var ranks = await ChildProcess.RunTogetherAsync(Enumerable.Range(0, world).Select(rank => ChildCommand.Dotnet(Programs.Bench,
         [
-            "allreduce-rank", "--rank", $"{rank}", "--world", $"{world}", "--floats", $"{floats}", "--rounds", floats > LargeFloats ? "30" : "200",
+            "allreduce-rank", "--rank", $"{rank}", "--world", $"{world}", "--floats", $"{floats}", "--rounds", $"{RoundsOf(floats)}",
             "--rendezvous", rendezvous.Path, .. tcp ? ["--tcp"] : (string[])[],
         ])), stopping).ConfigureAwait(false);
         if (ranks[0].Output.Count == 0) throw new BenchException("rank 0 has written no result");
         using var json = JsonDocument.Parse(ranks[0].Output[^1]);
         return new(json.RootElement.GetProperty("ms").GetDouble(), json.RootElement.GetProperty("allocated_bytes_per_round").GetDouble());
     }
+
+    /// <summary>Some seconds, and at least a thousand to count where they are short.</summary>
+    private static int RoundsOf(int floats) => (int)Math.Clamp(2_000_000_000L / floats, 80, 4000);
 
     /// <summary>What rank 0 found.</summary>
     private sealed record Reduced(double Milliseconds, double AllocatedBytes);

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Distributed.Shared.Links;
 
 /// <summary>
@@ -15,11 +17,14 @@ internal unsafe struct FrameRing(byte* counters, byte* slots)
     private const int Slots = 16;
     private const int SlotBytes = HeaderBytes + MaxPayload;
     private const int HeaderBytes = 64;
+    // Below, two looks at the clock are not worth it.
+    private const int MinTimed = 16 * 1024;
     // Two lines: processors fetch them in pairs.
     private const int CounterStride = 128;
 
     private readonly ulong* _published = (ulong*)counters;
     private readonly ulong* _released = (ulong*)(counters + CounterStride);
+    private CopyChoice _choice;
     private ulong _written;
     private ulong _read;
 
@@ -50,7 +55,7 @@ internal unsafe struct FrameRing(byte* counters, byte* slots)
     {
         var slot = Slot(_written);
         header.Write(new Span<byte>(slot, FrameHeader.Size));
-        payload.CopyTo(new(slot + HeaderBytes, MaxPayload));
+        CopyTo(new(slot + HeaderBytes, MaxPayload), payload);
         Volatile.Write(ref *_published, ++_written);
     }
 
@@ -77,6 +82,20 @@ internal unsafe struct FrameRing(byte* counters, byte* slots)
     internal readonly ReadOnlySpan<byte> Payload(int length) => new(Slot(_read) + HeaderBytes, length);
 
     internal void Release() => Volatile.Write(ref *_released, ++_read);
+
+    private void CopyTo(Span<byte> slot, ReadOnlySpan<byte> payload)
+    {
+        if (payload.Length < MinTimed)
+        {
+            payload.CopyTo(slot);
+            return;
+        }
+        var isStreaming = _choice.Next();
+        var start = Stopwatch.GetTimestamp();
+        if (isStreaming) StreamingCopy.To(slot, payload);
+        else payload.CopyTo(slot);
+        _choice.Note(isStreaming, (double)(Stopwatch.GetTimestamp() - start) / payload.Length);
+    }
 
     private readonly byte* Slot(ulong number) => slots + number % Slots * SlotBytes;
 

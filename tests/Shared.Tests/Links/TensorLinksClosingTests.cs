@@ -171,12 +171,12 @@ public sealed class TensorLinksClosingTests
         end.Links.BeginHelp();
         var link = end.Connect("there", pair.Here);
         end.Judge = (_, frame) => frame.Slice == 0 ? true : throw new LinkException("there sent nonsense");
-        end.Queue(link, 0, 0, 0);
+        end.Queue(link, 0, 0);
         Assert.True(pair.There.TrySend(FrameGen.Numbered(0, 4), new byte[4]));
         Assert.True(pair.There.TrySend(FrameGen.Numbered(1, 4), new byte[4]));
         while (end.Reason(link) is null) end.Move();
         var page = await Exposition.Of(registry);
-        Assert.Equal(3 * FrameHeader.Size, page["distributed_link_bytes_total{direction=\"sent\"}"]);
+        Assert.Equal(2 * FrameHeader.Size, page["distributed_link_bytes_total{direction=\"sent\"}"]);
         Assert.Equal(FrameHeader.Size + 4, page["distributed_link_bytes_total{direction=\"received\"}"]);
         Assert.Equal(1, page["distributed_refused_frames_total{reason=\"violation\"}"]);
     }
