@@ -35,9 +35,10 @@ simulate.SetAction(parsed => SimulateCommand.Run(parsed.GetRequiredValue(workers
 var job = new Option<string>("--job") { Description = "Job file.", Required = true };
 var epochs = new Option<int>("--epochs") { Description = "Epochs of the run.", DefaultValueFactory = _ => 1 };
 var batch = new Option<int>("--batch") { Description = "Samples of a step.", Required = true };
+var passes = new Option<int>("--passes") { Description = "Equal parts in which a step computes its samples.", DefaultValueFactory = _ => 1 };
 var dataDir = new Option<string>("--data-dir") { Description = "Folder with data sets.", Required = true };
-var plain = new Command("plain-loop", "Trains a job by a plain TorchSharp loop.") { job, epochs, batch, dataDir };
-plain.SetAction(parsed => PlainLoop.Run(parsed.GetRequiredValue(job), parsed.GetValue(epochs), parsed.GetValue(batch), parsed.GetRequiredValue(dataDir)));
+var plain = new Command("plain-loop", "Trains a job by a plain TorchSharp loop.") { job, epochs, batch, passes, dataDir };
+plain.SetAction(parsed => PlainLoop.Run(parsed.GetRequiredValue(job), parsed.GetValue(epochs), parsed.GetValue(batch), parsed.GetValue(passes), parsed.GetRequiredValue(dataDir)));
 
 var rank = new Option<int>("--rank") { Description = "This rank, from 0.", Required = true };
 var world = new Option<int>("--world") { Description = "Number of ranks.", Required = true };

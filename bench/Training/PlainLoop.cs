@@ -17,8 +17,8 @@ namespace Distributed.Bench.Training;
 internal static class PlainLoop
 {
     /// <summary>How it is started as a process.</summary>
-    public static ChildCommand Command(string jobFile, int epochs, int batch, string data) =>
-        ChildCommand.Dotnet(Programs.Bench, "plain-loop", "--job", jobFile, "--epochs", $"{epochs}", "--batch", $"{batch}", "--data-dir", data);
+    public static ChildCommand Command(string jobFile, int epochs, int batch, string data, int passes = 1) =>
+        ChildCommand.Dotnet(Programs.Bench, "plain-loop", "--job", jobFile, "--epochs", $"{epochs}", "--batch", $"{batch}", "--passes", $"{passes}", "--data-dir", data);
 
     /// <summary>The median time of a step in milliseconds that such a process has written.</summary>
     public static double Milliseconds(ChildResult result)
@@ -28,8 +28,13 @@ internal static class PlainLoop
     }
 
     /// <summary>Trains and writes one line of JSON: {"what":"plain","batch":64,"ms":52.1}.</summary>
+    /// <param name="jobFile">The job.</param>
+    /// <param name="epochs">How often it goes through the data.</param>
+    /// <param name="batch">Samples of a step.</param>
+    /// <param name="passes">Equal parts in which a step computes them, one forward and backward pass each.</param>
+    /// <param name="data">Folder with the data.</param>
     /// <returns>Exit code.</returns>
-    public static int Run(string jobFile, int epochs, int batch, string data)
+    public static int Run(string jobFile, int epochs, int batch, int passes, string data)
     {
         var job = JobFile.Parse(File.ReadAllText(jobFile), jobFile, [$"batch={batch}", $"epochs={epochs}"]);
         set_num_threads(job.Threads);
@@ -44,7 +49,7 @@ internal static class PlainLoop
             for (var first = 0; first + batch <= order.Length; first += batch)
             {
                 var begin = Stopwatch.GetTimestamp();
-                Step(model, optimizer, set, order.AsSpan(first, batch));
+                Step(model, optimizer, set, order.AsSpan(first, batch), passes);
                 milliseconds.Add(Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
             }
         }
@@ -52,16 +57,23 @@ internal static class PlainLoop
         return 0;
     }
 
-    private static void Step(nn.Module<Tensor, Tensor> model, optim.Optimizer optimizer, ImageSet set, ReadOnlySpan<int> samples)
+    private static void Step(nn.Module<Tensor, Tensor> model, optim.Optimizer optimizer, ImageSet set, ReadOnlySpan<int> samples, int passes)
+    {
+        using var scope = NewDisposeScope();
+        optimizer.zero_grad();
+        var length = samples.Length / passes;
+        for (var pass = 0; pass < passes; pass++) AddGradients(model, set, samples.Slice(pass * length, length), passes);
+        optimizer.step();
+    }
+
+    private static void AddGradients(nn.Module<Tensor, Tensor> model, ImageSet set, ReadOnlySpan<int> samples, int passes)
     {
         using var scope = NewDisposeScope();
         var images = empty([samples.Length, set.Channels, set.Height, set.Width], ScalarType.Float32);
         var labels = empty([samples.Length], ScalarType.Int64);
         set.CopyTo(samples, MemoryMarshal.Cast<byte, float>(images.bytes), MemoryMarshal.Cast<byte, long>(labels.bytes));
-        optimizer.zero_grad();
-        var loss = nn.functional.cross_entropy(model.call(images), labels);
+        var loss = nn.functional.cross_entropy(model.call(images), labels) / passes;
         loss.backward();
-        optimizer.step();
         // As the loop of a user, which prints its loss.
         _ = loss.item<float>();
     }
