@@ -6,6 +6,7 @@ var job = new Argument<string?>("JOB.yaml") { Description = "Job file. Default: 
 var workers = new Option<int>("--workers") { Description = "Worker processes to start on this machine; 0 waits for workers that join from elsewhere.", DefaultValueFactory = _ => 2 };
 var minWorkers = new Option<int>("--min-workers") { Description = "Workers that training needs.", DefaultValueFactory = _ => 1 };
 var run = new Option<string?>("--run") { Description = "Folder for what the run leaves. Default: runs/TIME-JOB." };
+var resume = new Option<bool>("--resume") { Description = "Go on with the run in the folder that --run names, whose coordinator has ended; workers that are left are taken over." };
 var overwrite = new Option<bool>("--overwrite") { Description = "Replace the run that the folder holds." };
 var set = new Option<string[]>("--set") { Description = "Override a key of the job: --set optimizer.learning-rate=0.1", AllowMultipleArgumentsPerToken = false, DefaultValueFactory = _ => [] };
 var device = new Option<string>("--device") { Description = "What the started workers compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
@@ -29,7 +30,7 @@ job.Validators.Add(result =>
 
 var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
 {
-    job, workers, minWorkers, run, overwrite, set, device, dataDir, host, port, linkPort, metricsPort,
+    job, workers, minWorkers, run, resume, overwrite, set, device, dataDir, host, port, linkPort, metricsPort,
 };
 train.SetAction((parsed, _) => TrainCommand.RunAsync(new()
 {
@@ -37,6 +38,7 @@ train.SetAction((parsed, _) => TrainCommand.RunAsync(new()
     Workers = parsed.GetValue(workers),
     MinWorkers = parsed.GetValue(minWorkers),
     Run = parsed.GetValue(run),
+    Resume = parsed.GetValue(resume),
     Overwrite = parsed.GetValue(overwrite),
     Overrides = parsed.GetValue(set) ?? [],
     Device = parsed.GetRequiredValue(device),

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using Akka.Actor;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Links;
@@ -33,6 +35,9 @@ public sealed record TrainArguments
 
     /// <summary>Run folder.</summary>
     public string? Run { get; init; }
+
+    /// <summary>Whether the run in the folder is gone on with.</summary>
+    public bool Resume { get; init; }
 
     /// <summary>Whether an old run may be replaced.</summary>
     public bool Overwrite { get; init; }
@@ -70,13 +75,12 @@ public static class TrainCommand
     {
         Job job;
         RunFolder folder;
-        string jobName;
+        RunState begun;
         try
         {
             if (arguments.Workers > 0 && arguments.MinWorkers > arguments.Workers)
                 throw new JobException($"--min-workers is {arguments.MinWorkers}, but --workers {arguments.Workers}; allowed: 1 to {arguments.Workers}");
-            (job, jobName) = ReadJob(arguments);
-            folder = RunFolder.Create(arguments.Run, jobName, arguments.Overwrite);
+            (job, folder, begun) = arguments.Resume ? Resume(arguments) : Begin(arguments);
         }
         catch (Exception error) when (error is JobException or RunFolderException)
         {
@@ -86,7 +90,7 @@ public static class TrainCommand
         using var _ = folder;
         try
         {
-            await TrainAsync(arguments, job, jobName, folder, signals.Stopping);
+            await TrainAsync(arguments, job, begun, folder, signals.Stopping);
             return 0;
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
@@ -99,6 +103,41 @@ public static class TrainCommand
         }
     }
 
+    private static (Job, RunFolder, RunState) Begin(TrainArguments arguments)
+    {
+        var (job, name) = ReadJob(arguments);
+        var folder = RunFolder.Create(arguments.Run, name, arguments.Overwrite);
+        return (job, folder, new()
+        {
+            Version = ProtocolSerializer.Version,
+            JobName = name,
+            Host = arguments.Host,
+            Port = arguments.Port,
+            LinkPort = arguments.LinkPort,
+            MetricsPort = arguments.MetricsPort,
+            MinWorkers = arguments.MinWorkers,
+            Token = RandomNumberGenerator.GetBytes(StarServer.TokenLength),
+        });
+    }
+
+    /// <summary>The workers look for the coordinator where it was, so that a new one listens there too.</summary>
+    private static (Job, RunFolder, RunState) Resume(TrainArguments arguments)
+    {
+        if (arguments.Run is not { } path) throw new JobException("--resume needs --run DIR: the folder of the run that is to go on");
+        if (arguments.JobFile is not null || arguments.Overrides.Count > 0) throw new JobException("--resume goes on with the job in the run folder: give neither a job file nor --set");
+        if (arguments.Overwrite) throw new JobException("--resume goes on with the run in the folder: leave --overwrite out");
+        var folder = RunFolder.Resume(path);
+        try
+        {
+            return (JobFile.Parse(File.ReadAllText(folder.JobFile), folder.JobFile), folder, RunState.Load(folder.StateFile));
+        }
+        catch
+        {
+            folder.Dispose();
+            throw;
+        }
+    }
+
     private static (Job Job, string Name) ReadJob(TrainArguments arguments)
     {
         if (arguments.JobFile is not { } path) return (JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", arguments.Overrides), "digits");
@@ -108,8 +147,11 @@ public static class TrainCommand
         return (JobFile.Parse(File.ReadAllText(path), path, arguments.Overrides), Path.GetFileNameWithoutExtension(path));
     }
 
-    private static async Task TrainAsync(TrainArguments arguments, Job job, string jobName, RunFolder folder, CancellationToken stopping)
+    private static async Task TrainAsync(TrainArguments arguments, Job job, RunState begun, RunFolder folder, CancellationToken stopping)
     {
+        var jobName = begun.JobName;
+        var rounds = begun.Facts is { } facts
+            ? new Rounds(facts.TrainSamples, facts.TestSamples, job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed) : null;
         var text = JobFile.Format(job);
         AtomicFile.Write(folder.JobFile, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
         Directory.CreateDirectory(folder.Logs);
@@ -117,8 +159,8 @@ public static class TrainCommand
         using var view = ProgressView.Create(AnsiConsole.Console);
         var registry = Metrics.NewCustomRegistry();
         var metrics = new TrainingMetrics(registry);
-        using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System);
-        using var host = NodeHost.Build(arguments.Host, arguments.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control);
+        using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt);
+        using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control);
         await host.StartAsync(stopping);
         var system = host.Services.GetRequiredService<ActorSystem>();
 
@@ -128,20 +170,31 @@ public static class TrainCommand
         var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
         var notices = new Notices();
         using var star = new StarServer(
-            new(await AddressOfAsync(arguments.Host, stopping), arguments.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger);
+            new(await AddressOfAsync(begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token);
+        await using var status = await StatusServer.StartAsync(begun.Host, begun.MetricsPort, registry, () => null, stopping);
+        var address = NodeHost.AddressOf(system);
+        begun = begun with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port, MetricsPort = status.Address.Port };
         var result = new TaskCompletionSource<RunResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         var cluster = new ClusterProtocol
         {
-            Job = new(job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed),
+            Job = new(job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed, job.IsExact),
             Topology = job.IsMesh ? Topology.Mesh : Topology.Star,
-            StartWith = Math.Max(arguments.Workers, arguments.MinWorkers),
-            MinWorkers = arguments.MinWorkers,
+            StartWith = Math.Max(arguments.Workers, begun.MinWorkers),
+            MinWorkers = begun.MinWorkers,
+            IsOpen = arguments.Workers == 0,
+            Facts = begun.Facts,
+            Rounds = rounds,
+            Generation = begun.Generation,
+            Generations = [.. begun.Generations],
+            StepsRedone = begun.StepsRedone,
+            Reached = recorder.Entered,
+            Returning = [.. begun.Workers],
         };
-        var context = new CoordinatorContext(text, arguments.Host, star, recorder, result, notices.LogOf);
+        begun.Save(folder.StateFile);
+        var context = new CoordinatorContext(text, begun.Host, star, recorder, result, notices.LogOf, Save);
         notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
 
-        await using var status = await StatusServer.StartAsync(arguments.Host, arguments.MetricsPort, registry, () => null, stopping);
-        var address = NodeHost.AddressOf(system);
+        if (arguments.Resume) view.Message($"Going on with {jobName}: {recorder.Entered} of {rounds?.Count.ToString(CultureInfo.InvariantCulture) ?? "?"} rounds were recorded");
         view.Message($"Training {jobName}: {job.Epochs} epochs, batch {job.Batch} in {job.MicroBatches} micro-batches. Results in {folder.Path}, metrics at {status.Address}metrics");
         if (arguments.Workers == 0) view.Message($"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}");
 
@@ -152,19 +205,36 @@ public static class TrainCommand
         var trained = await result.Task;
         await workers.EndAsync(_stopTimeout);
         view.Dispose();
-        Save(folder, jobName, recorder, trained);
+        Finish(folder, jobName, recorder, trained);
         await NodeHost.LeaveAsync(host, _stopTimeout, line => logger.LogInformation("{Line}", line));
+
+        string? Save(ClusterProtocol now)
+        {
+            try
+            {
+                (begun.With(now) with { StartedAt = now.Generation > 0 ? recorder.StartedAt : null }).Save(folder.StateFile);
+                return null;
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                return error.Message;
+            }
+        }
     }
 
-    private static void Save(RunFolder folder, string jobName, RunRecorder recorder, RunResult trained)
+    private static void Finish(RunFolder folder, string jobName, RunRecorder recorder, RunResult trained)
     {
         var model = TrainedModel.Of(trained.State);
         AtomicFile.Write(folder.ModelFile, model.Write);
-        var report = recorder.Report(jobName, model.ParametersSha256, trained.Workers, trained.Generations.Count);
+        var report = recorder.Report(jobName, model.ParametersSha256, trained.Workers, trained.Generations, trained.StepsRedone);
         recorder.Dispose();
         LossPlot.Save(folder.LossPicture, jobName, recorder.History, recorder.Evaluations);
         report.Save(folder.ReportFile);
+        // A finished run takes in nobody any more.
+        File.Delete(folder.StateFile);
         Console.WriteLine($"Trained {report.Steps} steps in {report.Seconds:0.0} s ({report.StepsPerSecond:0.0} steps/s) with {report.Workers} worker(s): {report.SamplesApplied} of {report.SamplesExpected} samples applied.");
+        if (report.Reconfigurations.Count > 0)
+            Console.WriteLine($"{report.Generations} generations, {report.StepsRedone} steps done again; {string.Join("; ", report.Reconfigurations.Select(g => $"{g.Number}: {g.Reason}").TakeLast(10))}");
         Console.WriteLine($"Test accuracy {100 * report.TestAccuracy:0.00} %, test loss {report.TestLoss:0.0000}, parameters {report.ParametersSha256[..16]}");
         Console.WriteLine($"Results: {folder.Path}");
     }

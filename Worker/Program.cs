@@ -9,11 +9,16 @@ var host = new Option<string?>("--host") { Description = "Address that the coord
 var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets." };
 var linkPort = new Option<int>("--link-port") { Description = "Port of the links to other workers; 0 for a free one.", DefaultValueFactory = _ => 0 };
 var metricsPort = new Option<int>("--metrics-port") { Description = "Port of /metrics, /healthz and /readyz; 0 for a free one.", DefaultValueFactory = _ => 0 };
+var patience = new Option<double>("--coordinator-timeout") { Description = "Seconds to wait for a coordinator to take this worker in, or to come back.", DefaultValueFactory = _ => 600 };
+patience.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<double>() is var value && value is not (> 0 and <= 1_000_000)) result.AddError($"{patience.Name} is {value}; allowed: above 0, to 1000000");
+});
 var withParent = new Option<bool>("--with-parent") { Description = "End when standard input ends; ignore Ctrl-C. For workers that a coordinator starts." };
 
 var root = new RootCommand("Computes gradients for a coordinator. Example: worker --coordinator 10.0.0.1:4053 --device cuda:0")
 {
-    coordinator, device, name, host, dataDir, linkPort, metricsPort, withParent,
+    coordinator, device, name, host, dataDir, linkPort, metricsPort, patience, withParent,
 };
 root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
 {
@@ -24,6 +29,7 @@ root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
     DataDirectory = parsed.GetValue(dataDir),
     LinkPort = parsed.GetValue(linkPort),
     MetricsPort = parsed.GetValue(metricsPort),
+    Patience = TimeSpan.FromSeconds(parsed.GetValue(patience)),
     WithParent = parsed.GetValue(withParent),
 }));
 return await CommandLine.RunAsync(root, args);

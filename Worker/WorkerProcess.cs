@@ -10,6 +10,7 @@ using Distributed.Worker.Actors;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Replicas;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Prometheus;
 
@@ -38,6 +39,9 @@ public sealed record WorkerArguments
 
     /// <summary>Port of the metrics; 0 for a free one.</summary>
     public int MetricsPort { get; init; }
+
+    /// <summary>How long it waits for a coordinator to take it in, or to come back.</summary>
+    public required TimeSpan Patience { get; init; }
 
     /// <summary>Whether it ends with the process that started it.</summary>
     public bool WithParent { get; init; }
@@ -71,7 +75,7 @@ public static class WorkerProcess
         using var signals = new Signals(onInterrupt: !arguments.WithParent);
         try
         {
-            var (exitCode, reason) = await WorkAsync(arguments, coordinator, device, signals.Stopping);
+            var (exitCode, reason, _, _) = await WorkAsync(arguments, coordinator, device, signals.Stopping);
             if (exitCode != 0) return CommandLine.Fail(exitCode, reason);
             Console.WriteLine($"Done: {reason}.");
             return 0;
@@ -90,32 +94,53 @@ public static class WorkerProcess
         }
     }
 
-    /// <summary>From joining the cluster to leaving it. Everything logged is written when it returns.</summary>
+    /// <summary>From joining the cluster to leaving it, as often as it comes back. Everything logged is written when it returns.</summary>
     private static async Task<WorkerEnd> WorkAsync(
         WorkerArguments arguments, DnsEndPoint coordinator, TorchSharp.torch.Device device, CancellationToken stopping)
     {
         var ownHost = arguments.Host ?? await OwnAddressTowardsAsync(coordinator, stopping);
         var registry = Metrics.NewCustomRegistry();
         var metrics = new WorkerMetrics(registry, $"{device}");
-        using var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
-            logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control);
-        await host.StartAsync(stopping);
         var readiness = new Readiness("joining the cluster");
-        var end = new TaskCompletionSource<WorkerEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var options = new WorkerOptions(arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device, new() { DataDirectory = arguments.DataDirectory });
-        var log = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<LinkListener>();
-        var worker = host.Services.GetRequiredService<ActorSystem>()
-            .ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, readiness, log)), ClusterNode.WorkerActor);
+        var options = new WorkerOptions(
+            arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device, new() { DataDirectory = arguments.DataDirectory }, arguments.Patience);
         await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, stopping);
         Console.WriteLine($"Metrics at {status.Address}metrics");
+        var former = Task.CompletedTask;
+        for (WorkerSession? session = null; ;)
+        {
+            var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
+                logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control);
+            await host.StartAsync(stopping);
+            var outcome = await LiveAsync(host, options, metrics, readiness, session, stopping);
+            // One node may still say farewell while the next one joins.
+            former = Task.WhenAll(former, LeaveAsync(host));
+            session = outcome.Session;
+            if (outcome.MayReturn) continue;
+            await former;
+            return outcome;
+        }
+    }
+
+    private static async Task<WorkerEnd> LiveAsync(
+        IHost host, WorkerOptions options, WorkerMetrics metrics, Readiness readiness, WorkerSession? session, CancellationToken stopping)
+    {
+        var end = new TaskCompletionSource<WorkerEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var log = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<LinkListener>();
+        var worker = host.Services.GetRequiredService<ActorSystem>()
+            .ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, readiness, log, session)), ClusterNode.WorkerActor);
         using var leaving = stopping.Register(() =>
         {
             worker.Tell(new Leave("it was told to stop"));
             _ = Task.Delay(_leaveTimeout).ContinueWith(_ => end.TrySetResult(new(1, $"it was told to stop, and the coordinator did not let it go within {_leaveTimeout.TotalSeconds} s")), TaskScheduler.Default);
         });
-        var outcome = await end.Task;
+        return await end.Task;
+    }
+
+    private static async Task LeaveAsync(IHost host)
+    {
         await NodeHost.LeaveAsync(host, _stopTimeout, Console.WriteLine);
-        return outcome;
+        host.Dispose();
     }
 
     private static DnsEndPoint? AddressIn(string text)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Akka.Actor;
 using Akka.Event;
@@ -13,7 +14,8 @@ namespace Distributed.Coordinator.Actors;
 /// <param name="State">The trained state, as a safetensors file.</param>
 /// <param name="Workers">Workers of the last plan.</param>
 /// <param name="Generations">Every generation and why it began.</param>
-public sealed record RunResult(byte[] State, int Workers, IReadOnlyList<GenerationStart> Generations);
+/// <param name="StepsRedone">Steps that had to be done again, because nobody was left who held them.</param>
+public sealed record RunResult(byte[] State, int Workers, IReadOnlyList<GenerationStart> Generations, long StepsRedone);
 
 /// <summary>A run that could not be finished; the message says why, in a user's words.</summary>
 public sealed class RunFailedException(string message) : Exception(message);
@@ -25,8 +27,9 @@ public sealed class RunFailedException(string message) : Exception(message);
 /// <param name="Recorder">What people see.</param>
 /// <param name="Result">Receives the outcome.</param>
 /// <param name="LogOf">Where the log of a worker is, if this coordinator has started it.</param>
+/// <param name="Save">Writes down what a coordinator needs that is started again; says what was wrong, in a user's words, null if nothing was.</param>
 public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, TaskCompletionSource<RunResult> Result,
-    Func<string, string?>? LogOf = null);
+    Func<string, string?>? LogOf = null, Func<ClusterProtocol, string?>? Save = null);
 
 /// <summary>What the coordinator's process tells its actor; never leaves the process.</summary>
 public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
@@ -46,6 +49,9 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
     /// <summary>What people see is to be brought up to date.</summary>
     public sealed record Refresh : CoordinatorNotice;
 
+    /// <summary>The workers of the last plan had time enough to come back.</summary>
+    public sealed record ReturnOver : CoordinatorNotice;
+
     /// <summary>The workers had time enough to end.</summary>
     public sealed record Overdue : CoordinatorNotice;
 }
@@ -55,6 +61,9 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan _farewell = TimeSpan.FromSeconds(5);
 
+    /// <summary>A worker looks for its coordinator every second, and makes a new node for it.</summary>
+    private static readonly TimeSpan _return = TimeSpan.FromSeconds(10);
+
     private readonly CoordinatorContext _run;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<string, (IActorRef Ref, string Device)> _workers = new(StringComparer.Ordinal);
@@ -62,7 +71,12 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private readonly Queue<ClusterEvent> _events = new();
     private ClusterProtocol _cluster;
     private ImmutableSortedDictionary<string, Member> _shown;
+    private readonly ProgressWatch _watch = new();
     private RunResult? _result;
+    private ClusterProtocol? _saved;
+    private string? _saveError;
+    private long _lastTick = Stopwatch.GetTimestamp();
+    private long _safe;
     private bool _isDeciding;
 
     /// <summary>Runs a job.</summary>
@@ -72,7 +86,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     {
         (_cluster, _run, _shown) = (cluster, run, cluster.Members);
         Receive<Register>(Take);
-        Receive<Prepared>(m => FromWorker(worker => Decide(new ClusterEvent.Prepared(worker, m.ToFacts()))));
+        Receive<Prepared>(m => FromWorker(worker => Decide(new ClusterEvent.Prepared(worker, m.ToFacts(), m.Holding))));
         Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied))));
         Receive<Synced>(m => FromWorker(worker => Decide(new ClusterEvent.Synced(worker, m.Generation, m.Applied))));
         Receive<RoundsApplied>(m => FromWorker(worker => Enter(worker, m)));
@@ -84,9 +98,10 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<CoordinatorNotice.LocalWorkerEnded>(EndLocal);
         Receive<CoordinatorNotice.Abort>(m => Fail(m.Reason));
         Receive<CoordinatorNotice.Refresh>(_ => Refresh());
+        Receive<CoordinatorNotice.ReturnOver>(_ => Decide(new ClusterEvent.ReturnOver()));
         Receive<CoordinatorNotice.StateCollected>(m =>
         {
-            _result = new(m.State, _cluster.Plan!.Workers.Length, _cluster.Generations);
+            _result = new(m.State, _cluster.Members.Values.Count(member => member.Status != MemberStatus.Preparing), _cluster.Generations, _cluster.StepsRedone);
             Decide(new ClusterEvent.Collected());
         });
     }
@@ -95,7 +110,12 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <inheritdoc/>
-    protected override void PreStart() => Timers.StartPeriodicTimer("refresh", new CoordinatorNotice.Refresh(), RunRecorder.Interval);
+    protected override void PreStart()
+    {
+        Timers.StartPeriodicTimer("refresh", new CoordinatorNotice.Refresh(), RunRecorder.Interval);
+        if (_cluster.Facts is { } facts) _run.Star.Open(facts, _cluster.Rounds!);
+        if (!_cluster.Returning.IsEmpty) Timers.StartSingleTimer("return", new CoordinatorNotice.ReturnOver(), _return);
+    }
 
     /// <summary>What went wrong took the state with it: better an end than a start from nothing.</summary>
     protected override void PreRestart(Exception reason, object message)
@@ -109,9 +129,11 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     private void Take(Register register)
     {
+        var hadPart = register.Token.AsSpan().SequenceEqual(_run.Star.Token);
+        var isAdopted = hadPart && _cluster.CanAdopt(register.Holding);
         if (WorkerOf(Sender) is { } known)
         {
-            Welcome(known);
+            Welcome(known, isAdopted);
             return;
         }
         if (register.Version != ProtocolSerializer.Version)
@@ -125,16 +147,18 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             return;
         }
         var worker = register.Name;
+        // Its end of the former connection is closed, which this one has not noticed yet.
+        if (hadPart) Lose(worker, "it has come back over a new connection");
         for (var i = 2; _workers.ContainsKey(worker); i++) worker = $"{register.Name}-{i}";
         _workers[worker] = (Context.Watch(Sender), register.Device);
         _ids[Sender] = worker;
         _run.Star.Admit(worker);
         Decide(new ClusterEvent.Registered(worker));
-        Welcome(worker);
+        Welcome(worker, isAdopted);
     }
 
-    private void Welcome(string worker) =>
-        Sender.Tell(new Welcome(worker, _run.Job, _run.LinkHost, _run.Star.Port, _run.Star.Token));
+    private void Welcome(string worker, bool isAdopted) =>
+        Sender.Tell(new Welcome(worker, _run.Job, _run.LinkHost, _run.Star.Port, _run.Star.Token, isAdopted, _run.Recorder.Entered));
 
     private void Enter(string worker, RoundsApplied progress)
     {
@@ -143,7 +167,13 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             Fail(wrong);
             return;
         }
-        if (progress.Rounds.Length > 0) Decide(new ClusterEvent.Reached(worker, progress.Rounds[^1].Round + 1));
+        if (progress.Rounds is not [.., var last]) return;
+        foreach (var report in progress.Rounds) _watch.Applied(worker, _cluster.Rounds!.At(report.Round), report.Times.Total);
+        Decide(new ClusterEvent.Reached(worker, last.Round + 1));
+        if (_run.Recorder.Entered / ReportsSafe.Interval == _safe) return;
+        _safe = _run.Recorder.Entered / ReportsSafe.Interval;
+        _run.Recorder.FlushToDisk();
+        foreach (var other in _workers.Keys) Tell(other, new ReportsSafe(_safe * ReportsSafe.Interval));
     }
 
     private void EndLocal(CoordinatorNotice.LocalWorkerEnded ended)
@@ -163,6 +193,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Context.Unwatch(lost);
         _run.Star.Expel(worker);
         _run.Recorder.WorkerGone(worker);
+        _watch.Forget(worker);
         Decide(new ClusterEvent.Lost(worker, WithLog(worker, why)));
     }
 
@@ -183,9 +214,20 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         while (_events.TryDequeue(out var next))
         {
             (_cluster, var effects) = _cluster.Handle(next);
+            Save();
             foreach (var effect in effects) Carry(effect);
         }
         _isDeciding = false;
+    }
+
+    /// <summary>Before any worker hears of a generation, it is written down, so that no coordinator ever uses its number again.</summary>
+    private void Save()
+    {
+        if (_saved is { } saved && saved.Generation == _cluster.Generation && saved.Plan == _cluster.Plan && saved.Facts == _cluster.Facts) return;
+        _saved = _cluster;
+        var error = _run.Save?.Invoke(_cluster);
+        if (error is not null && error != _saveError) _run.Recorder.Message($"what a restart of the coordinator needs could not be written: {error}");
+        _saveError = error;
     }
 
     /// <summary>However often something happens, the workers are looked through only as often as somebody could see it.</summary>
@@ -197,6 +239,11 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             _run.Recorder.Workers(_shown.Values.Where(m => _workers.ContainsKey(m.Id)).Select(m => (m.Id, _workers[m.Id].Device, m.Status)));
         }
         _run.Recorder.Refresh();
+        // Of a pause of its own, in which it heard nobody, a coordinator must not conclude anything.
+        var now = Stopwatch.GetTimestamp();
+        var elapsed = Stopwatch.GetElapsedTime(_lastTick, now);
+        _lastTick = now;
+        if (_watch.Tick(elapsed < 2 * RunRecorder.Interval ? elapsed : 2 * RunRecorder.Interval, _cluster) is { } overdue) Decide(new ClusterEvent.Overdue(overdue));
     }
 
     private void Carry(ClusterEffect effect)
@@ -205,16 +252,17 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         {
             case ClusterEffect.Refuse refuse:
                 _run.Recorder.Message($"{refuse.Worker} was turned away: {refuse.Reason}");
-                if (Remove(refuse.Worker) is { } refused) Refuse(Context.Unwatch(refused), refuse.Reason);
+                if (Remove(refuse.Worker) is { } refused) Refuse(Context.Unwatch(refused), refuse.Reason, refuse.MayReturn);
                 _run.Star.Expel(refuse.Worker);
                 _run.Recorder.WorkerGone(refuse.Worker);
+                _watch.Forget(refuse.Worker);
                 break;
             case ClusterEffect.Open open:
                 _run.Star.Open(open.Facts, open.Rounds);
                 _run.Recorder.Open(open.Rounds);
                 break;
             case ClusterEffect.Fence fence:
-                Decide(new ClusterEvent.Fenced(fence.Generation, _run.Star.Fence(fence.Generation)));
+                Decide(new ClusterEvent.Fenced(fence.Generation, _run.Star.Fence(fence.Generation), _run.Star.CanRepeat));
                 break;
             case ClusterEffect.Halt halt:
                 Tell(halt.Worker, new Halt(halt.Generation));
@@ -284,15 +332,15 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 
     private void Fail(string reason)
     {
-        foreach (var worker in _workers.Values) worker.Ref.Tell(new Refused($"the job failed: {reason}"));
+        foreach (var worker in _workers.Values) worker.Ref.Tell(new Refused($"the job failed: {reason}", MayReturn: false));
         _run.Result.TrySetException(new RunFailedException(reason));
         Become(() => ReceiveAny(_ => { }));
     }
 
-    private void Refuse(IActorRef worker, string reason)
+    private void Refuse(IActorRef worker, string reason, bool mayReturn = false)
     {
         _log.Warning("{0} refused: {1}", worker.Path, reason);
-        worker.Tell(new Refused(reason));
+        worker.Tell(new Refused(reason, mayReturn));
     }
 
     private void Tell(string worker, ICoordinatorMessage message)

@@ -48,8 +48,10 @@ public sealed class StarServer : ILinkHandler, IDisposable
     /// <param name="linkClosed">Is told the worker whose link has closed, and why. Called under a lock: must not wait.</param>
     /// <param name="metrics">Counts bytes and refused frames.</param>
     /// <param name="log">For people.</param>
-    public StarServer(IPEndPoint bind, ulong job, WireFormat wire, Action<string, string> linkClosed, LinkMetrics metrics, ILogger log)
+    /// <param name="token">What a link has to begin with; null for a new one.</param>
+    public StarServer(IPEndPoint bind, ulong job, WireFormat wire, Action<string, string> linkClosed, LinkMetrics metrics, ILogger log, byte[]? token = null)
     {
+        Token = token ?? RandomNumberGenerator.GetBytes(TokenLength);
         (_job, _wire, _linkClosed, _metrics) = (job, wire, linkClosed, metrics);
         _links = new(this, metrics);
         _listener = new(bind, job, Token, Admits, Establish, metrics, log, new LinkOptions());
@@ -59,12 +61,18 @@ public sealed class StarServer : ILinkHandler, IDisposable
     public int Port => _listener.Port;
 
     /// <summary>What a link has to begin with.</summary>
-    public byte[] Token { get; } = RandomNumberGenerator.GetBytes(TokenLength);
+    public byte[] Token { get; }
 
     /// <summary>Rounds completed.</summary>
     public long Completed
     {
         get { lock (_links.Gate) return _completed; }
+    }
+
+    /// <summary>Whether the average of the last of them is there to be sent once more.</summary>
+    public bool CanRepeat
+    {
+        get { lock (_links.Gate) return _lastAverage is not null; }
     }
 
     /// <summary>From now on a link of this worker is let in, once.</summary>
@@ -131,7 +139,15 @@ public sealed class StarServer : ILinkHandler, IDisposable
             _plan = plan;
             _rules!.Begin(plan, Plan.Coordinator);
             Number();
-            if (plan.Topology == Topology.Star) BeginRound();
+            if (plan.Topology != Topology.Star) return;
+            if (_completed != plan.FirstRound)
+            {
+                // Nobody is left who holds what was completed, or another coordinator completed it.
+                _completed = plan.FirstRound;
+                _lastAverage?.Release();
+                _lastAverage = null;
+            }
+            BeginRound();
         }
     }
 

@@ -1,8 +1,13 @@
+using System.Globalization;
+
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>What one step did.</summary>
+/// <summary>What one step did. As a line of comma-separated values, its numbers are invariant and read back to the same bits.</summary>
 public sealed record HistoryRow
 {
+    /// <summary>Names the values of a line.</summary>
+    public const string Header = "step,epoch,loss,learning_rate,gradient_norm,samples_per_second";
+
     /// <summary>From 1, over the whole run.</summary>
     public required long Step { get; init; }
 
@@ -20,4 +25,22 @@ public sealed record HistoryRow
 
     /// <summary>Samples of the step over the time it took.</summary>
     public required double SamplesPerSecond { get; init; }
+
+    /// <summary>As a line.</summary>
+    public string ToLine() => string.Create(
+        CultureInfo.InvariantCulture, $"{Step},{Epoch},{Loss:R},{LearningRate:R},{GradientNorm:R},{SamplesPerSecond:R}");
+
+    /// <summary>From a line.</summary>
+    /// <exception cref="FormatException">It is none.</exception>
+    public static HistoryRow Parse(string line) => line.Split(',') is [var step, var epoch, var loss, var rate, var norm, var speed]
+        ? new()
+        {
+            Step = long.Parse(step, CultureInfo.InvariantCulture),
+            Epoch = int.Parse(epoch, CultureInfo.InvariantCulture),
+            Loss = double.Parse(loss, CultureInfo.InvariantCulture),
+            LearningRate = double.Parse(rate, CultureInfo.InvariantCulture),
+            GradientNorm = double.Parse(norm, CultureInfo.InvariantCulture),
+            SamplesPerSecond = double.Parse(speed, CultureInfo.InvariantCulture),
+        }
+        : throw new FormatException($"'{line}' is no line of a history; it has the values {Header}");
 }

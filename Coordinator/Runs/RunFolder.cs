@@ -23,8 +23,14 @@ public sealed class RunFolder : IDisposable
     /// <summary>The trained parameters and buffers.</summary>
     public string ModelFile => In("model.safetensors");
 
-    /// <summary>One line a step; the only file that grows while the run goes on.</summary>
+    /// <summary>One line a step; grows while the run goes on.</summary>
     public string HistoryFile => In("history.csv");
+
+    /// <summary>One line an evaluation; grows too.</summary>
+    public string EvaluationsFile => In("evaluations.csv");
+
+    /// <summary>What a coordinator needs that is started again in the place of one that was killed.</summary>
+    public string StateFile => In("coordinator.json");
 
     /// <summary>Loss and accuracy over the steps.</summary>
     public string LossPicture => In("loss.png");
@@ -62,6 +68,19 @@ public sealed class RunFolder : IDisposable
         folder.Dispose();
         throw new RunFolderException(
             $"'{path}' already holds a run. Add --overwrite to replace it, or choose another folder with --run.");
+    }
+
+    /// <summary>Takes the folder of a run that was not finished.</summary>
+    /// <exception cref="RunFolderException">There is none, it is finished, or another process uses it.</exception>
+    public static RunFolder Resume(string path)
+    {
+        if (!Directory.Exists(path)) throw new RunFolderException($"'{path}' does not exist. Give the folder of the run with --run.");
+        var folder = TryLock(path)
+            ?? throw new RunFolderException($"The run in '{path}' has a coordinator. It can be resumed when that has ended.");
+        if (!File.Exists(folder.ReportFile) && File.Exists(folder.JobFile)) return folder;
+        var isFinished = File.Exists(folder.ReportFile);
+        folder.Dispose();
+        throw new RunFolderException(isFinished ? $"The run in '{path}' is finished: there is nothing to resume." : $"'{path}' holds no run that could be resumed.");
     }
 
     /// <summary>Lets other processes use the folder.</summary>
@@ -107,7 +126,7 @@ public sealed class RunFolder : IDisposable
     {
         try
         {
-            foreach (var file in (string[])[JobFile, ModelFile, HistoryFile, LossPicture, ReportFile])
+            foreach (var file in (string[])[JobFile, ModelFile, HistoryFile, EvaluationsFile, StateFile, LossPicture, ReportFile])
             {
                 File.Delete(file);
                 File.Delete(file + AtomicFile.TemporaryEnding);

@@ -9,7 +9,8 @@ namespace Distributed.Coordinator.Runs;
 /// </summary>
 /// <param name="rounds">The job's rounds.</param>
 /// <param name="isExact">Whether a round gives the same bits whoever computes it.</param>
-public sealed class RunLedger(Rounds rounds, bool isExact)
+/// <param name="entered">Rounds that a coordinator before this one has entered.</param>
+public sealed class RunLedger(Rounds rounds, bool isExact, long entered = 0)
 {
     private readonly Dictionary<long, (string Worker, StateDigest Digest)> _digests = [];
 
@@ -17,14 +18,14 @@ public sealed class RunLedger(Rounds rounds, bool isExact)
     private readonly Dictionary<string, long> _reported = new(StringComparer.Ordinal);
 
     // Digests of the rounds before this one are forgotten; so many of the plan's workers have yet to report it.
-    private long _oldest;
+    private long _oldest = entered;
     private int _behind;
 
     /// <summary>Rounds entered, in order and each once.</summary>
-    public long Entered { get; private set; }
+    public long Entered { get; private set; } = entered;
 
     /// <summary>Training samples applied.</summary>
-    public long SamplesApplied { get; private set; }
+    public long SamplesApplied { get; private set; } = SamplesBefore(rounds, entered);
 
     /// <summary>Training samples of the whole job.</summary>
     public long SamplesExpected => (long)rounds.TrainSamples * rounds.Epochs;
@@ -75,6 +76,7 @@ public sealed class RunLedger(Rounds rounds, bool isExact)
         // shows that a gradient differed, which all replicas apply alike. Where the bits depend on the workers, they may differ.
         if (!isExact)
             for (var round = plan.FirstRound; round < Entered; round++) _digests.Remove(round);
+        _oldest = Math.Min(_oldest, plan.FirstRound);
         _reported.Clear();
         foreach (var worker in plan.Workers) _reported[worker] = Math.Min(plan.FirstRound, Entered) - 1;
         Forget();
@@ -96,6 +98,12 @@ public sealed class RunLedger(Rounds rounds, bool isExact)
         _behind = 0;
         foreach (var (_, last) in _reported)
             if (last < _oldest) _behind++;
+    }
+
+    private static long SamplesBefore(Rounds rounds, long number)
+    {
+        var steps = rounds.StepsBefore(number);
+        return (steps / rounds.StepsPerEpoch * rounds.TrainSamples) + (steps % rounds.StepsPerEpoch * rounds.Batch);
     }
 
     private static bool IsTime(double seconds) => seconds >= 0 && double.IsFinite(seconds);

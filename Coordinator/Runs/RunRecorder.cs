@@ -22,7 +22,8 @@ public sealed class RunRecorder : IDisposable
     private readonly IProgressView _view;
     private readonly TrainingMetrics _metrics;
     private readonly TimeProvider _time;
-    private readonly HistoryWriter _history;
+    private readonly CsvLog _history;
+    private readonly CsvLog _evaluationLog;
     private readonly List<HistoryRow> _rows = [];
     private readonly List<EpochResult> _evaluations = [];
     private readonly Dictionary<string, RoundReport> _lastReports = new(StringComparer.Ordinal);
@@ -37,12 +38,28 @@ public sealed class RunRecorder : IDisposable
     private bool _isChanged;
 
     /// <summary>Records into this folder.</summary>
-    public RunRecorder(RunFolder folder, Job job, IProgressView view, TrainingMetrics metrics, TimeProvider time)
+    /// <param name="folder">The folder.</param>
+    /// <param name="job">The job.</param>
+    /// <param name="view">Shows the progress.</param>
+    /// <param name="metrics">Exports it.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="resumed">The rounds of a run that another coordinator began to record here; null for a new one.</param>
+    /// <param name="startedAt">When that began to train.</param>
+    /// <exception cref="FormatException">What was recorded cannot be read.</exception>
+    public RunRecorder(RunFolder folder, Job job, IProgressView view, TrainingMetrics metrics, TimeProvider time, Rounds? resumed = null, DateTimeOffset? startedAt = null)
     {
-        (_job, _view, _metrics, _time) = (job, view, metrics, time);
-        _history = new(folder.HistoryFile);
-        _startedAt = time.GetUtcNow();
+        (_job, _view, _metrics, _time, _rounds) = (job, view, metrics, time, resumed);
+        _startedAt = startedAt ?? time.GetUtcNow();
+        if (resumed is not null) _ledger = new(resumed, job.IsExact, Recall(folder, resumed));
+        _history = CsvLog.Continue(folder.HistoryFile, HistoryRow.Header, _rows.Count);
+        _evaluationLog = CsvLog.Continue(folder.EvaluationsFile, EpochResult.Header, _evaluations.Count);
     }
+
+    /// <summary>Rounds entered so far.</summary>
+    public long Entered => _ledger?.Entered ?? 0;
+
+    /// <summary>When the first plan came into force.</summary>
+    public DateTimeOffset StartedAt => _startedAt;
 
     /// <summary>Every applied step.</summary>
     public IReadOnlyList<HistoryRow> History => _rows;
@@ -51,7 +68,11 @@ public sealed class RunRecorder : IDisposable
     public IReadOnlyList<EpochResult> Evaluations => _evaluations;
 
     /// <summary>The sizes of the job are known.</summary>
-    public void Open(Rounds rounds) => (_rounds, _ledger) = (rounds, new(rounds, _job.IsExact));
+    public void Open(Rounds rounds)
+    {
+        _rounds = rounds;
+        _ledger ??= new(rounds, _job.IsExact);
+    }
 
     /// <summary>A plan is in force; the first one starts the clock.</summary>
     public void Started(Plan plan)
@@ -103,6 +124,13 @@ public sealed class RunRecorder : IDisposable
         return null;
     }
 
+    /// <summary>Returns when everything entered is on the disk, so that nobody else need remember it.</summary>
+    public void FlushToDisk()
+    {
+        _history.FlushToDisk();
+        _evaluationLog.FlushToDisk();
+    }
+
     /// <summary>Shows what has changed since it was shown last.</summary>
     public void Refresh()
     {
@@ -110,7 +138,7 @@ public sealed class RunRecorder : IDisposable
     }
 
     /// <summary>The numbers of the run.</summary>
-    public RunReport Report(string jobName, string parametersSha256, int workers, int generations)
+    public RunReport Report(string jobName, string parametersSha256, int workers, IReadOnlyList<GenerationStart> generations, long stepsRedone)
     {
         var finished = _time.GetUtcNow();
         var seconds = (finished - _startedAt).TotalSeconds;
@@ -131,7 +159,9 @@ public sealed class RunRecorder : IDisposable
             TestAccuracy = last?.TestAccuracy,
             ParametersSha256 = parametersSha256,
             Workers = workers,
-            Generations = generations,
+            Generations = generations.Count,
+            StepsRedone = stepsRedone,
+            Reconfigurations = [.. generations.Skip(1)],
         };
     }
 
@@ -140,6 +170,38 @@ public sealed class RunRecorder : IDisposable
     {
         Refresh();
         _history.Dispose();
+        _evaluationLog.Dispose();
+    }
+
+    /// <summary>Takes up what was recorded, as far as no round is missing: of what was written last, some may have been lost.</summary>
+    /// <returns>The rounds that are.</returns>
+    private long Recall(RunFolder folder, Rounds rounds)
+    {
+        var (rows, evaluations) = (CsvLog.Lines(folder.HistoryFile), CsvLog.Lines(folder.EvaluationsFile));
+        long number = 0;
+        for (; number < rounds.Count; number++)
+        {
+            var round = rounds.At(number);
+            if (round.Kind == RoundKind.Evaluate)
+            {
+                if (_evaluations.Count == evaluations.Count) break;
+                _evaluations.Add(EpochResult.Parse(evaluations[_evaluations.Count]));
+            }
+            else
+            {
+                if (_rows.Count == rows.Count) break;
+                var row = HistoryRow.Parse(rows[_rows.Count]);
+                _rows.Add(row);
+                Average(round, row.Loss * round.Samples);
+            }
+        }
+        return number;
+    }
+
+    private void Average(Round round, double loss)
+    {
+        _epoch = round.First == 0 ? (loss, round.Samples) : (_epoch.Loss + loss, _epoch.Samples + round.Samples);
+        _trainLoss = _epoch.Loss / _epoch.Samples;
     }
 
     private void Enter(Round round, RoundReport report)
@@ -154,11 +216,12 @@ public sealed class RunRecorder : IDisposable
                 TestLoss = loss / round.Samples,
                 TestAccuracy = report.Tallies[Tally.FirstMetric] / round.Samples,
             });
+            _evaluationLog.Write(_evaluations[^1].ToLine());
+            _evaluationLog.Flush();
             _metrics.Evaluated(_evaluations[^1].TestLoss, _evaluations[^1].TestAccuracy);
             return;
         }
-        _epoch = round.First == 0 ? (loss, round.Samples) : (_epoch.Loss + loss, _epoch.Samples + round.Samples);
-        _trainLoss = _epoch.Loss / _epoch.Samples;
+        Average(round, loss);
         var times = report.Times;
         var seconds = (times.Compute + times.Send + times.Wait + times.Apply) / round.Samples;
         _secondsPerSample += (_rows.Count == 0 ? 1 : SpeedSmoothing) * (seconds - _secondsPerSample);
@@ -172,7 +235,7 @@ public sealed class RunRecorder : IDisposable
             SamplesPerSecond = 1 / seconds,
         };
         _rows.Add(row);
-        _history.Write(row);
+        _history.Write(row.ToLine());
         _metrics.RoundApplied(round, row.Loss, row.LearningRate, row.GradientNorm, row.SamplesPerSecond);
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Runs;
 
@@ -57,8 +58,14 @@ public sealed record RunReport
     /// <summary>Workers in the last generation.</summary>
     public required int Workers { get; init; }
 
-    /// <summary>Plans that were made: 1 and one for each change of the workers.</summary>
+    /// <summary>Generations that there were: 1 and one for each change of the cluster.</summary>
     public required int Generations { get; init; }
+
+    /// <summary>Every generation but the first, and why it began.</summary>
+    public required IReadOnlyList<GenerationStart> Reconfigurations { get; init; }
+
+    /// <summary>Steps that were applied, as far as the coordinator had heard, and had to be done again: nobody was left who held them.</summary>
+    public required long StepsRedone { get; init; }
 
     /// <summary>Writes the report as indented JSON with names in snake_case.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>

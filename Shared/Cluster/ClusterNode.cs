@@ -54,6 +54,8 @@ public static class ClusterNode
           log-dead-letters-during-shutdown = off
           remote.dot-netty.tcp.maximum-frame-size = 512000b
           # Reports to a coordinator that stands still wait; a connection given up would take them along.
+          # A coordinator that is started again is looked for each second.
+          remote.retry-gate-closed-for = 1s
           remote.transport-failure-detector.acceptable-heartbeat-pause = 1d
           # Ticks that find nothing due interrupt whoever computes.
           scheduler.tick-duration = 50ms

@@ -54,6 +54,10 @@ public sealed record Rounds(int TrainSamples, int TestSamples, int Epochs, int B
     /// <summary>Rounds of the whole job, evaluations included.</summary>
     public long Count => RoundsPerEpoch * Epochs;
 
+    /// <summary>Training steps among the rounds before this one.</summary>
+    /// <param name="number">0..<see cref="Count"/>.</param>
+    public long StepsBefore(long number) => number == Count ? Steps : At(number).Step;
+
     private long RoundsPerEpoch => StepsPerEpoch + (TestSamples > 0 ? 1 : 0);
 
     /// <summary>The round of that number. What concerns its micro-batches is asked of <see cref="Plan.RoundAt"/>.</summary>

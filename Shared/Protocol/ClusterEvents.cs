@@ -24,22 +24,26 @@ public abstract record ClusterEvent
 {
     /// <summary>A worker has registered and prepares itself.</summary>
     public sealed record Registered(string Worker) : ClusterEvent;
-    /// <summary>A worker has loaded its data and built its model; it holds the initial parameters.</summary>
-    public sealed record Prepared(string Worker, WorkerFacts Facts) : ClusterEvent;
+    /// <summary>A worker has loaded its data and built its model. It holds the initial parameters, or those of an earlier part in the job.</summary>
+    public sealed record Prepared(string Worker, WorkerFacts Facts, Holding Holding = default) : ClusterEvent;
     /// <summary>A worker is gone.</summary>
     public sealed record Lost(string Worker, string Why) : ClusterEvent;
     /// <summary>A worker wants to leave at the next step boundary.</summary>
     public sealed record Leaving(string Worker, string Why) : ClusterEvent;
     /// <summary>A worker's link to another broke, or could not be made, under a plan.</summary>
     public sealed record PeerLost(string Worker, int Generation, string Peer, string Why) : ClusterEvent;
-    /// <summary>The reducer of a star takes nothing of older generations any more; it has completed so many rounds.</summary>
-    public sealed record Fenced(int Generation, long Completed) : ClusterEvent;
+    /// <summary>The reducer of a star takes nothing of older generations any more; it has completed so many rounds, and may still have the average of the last one.</summary>
+    public sealed record Fenced(int Generation, long Completed, bool CanRepeat = true) : ClusterEvent;
     /// <summary>A worker has stopped; so many rounds are applied to its replica.</summary>
     public sealed record Halted(string Worker, int Generation, long Applied) : ClusterEvent;
     /// <summary>A worker has caught up.</summary>
     public sealed record Synced(string Worker, int Generation, long Applied) : ClusterEvent;
     /// <summary>A worker reports from steady state that it has applied so many rounds.</summary>
     public sealed record Reached(string Worker, long Applied) : ClusterEvent;
+    /// <summary>What should have happened has not, for longer than it ever took.</summary>
+    public sealed record Overdue(string Why) : ClusterEvent;
+    /// <summary>A coordinator that was started again has waited long enough for the workers of its last plan.</summary>
+    public sealed record ReturnOver : ClusterEvent;
     /// <summary>The final state has arrived from a worker and is safe.</summary>
     public sealed record Collected : ClusterEvent;
 }
@@ -47,8 +51,8 @@ public abstract record ClusterEvent
 /// <summary>What the coordinator does, as the protocol decides.</summary>
 public abstract record ClusterEffect
 {
-    /// <summary>Turn a worker away for good.</summary>
-    public sealed record Refuse(string Worker, string Reason) : ClusterEffect;
+    /// <summary>Turn a worker away: for good, or until it offers itself anew.</summary>
+    public sealed record Refuse(string Worker, string Reason, bool MayReturn = false) : ClusterEffect;
     /// <summary>The sizes of the job are known: get ready to reduce.</summary>
     public sealed record Open(WorkerFacts Facts, Rounds Rounds) : ClusterEffect;
     /// <summary>Stop the reducer of a star; answer with <see cref="ClusterEvent.Fenced"/> at once.</summary>
@@ -100,7 +104,17 @@ public enum MemberStatus
 /// <param name="Applied">Rounds applied to its replica, as last reported.</param>
 /// <param name="Leaving">Whether it goes at the next step boundary.</param>
 /// <param name="Endpoint">Where other workers reach its links, once it is prepared.</param>
-public sealed record Member(string Id, MemberStatus Status, long Applied, bool Leaving, LinkEndpoint Endpoint = default);
+/// <param name="IsAdopted">Whether it has come with parameters of an earlier part in the job, and has not yet been stopped.</param>
+public sealed record Member(string Id, MemberStatus Status, long Applied, bool Leaving, LinkEndpoint Endpoint = default, bool IsAdopted = false);
+
+/// <summary>What a worker holds of a job that it already had a part in.</summary>
+/// <param name="Generation">The newest generation that it has heard of; 0 where it holds the initial parameters.</param>
+/// <param name="Applied">Rounds applied, or a few more by now.</param>
+public readonly record struct Holding(int Generation, long Applied)
+{
+    /// <summary>Counted up once a change of the cluster; nobody comes near it.</summary>
+    public const int MaxGeneration = 1 << 30;
+}
 
 /// <summary>Where the cluster as a whole stands.</summary>
 public enum ClusterPhase
@@ -124,4 +138,5 @@ public enum ClusterPhase
 /// <param name="Batch">Samples a step.</param>
 /// <param name="MicroBatches">Micro-batches a step.</param>
 /// <param name="Relaxed">Whether a worker computes its share of a step in one pass.</param>
-public sealed record JobShape(int Epochs, int Batch, int MicroBatches, bool Relaxed = false);
+/// <param name="IsExact">Whether a round gives the same bits whoever computes it.</param>
+public sealed record JobShape(int Epochs, int Batch, int MicroBatches, bool Relaxed = false, bool IsExact = true);

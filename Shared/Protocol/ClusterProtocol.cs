@@ -27,6 +27,15 @@ public sealed record ClusterProtocol
     /// <summary>Who reduces.</summary>
     public required Topology Topology { get; init; }
 
+    /// <summary>Whether workers may still come when all are gone. Otherwise the end of the last one is the end of the job.</summary>
+    public bool IsOpen { get; init; }
+
+    /// <summary>After a restart of the coordinator, the workers of its last plan that have yet to come back.</summary>
+    public ImmutableHashSet<string> Returning { get; init; } = [];
+
+    /// <summary>Steps that were applied, as far as the coordinator had heard, and had to be done again.</summary>
+    public long StepsRedone { get; init; }
+
     /// <summary>Where the cluster stands.</summary>
     public ClusterPhase Phase { get; init; }
 
@@ -36,7 +45,10 @@ public sealed record ClusterProtocol
     /// <summary>Rounds that the reducer of a star has completed, as of the last fence; 0 in a mesh, whose workers know it.</summary>
     public long Completed { get; init; }
 
-    /// <summary>The most rounds that any worker has ever reported as applied, lost ones included.</summary>
+    /// <summary>Whether the reducer of a star has the average of the last of these rounds, so that it can be sent once more.</summary>
+    public bool CanRepeat { get; init; }
+
+    /// <summary>The most rounds that any worker has reported as applied, lost ones included, since the last plan that had to go back.</summary>
     public long Reached { get; init; }
 
     /// <summary>The plan in force, or the last one.</summary>
@@ -77,11 +89,13 @@ public sealed record ClusterProtocol
     {
         _ when IsOver => (this, []),
         ClusterEvent.Registered e => (With(new(e.Worker, MemberStatus.Preparing, 0, Leaving: false)), []),
-        ClusterEvent.Prepared e => Prepare(e.Worker, e.Facts),
+        ClusterEvent.Prepared e => Prepare(e.Worker, e.Facts, e.Holding),
+        ClusterEvent.Overdue e => Expire(e.Why),
+        ClusterEvent.ReturnOver => Returning.IsEmpty ? (this, []) : (this with { Returning = [] }).Start(),
         ClusterEvent.Lost e => Lose(e.Worker, e.Why),
         ClusterEvent.Leaving e => Leave(e.Worker, e.Why),
         ClusterEvent.PeerLost e => LosePeer(e),
-        ClusterEvent.Fenced e => e.Generation == Generation ? (this with { Completed = e.Completed }).Advance() : (this, []),
+        ClusterEvent.Fenced e => e.Generation == Generation ? (this with { Completed = e.Completed, CanRepeat = e.CanRepeat }).Advance() : (this, []),
         ClusterEvent.Halted e => Report(e.Worker, e.Generation, e.Applied, MemberStatus.Ready),
         ClusterEvent.Synced e => Report(e.Worker, e.Generation, e.Applied, MemberStatus.Syncing),
         ClusterEvent.Reached e => Reach(e.Worker, e.Applied),
@@ -91,7 +105,11 @@ public sealed record ClusterProtocol
         _ => throw new ProtocolException($"unknown event {happened}"),
     };
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Prepare(string worker, WorkerFacts facts)
+    /// <summary>Whether what a worker holds can be gone on with: it is of the newest plan, or the bits do not depend on the plan.</summary>
+    public bool CanAdopt(Holding holding) =>
+        holding.Generation is > 0 and <= Holding.MaxGeneration && holding.Applied >= 0 && (Job.IsExact || holding.Generation >= (Plan?.Generation ?? 0));
+
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Prepare(string worker, WorkerFacts facts, Holding holding)
     {
         if (Members.GetValueOrDefault(worker)?.Status != MemberStatus.Preparing) return (this, []);
         if (Phase == ClusterPhase.Collecting) return Turn(worker, "the job is done");
@@ -103,21 +121,45 @@ public sealed record ClusterProtocol
         if (Job.Batch > facts.TrainSamples)
             return Stop($"batch is {Job.Batch}, but the training set has {facts.TrainSamples} samples; allowed: 1 to {facts.TrainSamples}");
 
-        var ready = With(new(worker, MemberStatus.Ready, 0, Leaving: false, facts.Endpoint));
+        if (holding.Generation != 0 && !CanAdopt(holding)) return Turn(worker, $"what it holds of generation {holding.Generation} is of another past than the job's", mayReturn: true);
+        var ready = With(new(worker, MemberStatus.Ready, holding.Applied, Leaving: false, facts.Endpoint, IsAdopted: holding.Generation > 0));
+        ready = ready with { Returning = Returning.Remove(worker) };
         ImmutableList<ClusterEffect> effects = [];
         if (Facts is null)
         {
             ready = ready with { Facts = facts, Rounds = new(facts.TrainSamples, facts.TestSamples, Job.Epochs, Job.Batch, Job.MicroBatches, Job.Relaxed) };
             effects = [new ClusterEffect.Open(facts, ready.Rounds)];
         }
+        if (holding.Applied > ready.Rounds!.Count) return Turn(worker, $"it holds {holding.Applied} rounds of a job of {ready.Rounds.Count}");
+        var isAhead = holding.Generation > Generation;
+        if (isAhead) ready = ready with { Generation = holding.Generation };
         var (next, more) = Phase switch
         {
-            ClusterPhase.Reconfiguring => (ready, [new ClusterEffect.Halt(worker, Generation)]),
-            // Whoever wants to leave and may not, because nobody else holds the parameters, has been waiting for this one.
-            _ when ready.InPlay >= ready.Needed || ready.Members.Values.Any(m => m.Leaving) => ready.Reconfigure(Generation == 0 ? "start" : $"{worker} joined"),
-            _ => (ready, []),
+            ClusterPhase.Reconfiguring when !isAhead => (ready, [new ClusterEffect.Halt(worker, Generation)]),
+            ClusterPhase.Gathering => ready.Start(worker),
+            _ => ready.Reconfigure($"{worker} joined"),
         };
         return (next, effects.AddRange(more));
+    }
+
+    /// <summary>Begins, if all are there that it waits for.</summary>
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Start(string? joined = null) =>
+        Phase == ClusterPhase.Gathering && Returning.IsEmpty
+        // Whoever wants to leave and may not, because nobody else holds the parameters, has been waiting for this one.
+        && (InPlay >= Needed || (InPlay > 1 && Members.Values.Any(m => m.Leaving)))
+            ? Reconfigure(Generation == 0 ? "start" : Plan is null ? "the coordinator was started again" : $"{joined} joined")
+            : (this, []);
+
+    /// <summary>No end is in sight: whoever does not answer is out; if it is somebody's silence in the middle of a round, or the
+    /// way of a state, asking all of them shows whose.</summary>
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Expire(string why)
+    {
+        if (Phase == ClusterPhase.Collecting) return Expel(Donor!, $"the result did not come: {why}", mayReturn: true);
+        if (Phase == ClusterPhase.Gathering) return (this, []);
+        var silent = Members.Values.Where(m => m.Status == MemberStatus.Ready).Select(m => m.Id).ToList();
+        if (silent.Count == 0) return Reconfigure(why);
+        var (next, effects) = silent.Aggregate(this, (rest, worker) => rest.Without(worker)).Reconfigure($"{string.Join(", ", silent)} did not answer: {why}");
+        return (next, effects.InsertRange(0, silent.Select(worker => new ClusterEffect.Refuse(worker, $"it did not answer: {why}", MayReturn: true))));
     }
 
     private static string? Difference(WorkerFacts known, WorkerFacts facts) => true switch
@@ -147,6 +189,7 @@ public sealed record ClusterProtocol
         {
             ClusterPhase.Collecting when worker == Donor => rest.Finishing(),
             ClusterPhase.Training or ClusterPhase.Reconfiguring => rest.Reconfigure($"{worker} {what}"),
+            ClusterPhase.Gathering when rest.InPlay == 0 && rest.Generation > 0 => rest.Abandoned(),
             _ => (rest, []),
         };
         return (next, effects.Insert(0, first));
@@ -166,8 +209,8 @@ public sealed record ClusterProtocol
             : broken.Expel(e.Peer, $"{e.Worker} cannot reach it over its link: {e.Why}");
     }
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Expel(string worker, string reason) =>
-        GoOnWithout(worker, "was turned away", new ClusterEffect.Refuse(worker, reason));
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Expel(string worker, string reason, bool mayReturn = false) =>
+        GoOnWithout(worker, "was turned away", new ClusterEffect.Refuse(worker, reason, mayReturn));
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Leave(string worker, string why)
     {
@@ -210,9 +253,10 @@ public sealed record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Report(string worker, int generation, long applied, MemberStatus from)
     {
         if (generation != Generation || !Members.TryGetValue(worker, out var member) || member.Status != from) return (this, []);
-        var (least, most) = from == MemberStatus.Syncing ? (CatchingUpTo, CatchingUpTo) : (member.Applied, Topology == Topology.Star ? Completed : Rounds!.Count);
+        var (least, most) = from == MemberStatus.Syncing ? (CatchingUpTo, CatchingUpTo)
+            : (member.Applied, Topology == Topology.Star && !member.IsAdopted ? Math.Max(Completed, member.Applied) : Rounds!.Count);
         if (applied < least || applied > most) return Expel(worker, $"it reports {applied} applied rounds; possible are {least} to {most}");
-        var reported = With(member with { Status = MemberStatus.Halted, Applied = applied });
+        var reported = With(member with { Status = MemberStatus.Halted, Applied = applied, IsAdopted = false });
         return (reported with { Reached = Math.Max(Reached, applied) }).Advance();
     }
 
@@ -221,11 +265,8 @@ public sealed record ClusterProtocol
     {
         if (Phase != ClusterPhase.Reconfiguring || Awaited > 0) return (this, []);
         var present = Members.Values.Where(IsInPlay).ToList();
-        if (present.Count == 0)
-            return Math.Max(Completed, Reached) == 0 ? (this with { Phase = ClusterPhase.Gathering }, []) : Stop("all workers are gone, and with them the parameters");
+        if (present.Count == 0) return (this with { Phase = ClusterPhase.Gathering }).Abandoned();
         var target = Target;
-        // A mesh can do the last round again, of which those who have applied it may all be gone.
-        if (target < Reached - 1) return Stop($"no worker is left that holds the parameters of round {Reached}");
         var behind = present.Where(m => m.Applied < target && !m.Leaving).ToList();
         return behind.Count > 0 || present.TrueForAll(m => m.Applied < target) ? CatchUp(present, behind, target) : Begin(target);
     }
@@ -238,15 +279,23 @@ public sealed record ClusterProtocol
         // One that leaves may be the only one from whom the others can be brought up to date.
         foreach (var member in donor is null ? present : behind)
         {
-            ClusterEffect? help = member.Applied == target - 1 && Completed == target ? new ClusterEffect.RepeatAverage(member.Id, Generation)
+            ClusterEffect? help = member.Applied == target - 1 && CanRepeat && Completed == target ? new ClusterEffect.RepeatAverage(member.Id, Generation)
                 : donor is not null ? new ClusterEffect.Transfer(donor.Id, member.Id, Generation)
                 : null;
             if (help is null) continue;
             effects = effects.Add(help);
             next = next.With(member with { Status = MemberStatus.Syncing });
         }
-        return effects.IsEmpty ? Stop($"no worker is left that holds the parameters of round {target}") : (next, effects);
+        return (next, effects);
     }
+
+    /// <summary>Nobody is left.</summary>
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Abandoned() => true switch
+    {
+        _ when Math.Max(Completed, Reached) == 0 => (this, []),
+        _ when !IsOpen => Stop("all workers are gone, and with them the parameters"),
+        _ => (this, [new ClusterEffect.Announce($"all workers are gone, and with them the parameters: training begins again from the start when {Needed} are there")]),
+    };
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Begin(long target)
     {
@@ -257,18 +306,24 @@ public sealed record ClusterProtocol
         ImmutableList<ClusterEffect> dismissals = [.. leaving.Select(id => new ClusterEffect.Dismiss(id))];
         if (target == Rounds!.Count)
         {
-            var (done, last) = stay.Finishing();
-            return (done, dismissals.AddRange(last));
+            var (finishing, last) = stay.Finishing();
+            return (finishing, dismissals.AddRange(last));
         }
         if (workers.Count < Needed)
             return (stay with { Phase = ClusterPhase.Gathering }, dismissals.Add(heldBack is null
                 ? new ClusterEffect.Announce($"{workers.Count} of at least {Needed} workers: waiting for more")
                 : HoldsBack(heldBack)));
         var plan = new Plan(Generation, target, Rounds.Count, [.. workers.Select(m => m.Id)], Topology);
+        // Of the last round, or of all there were, those who had applied it may all be gone: others do it again.
+        var done = Math.Max(Completed, Reached);
+        var redone = Math.Max(0, Rounds.StepsBefore(done) - Rounds.StepsBefore(target));
+        if (target < done - 1) dismissals = dismissals.Add(new ClusterEffect.Announce($"nobody is left who holds the parameters of round {done}: going back to round {target}"));
         return (stay with
         {
             Phase = ClusterPhase.Training,
             Plan = plan,
+            Reached = target,
+            StepsRedone = StepsRedone + redone,
             Members = stay.Members.SetItems(workers.Select(m => KeyValuePair.Create(m.Id, m with { Status = MemberStatus.Active }))),
         }, dismissals.Add(new ClusterEffect.Begin(plan, Topology == Topology.Star ? [] : [.. workers.Select(m => m.Endpoint)])));
     }
@@ -284,12 +339,12 @@ public sealed record ClusterProtocol
     {
         var donor = Members.Values.FirstOrDefault(m => m.Applied == Rounds!.Count);
         return donor is null
-            ? Stop("all workers were lost before the result was safe")
+            ? IsOpen ? (this with { Phase = ClusterPhase.Gathering }).Abandoned() : Stop("all workers were lost before the result was safe")
             : (this with { Phase = ClusterPhase.Collecting, Donor = donor.Id }, [new ClusterEffect.Collect(donor.Id, Generation)]);
     }
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Turn(string worker, string reason) =>
-        (Without(worker), [new ClusterEffect.Refuse(worker, reason)]);
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Turn(string worker, string reason, bool mayReturn = false) =>
+        (Without(worker), [new ClusterEffect.Refuse(worker, reason, mayReturn)]);
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Stop(string reason) =>
         (this with { Phase = ClusterPhase.Failed }, [new ClusterEffect.Fail(reason)]);
@@ -297,7 +352,7 @@ public sealed record ClusterProtocol
     private int Needed => Generation == 0 ? Math.Max(StartWith, MinWorkers) : MinWorkers;
 
     /// <summary>Rounds that all have to have applied before the next plan begins.</summary>
-    private long Target => Math.Max(Completed, Members.Values.Where(IsInPlay).Max(m => m.Applied));
+    private long Target => Members.Values.Where(IsInPlay).Max(m => m.Applied) is var most && CanRepeat && Completed == most + 1 ? Completed : most;
 
     private bool IsActive(string worker) => Members.GetValueOrDefault(worker)?.Status == MemberStatus.Active;
 

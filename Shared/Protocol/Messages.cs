@@ -13,12 +13,22 @@ public interface IWorkerMessage : IControlMessage;
 /// <summary>What the coordinator says to a worker.</summary>
 public interface ICoordinatorMessage : IControlMessage;
 
-/// <summary>A worker offers itself.</summary>
+/// <summary>A worker offers itself, or itself again.</summary>
 /// <param name="Version">Version of the protocol, <see cref="ProtocolSerializer.Version"/>.</param>
-/// <param name="Name">Name it would like to have: 1 to 63 letters, digits, dots, dashes or underscores.</param>
+/// <param name="Name">Name it would like to have: 1 to 63 letters, digits, dots, dashes or underscores. One that had a part in the job: its id.</param>
 /// <param name="Device">What it computes with, for people.</param>
+/// <param name="Token">Proves that it had a part in the job; empty for a newcomer.</param>
+/// <param name="Generation">What it holds of the job, see <see cref="Protocol.Holding"/>; 0 for a newcomer.</param>
+/// <param name="Applied">What it holds of the job, see <see cref="Protocol.Holding"/>; 0 for a newcomer.</param>
 [MessagePackObject]
-public sealed record Register([property: Key(0)] int Version, [property: Key(1)] string Name, [property: Key(2)] string Device) : IWorkerMessage;
+public sealed record Register(
+    [property: Key(0)] int Version, [property: Key(1)] string Name, [property: Key(2)] string Device, [property: Key(3)] byte[] Token,
+    [property: Key(4)] int Generation, [property: Key(5)] long Applied) : IWorkerMessage
+{
+    /// <summary>As a value; its numbers are not checked.</summary>
+    [IgnoreMember]
+    public Holding Holding => new(Generation, Applied);
+}
 
 /// <summary>The worker is taken in, and told what to prepare.</summary>
 /// <param name="Worker">Its id in this job.</param>
@@ -26,26 +36,43 @@ public sealed record Register([property: Key(0)] int Version, [property: Key(1)]
 /// <param name="LinkHost">Where to connect the tensor link.</param>
 /// <param name="LinkPort">Port of it.</param>
 /// <param name="Token">Proves on the link that the connection belongs to this job.</param>
+/// <param name="IsAdopted">Whether it goes on with what it holds. A newcomer, or one whose past is not the job's, begins anew.</param>
+/// <param name="ReportFrom">The first round that the coordinator has no report of.</param>
 [MessagePackObject]
 public sealed record Welcome(
     [property: Key(0)] string Worker, [property: Key(1)] string Job, [property: Key(2)] string LinkHost,
-    [property: Key(3)] int LinkPort, [property: Key(4)] byte[] Token) : ICoordinatorMessage;
+    [property: Key(3)] int LinkPort, [property: Key(4)] byte[] Token, [property: Key(5)] bool IsAdopted,
+    [property: Key(6)] long ReportFrom) : ICoordinatorMessage;
 
-/// <summary>The worker is turned away for good.</summary>
-/// <param name="Reason">In a user's words.</param>
+/// <summary>Reports of rounds before this one are safe, and need not be kept. Comes once in thousands of rounds.</summary>
 [MessagePackObject]
-public sealed record Refused([property: Key(0)] string Reason) : ICoordinatorMessage;
+public sealed record ReportsSafe([property: Key(0)] long Before) : ICoordinatorMessage
+{
+    /// <summary>How many rounds lie between two of these.</summary>
+    public const int Interval = 4096;
+}
+
+/// <summary>The worker is turned away.</summary>
+/// <param name="Reason">In a user's words.</param>
+/// <param name="MayReturn">Whether it may offer itself again.</param>
+[MessagePackObject]
+public sealed record Refused([property: Key(0)] string Reason, [property: Key(1)] bool MayReturn) : ICoordinatorMessage;
 
 /// <summary>The worker has loaded its data, built its model and connected its link. See <see cref="WorkerFacts"/>.</summary>
 [MessagePackObject]
 public sealed record Prepared(
     [property: Key(0)] string DataFingerprint, [property: Key(1)] int TrainSamples, [property: Key(2)] int TestSamples,
     [property: Key(3)] int Floats, [property: Key(4)] int Tallies, [property: Key(5)] long StateBytes,
-    [property: Key(6)] string InitialDigest, [property: Key(7)] string LinkHost, [property: Key(8)] int LinkPort) : IWorkerMessage
+    [property: Key(6)] string InitialDigest, [property: Key(7)] string LinkHost, [property: Key(8)] int LinkPort,
+    [property: Key(9)] int Generation, [property: Key(10)] long Applied) : IWorkerMessage
 {
     /// <summary>As a message.</summary>
-    public static Prepared Of(WorkerFacts facts) => new(facts.DataFingerprint, facts.TrainSamples, facts.TestSamples, facts.Layout.Floats,
-        facts.Layout.Tallies, facts.StateBytes, facts.InitialDigest, facts.LinkHost, facts.LinkPort);
+    public static Prepared Of(WorkerFacts facts, Holding holding) => new(facts.DataFingerprint, facts.TrainSamples, facts.TestSamples, facts.Layout.Floats,
+        facts.Layout.Tallies, facts.StateBytes, facts.InitialDigest, facts.LinkHost, facts.LinkPort, holding.Generation, holding.Applied);
+
+    /// <summary>What it holds of the job; its numbers are not checked.</summary>
+    [IgnoreMember]
+    public Holding Holding => new(Generation, Applied);
 
     /// <summary>As a value; its sizes are not checked.</summary>
     public WorkerFacts ToFacts() =>
@@ -149,7 +176,12 @@ public sealed record RoundReport(
 /// <param name="Apply">Optimizer step and digest.</param>
 [MessagePackObject]
 public readonly record struct RoundTimes(
-    [property: Key(0)] double Compute, [property: Key(1)] double Send, [property: Key(2)] double Wait, [property: Key(3)] double Apply);
+    [property: Key(0)] double Compute, [property: Key(1)] double Send, [property: Key(2)] double Wait, [property: Key(3)] double Apply)
+{
+    /// <summary>All of it.</summary>
+    [IgnoreMember]
+    public double Total => Compute + Send + Wait + Apply;
+}
 
 /// <summary>The worker wants to go at the next step boundary.</summary>
 [MessagePackObject]

@@ -23,12 +23,15 @@ namespace Distributed.Worker.Actors;
 /// <param name="LinkPort">Port of its links, 0 for a free one.</param>
 /// <param name="Device">Where it computes.</param>
 /// <param name="Data">Where it looks for data.</param>
-public sealed record WorkerOptions(string Name, string Coordinator, string Host, int LinkPort, Device Device, DataOptions Data);
+/// <param name="Patience">How long it waits for a coordinator to take it in, or to come back.</param>
+public sealed record WorkerOptions(string Name, string Coordinator, string Host, int LinkPort, Device Device, DataOptions Data, TimeSpan Patience);
 
-/// <summary>How a worker ended.</summary>
+/// <summary>How a worker ended, or how a part of its life did.</summary>
 /// <param name="ExitCode">0 done, 1 failed.</param>
 /// <param name="Reason">In a user's words.</param>
-public sealed record WorkerEnd(int ExitCode, string Reason);
+/// <param name="MayReturn">Whether it is to offer itself again, as another node of the cluster.</param>
+/// <param name="Session">What it holds of the job then; null where it comes as a newcomer.</param>
+public sealed record WorkerEnd(int ExitCode, string Reason, bool MayReturn = false, WorkerSession? Session = null);
 
 /// <summary>
 /// Between the coordinator's messages and the replica's thread. Joining: offers itself until it is taken in. Preparing: the
@@ -37,7 +40,9 @@ public sealed record WorkerEnd(int ExitCode, string Reason);
 public sealed class WorkerActor : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan _retry = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan _joinTimeout = TimeSpan.FromMinutes(5);
+
+    /// <summary>The reason why a link was closed comes over another connection.</summary>
+    private static readonly TimeSpan _reasonTimeout = TimeSpan.FromSeconds(1);
 
     private readonly WorkerOptions _options;
     private readonly TaskCompletionSource<WorkerEnd> _end;
@@ -48,23 +53,19 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private readonly CancellationTokenSource _stopping = new();
     private IActorRef _coordinator = ActorRefs.Nobody;
     private Welcome _welcome = null!;
-    private Job _job = null!;
-    private ReplicaThread? _replica;
-    private LinkListener? _listener;
+    private WorkerSession? _session;
     private WorkerEnd? _outcome;
-    private Rounds? _rounds;
-    private Plan? _plan;
 
     /// <summary>Within this process alone.</summary>
     private abstract record Local : INoSerializationVerificationNeeded
     {
         public sealed record Offer : Local;
         public sealed record JoinOverdue : Local;
+        public sealed record ReasonOverdue(string Reason) : Local;
         public sealed record MemberOfCluster : Local;
-        public sealed record ReplicaPrepared(WorkerFacts Facts, VectorPool Pool) : Local;
-        public sealed record ReplicaFailed(string Reason) : Local;
         public sealed record Linked(Exchange Exchange, LinkListener? Listener, WorkerFacts Facts) : Local;
-        public sealed record LinkLost(string Reason) : Local;
+        public sealed record Relinked(IFramePipe Pipe) : Local;
+        public sealed record NotRelinked(string Reason) : Local;
     }
 
     /// <summary>One worker of this process.</summary>
@@ -73,9 +74,11 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     /// <param name="metrics">Is told what happens.</param>
     /// <param name="readiness">Is told how far it is.</param>
     /// <param name="links">For people: what becomes of connections.</param>
-    public WorkerActor(WorkerOptions options, TaskCompletionSource<WorkerEnd> end, WorkerMetrics metrics, Readiness readiness, ILogger links)
+    /// <param name="session">What it holds of the job from an earlier life; null for a newcomer.</param>
+    public WorkerActor(
+        WorkerOptions options, TaskCompletionSource<WorkerEnd> end, WorkerMetrics metrics, Readiness readiness, ILogger links, WorkerSession? session = null)
     {
-        (_options, _end, _metrics, _readiness, _logger) = (options, end, metrics, readiness, links);
+        (_options, _end, _metrics, _readiness, _logger, _session) = (options, end, metrics, readiness, links, session);
         Joining();
     }
 
@@ -86,7 +89,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         var self = Self;
-        Timers.StartSingleTimer("join", new Local.JoinOverdue(), _joinTimeout);
+        Timers.StartSingleTimer("join", new Local.JoinOverdue(), _options.Patience);
         Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(new Local.MemberOfCluster()));
     }
 
@@ -102,21 +105,32 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     protected override void PostStop()
     {
         _stopping.Cancel();
-        _listener?.Dispose();
-        _replica?.Stop();
-        EndWhenReplicaHas(_outcome ?? new(1, "the worker was stopped"));
+        var outcome = _outcome ?? new(1, "the worker was stopped");
+        if (outcome.Session is not null) _session!.Suspend();
+        else _session?.Dispose();
+        // The process must not end while its replica is in the middle of native code.
+        var replica = outcome.Session is null && _session is { } ended ? ended.Replica.Completion : Task.CompletedTask;
+        replica.ContinueWith(_ => _end.TrySetResult(outcome), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
 
     private void Joining()
     {
         Receive<Local.MemberOfCluster>(_ => Timers.StartPeriodicTimer("offer", new Local.Offer(), TimeSpan.Zero, _retry));
-        Receive<Local.Offer>(_ => Context
-            .ActorSelection($"akka.tcp://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}")
-            .Tell(new Register(ProtocolSerializer.Version, _options.Name, $"{_options.Device}")));
+        Receive<Local.Offer>(_ => Offer());
         Receive<Leave>(leave => End(0, leave.Reason));
-        Receive<Local.JoinOverdue>(_ => End(1, $"no coordinator took this worker in at {_options.Coordinator} within {_joinTimeout.TotalMinutes} minutes"));
+        Receive<Local.JoinOverdue>(_ => End(1, _session is null
+            ? $"no coordinator took this worker in at {_options.Coordinator} within {_options.Patience.TotalMinutes:0.##} minutes"
+            : $"the coordinator at {_options.Coordinator} did not come back within {_options.Patience.TotalMinutes:0.##} minutes"));
         Receive<Welcome>(Enter);
+        Receive<WorkerSession.Notice.ReplicaFailed>(failed => Fail(failed.Reason));
         ReceiveEnds();
+    }
+
+    private void Offer()
+    {
+        var holding = _session?.Replica.Holding ?? default;
+        Context.ActorSelection($"akka.tcp://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}").Tell(new Register(
+            ProtocolSerializer.Version, _session?.Worker ?? _options.Name, $"{_options.Device}", _session?.Token ?? [], holding.Generation, holding.Applied));
     }
 
     private void Enter(Welcome welcome)
@@ -124,37 +138,63 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Timers.CancelAll();
         _coordinator = Context.Watch(Sender);
         _welcome = welcome;
+        if (_session is { } session && welcome.IsAdopted && welcome.Worker == session.Worker)
+        {
+            _log.Info("Taken in again as {0}, with {1} rounds applied", welcome.Worker, session.Replica.Holding.Applied);
+            Become(Returning);
+            LinkHandshake.ConnectAsync(welcome.LinkHost, welcome.LinkPort, new(JobFile.Fingerprint(session.Job), welcome.Token, welcome.Worker), new(), _stopping.Token)
+                .PipeTo(Self, success: pipe => new Local.Relinked(pipe), failure: error => new Local.NotRelinked(error.Message));
+            return;
+        }
+        _session?.Dispose();
+        _session = null;
+        Job job;
         try
         {
-            _job = JobFile.Parse(welcome.Job, "the coordinator's job");
+            job = JobFile.Parse(welcome.Job, "the coordinator's job");
         }
         catch (JobException error)
         {
             Fail($"the coordinator sent a job that this version does not understand: {error.Message}");
             return;
         }
-        _log.Info("Taken in as {0}: {1} on {2}, model {3}", welcome.Worker, _job.Task, _job.Data, _job.Model);
-        var self = Self;
-        _replica = new(welcome.Worker, _job, _options.Data, _options.Device, new Observer(self));
+        _log.Info("Taken in as {0}: {1} on {2}, model {3}", welcome.Worker, job.Task, job.Data, job.Model);
+        _session = new(welcome, job, _options.Data, _options.Device, _metrics, Self);
         _readiness.NotReady = "loading data and model";
         Become(Preparing);
     }
 
+    /// <summary>The replica goes on while the link to the coordinator is made anew.</summary>
+    private void Returning()
+    {
+        Receive<Local.Relinked>(linked =>
+        {
+            var session = _session!;
+            session.Exchange!.Connect(linked.Pipe);
+            session.Resume(Self, _welcome.ReportFrom);
+            // Behind the reports, which are in this actor's mailbox by now.
+            Self.Tell(Prepared.Of(session.Facts!, session.Replica.Holding));
+            _readiness.NotReady = null;
+            Become(Training);
+        });
+        Receive<Local.NotRelinked>(failed => Return($"the link to the coordinator could not be made: {failed.Reason}"));
+        Receive<Welcome>(_ => { });
+        Receive<Leave>(leave => End(0, leave.Reason));
+        ReceiveEnds();
+    }
+
     private void Preparing()
     {
-        Receive<Local.ReplicaPrepared>(prepared =>
+        Receive<WorkerSession.Notice.ReplicaPrepared>(prepared =>
         {
             _log.Info("Prepared: {0} training and {1} test samples, {2} numbers a contribution",
                 prepared.Facts.TrainSamples, prepared.Facts.TestSamples, prepared.Facts.Layout.Floats);
-            ConnectAsync(prepared).PipeTo(Self, failure: error => new Local.ReplicaFailed(error.Message));
+            ConnectAsync(_session!, prepared).PipeTo(Self, failure: error => new WorkerSession.Notice.ReplicaFailed(error.Message));
         });
         Receive<Local.Linked>(linked =>
         {
-            _replica!.Attach(linked.Exchange);
-            _listener = linked.Listener;
-            var facts = linked.Facts;
-            _rounds = RoundsOf(facts);
-            _coordinator.Tell(Prepared.Of(facts));
+            _session!.Attach(linked.Facts, linked.Exchange, linked.Listener);
+            _coordinator.Tell(Prepared.Of(linked.Facts, default));
             _readiness.NotReady = null;
             Become(Training);
         });
@@ -163,17 +203,16 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         ReceiveEnds();
     }
 
-    private async Task<Local> ConnectAsync(Local.ReplicaPrepared prepared)
+    private async Task<Local> ConnectAsync(WorkerSession session, WorkerSession.Notice.ReplicaPrepared prepared)
     {
-        var facts = prepared.Facts;
-        var identity = new LinkIdentity(JobFile.Fingerprint(_job), _welcome.Token, _welcome.Worker);
+        var (job, facts) = (session.Job, prepared.Facts);
+        var identity = new LinkIdentity(JobFile.Fingerprint(job), session.Token, session.Worker);
         var links = new LinkOptions();
-        var exchange = new Exchange(
-            new(identity, RoundsOf(facts), prepared.Pool, facts.StateBytes, new(_job.IsWireHalf), links, _metrics.Links), new LinkObserver(Self, _replica!));
+        var exchange = new Exchange(new(identity, session.RoundsOf(facts), prepared.Pool, facts.StateBytes, new(job.IsWireHalf), links, _metrics.Links), session);
         LinkListener? listener = null;
         try
         {
-            if (_job.IsMesh)
+            if (job.IsMesh)
             {
                 var address = (await Dns.GetHostAddressesAsync(_options.Host, _stopping.Token))[0];
                 listener = new(new(address, _options.LinkPort), identity.Job, identity.Token, _ => true, exchange.Accept, _metrics.Links, _logger, links);
@@ -196,55 +235,41 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         }
     }
 
-    private Rounds RoundsOf(WorkerFacts facts) => new(facts.TrainSamples, facts.TestSamples, _job.Epochs, _job.Batch, _job.MicroBatches, _job.IsRelaxed);
-
     private void Training()
     {
-        Receive<Halt>(halt => _replica!.Halt(halt.Generation));
+        var session = _session!;
+        Receive<Halt>(halt => session.Replica.Halt(halt.Generation));
         Receive<BeginPlan>(begin =>
         {
             _log.Info("Generation {0}: from round {1}, {2} worker(s)", begin.Generation, begin.FirstRound, begin.Workers.Length);
             _metrics.GenerationBegan(begin.Generation);
-            _plan = begin.ToPlan();
-            _replica!.Begin(_plan, begin.ToEndpoints());
+            session.Plan = begin.ToPlan();
+            session.Replica.Begin(session.Plan, begin.ToEndpoints());
         });
-        Receive<SendState>(send => _replica!.SendState(send.Generation));
-        Receive<RoundsApplied>(progress =>
-        {
-            Measure(progress);
-            _coordinator.Tell(progress);
-        });
+        Receive<SendState>(send => session.Replica.SendState(send.Generation));
+        Receive<ReportsSafe>(safe => session.Forget(safe.Before));
         Receive<IWorkerMessage>(_coordinator.Tell);
         ReceiveEnds();
     }
 
-    private void Measure(RoundsApplied progress)
-    {
-        foreach (var round in progress.Rounds)
-        {
-            var samples = round.Tallies[Tally.Samples];
-            _metrics.RoundApplied(_rounds!.At(round.Round).Kind, round.MicroBatches, OwnSamples(round), round.Tallies[Tally.Loss] / samples, round.Times);
-        }
-        _metrics.LiveTensors(Tensor.TotalCount);
-        _metrics.ContributionsSent(_replica!.SentComputing, _replica.SentWaiting);
-    }
-
-    /// <summary>A plan ends with a halt, before which the replica reports every round under it.</summary>
-    private long OwnSamples(RoundReport report)
-    {
-        if (report.MicroBatches == 0) return 0;
-        var round = _plan!.RoundAt(_rounds!, report.Round);
-        var range = _plan.RangeOf(_welcome.Worker, round.MicroBatches);
-        return Enumerable.Range(range.First, range.Count).Sum(id => (long)round.MicroBatch(id).Count);
-    }
-
     private void ReceiveEnds()
     {
-        Receive<Refused>(refused => End(1, $"the coordinator turned this worker away: {refused.Reason}"));
+        Receive<Refused>(refused =>
+        {
+            if (refused.MayReturn) Return($"the coordinator turned this worker away: {refused.Reason}");
+            else End(1, $"the coordinator turned this worker away: {refused.Reason}");
+        });
         Receive<Dismissed>(dismissed => End(0, dismissed.Reason));
-        Receive<Local.ReplicaFailed>(failed => Fail(failed.Reason));
-        Receive<Local.LinkLost>(lost => Fail($"the link to the coordinator was lost: {lost.Reason}"));
-        Receive<Terminated>(_ => End(1, "the coordinator is gone"));
+        Receive<WorkerSession.Notice.ReplicaFailed>(failed => Fail(failed.Reason));
+        Receive<WorkerSession.Notice.LinkLost>(lost => AwaitReason($"the link to the coordinator was lost: {lost.Reason}"));
+        Receive<Terminated>(_ => AwaitReason("the coordinator is gone"));
+        Receive<Local.ReasonOverdue>(overdue => Return(overdue.Reason));
+    }
+
+    private void AwaitReason(string reason)
+    {
+        _readiness.NotReady = reason;
+        Timers.StartSingleTimer("reason", new Local.ReasonOverdue(reason), _reasonTimeout);
     }
 
     private void Fail(string reason)
@@ -253,33 +278,18 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         End(1, reason);
     }
 
+    /// <summary>Looks for the coordinator as another node, since the cluster may have given this one up. What it holds of the job it keeps.</summary>
+    private void Return(string reason)
+    {
+        _log.Warning("{0}. Looking for the coordinator at {1}", reason, _options.Coordinator);
+        _readiness.NotReady = reason;
+        _outcome = new(1, reason, MayReturn: true, _session is { Exchange: not null } session ? session : null);
+        Context.Stop(Self);
+    }
+
     private void End(int exitCode, string reason)
     {
         _outcome = new(exitCode, reason);
         Context.Stop(Self);
-    }
-
-    /// <summary>The process must not end while its replica is in the middle of native code.</summary>
-    private void EndWhenReplicaHas(WorkerEnd outcome) => (_replica?.Completion ?? Task.CompletedTask).ContinueWith(
-        _ => _end.TrySetResult(outcome), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
-
-    /// <summary>What the replica's thread says, as messages to this actor.</summary>
-    private sealed class Observer(IActorRef actor) : IReplicaObserver
-    {
-        public void Prepared(WorkerFacts facts, VectorPool pool) => actor.Tell(new Local.ReplicaPrepared(facts, pool));
-        public void Halted(int generation, long applied) => actor.Tell(new Halted(generation, applied));
-        public void Synced(int generation, long applied) => actor.Tell(new Synced(generation, applied));
-        public void Applied(IReadOnlyList<RoundReport> rounds) => actor.Tell(new RoundsApplied([.. rounds]));
-        public void PeerLost(int generation, string peer, string reason) => actor.Tell(new PeerLost(generation, peer, reason));
-        public void Failed(string reason) => actor.Tell(new Local.ReplicaFailed(reason));
-    }
-
-    /// <summary>What the links say; called under their gate, so nothing but messages.</summary>
-    private sealed class LinkObserver(IActorRef actor, ReplicaThread replica) : IExchangeObserver
-    {
-        public void AverageComplete() => replica.AverageComplete();
-        public void StateArrived(int generation, long applied, byte[] state) => replica.Restore(generation, applied, state);
-        public void CoordinatorLinkClosed(string reason) => actor.Tell(new Local.LinkLost(reason));
-        public void PeerLinkClosed(int generation, string peer, string reason) => replica.LosePeer(generation, peer, reason);
     }
 }

@@ -87,10 +87,19 @@ public sealed class Exchange : ILinkHandler, IDisposable
         get { lock (_links.Gate) return _links.ContributionBytesSent; }
     }
 
-    /// <summary>The link to the coordinator stands.</summary>
+    /// <summary>The link to the coordinator stands, perhaps to another one than before.</summary>
     public void Connect(IFramePipe coordinator)
     {
-        lock (_links.Gate) _links.Open(_coordinator = _links.Add("the coordinator"), coordinator);
+        lock (_links.Gate)
+        {
+            if (_coordinator is { } former)
+            {
+                _links.Remove(former);
+                // The reducer of a star begins anew with the next plan, and knows nothing of this one.
+                if (_begun?.Topology == Topology.Star) (_begun, _plan) = (null, null);
+            }
+            _links.Open(_coordinator = _links.Add("the coordinator"), coordinator);
+        }
     }
 
     /// <summary>Another worker has connected. It may know of the plan sooner than this one.</summary>

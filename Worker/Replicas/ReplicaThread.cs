@@ -40,7 +40,7 @@ public interface IReplicaObserver
 public sealed class ReplicaThread : ISliceSink, IDisposable
 {
     /// <summary>More than the fastest job applies between two reports; a message with all of them is small beside a frame of the control plane.</summary>
-    private const int MaxReports = 1024;
+    public const int MaxReports = 1024;
 
     private static readonly TimeSpan _reportInterval = TimeSpan.FromMilliseconds(200);
 
@@ -68,6 +68,8 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private double _sendSeconds;
     private long _sentComputing;
     private long _sentWaiting;
+    private int _generation;
+    private long _applied;
     private long _lapStart;
     private long _lastReport;
 
@@ -119,6 +121,9 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         _replica.Restore(state);
         Handle(new ReplicaEvent.StateArrived(generation, applied));
     });
+
+    /// <summary>What it holds of the job. Read from any thread.</summary>
+    public Holding Holding => new(Volatile.Read(ref _generation), Volatile.Read(ref _applied));
 
     /// <summary>Bytes of contributions that left while this thread computed. Read from any thread.</summary>
     public long SentComputing => Volatile.Read(ref _sentComputing);
@@ -195,6 +200,8 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     {
         (_protocol, var effects) = _protocol.Handle(happened);
         foreach (var effect in effects) Carry(effect);
+        Volatile.Write(ref _generation, _protocol.Generation);
+        Volatile.Write(ref _applied, _protocol.Applied);
     }
 
     private void Carry(ReplicaEffect effect)

@@ -25,7 +25,7 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
     /// <summary>Offers itself. The answer comes after all that was said to it before: nothing else was.</summary>
     public async Task<Welcome> RegisterAsync()
     {
-        Say(new Register(ProtocolSerializer.Version, name, "cpu"));
+        Say(new Register(ProtocolSerializer.Version, name, "cpu", [], 0, 0));
         return _welcome = await HearAsync<Welcome>();
     }
 

@@ -52,7 +52,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
     {
         using var bench = new CoordinatorBench(this);
         var stranger = bench.Stranger();
-        stranger.Send(bench.Actor, new Register(ProtocolSerializer.Version, name, "cpu"));
+        stranger.Send(bench.Actor, new Register(ProtocolSerializer.Version, name, "cpu", [], 0, 0));
         Assert.StartsWith("its name is not allowed; allowed are 1 to 63", (await stranger.ExpectMsgAsync<Refused>()).Reason, StringComparison.Ordinal);
         await bench.RegisterAsync("worker");
     }
@@ -62,7 +62,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
     {
         using var bench = new CoordinatorBench(this);
         var stranger = bench.Stranger();
-        stranger.Send(bench.Actor, new Register(99, "worker", "cpu"));
+        stranger.Send(bench.Actor, new Register(99, "worker", "cpu", [], 0, 0));
         Assert.Equal($"it speaks version 99 of the protocol, the coordinator version {ProtocolSerializer.Version}", (await stranger.ExpectMsgAsync<Refused>()).Reason);
     }
 
@@ -331,12 +331,12 @@ public sealed class CoordinatorActorTests() : TestKit("""
         Assert.Equal("saving", bench.View.Last.Phase);
 
         var late = bench.Stranger();
-        late.Send(bench.Actor, new Register(ProtocolSerializer.Version, "late", "cpu"));
+        late.Send(bench.Actor, new Register(ProtocolSerializer.Version, "late", "cpu", [], 0, 0));
         Assert.Equal("the job is done", (await late.ExpectMsgAsync<Refused>()).Reason);
         Sys.Stop(workers[0].Probe);
         workers[1].Say(new Failed("too late to matter"));
         bench.Actor.Tell(new CoordinatorNotice.LinkClosed("b", "too late to matter"));
-        late.Send(bench.Actor, new Register(ProtocolSerializer.Version, "late", "cpu"));
+        late.Send(bench.Actor, new Register(ProtocolSerializer.Version, "late", "cpu", [], 0, 0));
         await late.ExpectMsgAsync<Refused>();
         Assert.False(bench.HasResult);
         Sys.Stop(workers[1].Probe);

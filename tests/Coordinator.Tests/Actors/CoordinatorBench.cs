@@ -21,7 +21,7 @@ internal sealed class CoordinatorBench : IDisposable
     public static readonly VectorLayout Layout = new(10, 3);
 
     /// <summary>What a worker that is like the others says.</summary>
-    public static readonly Prepared Facts = new("data", Rounds.TrainSamples, Rounds.TestSamples, Layout.Floats, Layout.Tallies, 8, "initial", "127.0.0.1", 4711);
+    public static readonly Prepared Facts = new("data", Rounds.TrainSamples, Rounds.TestSamples, Layout.Floats, Layout.Tallies, 8, "initial", "127.0.0.1", 4711, 0, 0);
 
     private readonly TestKitBase _kit;
     private readonly TemporaryFolder _folder = new();

@@ -134,7 +134,7 @@ public sealed class RunRecorderTests : IDisposable
         _recorder.Started(new(2, 0, _rounds.Count, ["a"], Topology.Star));
         for (var number = 0; number < _rounds.Count; number++) Assert.Null(_recorder.Applied("a", [Report(number, loss: number < 3 ? 2 : number)]));
         _time.Advance(TimeSpan.FromSeconds(4));
-        var report = _recorder.Report("digits", "abc", workers: 3, generations: 2);
+        var report = _recorder.Report("digits", "abc", workers: 3, [new(1, "start"), new(2, "b joined")], stepsRedone: 5);
         Assert.Equal(("digits", "abc", 3, 2), (report.Job, report.ParametersSha256, report.Workers, report.Generations));
         Assert.Equal((4, 2, 8.0, 0.5), (report.Steps, report.Epochs, report.Seconds, report.StepsPerSecond));
         Assert.Equal((14, 14), (report.SamplesExpected, report.SamplesApplied));
@@ -152,7 +152,7 @@ public sealed class RunRecorderTests : IDisposable
         _recorder.Started(new(1, 0, rounds.Count, ["a"], Topology.Star));
         _time.Advance(TimeSpan.FromSeconds(1));
         Assert.Null(_recorder.Applied("a", [Report(0)]));
-        var report = _recorder.Report("job", "abc", 1, 1);
+        var report = _recorder.Report("job", "abc", 1, [new(1, "start")], 0);
         Assert.Null(report.TestLoss);
         Assert.Null(report.TestAccuracy);
     }

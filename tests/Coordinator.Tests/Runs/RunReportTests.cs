@@ -21,7 +21,9 @@ public sealed class RunReportTests
         TestAccuracy = 0.975,
         ParametersSha256 = "ab",
         Workers = 3,
-        Generations = 1,
+        Generations = 2,
+        Reconfigurations = [new(2, "worker-3 joined")],
+        StepsRedone = 1,
     };
 
     [Fact]
@@ -30,7 +32,8 @@ public sealed class RunReportTests
         using var json = Saved(_report);
         Assert.Equal(
             ["job", "started_at", "finished_at", "seconds", "steps", "epochs", "steps_per_second", "samples_expected", "samples_applied",
-                "train_loss", "test_loss", "test_accuracy", "parameters_sha256", "workers", "generations"],
+                "train_loss", "test_loss", "test_accuracy", "parameters_sha256", "workers", "generations",
+                "reconfigurations", "steps_redone"],
             json.RootElement.EnumerateObject().Select(p => p.Name));
         Assert.Equal(0.975, json.RootElement.GetProperty("test_accuracy").GetDouble());
         Assert.Equal("2026-02-03T04:05:06+00:00", json.RootElement.GetProperty("started_at").GetString());

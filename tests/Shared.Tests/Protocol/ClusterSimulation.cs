@@ -7,7 +7,8 @@ namespace Distributed.Shared.Tests.Protocol;
 /// <summary>
 /// A whole cluster in one thread and virtual time: the real protocols and the real reduction, with vectors replaced by
 /// hashes that tell what was added to what. One seed decides which message is delivered next, who computes, who joins,
-/// leaves or dies, and which link between two workers breaks. Every channel is first in, first out, as connections are;
+/// leaves, dies, stands still or loses its link to the coordinator, when that is started again, and which link between two
+/// workers breaks. Every channel is first in, first out, as connections are;
 /// between channels anything goes.
 /// </summary>
 internal sealed class ClusterSimulation
@@ -39,13 +40,15 @@ internal sealed class ClusterSimulation
     /// <param name="workers">How many the first plan waits for.</param>
     /// <param name="minWorkers">How many later plans need.</param>
     /// <param name="blocked">Two workers that can never reach each other.</param>
-    public ClusterSimulation(int seed, Rounds rounds, Topology topology, int workers, int minWorkers, (string, string)? blocked = null)
+    /// <param name="isOpen">Whether all workers may go, and others come in their place.</param>
+    public ClusterSimulation(int seed, Rounds rounds, Topology topology, int workers, int minWorkers, (string, string)? blocked = null, bool isOpen = false)
     {
         (_random, _rounds, _blocked) = (new(seed), rounds, blocked);
         _half = _random.Next(2) == 0;
         _cluster = new()
         {
-            Job = new(rounds.Epochs, rounds.Batch, rounds.MicroBatches, rounds.Relaxed),
+            Job = new(rounds.Epochs, rounds.Batch, rounds.MicroBatches, rounds.Relaxed, IsExact: !rounds.Relaxed),
+            IsOpen = isOpen,
             Topology = topology,
             StartWith = workers,
             MinWorkers = minWorkers,
@@ -80,21 +83,30 @@ internal sealed class ClusterSimulation
             var actions = _workers.Values.SelectMany(w => w.Actions()).ToList();
             if (_toCoordinator.Count > 0) actions.Add(() => Decide(_toCoordinator.Dequeue()));
             foreach (var worker in _died.Keys) actions.Add(() => NoticeDeath(worker));
-            if (actions.Count == 0)
-            {
-                // A standstill: only newcomers can be what it waits for.
-                Assert.Equal(ClusterPhase.Gathering, _cluster.Phase);
-                Join();
-                continue;
-            }
-            actions[_random.Next(actions.Count)]();
+            if (actions.Count == 0 || (_cluster.IsOpen && _random.Next(500) == 0)) Wait();
+            else actions[_random.Next(actions.Count)]();
         }
         Assert.True(_cluster.Phase == ClusterPhase.Finished, _failure);
-        Assert.Equal(_rounds.Count, IsMesh ? _highest : _completed);
+        Assert.Equal(_rounds.Count, IsMesh || _cluster.IsOpen ? _highest : _completed);
+    }
+
+    /// <summary>Time passes in which nothing happens.</summary>
+    private void Wait()
+    {
+        if (!_cluster.Returning.IsEmpty) Decide(new ClusterEvent.ReturnOver());
+        else if (_cluster.Phase != ClusterPhase.Gathering) Decide(new ClusterEvent.Overdue("nothing happened"));
+        else if (_workers.Values.FirstOrDefault(w => w.IsFrozen) is { } frozen) frozen.IsFrozen = false;
+        // Only newcomers can be what it waits for.
+        else if (_workers.Values.All(w => w.IsPrepared && !w.IsCut)) Join();
     }
 
     private void Fault()
     {
+        if (_cluster.IsOpen && _random.Next(3) == 0)
+        {
+            FaultOfControl();
+            return;
+        }
         switch (_random.Next(IsMesh ? 5 : 3))
         {
             case 0:
@@ -110,7 +122,7 @@ internal sealed class ClusterSimulation
                 Remove(victim.Id);
                 // What it had sent last may have got lost with it.
                 foreach (var message in victim.ToCoordinator.Take(_random.Next(victim.ToCoordinator.Count + 1))) _toCoordinator.Enqueue(message);
-                _died.Add(victim.Id, 0);
+                _died[victim.Id] = 0;
                 break;
             default:
                 var links = _workers.Values.SelectMany(w => w.Links.Values).Where(l => !l.IsBroken && _breaks.GetValueOrDefault(l.Pair) < ClusterProtocol.MaxBreaks - 1).Distinct().ToList();
@@ -121,11 +133,65 @@ internal sealed class ClusterSimulation
         }
     }
 
+    private void FaultOfControl()
+    {
+        switch (_random.Next(3))
+        {
+            case 0:
+                if (AnyOf([.. _workers.Values.Where(w => w.IsPrepared)]) is { } frozen) frozen.IsFrozen = true;
+                break;
+            case 1:
+                if (AnyOf([.. _workers.Values.Where(w => !w.IsCut)]) is not { } unlinked) break;
+                unlinked.Cut();
+                _died[unlinked.Id] = 0;
+                break;
+            default:
+                Restart();
+                break;
+        }
+    }
+
+    /// <summary>The coordinator is killed and started again: it knows what it had written down.</summary>
+    private void Restart()
+    {
+        _cluster = new()
+        {
+            Job = _cluster.Job,
+            Topology = _cluster.Topology,
+            StartWith = _cluster.StartWith,
+            MinWorkers = _cluster.MinWorkers,
+            IsOpen = true,
+            Generation = _cluster.Generation,
+            Reached = _cluster.Reached,
+            StepsRedone = _cluster.StepsRedone,
+            Returning = [.. _cluster.Plan?.Workers ?? []],
+        };
+        (_star, _completed, _lastAverage) = (null, 0, []);
+        _average.Clear();
+        _toCoordinator.Clear();
+        _died.Clear();
+        foreach (var worker in _workers.Values) worker.Cut();
+    }
+
+    /// <summary>A worker without a coordinator offers itself again.</summary>
+    private void Return(SimulatedWorker worker)
+    {
+        if (_died.ContainsKey(worker.Id)) NoticeDeath(worker.Id);
+        if (worker.IsLeaving)
+        {
+            Remove(worker.Id);
+            return;
+        }
+        worker.Return(_cluster.CanAdopt(worker.Holding));
+        Offer(worker);
+    }
+
     private T? AnyOf<T>(List<T> choices) where T : class => choices.Count < 1 ? null : choices[_random.Next(choices.Count)];
 
     /// <summary>A worker without which somebody still holds the newest parameters; a mesh can do its last round again.</summary>
     private SimulatedWorker? Expendable()
     {
+        if (_cluster.IsOpen) return AnyOf([.. _workers.Values]);
         var needed = IsMesh ? _highest - 1 : _completed;
         var all = _workers.Values.Where(w => w.IsPrepared).ToList();
         return AnyOf([.. all.Where(w => all.Any(o => o != w && !o.IsLeaving && o.Applied >= needed))]);
@@ -147,8 +213,14 @@ internal sealed class ClusterSimulation
     {
         var worker = new SimulatedWorker($"worker-{++_born}", this);
         _workers.Add(worker.Id, worker);
+        Offer(worker);
+    }
+
+    private void Offer(SimulatedWorker worker)
+    {
         worker.ToCoordinator.Enqueue(new ClusterEvent.Registered(worker.Id));
-        worker.ToCoordinator.Enqueue(new ClusterEvent.Prepared(worker.Id, new("data", _rounds.TrainSamples, _rounds.TestSamples, _layout, 8, "initial", worker.Id, 1)));
+        worker.ToCoordinator.Enqueue(new ClusterEvent.Prepared(
+            worker.Id, new("data", _rounds.TrainSamples, _rounds.TestSamples, _layout, 8, "initial", worker.Id, 1), worker.Holding));
     }
 
     private void Decide(ClusterEvent happened)
@@ -173,7 +245,7 @@ internal sealed class ClusterSimulation
         Assert.Equal(_rounds.Count, plan.EndRound);
         var live = _workers.Values.Where(w => plan.Includes(w.Id)).ToList();
         Assert.All(live, worker => Assert.Equal((plan.FirstRound, live[0].State), (worker.Applied, worker.State)));
-        Assert.DoesNotContain(_workers.Values, w => w.IsLeaving && !_cluster.Members.ContainsKey(w.Id));
+        Assert.DoesNotContain(_workers.Values, w => w.IsLeaving && !w.IsCut && !_cluster.Members.ContainsKey(w.Id));
     }
 
     /// <summary>A replica has applied a round.</summary>
@@ -198,7 +270,7 @@ internal sealed class ClusterSimulation
             case ClusterEffect.Fence fence:
                 if (fence.Generation == 1) Assert.Equal(_cluster.StartWith, InPlay.Count());
                 _star!.Slices.Fence(fence.Generation);
-                return new ClusterEvent.Fenced(fence.Generation, _completed);
+                return new ClusterEvent.Fenced(fence.Generation, _completed, _lastAverage.Length > 0);
             case ClusterEffect.Halt halt:
                 Tell(halt.Worker, w => w.Handle(new ReplicaEvent.HaltAsked(halt.Generation)));
                 return null;
@@ -207,7 +279,9 @@ internal sealed class ClusterSimulation
                 Assert.Equal(IsMesh ? begin.Plan.Workers : [], begin.Endpoints.Select(e => e.Host));
                 if (!IsMesh)
                 {
-                    Assert.Equal(_completed, begin.Plan.FirstRound);
+                    if (!_cluster.IsOpen) Assert.Equal(_completed, begin.Plan.FirstRound);
+                    if (_completed != begin.Plan.FirstRound) (_completed, _lastAverage) = (begin.Plan.FirstRound, []);
+                    _average.Clear();
                     _star!.Slices.Begin(begin.Plan, Plan.Coordinator);
                     _star.Enter(_completed);
                 }
@@ -230,7 +304,8 @@ internal sealed class ClusterSimulation
                 return null;
             case ClusterEffect.Refuse refuse:
                 Refused.Add(refuse);
-                Remove(refuse.Worker);
+                if (refuse.MayReturn) _workers.GetValueOrDefault(refuse.Worker)?.Cut();
+                else Remove(refuse.Worker);
                 return null;
             case ClusterEffect.Collect collect:
                 Assert.All(InPlay, m => Assert.Equal(_rounds.Count, m.Applied));
@@ -252,7 +327,7 @@ internal sealed class ClusterSimulation
 
     private void Tell(string worker, Action<SimulatedWorker> deliver, bool overLink = false)
     {
-        if (_workers.TryGetValue(worker, out var there)) (overLink ? there.LinkInbox : there.Inbox).Enqueue(deliver);
+        if (_workers.TryGetValue(worker, out var there) && !there.IsCut) (overLink ? there.LinkInbox : there.Inbox).Enqueue(deliver);
     }
 
     private void SendAverage(string worker, int generation, long round, long[] values)
@@ -401,7 +476,7 @@ internal sealed class ClusterSimulation
 
     private sealed class SimulatedWorker(string id, ClusterSimulation cluster)
     {
-        private readonly Reducer _reducer = new(new(cluster._rounds, _layout, isCoordinator: false, cluster._half));
+        private Reducer _reducer = new(new(cluster._rounds, _layout, isCoordinator: false, cluster._half));
         private readonly SimulatedSums _sums = new();
         private RoundWork? _work;
         private int _generation;
@@ -416,6 +491,41 @@ internal sealed class ClusterSimulation
         public bool IsLeaving { get; set; }
         public bool IsPrepared => cluster._cluster.Members.TryGetValue(id, out var m) && m.Status != MemberStatus.Preparing;
 
+        /// <summary>It does nothing, whatever comes.</summary>
+        public bool IsFrozen { get; set; }
+
+        /// <summary>It has no coordinator.</summary>
+        public bool IsCut { get; private set; }
+
+        public Holding Holding => new(Protocol.Generation, Applied);
+
+        /// <summary>What it hears from its own links, and nobody can take back.</summary>
+        private readonly Queue<Action<SimulatedWorker>> _mail = new();
+        private bool _isUnlinked;
+
+        public void Cut()
+        {
+            IsCut = true;
+            ToCoordinator.Clear();
+            Inbox.Clear();
+            LinkInbox.Clear();
+            _outbound.Clear();
+            _isUnlinked = true;
+        }
+
+        /// <summary>It is taken in again, with what it holds or as a newcomer.</summary>
+        public void Return(bool isAdopted)
+        {
+            IsCut = false;
+            ToCoordinator.Clear();
+            if (isAdopted) return;
+            foreach (var link in Links.Values) link.Break(cluster._random);
+            Links.Clear();
+            _mail.Clear();
+            (Protocol, State, _work, _isMapping, _expected) = (new(id, cluster._rounds), 0, null, false, default);
+            _reducer = new(new(cluster._rounds, _layout, isCoordinator: false, cluster._half));
+        }
+
         public Queue<Action<SimulatedWorker>> Inbox { get; } = new();
         public Queue<Action<SimulatedWorker>> LinkInbox { get; } = new();
         public Queue<ClusterEvent> ToCoordinator { get; } = new();
@@ -426,9 +536,16 @@ internal sealed class ClusterSimulation
 
         public IEnumerable<Action> Actions()
         {
+            if (IsFrozen)
+            {
+                yield return () => IsFrozen = cluster._random.Next(40) > 0;
+                yield break;
+            }
+            if (IsCut) yield return () => cluster.Return(this);
+            if (_mail.Count > 0) yield return () => _mail.Dequeue()(this);
             if (Inbox.Count > 0) yield return () => Inbox.Dequeue()(this);
             if (LinkInbox.Count > 0) yield return () => LinkInbox.Dequeue()(this);
-            if (ToCoordinator.Count > 0) yield return () => cluster.Decide(ToCoordinator.Dequeue());
+            if (!IsCut && ToCoordinator.Count > 0) yield return () => cluster.Decide(ToCoordinator.Dequeue());
             if (_outbound.Count > 0) yield return () => { var (frame, value) = _outbound.Dequeue(); cluster.Reduce(id, frame, value); };
             if (_isMapping) yield return Compute;
             foreach (var (peer, link) in Links)
@@ -460,7 +577,7 @@ internal sealed class ClusterSimulation
         private void Connect(string peer)
         {
             if (peer == id || Links.ContainsKey(peer)) return;
-            if (!cluster._workers.TryGetValue(peer, out var other) || cluster._blocked == (id, peer) || cluster._blocked == (peer, id))
+            if (!cluster._workers.TryGetValue(peer, out var other) || other.IsFrozen || cluster._blocked == (id, peer) || cluster._blocked == (peer, id))
             {
                 LoseLink(peer, "it does not answer");
                 return;
@@ -496,12 +613,13 @@ internal sealed class ClusterSimulation
 
         public void Handle(ReplicaEvent happened)
         {
+            if (happened is ReplicaEvent.PlanBegan) _isUnlinked = false;
             (Protocol, var effects) = Protocol.Handle(happened);
             foreach (var effect in effects) Carry(effect);
         }
 
         /// <summary>The link tells the replica, which may have been told other things before.</summary>
-        public void Receive(int generation, long applied, long state) => Inbox.Enqueue(w => w.Restore(generation, applied, state));
+        public void Receive(int generation, long applied, long state) => _mail.Enqueue(w => w.Restore(generation, applied, state));
 
         public void ReceiveSlice(int generation, long round, int slice, int slices, long value)
         {
@@ -511,7 +629,7 @@ internal sealed class ClusterSimulation
                 return;
             }
             Assert.True(_slices.TryAdd(slice, value));
-            if (_slices.Count == slices) Inbox.Enqueue(w => w.Handle(new ReplicaEvent.AverageArrived(generation, round)));
+            if (_slices.Count == slices) _mail.Enqueue(w => w.Handle(new ReplicaEvent.AverageArrived(generation, round)));
         }
 
         private void Restore(int generation, long applied, long state)
@@ -589,10 +707,15 @@ internal sealed class ClusterSimulation
                 var (plan, value) = (Protocol.Plan!, _sums.Values[(node.First, slice)]);
                 var frame = new FrameHeader(FrameKind.Contribution, 0, _generation, round.Number, slice, node, _layout.WireBytesOf(slice, cluster._half));
                 var owner = plan.OwnerOf(slice);
-                if (owner == Plan.Coordinator) _outbound.Enqueue((frame, value));
+                if (owner == Plan.Coordinator) SendStar(frame, value);
                 else if (plan.Workers[owner] == id) Reduce(owner, frame, value);
                 else SendTo(plan.Workers[owner], frame, value);
             }
+        }
+
+        private void SendStar(FrameHeader frame, long value)
+        {
+            if (!_isUnlinked) _outbound.Enqueue((frame, value));
         }
 
         private void SendPresent(Round round)
@@ -602,7 +725,7 @@ internal sealed class ClusterSimulation
             var owners = Enumerable.Range(0, _layout.Slices).Skip(_layout.FirstSlice(round.Kind)).Select(plan.OwnerOf).Distinct();
             foreach (var owner in owners)
             {
-                if (owner == Plan.Coordinator) _outbound.Enqueue((frame, 0));
+                if (owner == Plan.Coordinator) SendStar(frame, 0);
                 else SendTo(plan.Workers[owner], frame, 0);
             }
         }

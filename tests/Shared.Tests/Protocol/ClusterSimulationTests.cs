@@ -26,6 +26,12 @@ public sealed class ClusterSimulationTests
     [Theory]
     [InlineData(Topology.Star)]
     [InlineData(Topology.Mesh)]
+    public void Whoever_stands_still_or_is_cut_off_and_when_the_coordinator_is_started_again_no_state_differs(Topology topology) => _anyCluster.Sample(x =>
+        new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers, isOpen: true).Run(x.Faults), iter: 4000);
+
+    [Theory]
+    [InlineData(Topology.Star)]
+    [InlineData(Topology.Mesh)]
     public void Replicas_of_a_relaxed_job_agree_whoever_joins_leaves_or_dies(Topology topology) => _anyCluster.Sample(x =>
         new ClusterSimulation(x.Seed, x.Rounds with { Relaxed = true }, topology, x.Workers, x.MinWorkers).Run(x.Faults), iter: 500);
 

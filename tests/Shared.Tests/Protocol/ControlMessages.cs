@@ -8,10 +8,11 @@ internal static class ControlMessages
 {
     public static readonly IReadOnlyList<IControlMessage> Samples =
     [
-        new Register(ProtocolSerializer.Version, "worker-1", "CPU, 2 threads"),
-        new Welcome("worker-1", "task: digits\n", "10.0.0.1", 4711, [1, 2, 3, 255]),
-        new Refused("the job is over"),
-        new Prepared("a1b2", 60_000, 10_000, 101_770, 4, 407_080, "c3d4", "10.0.0.2", 4712),
+        new Register(ProtocolSerializer.Version, "worker-1", "CPU, 2 threads", [1, 2, 255], 7, 4711),
+        new Welcome("worker-1", "task: digits\n", "10.0.0.1", 4711, [1, 2, 3, 255], true, 4711),
+        new Refused("the job is over", true),
+        new ReportsSafe(8192),
+        new Prepared("a1b2", 60_000, 10_000, 101_770, 4, 407_080, "c3d4", "10.0.0.2", 4712, 7, 4711),
         new Halt(3),
         new Halted(3, 1L << 40),
         new Synced(3, 17),

@@ -49,7 +49,8 @@ public sealed class MessageTests
     public void Facts_come_back_as_they_went()
     {
         var facts = new WorkerFacts("data", 7, 5, new(10, 3), 8, "initial", "host", 4711);
-        Assert.Equal(facts, Prepared.Of(facts).ToFacts());
+        Assert.Equal(facts, Prepared.Of(facts, new(3, 17)).ToFacts());
+        Assert.Equal(new(3, 17), Prepared.Of(facts, new(3, 17)).Holding);
         Assert.Equal(new("host", 4711), facts.Endpoint);
     }
 

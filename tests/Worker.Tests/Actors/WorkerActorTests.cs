@@ -26,7 +26,9 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     private static readonly Job _job = TestJobs.Of(TestJobs.Noisy);
 
     private readonly ScriptedCoordinator _link = new(JobFile.Fingerprint(_job));
-    private readonly TaskCompletionSource<WorkerEnd> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(5);
+
+    private TaskCompletionSource<WorkerEnd> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CollectorRegistry _registry = Metrics.NewCustomRegistry();
     private readonly Readiness _readiness = new("joining the cluster");
     private TestProbe _coordinator = null!;
@@ -45,8 +47,9 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     {
         Start();
         var offer = Next<Register>();
-        Assert.Equal(new(ProtocolSerializer.Version, "fritz", "cpu"), offer);
-        Assert.Equal(offer, Next<Register>());
+        Assert.Equal((ProtocolSerializer.Version, "fritz", "cpu", default), (offer.Version, offer.Name, offer.Device, offer.Holding));
+        Assert.Empty(offer.Token);
+        Assert.Equal("fritz", Next<Register>().Name);
 
         Welcome();
         Welcome();
@@ -71,7 +74,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         var task = byHand.Replica.Task;
         Assert.Equal(
             new Prepared(task.DataFingerprint, task.TrainSamples, task.TestSamples, byHand.Replica.Map.Layout.Floats, byHand.Replica.Map.Layout.Tallies,
-                byHand.Replica.Serialize().Length, byHand.Replica.Digest().ToString(), "127.0.0.1", prepared.LinkPort),
+                byHand.Replica.Serialize().Length, byHand.Replica.Digest().ToString(), "127.0.0.1", prepared.LinkPort, 0, 0),
             prepared);
         Assert.False(_end.Task.IsCompleted);
         await _link.Greeted;
@@ -127,7 +130,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     {
         Start();
         Next<Register>();
-        _coordinator.Reply(new Refused("its name is not allowed"));
+        _coordinator.Reply(new Refused("its name is not allowed", MayReturn: false));
         Assert.Equal(new(1, "the coordinator turned this worker away: its name is not allowed"), await _end.Task.Soon());
     }
 
@@ -135,7 +138,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     public async Task One_that_is_turned_away_later_ends_with_the_reason()
     {
         StartAndPrepare();
-        Tell(new Refused("its data differs"));
+        Tell(new Refused("its data differs", MayReturn: false));
         Assert.Equal(new(1, "the coordinator turned this worker away: its data differs"), await _end.Task.Soon());
     }
 
@@ -173,14 +176,72 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     }
 
     [Fact]
-    public async Task A_link_that_is_lost_is_reported()
+    public async Task One_whose_link_is_lost_keeps_what_it_holds_and_is_taken_in_again_with_it()
+    {
+        using var byHand = new LocalTraining(_job);
+        var session = await LoseLinkAsync(byHand);
+        using var link = new ScriptedCoordinator(JobFile.Fingerprint(_job));
+        Start(session: session);
+        var offer = Next<Register>();
+        Assert.Equal(("w7", new Holding(1, 1)), (offer.Name, offer.Holding));
+        Assert.Equal(_link.Token, offer.Token);
+        Welcome(link: link, token: link.Token, isAdopted: true);
+
+        // What the former coordinator may not have heard comes once more.
+        Assert.Equal(0, Assert.Single(Assert.IsType<RoundsApplied>(NextButOffers()).Rounds).Round);
+        Assert.Equal(new Holding(1, 1), Next<Prepared>().Holding);
+        Tell(new Halt(5));
+        Assert.Equal(new Halted(5, 1), Next<Halted>());
+        Tell(new SendState(5));
+        Assert.Equal(byHand.Replica.Serialize(), link.NextFrame().Payload);
+    }
+
+    [Fact]
+    public async Task One_that_is_not_taken_in_with_what_it_holds_begins_anew()
+    {
+        using var byHand = new LocalTraining(_job);
+        var session = await LoseLinkAsync(byHand);
+        using var link = new ScriptedCoordinator(JobFile.Fingerprint(_job));
+        Start(session: session);
+        Next<Register>();
+        Welcome(link: link, token: link.Token);
+        Assert.Equal(default, Assert.IsType<Prepared>(NextButOffers()).Holding);
+        Tell(new Halt(5));
+        Assert.Equal(new Halted(5, 0), Next<Halted>());
+    }
+
+    [Fact]
+    public async Task One_that_may_return_keeps_what_it_holds()
+    {
+        StartAndPrepare();
+        Tell(new Refused("it did not answer", MayReturn: true));
+        var end = await _end.Task.Soon();
+        Assert.Equal((1, "the coordinator turned this worker away: it did not answer", true), (end.ExitCode, end.Reason, end.MayReturn));
+        end.Session!.Dispose();
+        await end.Session.Replica.Completion.Soon();
+    }
+
+    [Fact]
+    public async Task The_reason_for_a_closed_link_may_come_after_it()
     {
         StartAndPrepare();
         _link.Close("gone");
+        Tell(new Dismissed("the job is done"));
+        Assert.Equal(new(0, "the job is done"), await _end.Task.Soon());
+    }
 
-        var failed = Next<Failed>();
-        Assert.StartsWith("the link to the coordinator was lost: ", failed.Reason, StringComparison.Ordinal);
-        Assert.Equal(new(1, failed.Reason), await _end.Task.Soon());
+    /// <summary>Applies a round, and loses the link.</summary>
+    private async Task<WorkerSession> LoseLinkAsync(LocalTraining byHand)
+    {
+        StartAndPrepare();
+        Tell(new BeginPlan(1, 0, 2, ["w7"], Topology.Star, [], []));
+        Reduce(byHand, 1, 0);
+        Next<RoundsApplied>();
+        _link.Close("gone");
+        var lost = await _end.Task.Soon();
+        Assert.StartsWith("the link to the coordinator was lost: ", lost.Reason, StringComparison.Ordinal);
+        Assert.True(lost.MayReturn);
+        return lost.Session!;
     }
 
     [Fact]
@@ -210,11 +271,13 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     }
 
     [Fact]
-    public async Task Without_a_coordinator_it_ends()
+    public async Task Without_a_coordinator_it_looks_for_one()
     {
         StartAndPrepare();
         nodes.Coordinator.Stop(_coordinator.Ref);
-        Assert.Equal(new(1, "the coordinator is gone"), await _end.Task.Soon());
+        var end = await _end.Task.Soon();
+        Assert.Equal(("the coordinator is gone", true), (end.Reason, end.MayReturn));
+        end.Session!.Dispose();
     }
 
     [Fact]
@@ -266,11 +329,13 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Assert.Equal(1, (await _end.Task.Soon()).ExitCode);
     }
 
-    private void Start(DataOptions? data = null)
+    private void Start(DataOptions? data = null, WorkerSession? session = null)
     {
-        var options = new WorkerOptions("fritz", nodes.Address, "127.0.0.1", 0, CPU, data ?? new());
+        if (session is not null) _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        var end = _end;
+        var options = new WorkerOptions("fritz", nodes.Address, "127.0.0.1", 0, CPU, data ?? new(), _patience);
         var metrics = new WorkerMetrics(_registry, "cpu");
-        _worker = nodes.Worker.ActorOf(Props.Create(() => new WorkerActor(options, _end, metrics, _readiness, NullLogger.Instance)));
+        _worker = nodes.Worker.ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, _readiness, NullLogger.Instance, session)));
     }
 
     private void StartAndPrepare()
@@ -282,8 +347,8 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     }
 
     /// <summary>Takes in the worker that sent the last message.</summary>
-    private void Welcome(string? job = null, ScriptedCoordinator? link = null, byte[]? token = null) => _coordinator.Reply(new Welcome(
-        "w7", job ?? JobFile.Format(_job), ScriptedCoordinator.Host, (link ?? _link).Port, token ?? _link.Token));
+    private void Welcome(string? job = null, ScriptedCoordinator? link = null, byte[]? token = null, bool isAdopted = false, long reportFrom = 0) => _coordinator.Reply(new Welcome(
+        "w7", job ?? JobFile.Format(_job), ScriptedCoordinator.Host, (link ?? _link).Port, token ?? _link.Token, isAdopted, reportFrom));
 
     private void Tell(ICoordinatorMessage message) => _coordinator.Reply(message);
 

@@ -1,0 +1,92 @@
+using System.Text.Json;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Runs;
+
+/// <summary>
+/// What a coordinator writes down of a run, so that one that is started again in its place can take over its workers.
+/// Whoever reads it can take part in the job, so nobody but the user may.
+/// </summary>
+public sealed record RunState
+{
+    private const int MaxBytes = 1 << 20;
+
+    private static readonly JsonSerializerOptions _options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true, NewLine = "\n" };
+
+    /// <summary>Version of the protocol that its workers speak.</summary>
+    public required int Version { get; init; }
+
+    /// <summary>The job's name.</summary>
+    public required string JobName { get; init; }
+
+    /// <summary>Address that workers reach it at.</summary>
+    public required string Host { get; init; }
+
+    /// <summary>Port of the control plane.</summary>
+    public required int Port { get; init; }
+
+    /// <summary>Port of the links.</summary>
+    public required int LinkPort { get; init; }
+
+    /// <summary>Port of the metrics.</summary>
+    public required int MetricsPort { get; init; }
+
+    /// <summary>Proves that a worker belongs to the job.</summary>
+    public required byte[] Token { get; init; }
+
+    /// <summary>Workers that training needs.</summary>
+    public required int MinWorkers { get; init; }
+
+    /// <summary>When the first plan came into force; null before.</summary>
+    public DateTimeOffset? StartedAt { get; init; }
+
+    /// <summary>The newest generation.</summary>
+    public int Generation { get; init; }
+
+    /// <summary>Every generation and why it began.</summary>
+    public IReadOnlyList<GenerationStart> Generations { get; init; } = [];
+
+    /// <summary>Steps that had to be done again.</summary>
+    public long StepsRedone { get; init; }
+
+    /// <summary>The workers of the last plan.</summary>
+    public IReadOnlyList<string> Workers { get; init; } = [];
+
+    /// <summary>What all workers agree on; null before the first was prepared.</summary>
+    public WorkerFacts? Facts { get; init; }
+
+    /// <summary>With what the protocol has come to.</summary>
+    public RunState With(ClusterProtocol cluster) => this with
+    {
+        Generation = cluster.Generation,
+        Generations = cluster.Generations,
+        StepsRedone = cluster.StepsRedone,
+        Workers = cluster.Plan is { } plan ? plan.Workers : Workers,
+        Facts = cluster.Facts,
+    };
+
+    /// <summary>Writes it, on the disk when this returns.</summary>
+    /// <exception cref="IOException">The disk is full, or the folder is gone.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
+    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, _options), isPrivate: true);
+
+    /// <summary>Reads it.</summary>
+    /// <exception cref="RunFolderException">There is none, or it is none.</exception>
+    public static RunState Load(string path)
+    {
+        try
+        {
+            var file = new FileInfo(path);
+            if (!file.Exists) throw new RunFolderException($"'{path}' does not exist: the folder holds no run that could be resumed. Give the folder of one with --run.");
+            if (file.Length > MaxBytes) throw new RunFolderException($"'{path}' has {file.Length} bytes; the state of a run has at most {MaxBytes}.");
+            var state = JsonSerializer.Deserialize<RunState>(File.ReadAllBytes(path), _options)
+                ?? throw new RunFolderException($"'{path}' holds no state of a run.");
+            return state.Version == ProtocolSerializer.Version ? state
+                : throw new RunFolderException($"'{path}' was written by version {state.Version} of the protocol; this is version {ProtocolSerializer.Version}. Resume with the version that began the run.");
+        }
+        catch (Exception error) when (error is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw new RunFolderException($"'{path}' cannot be read: {error.Message}", error);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+using Akka.Actor;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
+using Distributed.Worker.Data;
+using Distributed.Worker.Links;
+using Distributed.Worker.Replicas;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Actors;
+
+/// <summary>
+/// A worker's part in a job: its replica, its links, and the reports that nobody may have read. It outlives the actor, the
+/// node of the cluster and the coordinator that it began with.
+/// </summary>
+public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDisposable
+{
+    private readonly Lock _lock = new();
+    private readonly WorkerMetrics _metrics;
+    private readonly Queue<RoundReport> _kept = new();
+    private IActorRef _actor;
+    private LinkListener? _listener;
+
+    /// <summary>Starts the replica, which prepares itself at once.</summary>
+    /// <param name="welcome">The coordinator's.</param>
+    /// <param name="job">The job in it.</param>
+    /// <param name="data">Where the data is looked for.</param>
+    /// <param name="device">Where to compute.</param>
+    /// <param name="metrics">Is told what happens.</param>
+    /// <param name="actor">Is told too.</param>
+    public WorkerSession(Welcome welcome, Job job, DataOptions data, Device device, WorkerMetrics metrics, IActorRef actor)
+    {
+        (Worker, Job, Token, _metrics, _actor) = (welcome.Worker, job, welcome.Token, metrics, actor);
+        Replica = new(welcome.Worker, job, data, device, this);
+    }
+
+    /// <summary>What the actor is told beside the messages for the coordinator.</summary>
+    public abstract record Notice : INoSerializationVerificationNeeded
+    {
+        /// <summary>Data and model are there.</summary>
+        public sealed record ReplicaPrepared(WorkerFacts Facts, VectorPool Pool) : Notice;
+
+        /// <summary>The replica cannot go on.</summary>
+        public sealed record ReplicaFailed(string Reason) : Notice;
+
+        /// <summary>The link to the coordinator is closed.</summary>
+        public sealed record LinkLost(string Reason) : Notice;
+    }
+
+    /// <summary>Its id in the job.</summary>
+    public string Worker { get; }
+
+    /// <summary>The job.</summary>
+    public Job Job { get; }
+
+    /// <summary>Proves that it belongs to the job.</summary>
+    public byte[] Token { get; }
+
+    /// <summary>The replica.</summary>
+    public ReplicaThread Replica { get; }
+
+    /// <summary>What it is to be known by, once it has links.</summary>
+    public WorkerFacts? Facts { get; private set; }
+
+    /// <summary>Its links, once they stand.</summary>
+    public Exchange? Exchange { get; private set; }
+
+    /// <summary>The job's rounds, once the sizes of the data are known.</summary>
+    public Rounds? Rounds { get; private set; }
+
+    /// <summary>The newest plan.</summary>
+    public Plan? Plan { get; set; }
+
+    /// <summary>The job's rounds for these sizes of the data.</summary>
+    public Rounds RoundsOf(WorkerFacts facts) => new(facts.TrainSamples, facts.TestSamples, Job.Epochs, Job.Batch, Job.MicroBatches, Job.IsRelaxed);
+
+    /// <summary>The links stand.</summary>
+    public void Attach(WorkerFacts facts, Exchange exchange, LinkListener? listener)
+    {
+        (Facts, Exchange, Rounds, _listener) = (facts, exchange, RoundsOf(facts), listener);
+        Replica.Attach(exchange);
+    }
+
+    /// <summary>Nobody is told anything until <see cref="Resume"/>.</summary>
+    public void Suspend()
+    {
+        lock (_lock) _actor = ActorRefs.Nobody;
+    }
+
+    /// <summary>Tells this actor from now on, beginning with the reports from this round on.</summary>
+    public void Resume(IActorRef actor, long from)
+    {
+        lock (_lock)
+        {
+            _actor = actor;
+            foreach (var reports in _kept.Where(report => report.Round >= from).Chunk(ReplicaThread.MaxReports)) actor.Tell(new RoundsApplied(reports));
+        }
+    }
+
+    /// <summary>Reports of rounds before this one need not be kept.</summary>
+    public void Forget(long before)
+    {
+        lock (_lock)
+            while (_kept.TryPeek(out var oldest) && oldest.Round < before) _kept.Dequeue();
+    }
+
+    /// <summary>Ends the replica after its micro-batch, and with it the links.</summary>
+    public void Dispose()
+    {
+        Suspend();
+        _listener?.Dispose();
+        Replica.Stop();
+    }
+
+    void IReplicaObserver.Prepared(WorkerFacts facts, VectorPool pool) => Tell(new Notice.ReplicaPrepared(facts, pool));
+
+    void IReplicaObserver.Halted(int generation, long applied) => Tell(new Halted(generation, applied));
+
+    void IReplicaObserver.Synced(int generation, long applied) => Tell(new Synced(generation, applied));
+
+    void IReplicaObserver.PeerLost(int generation, string peer, string reason) => Tell(new PeerLost(generation, peer, reason));
+
+    void IReplicaObserver.Failed(string reason) => Tell(new Notice.ReplicaFailed(reason));
+
+    void IReplicaObserver.Applied(IReadOnlyList<RoundReport> rounds)
+    {
+        Measure(rounds);
+        lock (_lock)
+        {
+            foreach (var report in rounds) _kept.Enqueue(report);
+            _actor.Tell(new RoundsApplied([.. rounds]));
+        }
+    }
+
+    void IExchangeObserver.AverageComplete() => Replica.AverageComplete();
+
+    void IExchangeObserver.StateArrived(int generation, long applied, byte[] state) => Replica.Restore(generation, applied, state);
+
+    void IExchangeObserver.CoordinatorLinkClosed(string reason) => Tell(new Notice.LinkLost(reason));
+
+    void IExchangeObserver.PeerLinkClosed(int generation, string peer, string reason) => Replica.LosePeer(generation, peer, reason);
+
+    private void Tell(object message)
+    {
+        lock (_lock) _actor.Tell(message);
+    }
+
+    private void Measure(IReadOnlyList<RoundReport> reports)
+    {
+        foreach (var round in reports)
+        {
+            var samples = round.Tallies[Tally.Samples];
+            _metrics.RoundApplied(Rounds!.At(round.Round).Kind, round.MicroBatches, OwnSamples(round), round.Tallies[Tally.Loss] / samples, round.Times);
+        }
+        _metrics.LiveTensors(Tensor.TotalCount);
+        _metrics.ContributionsSent(Replica.SentComputing, Replica.SentWaiting);
+    }
+
+    /// <summary>A plan ends with a halt, before which the replica reports every round under it.</summary>
+    private long OwnSamples(RoundReport report)
+    {
+        if (report.MicroBatches == 0 || Plan is not { } plan) return 0;
+        var round = plan.RoundAt(Rounds!, report.Round);
+        var range = plan.RangeOf(Worker, round.MicroBatches);
+        return Enumerable.Range(range.First, range.Count).Sum(id => (long)round.MicroBatch(id).Count);
+    }
+}
