@@ -4,13 +4,11 @@ using Akka.Cluster;
 using Akka.Event;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 using Distributed.Worker.Data;
 using Distributed.Worker.Links;
-using Distributed.Worker.Replicas;
 using Microsoft.Extensions.Logging;
 using static TorchSharp.torch;
 

@@ -72,7 +72,7 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
         var inPlace = model.IsOnCpu ? (contribution.Storage as TorchMemory)?.Contribution : null;
         var target = inPlace ?? (_staging ??= new(model, empty([Layout.Floats], float32, device)));
         model.Module.train();
-        using (no_grad()) target.Gradient.fill_(0);
+        using (no_grad()) target.Gradient.zero_();
         model.AddGradientsTo(target);
         using var generator = manual_seed((long)Permutation.Mix(seed, round.Step, microBatch));
         var progress = inPlace is null || sink is null ? null : _progress ??= new(model, Layout);

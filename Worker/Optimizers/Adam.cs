@@ -1,3 +1,4 @@
+using Distributed.Worker.Replicas;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Optimizers;
@@ -16,5 +17,5 @@ public sealed class Adam(Tensor parameters, double beta1 = 0.9, double beta2 = 0
     : AdaptiveMoments(parameters, beta1, beta2, epsilon, weightDecay)
 {
     private protected override void Decay(Tensor parameters, Tensor gradient, double learningRate) =>
-        gradient.add_(parameters, alpha: WeightDecay);
+        gradient.AddTimes(parameters, WeightDecay);
 }

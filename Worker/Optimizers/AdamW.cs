@@ -1,3 +1,4 @@
+using Distributed.Worker.Replicas;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Optimizers;
@@ -16,5 +17,5 @@ public sealed class AdamW(Tensor parameters, double beta1 = 0.9, double beta2 = 
     : AdaptiveMoments(parameters, beta1, beta2, epsilon, weightDecay)
 {
     private protected override void Decay(Tensor parameters, Tensor gradient, double learningRate) =>
-        parameters.mul_(1 - (learningRate * WeightDecay));
+        parameters.MultiplyBy(1 - (learningRate * WeightDecay));
 }

@@ -1,3 +1,4 @@
+using Distributed.Worker.Replicas;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Optimizers;
@@ -41,10 +42,10 @@ public abstract class AdaptiveMoments : IVectorOptimizer
         ArgumentNullException.ThrowIfNull(gradient);
         StepCount++;
         if (WeightDecay > 0) Decay(parameters, gradient, learningRate);
-        _mean.mul_(_beta1).add_(gradient, alpha: 1 - _beta1);
-        _square.mul_(_beta2).addcmul_(gradient, gradient, 1 - _beta2);
-        var denominator = gradient.copy_(_square).sqrt_().div_(Math.Sqrt(1 - Math.Pow(_beta2, StepCount))).add_(_epsilon);
-        parameters.addcdiv_(_mean, denominator, -learningRate / (1 - Math.Pow(_beta1, StepCount)));
+        _mean.MultiplyBy(_beta1).AddTimes(gradient, 1 - _beta1);
+        _square.MultiplyBy(_beta2).AddProduct(gradient, gradient, 1 - _beta2);
+        var denominator = gradient.copy_(_square).sqrt_().DivideBy(Math.Sqrt(1 - Math.Pow(_beta2, StepCount))).Add(_epsilon);
+        parameters.AddQuotient(_mean, denominator, -learningRate / (1 - Math.Pow(_beta1, StepCount)));
     }
 
     /// <inheritdoc />

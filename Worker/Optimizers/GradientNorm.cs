@@ -1,3 +1,4 @@
+using Distributed.Worker.Replicas;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using TorchSharp;
@@ -27,7 +28,7 @@ public static class GradientNorm
             throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm, $"The largest gradient norm is {maxNorm}; it must be above 0.");
         var norm = Math.Sqrt(gradient.device_type is DeviceType.CPU ? SumOfSquares(gradient) : SumOfSquaresOnDevice(gradient));
         // Written so that a norm that is not a number scales too.
-        if (maxNorm / (norm + 1e-6) is { } coefficient && !(coefficient >= 1)) gradient.mul_(coefficient);
+        if (maxNorm / (norm + 1e-6) is { } coefficient && !(coefficient >= 1)) gradient.MultiplyBy(coefficient);
         return norm;
     }
 

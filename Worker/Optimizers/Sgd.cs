@@ -1,3 +1,4 @@
+using Distributed.Worker.Replicas;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Optimizers;
@@ -43,11 +44,11 @@ public sealed class Sgd : IVectorOptimizer
         ArgumentNullException.ThrowIfNull(parameters);
         ArgumentNullException.ThrowIfNull(gradient);
         StepCount++;
-        if (_weightDecay > 0) gradient.add_(parameters, alpha: _weightDecay);
+        if (_weightDecay > 0) gradient.AddTimes(parameters, _weightDecay);
         // PyTorch starts the velocity as the first gradient; with no dampening, starting from 0 is the same.
-        _velocity?.mul_(_momentum).add_(gradient);
-        if (_nesterov) gradient.add_(_velocity!, alpha: _momentum);
-        parameters.add_(_nesterov ? gradient : _velocity ?? gradient, alpha: -learningRate);
+        _velocity?.MultiplyBy(_momentum).AddTimes(gradient, 1);
+        if (_nesterov) gradient.AddTimes(_velocity!, _momentum);
+        parameters.AddTimes(_nesterov ? gradient : _velocity ?? gradient, -learningRate);
     }
 
     /// <inheritdoc />

@@ -104,7 +104,7 @@ public sealed class FlatModel : IDisposable
     {
         RequireBufferLength(destination, nameof(destination));
         foreach (var (buffer, working, _) in _integers) working.copy_(buffer);
-        destination.copy_(_working).sub_(Buffers).mul_(samples);
+        destination.copy_(_working).AddTimes(Buffers, -1).MultiplyBy(samples);
     }
 
     /// <summary>
@@ -116,7 +116,7 @@ public sealed class FlatModel : IDisposable
     public void ApplyBufferChange(Tensor meanChange)
     {
         RequireBufferLength(meanChange, nameof(meanChange));
-        Buffers.add_(meanChange);
+        Buffers.AddTimes(meanChange, 1);
         _committedIntegers.round_();
         RestoreBuffers();
     }
