@@ -94,23 +94,83 @@ public sealed partial class ChangingClusterTests
     }
 
     [Fact]
-    public async Task A_worker_from_elsewhere_ends_when_the_coordinator_is_killed()
+    public async Task A_worker_whose_coordinator_does_not_come_back_ends()
     {
         using var run = TrainingRun.Start(Jobs.Endless with { Topology = "mesh" }, "--workers", "0", "--min-workers", "2");
+        var address = await AddressAsync(run);
+        using var first = StartWorker(address, "north", "--coordinator-timeout", "2");
+        using var second = StartWorker(address, "south", "--coordinator-timeout", "2");
+        await run.TrainsAsync();
+        run.Coordinator.Self.Send(Signal.Kill);
+        foreach (var worker in (ProgramRun[])[first, second])
+        {
+            await worker.EndsWithAsync(1, TimeSpan.FromSeconds(30));
+            Assert.StartsWith($"error: the coordinator at {address} did not come back within ", Assert.Single(worker.Errors), StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("mesh")]
+    [InlineData("star")]
+    public async Task A_coordinator_that_is_killed_and_started_again_changes_no_bit(string topology)
+    {
+        var job = Jobs.Medium with { Topology = topology };
+        using var run = TrainingRun.Start(job, "--workers", "0", "--min-workers", "2");
         var address = await AddressAsync(run);
         using var first = StartWorker(address, "north");
         using var second = StartWorker(address, "south");
         await run.TrainsAsync();
         run.Coordinator.Self.Send(Signal.Kill);
-        foreach (var worker in (ProgramRun[])[first, second])
-        {
-            await worker.EndsWithAsync(1, TimeSpan.FromSeconds(15));
-            Assert.StartsWith("error: the link to the coordinator was lost: ", Assert.Single(worker.Errors), StringComparison.Ordinal);
-        }
+        using var again = run.Resume();
+        Assert.Equal(address, (await again.LineAsync(WaitingAt())).Groups[1].Value);
+        await again.EndsWithAsync(0);
+        await first.EndsWithAsync(0);
+        await second.EndsWithAsync(0);
+        // Nobody has begun anew, and no line is missing or there twice.
+        Assert.Single(TakenInAgain().Matches(Lines(first)));
+        Assert.Equal((2, 0), (run.Report.Workers, run.Report.StepsRedone));
+        Assert.Equal(Enumerable.Range(1, (int)run.Report.Steps).Select(step => $"{step}"), File.ReadLines(run["history.csv"]).Skip(1).Select(line => line.Split(',')[0]));
+        Assert.False(File.Exists(run["coordinator.json"]));
+        SameBits.Require(job, run);
     }
 
-    private static ProgramRun StartWorker(string coordinator, string name) =>
-        ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name]);
+    [Fact]
+    public async Task When_all_processes_are_killed_a_run_that_is_resumed_ends_with_the_same_bits()
+    {
+        using var run = TrainingRun.Start(Jobs.Medium, "--workers", "2");
+        await run.TrainsAsync();
+        run.Coordinator.Self.Send(Signal.Kill);
+        using var again = run.Resume("1");
+        await again.EndsWithAsync(0);
+        Assert.Equal(1, run.Report.Workers);
+        SameBits.Require(Jobs.Medium, run);
+    }
+
+    [Theory]
+    [InlineData("mesh")]
+    [InlineData("star")]
+    public async Task A_worker_that_stands_still_is_turned_away_and_comes_back_when_it_wakes(string topology)
+    {
+        var job = Jobs.Medium with { Topology = topology };
+        using var run = TrainingRun.Start(job, "--workers", "0", "--min-workers", "3");
+        var address = await AddressAsync(run);
+        using var first = StartWorker(address, "north");
+        using var second = StartWorker(address, "south");
+        using var frozen = StartWorker(address, "west");
+        await run.Coordinator.LineAsync(HasTrained());
+        frozen.Self.Send(Signal.Stop);
+        await run.Coordinator.LineAsync(TurnedAway());
+        frozen.Self.Send(Signal.Continue);
+        await run.Coordinator.EndsWithAsync(0);
+        foreach (var worker in (ProgramRun[])[first, second, frozen]) await worker.EndsWithAsync(0);
+        Assert.Equal((3, 0), (run.Report.Workers, run.Report.StepsRedone));
+        SameBits.Require(job, run);
+    }
+
+    private static ProgramRun StartWorker(string coordinator, string name, params string[] options) =>
+        ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name, .. options]);
+
+    private static string Lines(ProgramRun run) => string.Join('\n', run.Output);
 
     private static async Task<string> AddressAsync(TrainingRun run) => (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
 
@@ -125,7 +185,16 @@ public sealed partial class ChangingClusterTests
     [GeneratedRegex(@"Metrics at (\S+)")]
     private static partial Regex MetricsAt();
 
-    [GeneratedRegex(@"^Waiting for 2 worker\(s\): .* --coordinator (\S+)$")]
+    [GeneratedRegex(@"^training .*\bstep [1-9]\d\d")]
+    private static partial Regex HasTrained();
+
+    [GeneratedRegex(@"^west was turned away: it did not answer")]
+    private static partial Regex TurnedAway();
+
+    [GeneratedRegex(@"Taken in again as north, with [1-9]\d* rounds applied")]
+    private static partial Regex TakenInAgain();
+
+    [GeneratedRegex(@"^Waiting for [123] worker\(s\): .* --coordinator (\S+)$")]
     private static partial Regex WaitingAt();
 
     [GeneratedRegex(@"Generation 2: from round")]

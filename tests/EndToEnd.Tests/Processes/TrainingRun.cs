@@ -15,6 +15,7 @@ internal sealed record Report
     public required double TestAccuracy { get; init; }
     public required int Workers { get; init; }
     public required int Generations { get; init; }
+    public required long StepsRedone { get; init; }
 }
 
 /// <summary>A coordinator process that trains, with a run folder of its own.</summary>
@@ -57,6 +58,10 @@ internal sealed partial class TrainingRun : IDisposable
 
     /// <summary>Waits until it has applied a step.</summary>
     public Task TrainsAsync() => Coordinator.LineAsync(AppliedStep());
+
+    /// <summary>Another coordinator, in place of one that was killed.</summary>
+    public ProgramRun Resume(string workers = "0") =>
+        ProgramRun.Start(BuiltFiles.Coordinator, ["train", "--resume", "--run", Folder, "--workers", workers, "--device", "cpu"], ("TMPDIR", Temporary));
 
     /// <summary>The process of a worker that the coordinator has started.</summary>
     public LinuxProcess Worker(string name) => Coordinator.Children().Single(worker => worker.Option("--name") == name);

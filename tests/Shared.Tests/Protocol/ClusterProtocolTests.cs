@@ -492,10 +492,107 @@ public sealed class ClusterProtocolTests
         }
     });
 
+    [Fact]
+    public void Whoever_does_not_answer_is_turned_away_and_may_return()
+    {
+        var cluster = new Cluster(startWith: 3, topology: Topology.Mesh).Train("a", "b", "c");
+        Assert.Equal([.. ((string[])["a", "b", "c"]).Select(w => new ClusterEffect.Halt(w, 2))], cluster.Tell(new ClusterEvent.Overdue("nothing was heard for 2 s")));
+        Assert.Empty(cluster.Tell(new ClusterEvent.Halted("a", 2, 1), new ClusterEvent.Halted("c", 2, 1)));
+        Assert.Equal(
+            [new ClusterEffect.Refuse("b", "it did not answer: nothing was heard for 2 s", MayReturn: true), new ClusterEffect.Halt("a", 3), new ClusterEffect.Halt("c", 3)],
+            cluster.Tell(new ClusterEvent.Overdue("nothing was heard for 2 s")));
+        Assert.Equal(new GenerationStart(3, "b did not answer: nothing was heard for 2 s"), cluster.State.Generations[^1]);
+    }
+
+    [Fact]
+    public void A_state_that_does_not_come_is_asked_for_anew()
+    {
+        var cluster = new Cluster(startWith: 1, topology: Topology.Mesh).Train("a").Prepare("b");
+        Assert.Contains(new ClusterEffect.Transfer("a", "b", 2), cluster.Tell(new ClusterEvent.Halted("a", 2, 1), new ClusterEvent.Halted("b", 2, 0)));
+        Assert.Equal([new ClusterEffect.Halt("a", 3), new ClusterEffect.Halt("b", 3)], cluster.Tell(new ClusterEvent.Overdue("no state")));
+        Assert.Equal(new ClusterEffect.Refuse("a", "it did not answer: no state", MayReturn: true),
+            cluster.Tell(new ClusterEvent.Halted("b", 3, 0), new ClusterEvent.Overdue("no state"))[0]);
+    }
+
+    [Fact]
+    public void A_result_that_does_not_come_is_fetched_from_another()
+    {
+        var cluster = new Cluster(startWith: 2).Train("a", "b");
+        cluster.Tell(new ClusterEvent.Reached("a", 3), new ClusterEvent.Reached("b", 3));
+        Assert.Equal([new ClusterEffect.Refuse("a", "the result did not come: no state", MayReturn: true), new ClusterEffect.Collect("b", 1)], cluster.Tell(new ClusterEvent.Overdue("no state")));
+    }
+
+    [Fact]
+    public void A_coordinator_that_is_started_again_waits_for_the_workers_of_its_last_plan()
+    {
+        var cluster = new Cluster(startWith: 1, topology: Topology.Mesh) { State = Resumed(Topology.Mesh, "a", "b") };
+        foreach (var worker in (string[])["a", "c"])
+            Assert.Empty(cluster.Tell(new ClusterEvent.Registered(worker), new ClusterEvent.Prepared(worker, FactsOf(worker), worker == "c" ? default : new(4, 2))));
+        Assert.Equal([new ClusterEffect.Halt("a", 5), new ClusterEffect.Halt("b", 5), new ClusterEffect.Halt("c", 5)],
+            cluster.Tell(new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", FactsOf("b"), new(4, 1))));
+        // A mesh has trained on meanwhile.
+        Assert.Equal([new ClusterEffect.Transfer("a", "b", 5), new ClusterEffect.Transfer("a", "c", 5)],
+            cluster.Tell(new ClusterEvent.Halted("a", 5, 3), new ClusterEvent.Halted("b", 5, 2), new ClusterEvent.Halted("c", 5, 0)).Where(e => e is ClusterEffect.Transfer));
+    }
+
+    [Fact]
+    public void Whoever_does_not_come_back_is_not_waited_for_for_ever()
+    {
+        var cluster = new Cluster { State = Resumed(Topology.Star, "a", "b") };
+        Assert.Empty(cluster.Tell(new ClusterEvent.Registered("a"), new ClusterEvent.Prepared("a", _facts, new(4, 2))));
+        Assert.Equal([new ClusterEffect.Fence(5), new ClusterEffect.Halt("a", 5)], cluster.Tell(new ClusterEvent.ReturnOver()));
+        var begin = Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Fenced(5, 0, CanRepeat: false), new ClusterEvent.Halted("a", 5, 2))[^1]);
+        Assert.Equal((5, 2), (begin.Plan.Generation, begin.Plan.FirstRound));
+        cluster.AssertIgnores(new ClusterEvent.ReturnOver());
+    }
+
+    [Theory]
+    [InlineData(true, 3, true)]
+    [InlineData(true, 1, true)]
+    [InlineData(false, 1, false)]
+    [InlineData(false, 2, true)]
+    [InlineData(true, 0, false)]
+    [InlineData(true, int.MaxValue, false)]
+    public void Who_holds_another_past_is_not_gone_on_with(bool isExact, int generation, bool canBeAdopted)
+    {
+        var cluster = new Cluster { State = Resumed(Topology.Mesh) with { Job = _job with { IsExact = isExact }, Plan = new(2, 0, 3, ["a"], Topology.Mesh) } };
+        Assert.Equal(canBeAdopted, cluster.State.CanAdopt(new(generation, 1)));
+        cluster.Tell(new ClusterEvent.Registered("x"));
+        var effects = cluster.Tell(new ClusterEvent.Prepared("x", FactsOf("x"), new(generation, 1)));
+        if (generation != 0) Assert.Equal(canBeAdopted, effects is not [ClusterEffect.Refuse { MayReturn: true }]);
+    }
+
+    [Fact]
+    public void Where_others_may_come_the_end_of_all_is_not_the_end()
+    {
+        var cluster = new Cluster { State = new() { Job = _job, Topology = Topology.Mesh, StartWith = 1, MinWorkers = 1, IsOpen = true } };
+        cluster.Prepare("a").Tell(new ClusterEvent.Halted("a", 1, 0), new ClusterEvent.Reached("a", 2));
+        Assert.Equal(
+            [new ClusterEffect.Announce("a is lost: it died"), new ClusterEffect.Announce("all workers are gone, and with them the parameters: training begins again from the start when 1 are there")],
+            cluster.Tell(new ClusterEvent.Lost("a", "it died")));
+        cluster.Prepare("b");
+        Assert.Equal(0, Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Halted("b", cluster.State.Generation, 0))[^1]).Plan.FirstRound);
+        Assert.Equal(2, cluster.State.StepsRedone);
+    }
+
+    private static ClusterProtocol Resumed(Topology topology, params string[] workers) => new()
+    {
+        Job = _job,
+        Topology = topology,
+        StartWith = 1,
+        MinWorkers = 1,
+        IsOpen = true,
+        Generation = 4,
+        Reached = 1,
+        Facts = FactsOf("a"),
+        Rounds = new(7, 5, 1, 4, 2),
+        Returning = [.. workers],
+    };
+
     /// <summary>The protocol, which is told what happens one event at a time.</summary>
     private sealed class Cluster(int startWith = 1, int minWorkers = 1, Topology topology = Topology.Star)
     {
-        public ClusterProtocol State { get; private set; } = new() { Job = _job, Topology = topology, StartWith = startWith, MinWorkers = minWorkers };
+        public ClusterProtocol State { get; set; } = new() { Job = _job, Topology = topology, StartWith = startWith, MinWorkers = minWorkers };
 
         public List<ClusterEffect> Tell(params ClusterEvent[] events)
         {

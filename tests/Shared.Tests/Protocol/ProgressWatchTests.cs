@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Shared.Tests.Protocol;
+
+public sealed class ProgressWatchTests
+{
+    private static readonly Rounds _rounds = new(1000, 500, 2, 100, 4);
+    private static readonly TimeSpan _tick = TimeSpan.FromMilliseconds(100);
+
+    private readonly ProgressWatch _watch = new();
+
+    private static ClusterProtocol Cluster(ClusterPhase phase, params (string Id, MemberStatus Status)[] members) => new()
+    {
+        Job = new(2, 100, 4),
+        StartWith = 1,
+        MinWorkers = 1,
+        Topology = Topology.Mesh,
+        Phase = phase,
+        Rounds = _rounds,
+        Facts = new("data", 1000, 500, new(10, 3), 1 << 20, "initial", "", 0),
+        Members = members.ToImmutableSortedDictionary(m => m.Id, m => new Member(m.Id, m.Status, 0, Leaving: false), StringComparer.Ordinal),
+    };
+
+    [Fact]
+    public void Who_stands_still_for_longer_than_ten_rounds_is_overdue_once()
+    {
+        var cluster = Cluster(ClusterPhase.Training, ("a", MemberStatus.Active), ("b", MemberStatus.Active));
+        foreach (var (worker, evaluation) in new[] { ("a", 0.2), ("b", 0.3) })
+        {
+            _watch.Applied(worker, _rounds.At(0), 0.1);
+            _watch.Applied(worker, _rounds.At(10), evaluation);
+        }
+        Assert.Equal(TimeSpan.FromSeconds(2 + 3), _watch.PatienceWith(cluster));
+
+        var ticks = 0;
+        for (; _watch.Tick(_tick, cluster) is null; ticks++) Assert.True(ticks < 100);
+        Assert.InRange(ticks, 50, 52);
+        Assert.Null(_watch.Tick(_tick, cluster));
+    }
+
+    [Fact]
+    public void A_worker_that_has_not_applied_a_round_yet_is_given_time()
+    {
+        var cluster = Cluster(ClusterPhase.Training, ("a", MemberStatus.Active), ("b", MemberStatus.Active));
+        _watch.Applied("a", _rounds.At(0), 0.1);
+        Assert.Equal(TimeSpan.FromMinutes(2), _watch.PatienceWith(cluster));
+        _watch.Applied("b", _rounds.At(0), 0.1);
+        Assert.True(_watch.PatienceWith(cluster) < TimeSpan.FromSeconds(10));
+        _watch.Forget("b");
+        Assert.Equal(TimeSpan.FromMinutes(2), _watch.PatienceWith(cluster));
+    }
+
+    [Fact]
+    public void Before_the_first_evaluation_it_is_taken_to_be_as_slow_as_training()
+    {
+        var cluster = Cluster(ClusterPhase.Training, ("a", MemberStatus.Active));
+        _watch.Applied("a", _rounds.At(0), 0.1);
+        Assert.Equal(2 + (10 * 0.1 * 5), _watch.PatienceWith(cluster)!.Value.TotalSeconds, 6);
+    }
+
+    [Fact]
+    public void A_slow_first_step_is_forgotten()
+    {
+        var cluster = Cluster(ClusterPhase.Training, ("a", MemberStatus.Active));
+        _watch.Applied("a", _rounds.At(0), 60);
+        for (var i = 0; i < 20; i++) _watch.Applied("a", _rounds.At(1), 0.01);
+        Assert.True(_watch.PatienceWith(cluster) < TimeSpan.FromSeconds(3));
+    }
+
+    [Fact]
+    public void Whatever_happens_begins_the_wait_anew()
+    {
+        var cluster = Cluster(ClusterPhase.Training, ("a", MemberStatus.Active));
+        _watch.Applied("a", _rounds.At(0), 0.01);
+        for (var i = 0; i < 1000; i++)
+        {
+            if (i % 10 == 0) cluster = cluster with { Members = cluster.Members.SetItem("a", cluster.Members["a"] with { Applied = i }) };
+            Assert.Null(_watch.Tick(_tick, cluster));
+        }
+    }
+
+    [Theory]
+    [InlineData(ClusterPhase.Gathering)]
+    [InlineData(ClusterPhase.Finished)]
+    [InlineData(ClusterPhase.Failed)]
+    public void Nobody_is_hurried_where_nothing_is_due(ClusterPhase phase) =>
+        Assert.Null(_watch.PatienceWith(Cluster(phase, ("a", MemberStatus.Ready))));
+
+    [Fact]
+    public void A_state_on_its_way_has_time_by_its_size()
+    {
+        var cluster = Cluster(ClusterPhase.Reconfiguring, ("a", MemberStatus.Halted), ("b", MemberStatus.Syncing));
+        var small = _watch.PatienceWith(cluster)!.Value;
+        var large = _watch.PatienceWith(cluster with { Facts = cluster.Facts! with { StateBytes = 1L << 30 } })!.Value;
+        Assert.Equal(256, (large - small).TotalSeconds, 0.5);
+    }
+}
