@@ -116,6 +116,7 @@ public static class TrainCommand
             LinkPort = arguments.LinkPort,
             MetricsPort = arguments.MetricsPort,
             MinWorkers = arguments.MinWorkers,
+            IsOpen = arguments.Workers == 0,
             Token = RandomNumberGenerator.GetBytes(StarServer.TokenLength),
         });
     }
@@ -188,8 +189,9 @@ public static class TrainCommand
             Generations = [.. begun.Generations],
             StepsRedone = begun.StepsRedone,
             Reached = recorder.Entered,
-            Returning = [.. begun.Workers],
+            Returning = [.. begun.IsOpen ? begun.Workers : []],
         };
+        begun = begun with { IsOpen = arguments.Workers == 0 };
         begun.Save(folder.StateFile);
         var context = new CoordinatorContext(text, begun.Host, star, recorder, result, notices.LogOf, Save);
         notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);

@@ -72,6 +72,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private ClusterProtocol _cluster;
     private ImmutableSortedDictionary<string, Member> _shown;
     private readonly ProgressWatch _watch = new();
+    private readonly StragglerWatch _stragglers;
     private RunResult? _result;
     private ClusterProtocol? _saved;
     private string? _saveError;
@@ -84,7 +85,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     /// <param name="run">What it works with.</param>
     public CoordinatorActor(ClusterProtocol cluster, CoordinatorContext run)
     {
-        (_cluster, _run, _shown) = (cluster, run, cluster.Members);
+        (_cluster, _run, _shown, _stragglers) = (cluster, run, cluster.Members, new(cluster.Job.MicroBatches));
         Receive<Register>(Take);
         Receive<Prepared>(m => FromWorker(worker => Decide(new ClusterEvent.Prepared(worker, m.ToFacts(), m.Holding))));
         Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied))));
@@ -168,7 +169,12 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             return;
         }
         if (progress.Rounds is not [.., var last]) return;
-        foreach (var report in progress.Rounds) _watch.Applied(worker, _cluster.Rounds!.At(report.Round), report.Times.Total);
+        foreach (var report in progress.Rounds)
+        {
+            var round = _cluster.Rounds!.At(report.Round);
+            _watch.Applied(worker, round, report.Times.Total);
+            if (round.Kind == RoundKind.Train) _stragglers.Applied(worker, report.MicroBatches, report.Times.Compute);
+        }
         Decide(new ClusterEvent.Reached(worker, last.Round + 1));
         if (_run.Recorder.Entered / ReportsSafe.Interval == _safe) return;
         _safe = _run.Recorder.Entered / ReportsSafe.Interval;
@@ -194,6 +200,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         _run.Star.Expel(worker);
         _run.Recorder.WorkerGone(worker);
         _watch.Forget(worker);
+        _stragglers.Forget(worker);
         Decide(new ClusterEvent.Lost(worker, WithLog(worker, why)));
     }
 
@@ -243,7 +250,10 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         var now = Stopwatch.GetTimestamp();
         var elapsed = Stopwatch.GetElapsedTime(_lastTick, now);
         _lastTick = now;
-        if (_watch.Tick(elapsed < 2 * RunRecorder.Interval ? elapsed : 2 * RunRecorder.Interval, _cluster) is { } overdue) Decide(new ClusterEvent.Overdue(overdue));
+        if (elapsed > 2 * RunRecorder.Interval) elapsed = 2 * RunRecorder.Interval;
+        if (_watch.Tick(elapsed, _cluster) is { } overdue) Decide(new ClusterEvent.Overdue(overdue));
+        if (_cluster.Job.IsExact && _stragglers.Tick(elapsed, _cluster.Phase == ClusterPhase.Training ? _cluster.Plan : null) is var (shares, why))
+            Decide(new ClusterEvent.Unbalanced(shares, why));
     }
 
     private void Carry(ClusterEffect effect)
@@ -256,6 +266,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 _run.Star.Expel(refuse.Worker);
                 _run.Recorder.WorkerGone(refuse.Worker);
                 _watch.Forget(refuse.Worker);
+                _stragglers.Forget(refuse.Worker);
                 break;
             case ClusterEffect.Open open:
                 _run.Star.Open(open.Facts, open.Rounds);

@@ -34,6 +34,9 @@ public sealed record RunState
     /// <summary>Proves that a worker belongs to the job.</summary>
     public required byte[] Token { get; init; }
 
+    /// <summary>Whether its workers come from elsewhere, and so outlive the coordinator.</summary>
+    public required bool IsOpen { get; init; }
+
     /// <summary>Workers that training needs.</summary>
     public required int MinWorkers { get; init; }
 

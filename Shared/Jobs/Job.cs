@@ -24,8 +24,11 @@ public sealed record Job
     /// <summary>Samples of a global batch, that is, of a step; at least 1. The last batch of an epoch may be smaller.</summary>
     public required int Batch { get; init; }
 
+    /// <summary>Largest number of micro-batches of a step.</summary>
+    public const int MaxMicroBatches = 4096;
+
     /// <summary>
-    /// Micro-batches that a global batch is cut into, 1 to 4096 and at most <see cref="Batch"/>: the unit of work given to a worker,
+    /// Micro-batches that a global batch is cut into, 1 to <see cref="MaxMicroBatches"/> and at most <see cref="Batch"/>: the unit of work given to a worker,
     /// hence the greatest number of workers that can be busy. The rounding, and so the result, depends on it.
     /// </summary>
     public required int MicroBatches { get; init; }

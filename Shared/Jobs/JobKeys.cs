@@ -42,7 +42,7 @@ internal static class JobKeys
             Epochs = f.Required("epochs", job?.Epochs ?? 0, Whole(1, int.MaxValue)),
             Batch = batch = f.Required("batch", job?.Batch ?? 0, Whole(1, int.MaxValue)),
             MicroBatches = f.Value("micro-batches", job?.MicroBatches ?? Math.Min(8, batch),
-                batch < 4096 ? Whole(1, batch, "the batch") : Whole(1, 4096)),
+                batch < Jobs.Job.MaxMicroBatches ? Whole(1, batch, "the batch") : Whole(1, Jobs.Job.MaxMicroBatches)),
             Threads = f.Value("threads", job?.Threads ?? 1, Whole(1, 256)),
             Optimizer = f.Required("optimizer", job?.Optimizer, _optimizers),
             Schedule = f.Value("schedule", job?.Schedule ?? new ConstantSpec(), _schedules),

@@ -24,6 +24,21 @@ public enum Topology : byte
 /// <param name="Topology">Who reduces.</param>
 public sealed record Plan(int Generation, long FirstRound, long EndRound, ImmutableArray<string> Workers, Topology Topology)
 {
+    private readonly ImmutableArray<int> _bounds = [];
+
+    /// <summary>Micro-batches of each worker, in the order of <see cref="Workers"/>, for rounds of as many as they are together; for
+    /// others in proportion. Empty: all have the same share.</summary>
+    public ImmutableArray<int> Shares
+    {
+        get;
+        init
+        {
+            field = value;
+            var sum = 0;
+            _bounds = value.IsDefaultOrEmpty ? [] : [0, .. value.Select(share => sum += share)];
+        }
+    } = [];
+
     /// <summary>Stands for the coordinator where otherwise an index into <see cref="Workers"/> stands.</summary>
     public const int Coordinator = -1;
 
@@ -61,10 +76,14 @@ public sealed record Plan(int Generation, long FirstRound, long EndRound, Immuta
     /// <returns>First micro-batch and count; a count of 0 where there are more workers than micro-batches.</returns>
     public MicroBatchRange RangeOf(int index, int microBatches)
     {
-        var first = (int)((long)microBatches * index / Workers.Length);
-        var end = (int)((long)microBatches * (index + 1) / Workers.Length);
+        var (from, to, of) = _bounds.IsEmpty ? (index, index + 1, Workers.Length) : (_bounds[index], _bounds[index + 1], _bounds[^1]);
+        var first = (int)((long)microBatches * from / of);
+        var end = (int)((long)microBatches * to / of);
         return new(first, end - first);
     }
+
+    /// <summary>How many micro-batches of a round of so many each worker computes.</summary>
+    public ImmutableArray<int> SharesOf(int microBatches) => [.. Enumerable.Range(0, Workers.Length).Select(i => RangeOf(i, microBatches).Count)];
 
     /// <summary>Whether the worker has a part in this plan.</summary>
     public bool Includes(string worker) => Workers.Contains(worker, StringComparer.Ordinal);

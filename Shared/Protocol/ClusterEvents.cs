@@ -42,6 +42,8 @@ public abstract record ClusterEvent
     public sealed record Reached(string Worker, long Applied) : ClusterEvent;
     /// <summary>What should have happened has not, for longer than it ever took.</summary>
     public sealed record Overdue(string Why) : ClusterEvent;
+    /// <summary>Workers should compute other shares of a step from now on; whoever is not named, and all when the workers change, the same.</summary>
+    public sealed record Unbalanced(ImmutableDictionary<string, int> Shares, string Why) : ClusterEvent;
     /// <summary>A coordinator that was started again has waited long enough for the workers of its last plan.</summary>
     public sealed record ReturnOver : ClusterEvent;
     /// <summary>The final state has arrived from a worker and is safe.</summary>

@@ -33,6 +33,9 @@ public sealed record ClusterProtocol
     /// <summary>After a restart of the coordinator, the workers of its last plan that have yet to come back.</summary>
     public ImmutableHashSet<string> Returning { get; init; } = [];
 
+    /// <summary>Micro-batches of a step that each worker should compute; empty where all the same.</summary>
+    public ImmutableDictionary<string, int> Shares { get; init; } = ImmutableDictionary<string, int>.Empty;
+
     /// <summary>Steps that were applied, as far as the coordinator had heard, and had to be done again.</summary>
     public long StepsRedone { get; init; }
 
@@ -91,6 +94,7 @@ public sealed record ClusterProtocol
         ClusterEvent.Registered e => (With(new(e.Worker, MemberStatus.Preparing, 0, Leaving: false)), []),
         ClusterEvent.Prepared e => Prepare(e.Worker, e.Facts, e.Holding),
         ClusterEvent.Overdue e => Expire(e.Why),
+        ClusterEvent.Unbalanced e => Phase == ClusterPhase.Training && Job.IsExact ? (this with { Shares = e.Shares }).Reconfigure(e.Why) : (this, []),
         ClusterEvent.ReturnOver => Returning.IsEmpty ? (this, []) : (this with { Returning = [] }).Start(),
         ClusterEvent.Lost e => Lose(e.Worker, e.Why),
         ClusterEvent.Leaving e => Leave(e.Worker, e.Why),
@@ -313,7 +317,11 @@ public sealed record ClusterProtocol
             return (stay with { Phase = ClusterPhase.Gathering }, dismissals.Add(heldBack is null
                 ? new ClusterEffect.Announce($"{workers.Count} of at least {Needed} workers: waiting for more")
                 : HoldsBack(heldBack)));
-        var plan = new Plan(Generation, target, Rounds.Count, [.. workers.Select(m => m.Id)], Topology);
+        var plan = new Plan(Generation, target, Rounds.Count, [.. workers.Select(m => m.Id)], Topology)
+        {
+            // Shares are of the workers that they were measured with.
+            Shares = Shares.Count == workers.Count && workers.TrueForAll(m => Shares.ContainsKey(m.Id)) ? [.. workers.Select(m => Shares[m.Id])] : [],
+        };
         // Of the last round, or of all there were, those who had applied it may all be gone: others do it again.
         var done = Math.Max(Completed, Reached);
         var redone = Math.Max(0, Rounds.StepsBefore(done) - Rounds.StepsBefore(target));

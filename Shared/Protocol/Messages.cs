@@ -99,22 +99,23 @@ public sealed record Synced([property: Key(0)] int Generation, [property: Key(1)
 /// <param name="Topology">Who reduces.</param>
 /// <param name="Hosts">Of a mesh: where each worker's links are reached; empty in a star.</param>
 /// <param name="Ports">Ports of them.</param>
+/// <param name="Shares">Micro-batches of each worker, see <see cref="Plan.Shares"/>; empty where all have the same share.</param>
 [MessagePackObject]
 public sealed record BeginPlan(
     [property: Key(0)] int Generation, [property: Key(1)] long FirstRound, [property: Key(2)] long EndRound,
     [property: Key(3)] string[] Workers, [property: Key(4)] Topology Topology, [property: Key(5)] string[] Hosts,
-    [property: Key(6)] int[] Ports) : ICoordinatorMessage
+    [property: Key(6)] int[] Ports, [property: Key(7)] int[] Shares) : ICoordinatorMessage
 {
     /// <summary>As a message.</summary>
     public static BeginPlan Of(Plan plan, ImmutableArray<LinkEndpoint> endpoints) => new(plan.Generation, plan.FirstRound, plan.EndRound,
-        [.. plan.Workers], plan.Topology, [.. endpoints.Select(e => e.Host)], [.. endpoints.Select(e => e.Port)]);
+        [.. plan.Workers], plan.Topology, [.. endpoints.Select(e => e.Host)], [.. endpoints.Select(e => e.Port)], [.. plan.Shares]);
 
     /// <summary>The plan.</summary>
     /// <exception cref="ProtocolException">The message makes no plan.</exception>
     public Plan ToPlan()
     {
         if (Fault() is { } fault) throw new ProtocolException($"the coordinator sent a plan that is none: {fault}");
-        return new(Generation, FirstRound, EndRound, ImmutableArray.Create(Workers), Topology);
+        return new(Generation, FirstRound, EndRound, ImmutableArray.Create(Workers), Topology) { Shares = ImmutableArray.Create(Shares) };
     }
 
     /// <summary>Where each worker of a mesh is reached, in the plan's order; empty in a star.</summary>
@@ -131,6 +132,8 @@ public sealed record BeginPlan(
             $"{Workers.Length} workers; allowed: 1 or more, each once",
         _ when Hosts.Length != Ports.Length || Hosts.Length != (Topology == Topology.Star ? 0 : Workers.Length) =>
             $"{Hosts.Length} hosts and {Ports.Length} ports for {Workers.Length} workers in a {Topology}; allowed: one of each a worker in a Mesh, none in a Star",
+        _ when Shares.Length > 0 && (Shares.Length != Workers.Length || Shares.Any(share => share is < 0 or > Jobs.Job.MaxMicroBatches) || Shares.All(share => share == 0)) =>
+            $"shares {string.Join(", ", Shares.Take(8))} for {Workers.Length} workers; allowed: none, or one of 0 to {Jobs.Job.MaxMicroBatches} each, not all 0",
         _ when Endpoints().Any(e => !e.IsValid) =>
             $"links at {string.Join(", ", Endpoints().Where(e => !e.IsValid))}; allowed: hosts of 1 to {LinkEndpoint.MaxHostLength} characters, ports 1 to 65535",
         _ => null,

@@ -17,7 +17,7 @@ public sealed partial class ChangingClusterTests
         run.Worker("worker-2").Send(Signal.Kill);
         await run.Coordinator.EndsWithAsync(0);
         Assert.Single(run.Coordinator.Output, line => line.StartsWith("worker-2 is lost: ", StringComparison.Ordinal));
-        Assert.Equal((1, 2), (run.Report.Workers, run.Report.Generations));
+        Assert.Equal((1, 2), (run.Report.Workers, run.Report.GenerationsByWorkers));
         SameBits.Require(job, run);
     }
 
@@ -34,7 +34,7 @@ public sealed partial class ChangingClusterTests
         Assert.Single(run.Coordinator.Output, "worker-1 has left, as it asked to");
         Assert.DoesNotContain(run.Coordinator.Output, line => line.Contains("lost", StringComparison.Ordinal));
         Assert.EndsWith("Done: it has asked to leave.\n", await File.ReadAllTextAsync(run["logs/worker-1.log"]), StringComparison.Ordinal);
-        Assert.Equal((1, 2), (run.Report.Workers, run.Report.Generations));
+        Assert.Equal((1, 2), (run.Report.Workers, run.Report.GenerationsByWorkers));
         SameBits.Require(job, run);
     }
 
@@ -58,7 +58,7 @@ public sealed partial class ChangingClusterTests
         await run.Coordinator.EndsWithAsync(0);
         await first.EndsWithAsync(0);
         await second.EndsWithAsync(0);
-        Assert.Equal((2, 1), (run.Report.Workers, run.Report.Generations));
+        Assert.Equal((2, 1), (run.Report.Workers, run.Report.GenerationsByWorkers));
         SameBits.Require(Jobs.Short, run);
     }
 
@@ -74,7 +74,7 @@ public sealed partial class ChangingClusterTests
         await run.Worker("worker-2").SlowDownAsync(until: third.LineAsync(TakesPart()));
         await run.Coordinator.EndsWithAsync(0);
         await third.EndsWithAsync(0);
-        Assert.Equal((3, 2), (run.Report.Workers, run.Report.Generations));
+        Assert.Equal((3, 2), (run.Report.Workers, run.Report.GenerationsByWorkers));
         SameBits.Require(job, run);
     }
 
@@ -89,7 +89,7 @@ public sealed partial class ChangingClusterTests
         foreach (var log in logs) await AppliesAsync(460, MetricsAt().Match(log).Groups[1].Value);
         run.Coordinator.Self.Send(Signal.Continue);
         await run.Coordinator.EndsWithAsync(0);
-        Assert.Equal((2, 1), (run.Report.Workers, run.Report.Generations));
+        Assert.Equal((2, 1), (run.Report.Workers, run.Report.GenerationsByWorkers));
         SameBits.Require(job, run);
     }
 

@@ -19,7 +19,7 @@ public sealed partial class InexactJobTests
         using var run = TrainingRun.Start(Jobs.Medium with { Wire = wire, Determinism = determinism, Topology = topology }, "--workers", "2");
         await run.Coordinator.EndsWithAsync(0);
         Assert.Empty(run.Coordinator.Errors);
-        Assert.Equal((2, 1), (run.Report.Workers, run.Report.Generations));
+        Assert.Equal((2, 1), (run.Report.Workers, run.Report.GenerationsByWorkers));
         var exact = ReferenceLoop.Train(Jobs.Medium);
         Assert.NotEqual(exact.Model, run.Model);
         Assert.InRange(run.Report.TestAccuracy, exact.TestAccuracy - 0.01, exact.TestAccuracy + 0.01);
@@ -39,7 +39,7 @@ public sealed partial class InexactJobTests
         run.Worker("worker-1").Send(Signal.Kill);
         await run.Coordinator.EndsWithAsync(0);
         await late.EndsWithAsync(0);
-        Assert.Equal((2, 3), (run.Report.Workers, run.Report.Generations));
+        Assert.Equal((2, 3), (run.Report.Workers, run.Report.GenerationsByWorkers));
         Assert.Equal(run.Report.SamplesExpected, run.Report.SamplesApplied);
     }
 

@@ -25,7 +25,7 @@ public sealed class SameBitsTests
         using var run = TrainingRun.Start(job, "--workers", $"{workers}");
         await run.Coordinator.EndsWithAsync(0);
         SameBits.Require(job, run);
-        Assert.Equal((workers, 1), (run.Report.Workers, run.Report.Generations));
+        Assert.Equal((workers, 1), (run.Report.Workers, run.Report.GenerationsByWorkers));
         Assert.Empty(run.Coordinator.Errors);
     }
 }

@@ -324,7 +324,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         using var bench = new CoordinatorBench(this, startWith: 2);
         byte[] state = [1, 2, 3, 4, 5, 6, 7, 8];
         var workers = await bench.TrainAsync("a", "b");
-        var plan = new BeginPlan(1, 0, 3, ["a", "b"], Topology.Star, [], []);
+        var plan = new BeginPlan(1, 0, 3, ["a", "b"], Topology.Star, [], [], []);
         for (var round = 0; round < 3; round++) await StepAsync(workers, plan, round);
         await workers[0].SendStateAsync(1, 3, state);
         foreach (var worker in workers) Assert.Equal("the job is done", (await worker.HearAsync<Dismissed>()).Reason);
@@ -353,7 +353,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
     {
         using var bench = new CoordinatorBench(this);
         var workers = await bench.TrainAsync("a");
-        for (var round = 0; round < 3; round++) await StepAsync(workers, new(1, 0, 3, ["a"], Topology.Star, [], []), round);
+        for (var round = 0; round < 3; round++) await StepAsync(workers, new(1, 0, 3, ["a"], Topology.Star, [], [], []), round);
         // Whoever prepares himself at the end has no part in the result.
         var late = await bench.RegisterAsync("late");
         await workers[0].SendStateAsync(1, 3, new byte[8]);
@@ -369,7 +369,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
     {
         using var bench = new CoordinatorBench(this, startWith: 2);
         var workers = await bench.TrainAsync("a", "b");
-        for (var round = 0; round < 3; round++) await StepAsync(workers, new(1, 0, 3, ["a", "b"], Topology.Star, [], []), round);
+        for (var round = 0; round < 3; round++) await StepAsync(workers, new(1, 0, 3, ["a", "b"], Topology.Star, [], [], []), round);
         await workers[0].HearAsync<SendState>();
         workers[0].Link.Dispose();
         await workers[1].SendStateAsync(1, 3, [8, 7, 6, 5, 4, 3, 2, 1]);
@@ -384,7 +384,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         using var bench = new CoordinatorBench(this, startWith: 2);
         byte[] state = [1, 1, 2, 3, 5, 8, 13, 21];
         var workers = await bench.TrainAsync("a", "b");
-        var plan = new BeginPlan(1, 0, 3, ["a", "b"], Topology.Star, [], []);
+        var plan = new BeginPlan(1, 0, 3, ["a", "b"], Topology.Star, [], [], []);
         await StepAsync(workers, plan, 0);
         foreach (var worker in workers) worker.Contribute(plan, 1);
         await workers[0].ApplyAsync(1, 1);

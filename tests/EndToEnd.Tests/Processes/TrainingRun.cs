@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Distributed.Shared.Jobs;
+using Distributed.Shared.Protocol;
 
 namespace Distributed.EndToEnd.Tests.Processes;
 
@@ -16,6 +17,10 @@ internal sealed record Report
     public required int Workers { get; init; }
     public required int Generations { get; init; }
     public required long StepsRedone { get; init; }
+    public required IReadOnlyList<GenerationStart> Reconfigurations { get; init; }
+
+    /// <summary>Generations, without those that moved micro-batches: whether there are any depends on the machine.</summary>
+    public int GenerationsByWorkers => Generations - Reconfigurations.Count(r => r.Reason.Contains(" times as long as the fastest ", StringComparison.Ordinal));
 }
 
 /// <summary>A coordinator process that trains, with a run folder of its own.</summary>

@@ -79,6 +79,38 @@ public sealed class KernelTests
         });
 
     [Fact]
+    public void A_plan_with_shares_gives_every_micro_batch_to_one_worker_and_each_its_share() =>
+        Gen.Select(Gen.Int[0, 9].Array[1, 12].Where(shares => shares.Sum() > 0), Gen.Int[1, 70]).Sample((shares, microBatches) =>
+        {
+            var plan = PlanOf(shares.Length) with { Shares = [.. shares] };
+            Assert.Equal(shares, plan.SharesOf(shares.Sum()));
+            var next = 0;
+            for (var worker = 0; worker < shares.Length; worker++)
+            {
+                var range = plan.RangeOf(worker, microBatches);
+                Assert.Equal(next, range.First);
+                Assert.InRange(range.Count - ((double)microBatches * shares[worker] / shares.Sum()), -1, 1);
+                next = range.End;
+            }
+            Assert.Equal(microBatches, next);
+            Assert.Equal(PlanOf(shares.Length).SharesOf(microBatches), Balance.Equal(shares.Length, microBatches));
+        });
+
+    [Fact]
+    public void The_best_shares_are_never_beaten() =>
+        Gen.Select(Gen.Double[0.1, 10].Array[1, 4], Gen.Int[1, 8]).Sample((seconds, microBatches) =>
+        {
+            var best = Balance.Best(microBatches, seconds);
+            Assert.Equal(microBatches, best.Sum());
+            var makespan = Balance.Makespan(best, seconds);
+            foreach (var shares in Splits(microBatches, seconds.Length)) Assert.True(Balance.Makespan([.. shares], seconds) >= makespan - 1e-12);
+        }, iter: 300);
+
+    private static IEnumerable<IEnumerable<int>> Splits(int sum, int parts) => parts == 1
+        ? [[sum]]
+        : Enumerable.Range(0, sum + 1).SelectMany(first => Splits(sum - first, parts - 1).Select(rest => rest.Prepend(first)));
+
+    [Fact]
     public void The_index_of_a_worker_gives_the_range_of_its_id() => Gen.Select(Gen.Int[1, 12], Gen.Int[1, 70]).Sample((workers, microBatches) =>
     {
         var plan = PlanOf(workers);

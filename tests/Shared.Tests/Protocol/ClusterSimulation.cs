@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
@@ -102,6 +103,11 @@ internal sealed class ClusterSimulation
 
     private void Fault()
     {
+        if (!_rounds.Relaxed && _random.Next(4) == 0 && _cluster.Plan is { } plan)
+        {
+            Decide(new ClusterEvent.Unbalanced(plan.Workers.ToImmutableDictionary(w => w, w => w == plan.Workers[0] ? 1 : _random.Next(4)), "somebody is slow"));
+            return;
+        }
         if (_cluster.IsOpen && _random.Next(3) == 0)
         {
             FaultOfControl();

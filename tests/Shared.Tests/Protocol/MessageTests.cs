@@ -7,14 +7,15 @@ namespace Distributed.Shared.Tests.Protocol;
 /// <summary>What messages mean; <see cref="SerializerTests"/> has how they travel.</summary>
 public sealed class MessageTests
 {
-    private static readonly BeginPlan _good = new(4, 17, 1000, ["a", "b"], Topology.Mesh, ["10.0.0.1", "host"], [1, 65_535]);
+    private static readonly BeginPlan _good = new(4, 17, 1000, ["a", "b"], Topology.Mesh, ["10.0.0.1", "host"], [1, 65_535], [3, 0]);
 
     [Fact]
-    public void A_plan_comes_back_as_it_went() => Assert.All([_good, _good with { Topology = Topology.Star, Hosts = [], Ports = [] }], message =>
+    public void A_plan_comes_back_as_it_went() => Assert.All([_good, _good with { Topology = Topology.Star, Hosts = [], Ports = [], Shares = [] }], message =>
     {
         var (plan, endpoints) = (message.ToPlan(), message.ToEndpoints());
         Assert.Equal((message.Generation, message.FirstRound, message.EndRound, message.Topology), (plan.Generation, plan.FirstRound, plan.EndRound, plan.Topology));
         Assert.Equal(message.Workers, plan.Workers);
+        Assert.Equal(message.Shares, plan.Shares);
         Assert.Equal(message.Hosts.Zip(message.Ports, (host, port) => new LinkEndpoint(host, port)), endpoints);
         Assert.Equivalent(message, BeginPlan.Of(plan, endpoints), strict: true);
     });
@@ -40,6 +41,10 @@ public sealed class MessageTests
         { _good with { Ports = [1] }, "2 hosts and 1 ports" },
         { _good with { Hosts = ["host"], Ports = [1] }, "1 hosts and 1 ports" },
         { _good with { Topology = Topology.Star }, "2 hosts and 2 ports for 2 workers in a Star" },
+        { _good with { Shares = [1] }, "shares 1 for 2 workers" },
+        { _good with { Shares = [0, 0] }, "shares 0, 0 for 2 workers" },
+        { _good with { Shares = [-1, 2] }, "shares -1, 2 for 2 workers; allowed: none, or one of 0 to 4096 each, not all 0" },
+        { _good with { Shares = [4097, 2] }, "shares 4097, 2" },
         { _good with { Hosts = ["host", ""] }, "links at :65535; allowed" },
         { _good with { Hosts = ["host", new('x', 256)] }, "links at xxx" },
         { _good with { Ports = [0, 65_536] }, "links at 10.0.0.1:0, host:65536; allowed: hosts of 1 to 255 characters, ports 1 to 65535" },

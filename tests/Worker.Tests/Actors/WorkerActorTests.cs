@@ -88,7 +88,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
 
         Tell(new Halt(1));
         Assert.Equal(new Halted(1, 0), Next<Halted>());
-        Tell(new BeginPlan(1, 0, 2, ["w7"], Topology.Star, [], []));
+        Tell(new BeginPlan(1, 0, 2, ["w7"], Topology.Star, [], [], []));
         Reduce(byHand, 1, 0);
         var first = Assert.Single(Next<RoundsApplied>().Rounds);
         Assert.Equal((0, byHand.Replica.Digest()), (first.Round, first.Digest));
@@ -111,7 +111,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         using var byHand = new LocalTraining(_job);
         var round = byHand.Replica.Rounds.At(0);
         using var pool = new VectorPool(byHand.Replica.Map.Layout);
-        Tell(new BeginPlan(1, 0, 1, ["w1", "w2", "w7"], Topology.Star, [], []));
+        Tell(new BeginPlan(1, 0, 1, ["w1", "w2", "w7"], Topology.Star, [], [], []));
         _link.NextSum(pool, 1, round, new(2, 2)).Release();
 
         var average = byHand.Average(round);
@@ -234,7 +234,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     private async Task<WorkerSession> LoseLinkAsync(LocalTraining byHand)
     {
         StartAndPrepare();
-        Tell(new BeginPlan(1, 0, 2, ["w7"], Topology.Star, [], []));
+        Tell(new BeginPlan(1, 0, 2, ["w7"], Topology.Star, [], [], []));
         Reduce(byHand, 1, 0);
         Next<RoundsApplied>();
         _link.Close("gone");
@@ -253,7 +253,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Next<Register>();
         Welcome(JobFile.Format(job), link);
         var prepared = Assert.IsType<Prepared>(NextButOffers());
-        Tell(new BeginPlan(1, 0, 2, ["w7", "w8"], Topology.Mesh, [prepared.LinkHost, prepared.LinkHost], [prepared.LinkPort, 1]));
+        Tell(new BeginPlan(1, 0, 2, ["w7", "w8"], Topology.Mesh, [prepared.LinkHost, prepared.LinkHost], [prepared.LinkPort, 1], []));
 
         var lost = Next<PeerLost>();
         Assert.Equal((1, "w8"), (lost.Generation, lost.Peer));
@@ -264,7 +264,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     public async Task A_plan_that_cannot_be_is_reported()
     {
         StartAndPrepare();
-        Tell(new BeginPlan(1, 0, 2, ["somebody else"], Topology.Star, [], []));
+        Tell(new BeginPlan(1, 0, 2, ["somebody else"], Topology.Star, [], [], []));
 
         Assert.Equal("generation 1 has no part for w7", Next<Failed>().Reason);
         Assert.Equal(new(1, "generation 1 has no part for w7"), await _end.Task.Soon());
@@ -301,7 +301,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Welcome(JobFile.Format(job), link);
         Assert.IsType<Prepared>(NextButOffers());
 
-        Tell(new BeginPlan(1, 0, 1, ["w7"], Topology.Star, [], []));
+        Tell(new BeginPlan(1, 0, 1, ["w7"], Topology.Star, [], [], []));
         var answers = 0;
         for (; link.WaitingFrames == 0; answers++) await AssertAnswersAsync();
 
