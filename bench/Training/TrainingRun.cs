@@ -11,6 +11,9 @@ internal sealed record TrainingRun(string? JobFile, int Workers, int Batch)
     /// <summary>Folder with the data; null where the job needs none.</summary>
     public string? Data { get; init; }
 
+    /// <summary>Workers that it needs to go on; null for all.</summary>
+    public int? MinWorkers { get; init; }
+
     /// <summary>Keys of the job that are overridden.</summary>
     public IReadOnlyList<string> Overrides { get; init; } = [];
 
@@ -21,7 +24,7 @@ internal sealed record TrainingRun(string? JobFile, int Workers, int Batch)
     /// <param name="folder">Its run folder.</param>
     public ChildCommand Command(string folder) => ChildCommand.Dotnet(Programs.Coordinator,
     [
-        "train", .. JobFile is null ? (string[])[] : [JobFile], "--workers", $"{Workers}", "--min-workers", $"{Workers}", "--device", "cpu", "--run", folder, "--metrics-port", $"{MetricsPort}",
+        "train", .. JobFile is null ? (string[])[] : [JobFile], "--workers", $"{Workers}", "--min-workers", $"{MinWorkers ?? Workers}", "--device", "cpu", "--run", folder, "--metrics-port", $"{MetricsPort}",
         .. Data is null ? (string[])[] : ["--data-dir", Data],
         .. new[] { $"batch={Batch}" }.Concat(Overrides).SelectMany(setting => new[] { "--set", setting }),
     ]);
