@@ -20,13 +20,14 @@ public sealed class LocalWorker : IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly Process _process;
     private readonly StreamWriter _input;
+    private readonly Action<string>? _onLine;
     private StreamWriter? _log;
     private string? _lastError;
     private volatile bool _stopping;
 
-    private LocalWorker(string name, string logPath, Process process, StreamWriter log, Action<LocalWorkerExit> onExit)
+    private LocalWorker(string name, string logPath, Process process, StreamWriter log, Action<LocalWorkerExit> onExit, Action<string>? onLine)
     {
-        (Name, LogPath, ProcessId, _process, _input, _log) = (name, logPath, process.Id, process, process.StandardInput, log);
+        (Name, LogPath, ProcessId, _process, _input, _log, _onLine) = (name, logPath, process.Id, process, process.StandardInput, log, onLine);
         Ended = RunAsync(onExit);
     }
 
@@ -47,9 +48,11 @@ public sealed class LocalWorker : IAsyncDisposable
     /// <param name="command">The program; it should end when its standard input does.</param>
     /// <param name="logPath">Where its output is added; the folder exists.</param>
     /// <param name="onExit">Called once, on a thread of the pool, when the process has ended and its log is complete.</param>
+    /// <param name="onLine">Called for each line that it writes, on threads of the pool; must not throw.</param>
     /// <exception cref="IOException">The log cannot be written.</exception>
     /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
-    public static LocalWorker Start(string name, WorkerCommand command, string logPath, Action<LocalWorkerExit> onExit)
+    public static LocalWorker Start(
+        string name, WorkerCommand command, string logPath, Action<LocalWorkerExit> onExit, Action<string>? onLine = null)
     {
         var log = new StreamWriter(new FileStream(logPath, FileMode.Append, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true };
         try
@@ -60,7 +63,7 @@ public sealed class LocalWorker : IAsyncDisposable
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,
             })!;
-            return new(name, logPath, process, log, onExit);
+            return new(name, logPath, process, log, onExit, onLine);
         }
         catch
         {
@@ -118,6 +121,7 @@ public sealed class LocalWorker : IAsyncDisposable
                     _lastError = line[ErrorPrefix.Length..].Trim();
                 Log(line);
             }
+            _onLine?.Invoke(line);
         }
     }
 

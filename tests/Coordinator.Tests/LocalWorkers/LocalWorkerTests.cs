@@ -35,6 +35,15 @@ public sealed class LocalWorkerTests : IDisposable
     }
 
     [Fact]
+    public async Task Each_line_is_told_before_the_end_is()
+    {
+        var lines = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        await using var worker = LocalWorker.Start("w", Shell("echo out; echo err >&2; printf last"), _folder["w.log"], _exit.SetResult, lines.Enqueue);
+        await _exit.Task.WaitAsync(_patience);
+        Assert.Equal(["err", "last", "out"], lines.Order());
+    }
+
+    [Fact]
     public async Task A_worker_ends_when_its_input_does_and_leaves_the_others_alone()
     {
         var exits = new System.Collections.Concurrent.ConcurrentQueue<LocalWorkerExit>();
