@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Distributed.Coordinator;
+using Distributed.Coordinator.Chaos;
 using Distributed.Shared.Processes;
 
 var job = new Argument<string?>("JOB.yaml") { Description = "Job file. Default: the embedded digits job.", Arity = ArgumentArity.ZeroOrOne };
@@ -15,6 +16,7 @@ var host = new Option<string>("--host") { Description = "Address of this machine
 var port = new Option<int>("--port") { Description = "Port of the control plane; 0 for a free one.", DefaultValueFactory = _ => 0 };
 var linkPort = new Option<int>("--link-port") { Description = "Port of the tensor links; 0 for a free one.", DefaultValueFactory = _ => 0 };
 var metricsPort = new Option<int>("--metrics-port") { Description = "Port of /metrics, /healthz and /readyz; 0 for a free one.", DefaultValueFactory = _ => 0 };
+var chaos = new Option<string?>("--chaos") { Description = "Check the job under faults, on this machine: kill-worker@30,freeze-worker@60:5s,join@80,drain@90,restart-coordinator@100 (the numbers are training steps) or random:SEED:COUNT. Exit code 0: the result is that of an undisturbed run, bit for bit." };
 foreach (var (option, least, most) in new[] { (workers, 0, 1024), (minWorkers, 1, 1024), (port, 0, 65535), (linkPort, 0, 65535), (metricsPort, 0, 65535) })
     option.Validators.Add(result =>
     {
@@ -30,9 +32,9 @@ job.Validators.Add(result =>
 
 var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
 {
-    job, workers, minWorkers, run, resume, overwrite, set, device, dataDir, host, port, linkPort, metricsPort,
+    job, workers, minWorkers, run, resume, overwrite, set, device, dataDir, host, port, linkPort, metricsPort, chaos,
 };
-train.SetAction((parsed, _) => TrainCommand.RunAsync(new()
+train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
 {
     JobFile = parsed.GetValue(job),
     Workers = parsed.GetValue(workers),
@@ -51,3 +53,5 @@ train.SetAction((parsed, _) => TrainCommand.RunAsync(new()
 
 var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train };
 return await CommandLine.RunAsync(root, args.Length == 0 ? ["train"] : args);
+
+static Task<int> RunAsync(string? plan, TrainArguments arguments) => plan is null ? TrainCommand.RunAsync(arguments) : ChaosCommand.RunAsync(plan, arguments);

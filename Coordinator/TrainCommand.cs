@@ -139,7 +139,7 @@ public static class TrainCommand
         }
     }
 
-    private static (Job Job, string Name) ReadJob(TrainArguments arguments)
+    internal static (Job Job, string Name) ReadJob(TrainArguments arguments)
     {
         if (arguments.JobFile is not { } path) return (JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", arguments.Overrides), "digits");
         var file = new FileInfo(path);

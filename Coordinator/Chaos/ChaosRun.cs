@@ -1,0 +1,154 @@
+using System.Collections.Immutable;
+
+namespace Distributed.Coordinator.Chaos;
+
+/// <summary>What a disturbed run has come to.</summary>
+/// <param name="HasEnded">Whether the job was trained to its end.</param>
+/// <param name="CarriedOut">Faults that happened before the job ended.</param>
+/// <param name="Failures">What went wrong besides them.</param>
+internal sealed record ChaosOutcome(bool HasEnded, int CarriedOut, IReadOnlyList<string> Failures);
+
+/// <summary>A training run that faults happen to.</summary>
+internal sealed class ChaosRun : IAsyncDisposable
+{
+    private const string Name = "disturbed";
+
+    private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan _endPatience = TimeSpan.FromSeconds(10);
+
+    private readonly ChaosFolder _folder;
+    private readonly ChaosWorkers _workers;
+    private readonly ImmutableArray<ChaosFault> _faults;
+    private readonly long _seed;
+    private readonly TimeProvider _time;
+    private readonly HashSet<string> _told = [];
+    private TrainProcess _coordinator;
+    private int _carriedOut;
+    private int _waiting = -1;
+    private long _restartedAt = -1;
+
+    /// <summary>Starts the coordinator.</summary>
+    /// <param name="folder">Where everything is left.</param>
+    /// <param name="arguments">Those of the coordinator.</param>
+    /// <param name="workers">Nobody yet; this run starts and stops them.</param>
+    /// <param name="faults">What is to happen, by step.</param>
+    /// <param name="seed">What victims are drawn by.</param>
+    /// <param name="time">The clock.</param>
+    public ChaosRun(
+        ChaosFolder folder, IEnumerable<string> arguments, ChaosWorkers workers, ImmutableArray<ChaosFault> faults, long seed, TimeProvider time)
+    {
+        (_folder, _workers, _faults, _seed, _time) = (folder, workers, faults, seed, time);
+        _coordinator = new(Name, arguments, folder.LogOf(Name));
+    }
+
+    /// <summary>Runs it to its end.</summary>
+    /// <param name="workers">How many are started once the coordinator waits for them.</param>
+    /// <param name="stopping">Ends it early.</param>
+    /// <exception cref="ChaosException">It stands still.</exception>
+    public async Task<ChaosOutcome> RunAsync(int workers, CancellationToken stopping)
+    {
+        var guard = new StallGuard(_time);
+        using var timer = new PeriodicTimer(_interval, _time);
+        var toStart = workers;
+        while (!_coordinator.Exit.IsCompleted)
+        {
+            for (; toStart > 0 && _coordinator.Waits; toStart--) _workers.Start();
+            var step = HistoryTail.LastStep(_folder.Disturbed);
+            if (guard.IsStalledAt(step))
+                throw new ChaosException(1, $"the disturbed run has stood still at step {step} for {StallGuard.Patience.TotalSeconds} s (see {_folder.Logs})");
+            foreach (var thawed in _workers.Thaw(_time)) Tell(step, $"{thawed} goes on");
+            TellNew(_workers.Failures(isOver: false));
+            while (_carriedOut < _faults.Length && _faults[_carriedOut].Step <= step && await CarryOutAsync(_faults[_carriedOut], step).ConfigureAwait(false))
+                _carriedOut++;
+            await timer.WaitForNextTickAsync(stopping).ConfigureAwait(false);
+        }
+        return await EndAsync(stopping).ConfigureAwait(false);
+    }
+
+    /// <summary>Stops whatever still runs.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await using var workers = _workers.ConfigureAwait(false);
+        await _coordinator.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task<ChaosOutcome> EndAsync(CancellationToken stopping)
+    {
+        var exit = await _coordinator.Exit.ConfigureAwait(false);
+        var isOver = exit.ExitCode == 0;
+        if (isOver)
+        {
+            await _workers.EndAsync(_endPatience, stopping).ConfigureAwait(false);
+            foreach (var late in _workers.Latecomers) Console.WriteLine($"{late} was still about to take part when the job ended");
+        }
+        IReadOnlyList<string> failures =
+        [
+            .. isOver ? (string[])[] : [$"the coordinator ended with exit code {exit.ExitCode}: {exit.LastError ?? "it gave no reason"} (see {exit.LogPath})"],
+            .. _workers.Failures(isOver),
+        ];
+        TellNew(failures);
+        return new(isOver, _carriedOut, failures);
+    }
+
+    /// <returns>False while it cannot be done yet.</returns>
+    private async Task<bool> CarryOutAsync(ChaosFault fault, long step)
+    {
+        switch (fault.Kind)
+        {
+            case ChaosKind.Join:
+                Tell(step, $"started {_workers.Start()}");
+                return true;
+            case ChaosKind.RestartCoordinator:
+                return await RestartAsync(step).ConfigureAwait(false);
+            // Only a coordinator that is there can let anybody go.
+            case ChaosKind.Drain when step <= _restartedAt:
+                return false;
+            default:
+                return Hit(fault, step);
+        }
+    }
+
+    private bool Hit(ChaosFault fault, long step)
+    {
+        if (ChaosVictim.Choose(fault.Kind, _workers.Candidates, _seed, _carriedOut) is not { } victim)
+        {
+            if (_waiting != _carriedOut) Tell(step, $"{fault} waits until another worker takes part{Replacement()}");
+            _waiting = _carriedOut;
+            return false;
+        }
+        var worker = _workers[victim];
+        var isDone = fault.Kind switch
+        {
+            ChaosKind.KillWorker => worker.Kill(),
+            ChaosKind.FreezeWorker => worker.Freeze(fault.Duration, _time),
+            _ => worker.Drain(),
+        };
+        if (!isDone) return false;
+        Tell(step, fault.Kind switch
+        {
+            ChaosKind.KillWorker => $"killed {victim}{Replacement()}",
+            ChaosKind.FreezeWorker => $"froze {victim} for {ChaosFault.TextOf(fault.Duration)}",
+            _ => $"asked {victim} to leave{Replacement()}",
+        });
+        return true;
+    }
+
+    private string Replacement() => ChaosVictim.Live(_workers.Candidates) < ChaosVictim.MinLive ? $", and started {_workers.Start()}" : "";
+
+    private async Task<bool> RestartAsync(long step)
+    {
+        if (!await _coordinator.KillAsync().ConfigureAwait(false)) return false;
+        await _coordinator.DisposeAsync().ConfigureAwait(false);
+        _coordinator = new(Name, ["--resume", "--run", _folder.Disturbed, "--workers", "0"], _folder.LogOf(Name));
+        _restartedAt = step;
+        Tell(step, "killed the coordinator, and resumed its run");
+        return true;
+    }
+
+    private void TellNew(IEnumerable<string> failures)
+    {
+        foreach (var failure in failures.Where(_told.Add)) Console.WriteLine(failure);
+    }
+
+    private static void Tell(long step, string what) => Console.WriteLine($"step {step}: {what}");
+}

@@ -1,0 +1,82 @@
+using System.Text.RegularExpressions;
+using Distributed.EndToEnd.Tests.Processes;
+using Distributed.Shared.Jobs;
+
+namespace Distributed.EndToEnd.Tests;
+
+/// <summary>The chaos check as a user runs it.</summary>
+public sealed partial class ChaosTests
+{
+    private static readonly TimeSpan _twoRuns = TimeSpan.FromMinutes(4);
+
+    [Theory]
+    [InlineData("mesh")]
+    [InlineData("star")]
+    public async Task Workers_that_die_stand_still_join_and_leave_change_no_bit(string topology)
+    {
+        using var run = Start(Jobs.Medium with { Topology = topology }, "kill-worker@20,freeze-worker@40:1s,join@60,drain@80");
+        await run.Coordinator.EndsWithAsync(0, _twoRuns);
+        Assert.Equal(
+            ["killed", "froze", "started", "asked"],
+            run.Coordinator.Output.Select(line => Happened().Match(line)).Where(match => match.Success).Select(match => match.Groups[1].Value));
+        Assert.Equal("The result is the same, bit for bit.", run.Coordinator.Output[^1]);
+        Assert.Equal(
+            await File.ReadAllBytesAsync(run["undisturbed/model.safetensors"]), await File.ReadAllBytesAsync(run["disturbed/model.safetensors"]));
+        Assert.Empty(run.Coordinator.Errors);
+        Assert.Empty(LinuxProcess.With("TMPDIR", run.Temporary));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(run.Temporary));
+    }
+
+    [Fact]
+    public async Task A_job_that_ends_before_its_faults_is_no_check()
+    {
+        // One worker cannot be killed, and another has not joined before so short a job is done.
+        using var run = Start(Jobs.Short, "kill-worker@12", workers: 1);
+        await run.Coordinator.EndsWithAsync(1, _twoRuns);
+        Assert.Equal(["error: the job ended before 1 of 1 fault(s); use more epochs, or earlier steps"], run.Coordinator.Errors);
+        Assert.Empty(LinuxProcess.With("TMPDIR", run.Temporary));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(run.Temporary));
+    }
+
+    [Fact]
+    public async Task A_fault_after_the_last_step_is_refused()
+    {
+        using var run = Start(Jobs.Short, "join@13");
+        await run.Coordinator.EndsWithAsync(2, _twoRuns);
+        Assert.Equal(["error: --chaos join@13: the job has 12 steps; allowed: a step from 1 to 12"], run.Coordinator.Errors);
+    }
+
+    [Theory]
+    [InlineData("--chaos kill@30: kill is no fault; allowed: kill-worker, ", "kill@30", 3)]
+    [InlineData("--workers is 0; with --chaos allowed: 1 to 1024", "join@3", 0)]
+    [InlineData("--chaos compares bits, which depend on the number of workers where wire is bf16", "join@3", 3, "--set", "wire=bf16")]
+    [InlineData("--set epochs=0: epochs is 0", "join@3", 3, "--set", "epochs=0")]
+    public async Task A_check_that_cannot_be_is_refused_at_once(string complaint, string plan, int workers, params string[] arguments)
+    {
+        using var run = Start(Jobs.Short, plan, workers, arguments);
+        await run.Coordinator.EndsWithAsync(2);
+        Assert.StartsWith("error: " + complaint, Assert.Single(run.Coordinator.Errors), StringComparison.Ordinal);
+        Assert.Empty(run.Coordinator.Output);
+        Assert.False(Directory.Exists(run.Folder));
+    }
+
+    [Theory]
+    [InlineData(Signal.Interrupt)]
+    [InlineData(Signal.Terminate)]
+    public async Task Nothing_is_left_running(Signal signal)
+    {
+        using var run = Start(Jobs.Medium, "freeze-worker@5:60s,join@10");
+        await run.Coordinator.LineAsync(Happened());
+        run.Coordinator.Self.Send(signal);
+        await run.Coordinator.EndsWithAsync(1);
+        Assert.Equal([$"error: interrupted; what there is so far is in {run.Folder}"], run.Coordinator.Errors);
+        Assert.Empty(LinuxProcess.With("TMPDIR", run.Temporary));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(run.Temporary));
+    }
+
+    private static TrainingRun Start(Job job, string plan, int workers = 3, params string[] arguments) =>
+        TrainingRun.Start(job, ["--workers", $"{workers}", "--chaos", plan, .. arguments]);
+
+    [GeneratedRegex(@"^step \d+: (killed|froze|started|asked)")]
+    private static partial Regex Happened();
+}
