@@ -193,7 +193,7 @@ public static class TrainCommand
         };
         begun = begun with { IsOpen = arguments.Workers == 0 };
         begun.Save(folder.StateFile);
-        var context = new CoordinatorContext(text, begun.Host, star, recorder, result, notices.LogOf, Save);
+        var context = new CoordinatorContext(text, begun.Host, star, recorder, result, notices.LogOf, Akka.Cluster.Cluster.Get(system).Down, Save);
         notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
 
         if (arguments.Resume) view.Message($"Going on with {jobName}: {recorder.Entered} of {rounds?.Count.ToString(CultureInfo.InvariantCulture) ?? "?"} rounds were recorded");

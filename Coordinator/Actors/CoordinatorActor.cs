@@ -27,9 +27,10 @@ public sealed class RunFailedException(string message) : Exception(message);
 /// <param name="Recorder">What people see.</param>
 /// <param name="Result">Receives the outcome.</param>
 /// <param name="LogOf">Where the log of a worker is, if this coordinator has started it.</param>
+/// <param name="Down">Takes the node at an address out of the cluster at once: a newcomer is let in only when nobody is missing.</param>
 /// <param name="Save">Writes down what a coordinator needs that is started again; says what was wrong, in a user's words, null if nothing was.</param>
 public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, TaskCompletionSource<RunResult> Result,
-    Func<string, string?>? LogOf = null, Func<ClusterProtocol, string?>? Save = null);
+    Func<string, string?>? LogOf = null, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null);
 
 /// <summary>What the coordinator's process tells its actor; never leaves the process.</summary>
 public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
@@ -197,6 +198,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             return;
         }
         Context.Unwatch(lost);
+        _run.Down?.Invoke(lost.Path.Address);
         _run.Star.Expel(worker);
         _run.Recorder.WorkerGone(worker);
         _watch.Forget(worker);
