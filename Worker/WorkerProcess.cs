@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Akka.Actor;
@@ -107,6 +108,7 @@ public static class WorkerProcess
         await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, stopping);
         Console.WriteLine($"Metrics at {status.Address}metrics");
         var former = Task.CompletedTask;
+        var useful = Stopwatch.GetTimestamp();
         for (WorkerSession? session = null; ;)
         {
             var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
@@ -116,7 +118,9 @@ public static class WorkerProcess
             // One node may still say farewell while the next one joins.
             former = Task.WhenAll(former, LeaveAsync(host));
             session = outcome.Session;
-            if (outcome.MayReturn) continue;
+            if (session is not null) useful = Stopwatch.GetTimestamp();
+            // Whoever is sent back again and again, and never takes part, does not try for ever.
+            if (outcome.MayReturn && Stopwatch.GetElapsedTime(useful) < arguments.Patience) continue;
             await former;
             return outcome;
         }

@@ -36,8 +36,8 @@ public static class ChaosDraw
     public static ImmutableArray<ChaosFault> Faults(long seed, int count, long steps, int workers)
     {
         var faults = ImmutableArray.CreateBuilder<ChaosFault>();
-        // A step is seen some time after it was applied: at the very end there would be no job left to disturb.
-        var last = Math.Max(count, steps - steps / 5);
+        // A newcomer takes seconds to take part, and faults wait for it: at the end there would be no job left to disturb.
+        var last = Math.Max(count, steps / 2);
         var live = workers;
         for (var i = 0; i < count; i++)
         {

@@ -63,7 +63,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         public sealed record MemberOfCluster : Local;
         public sealed record Linked(Exchange Exchange, LinkListener? Listener, WorkerFacts Facts) : Local;
         public sealed record Relinked(IFramePipe Pipe) : Local;
-        public sealed record NotRelinked(string Reason) : Local;
+        public sealed record NotLinked(string Reason) : Local;
     }
 
     /// <summary>One worker of this process.</summary>
@@ -141,7 +141,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             _log.Info("Taken in again as {0}, with {1} rounds applied", welcome.Worker, session.Replica.Holding.Applied);
             Become(Returning);
             LinkHandshake.ConnectAsync(welcome.LinkHost, welcome.LinkPort, new(JobFile.Fingerprint(session.Job), welcome.Token, welcome.Worker), new(), _stopping.Token)
-                .PipeTo(Self, success: pipe => new Local.Relinked(pipe), failure: error => new Local.NotRelinked(error.Message));
+                .PipeTo(Self, success: pipe => new Local.Relinked(pipe), failure: error => new Local.NotLinked(error.Message));
             return;
         }
         _session?.Dispose();
@@ -175,7 +175,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             _readiness.NotReady = null;
             Become(Training);
         });
-        Receive<Local.NotRelinked>(failed => Return($"the link to the coordinator could not be made: {failed.Reason}"));
+        Receive<Local.NotLinked>(failed => Return($"the link to the coordinator could not be made: {failed.Reason}"));
         Receive<Welcome>(_ => { });
         Receive<Leave>(leave => End(0, leave.Reason));
         ReceiveEnds();
@@ -187,7 +187,13 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             _log.Info("Prepared: {0} training and {1} test samples, {2} numbers a contribution",
                 prepared.Facts.TrainSamples, prepared.Facts.TestSamples, prepared.Facts.Layout.Floats);
-            ConnectAsync(_session!, prepared).PipeTo(Self, failure: error => new WorkerSession.Notice.ReplicaFailed(error.Message));
+            ConnectAsync(_session!, prepared).PipeTo(Self, failure: error => error is LinkException ? new Local.NotLinked(error.Message) : new WorkerSession.Notice.ReplicaFailed(error.Message));
+        });
+        // The coordinator may have ended meanwhile, and be started again.
+        Receive<Local.NotLinked>(failed =>
+        {
+            _coordinator.Tell(new Failed(failed.Reason));
+            Return(failed.Reason);
         });
         Receive<Local.Linked>(linked =>
         {
