@@ -1,6 +1,6 @@
-using Distributed.Worker.Replicas;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Distributed.Worker.Replicas;
 using TorchSharp;
 using static TorchSharp.torch;
 

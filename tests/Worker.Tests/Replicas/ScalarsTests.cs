@@ -1,5 +1,5 @@
-using TorchSharp;
 using Distributed.Worker.Replicas;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Replicas;
