@@ -76,7 +76,7 @@ public static class WorkerProcess
         using var signals = new Signals(onInterrupt: !arguments.WithParent);
         try
         {
-            var (exitCode, reason, _, _) = await WorkAsync(arguments, coordinator, device, signals.Stopping);
+            var (exitCode, reason, _, _, _) = await WorkAsync(arguments, coordinator, device, signals.Stopping);
             if (exitCode != 0) return CommandLine.Fail(exitCode, reason);
             Console.WriteLine($"Done: {reason}.");
             return 0;
@@ -108,22 +108,24 @@ public static class WorkerProcess
         await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, stopping);
         Console.WriteLine($"Metrics at {status.Address}metrics");
         var former = Task.CompletedTask;
-        var useful = Stopwatch.GetTimestamp();
+        var tookPart = Stopwatch.GetTimestamp();
         for (WorkerSession? session = null; ;)
         {
             var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
                 logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control);
             await host.StartAsync(stopping);
-            var outcome = await LiveAsync(host, options, metrics, readiness, session, stopping);
+            var outcome = await LiveAsync(host, options with { Remaining = Left() }, metrics, readiness, session, stopping);
             // One node may still say farewell while the next one joins.
             former = Task.WhenAll(former, LeaveAsync(host));
             session = outcome.Session;
-            if (session is not null) useful = Stopwatch.GetTimestamp();
+            if (outcome.TookPart) tookPart = Stopwatch.GetTimestamp();
             // Whoever is sent back again and again, and never takes part, does not try for ever.
-            if (outcome.MayReturn && Stopwatch.GetElapsedTime(useful) < arguments.Patience) continue;
+            if (outcome.MayReturn && Left() > TimeSpan.Zero) continue;
             await former;
             return outcome;
         }
+
+        TimeSpan Left() => arguments.Patience - Stopwatch.GetElapsedTime(tookPart);
     }
 
     private static async Task<WorkerEnd> LiveAsync(

@@ -22,14 +22,19 @@ namespace Distributed.Worker.Actors;
 /// <param name="Device">Where it computes.</param>
 /// <param name="Data">Where it looks for data.</param>
 /// <param name="Patience">How long it waits for a coordinator to take it in, or to come back.</param>
-public sealed record WorkerOptions(string Name, string Coordinator, string Host, int LinkPort, Device Device, DataOptions Data, TimeSpan Patience);
+public sealed record WorkerOptions(string Name, string Coordinator, string Host, int LinkPort, Device Device, DataOptions Data, TimeSpan Patience)
+{
+    /// <summary>What is left of it.</summary>
+    public TimeSpan Remaining { get; init; } = Patience;
+}
 
 /// <summary>How a worker ended, or how a part of its life did.</summary>
 /// <param name="ExitCode">0 done, 1 failed.</param>
 /// <param name="Reason">In a user's words.</param>
 /// <param name="MayReturn">Whether it is to offer itself again, as another node of the cluster.</param>
 /// <param name="Session">What it holds of the job then; null where it comes as a newcomer.</param>
-public sealed record WorkerEnd(int ExitCode, string Reason, bool MayReturn = false, WorkerSession? Session = null);
+/// <param name="TookPart">Whether a coordinator had taken it in.</param>
+public sealed record WorkerEnd(int ExitCode, string Reason, bool MayReturn = false, WorkerSession? Session = null, bool TookPart = false);
 
 /// <summary>
 /// Between the coordinator's messages and the replica's thread. Joining: offers itself until it is taken in. Preparing: the
@@ -38,6 +43,9 @@ public sealed record WorkerEnd(int ExitCode, string Reason, bool MayReturn = fal
 public sealed class WorkerActor : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan _retry = TimeSpan.FromSeconds(1);
+
+    /// <summary>A node that joined a coordinator just before that was killed is in a cluster that takes nobody in any more.</summary>
+    private static readonly TimeSpan _upTimeout = TimeSpan.FromSeconds(8);
 
     /// <summary>The reason why a link was closed comes over another connection.</summary>
     private static readonly TimeSpan _reasonTimeout = TimeSpan.FromSeconds(1);
@@ -53,12 +61,14 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private Welcome _welcome = null!;
     private WorkerSession? _session;
     private WorkerEnd? _outcome;
+    private bool _tookPart;
 
     /// <summary>Within this process alone.</summary>
     private abstract record Local : INoSerializationVerificationNeeded
     {
         public sealed record Offer : Local;
         public sealed record JoinOverdue : Local;
+        public sealed record UpOverdue : Local;
         public sealed record ReasonOverdue(string Reason) : Local;
         public sealed record MemberOfCluster : Local;
         public sealed record Linked(Exchange Exchange, LinkListener? Listener, WorkerFacts Facts) : Local;
@@ -87,7 +97,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     protected override void PreStart()
     {
         var self = Self;
-        Timers.StartSingleTimer("join", new Local.JoinOverdue(), _options.Patience);
+        Timers.StartSingleTimer("join", new Local.JoinOverdue(), _options.Remaining);
+        Timers.StartSingleTimer("up", new Local.UpOverdue(), _upTimeout);
         Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(new Local.MemberOfCluster()));
     }
 
@@ -113,7 +124,12 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void Joining()
     {
-        Receive<Local.MemberOfCluster>(_ => Timers.StartPeriodicTimer("offer", new Local.Offer(), TimeSpan.Zero, _retry));
+        Receive<Local.MemberOfCluster>(_ =>
+        {
+            Timers.Cancel("up");
+            Timers.StartPeriodicTimer("offer", new Local.Offer(), TimeSpan.Zero, _retry);
+        });
+        Receive<Local.UpOverdue>(_ => Return($"the cluster of the coordinator at {_options.Coordinator} has not taken this node in"));
         Receive<Local.Offer>(_ => Offer());
         Receive<Leave>(leave => End(0, leave.Reason));
         Receive<Local.JoinOverdue>(_ => End(1, _session is null
@@ -242,6 +258,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private void Training()
     {
         var session = _session!;
+        _tookPart = true;
         Receive<Halt>(halt => session.Replica.Halt(halt.Generation));
         Receive<BeginPlan>(begin =>
         {
@@ -287,7 +304,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     {
         _log.Warning("{0}. Looking for the coordinator at {1}", reason, _options.Coordinator);
         _readiness.NotReady = reason;
-        _outcome = new(1, reason, MayReturn: true, _session is { Exchange: not null } session ? session : null);
+        _outcome = new(1, reason, MayReturn: true, _session is { Exchange: not null } session ? session : null, _tookPart);
         Context.Stop(Self);
     }
 

@@ -7,7 +7,7 @@ namespace Distributed.EndToEnd.Tests;
 public sealed class ChaosRestartTests
 {
     /// <summary>Long enough for thirty faults.</summary>
-    private static readonly Job _job = Jobs.Medium with { Epochs = 160 };
+    private static readonly Job _job = Jobs.Medium with { Epochs = 240 };
 
     private static readonly TimeSpan _twoRuns = TimeSpan.FromMinutes(8);
 
