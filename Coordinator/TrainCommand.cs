@@ -151,8 +151,8 @@ public static class TrainCommand
     private static async Task TrainAsync(TrainArguments arguments, Job job, RunState begun, RunFolder folder, CancellationToken stopping)
     {
         var jobName = begun.JobName;
-        var rounds = begun.Facts is { } facts
-            ? new Rounds(facts.TrainSamples, facts.TestSamples, job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed) : null;
+        var shape = JobShape.Of(job);
+        var rounds = begun.Facts is { } facts ? shape.RoundsOf(facts) : null;
         var text = JobFile.Format(job);
         AtomicFile.Write(folder.JobFile, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
         Directory.CreateDirectory(folder.Logs);
@@ -178,7 +178,7 @@ public static class TrainCommand
         var result = new TaskCompletionSource<RunResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         var cluster = new ClusterProtocol
         {
-            Job = new(job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed, job.IsExact),
+            Job = shape,
             Topology = job.IsMesh ? Topology.Mesh : Topology.Star,
             StartWith = Math.Max(arguments.Workers, begun.MinWorkers),
             MinWorkers = begun.MinWorkers,

@@ -199,11 +199,16 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         }
         Context.Unwatch(lost);
         _run.Down?.Invoke(lost.Path.Address);
+        Forget(worker);
+        Decide(new ClusterEvent.Lost(worker, WithLog(worker, why)));
+    }
+
+    private void Forget(string worker)
+    {
         _run.Star.Expel(worker);
         _run.Recorder.WorkerGone(worker);
         _watch.Forget(worker);
         _stragglers.Forget(worker);
-        Decide(new ClusterEvent.Lost(worker, WithLog(worker, why)));
     }
 
     /// <summary>Nobody has computed yet, or whoever began is gone without a result.</summary>
@@ -265,10 +270,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             case ClusterEffect.Refuse refuse:
                 _run.Recorder.Message($"{refuse.Worker} was turned away: {refuse.Reason}");
                 if (Remove(refuse.Worker) is { } refused) Refuse(Context.Unwatch(refused), refuse.Reason, refuse.MayReturn);
-                _run.Star.Expel(refuse.Worker);
-                _run.Recorder.WorkerGone(refuse.Worker);
-                _watch.Forget(refuse.Worker);
-                _stragglers.Forget(refuse.Worker);
+                Forget(refuse.Worker);
                 break;
             case ClusterEffect.Open open:
                 _run.Star.Open(open.Facts, open.Rounds);

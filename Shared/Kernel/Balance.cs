@@ -5,10 +5,6 @@ namespace Distributed.Shared.Kernel;
 /// <summary>How many micro-batches each worker should compute, so that none makes the others wait. Moves work, and so no bit of the result.</summary>
 public static class Balance
 {
-    /// <summary>The shares of equal workers under <see cref="Plan.RangeOf(int, int)"/>.</summary>
-    public static ImmutableArray<int> Equal(int workers, int microBatches) =>
-        [.. Enumerable.Range(0, workers).Select(i => (int)((long)microBatches * (i + 1) / workers) - (int)((long)microBatches * i / workers))];
-
     /// <summary>The shares with which the last worker is done the soonest; of several such, those that leave the others the least to do.</summary>
     /// <param name="microBatches">Micro-batches of a step, at least 1.</param>
     /// <param name="seconds">What a micro-batch takes on each worker, above 0.</param>

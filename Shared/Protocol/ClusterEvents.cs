@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 
 namespace Distributed.Shared.Protocol;
@@ -141,4 +142,11 @@ public enum ClusterPhase
 /// <param name="MicroBatches">Micro-batches a step.</param>
 /// <param name="Relaxed">Whether a worker computes its share of a step in one pass.</param>
 /// <param name="IsExact">Whether a round gives the same bits whoever computes it.</param>
-public sealed record JobShape(int Epochs, int Batch, int MicroBatches, bool Relaxed = false, bool IsExact = true);
+public sealed record JobShape(int Epochs, int Batch, int MicroBatches, bool Relaxed = false, bool IsExact = true)
+{
+    /// <summary>That of a job.</summary>
+    public static JobShape Of(Job job) => new(job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed, job.IsExact);
+
+    /// <summary>The rounds of the job with data of these sizes.</summary>
+    public Rounds RoundsOf(WorkerFacts facts) => new(facts.TrainSamples, facts.TestSamples, Epochs, Batch, MicroBatches, Relaxed);
+}

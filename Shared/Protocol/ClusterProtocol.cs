@@ -131,7 +131,7 @@ public sealed record ClusterProtocol
         ImmutableList<ClusterEffect> effects = [];
         if (Facts is null)
         {
-            ready = ready with { Facts = facts, Rounds = new(facts.TrainSamples, facts.TestSamples, Job.Epochs, Job.Batch, Job.MicroBatches, Job.Relaxed) };
+            ready = ready with { Facts = facts, Rounds = Job.RoundsOf(facts) };
             effects = [new ClusterEffect.Open(facts, ready.Rounds)];
         }
         if (holding.Applied > ready.Rounds!.Count) return Turn(worker, $"it holds {holding.Applied} rounds of a job of {ready.Rounds.Count}");

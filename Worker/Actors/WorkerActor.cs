@@ -136,7 +136,6 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             ? $"no coordinator took this worker in at {_options.Coordinator} within {_options.Patience.TotalMinutes:0.##} minutes"
             : $"the coordinator at {_options.Coordinator} did not come back within {_options.Patience.TotalMinutes:0.##} minutes"));
         Receive<Welcome>(Enter);
-        Receive<WorkerSession.Notice.ReplicaFailed>(failed => Fail(failed.Reason));
         ReceiveEnds();
     }
 

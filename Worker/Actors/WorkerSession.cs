@@ -74,7 +74,7 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     public Plan? Plan { get; set; }
 
     /// <summary>The job's rounds for these sizes of the data.</summary>
-    public Rounds RoundsOf(WorkerFacts facts) => new(facts.TrainSamples, facts.TestSamples, Job.Epochs, Job.Batch, Job.MicroBatches, Job.IsRelaxed);
+    public Rounds RoundsOf(WorkerFacts facts) => JobShape.Of(Job).RoundsOf(facts);
 
     /// <summary>The links stand.</summary>
     public void Attach(WorkerFacts facts, Exchange exchange, LinkListener? listener)
