@@ -77,13 +77,11 @@ public static class WorkerProcess
         try
         {
             var (exitCode, reason, _, _, _) = await WorkAsync(arguments, coordinator, device, signals.Stopping);
-            if (exitCode != 0) return CommandLine.Fail(exitCode, reason);
-            Console.WriteLine($"Done: {reason}.");
-            return 0;
+            return exitCode == 0 ? Done(reason) : CommandLine.Fail(exitCode, reason);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
         {
-            return CommandLine.Fail(1, "told to stop before it had started");
+            return Done("it was told to stop");
         }
         catch (SocketException error)
         {
@@ -93,6 +91,12 @@ public static class WorkerProcess
         {
             return CommandLine.Fail(1, error.Message);
         }
+    }
+
+    private static int Done(string reason)
+    {
+        Console.WriteLine($"Done: {reason}.");
+        return 0;
     }
 
     /// <summary>From joining the cluster to leaving it, as often as it comes back. Everything logged is written when it returns.</summary>
@@ -113,7 +117,17 @@ public static class WorkerProcess
         {
             var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
                 logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control);
-            await host.StartAsync(stopping);
+            try
+            {
+                await host.StartAsync(stopping);
+            }
+            catch (OperationCanceledException)
+            {
+                host.Dispose();
+                session?.Dispose();
+                await Task.WhenAll(former, session?.Replica.Completion ?? Task.CompletedTask);
+                throw;
+            }
             var outcome = await LiveAsync(host, options with { Remaining = Left() }, metrics, readiness, session, stopping);
             // One node may still say farewell while the next one joins.
             former = Task.WhenAll(former, LeaveAsync(host));

@@ -89,8 +89,8 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         (_cluster, _run, _shown, _stragglers) = (cluster, run, cluster.Members, new(cluster.Job.MicroBatches));
         Receive<Register>(Take);
         Receive<Prepared>(m => FromWorker(worker => Decide(new ClusterEvent.Prepared(worker, m.ToFacts(), m.Holding))));
-        Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied))));
-        Receive<Synced>(m => FromWorker(worker => Decide(new ClusterEvent.Synced(worker, m.Generation, m.Applied))));
+        Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied, m.Digest))));
+        Receive<Synced>(m => FromWorker(worker => Decide(new ClusterEvent.Synced(worker, m.Generation, m.Applied, m.Digest))));
         Receive<RoundsApplied>(m => FromWorker(worker => Enter(worker, m)));
         Receive<PeerLost>(m => FromWorker(worker => Decide(new ClusterEvent.PeerLost(worker, m.Generation, m.Peer, m.Why))));
         Receive<Leave>(m => FromWorker(worker => Decide(new ClusterEvent.Leaving(worker, m.Reason))));
@@ -324,8 +324,8 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     /// <summary>The links stay open until the workers have heard that nothing is wrong.</summary>
     private void SayGoodbye(string reason)
     {
-        foreach (var worker in _workers.Keys) Tell(worker, new Dismissed(reason));
         Timers.StartSingleTimer("farewell", new CoordinatorNotice.Overdue(), _farewell);
+        foreach (var worker in _workers.Keys) Tell(worker, new Dismissed(reason));
         Become(() =>
         {
             Receive<Terminated>(m =>

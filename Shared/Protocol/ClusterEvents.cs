@@ -35,10 +35,10 @@ public abstract record ClusterEvent
     public sealed record PeerLost(string Worker, int Generation, string Peer, string Why) : ClusterEvent;
     /// <summary>The reducer of a star takes nothing of older generations any more; it has completed so many rounds, and may still have the average of the last one.</summary>
     public sealed record Fenced(int Generation, long Completed, bool CanRepeat = true) : ClusterEvent;
-    /// <summary>A worker has stopped; so many rounds are applied to its replica.</summary>
-    public sealed record Halted(string Worker, int Generation, long Applied) : ClusterEvent;
+    /// <summary>A worker has stopped; so many rounds are applied to its replica, whose parameters and buffers have this digest.</summary>
+    public sealed record Halted(string Worker, int Generation, long Applied, StateDigest Digest = default) : ClusterEvent;
     /// <summary>A worker has caught up.</summary>
-    public sealed record Synced(string Worker, int Generation, long Applied) : ClusterEvent;
+    public sealed record Synced(string Worker, int Generation, long Applied, StateDigest Digest = default) : ClusterEvent;
     /// <summary>A worker reports from steady state that it has applied so many rounds.</summary>
     public sealed record Reached(string Worker, long Applied) : ClusterEvent;
     /// <summary>What should have happened has not, for longer than it ever took.</summary>
@@ -108,7 +108,9 @@ public enum MemberStatus
 /// <param name="Leaving">Whether it goes at the next step boundary.</param>
 /// <param name="Endpoint">Where other workers reach its links, once it is prepared.</param>
 /// <param name="IsAdopted">Whether it has come with parameters of an earlier part in the job, and has not yet been stopped.</param>
-public sealed record Member(string Id, MemberStatus Status, long Applied, bool Leaving, LinkEndpoint Endpoint = default, bool IsAdopted = false);
+/// <param name="Digest">Of its parameters and buffers, as reported when it had stopped or caught up.</param>
+public sealed record Member(
+    string Id, MemberStatus Status, long Applied, bool Leaving, LinkEndpoint Endpoint = default, bool IsAdopted = false, StateDigest Digest = default);
 
 /// <summary>What a worker holds of a job that it already had a part in.</summary>
 /// <param name="Generation">The newest generation that it has heard of; 0 where it holds the initial parameters.</param>

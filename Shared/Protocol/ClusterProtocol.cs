@@ -100,8 +100,8 @@ public sealed record ClusterProtocol
         ClusterEvent.Leaving e => Leave(e.Worker, e.Why),
         ClusterEvent.PeerLost e => LosePeer(e),
         ClusterEvent.Fenced e => e.Generation == Generation ? (this with { Completed = e.Completed, CanRepeat = e.CanRepeat }).Advance() : (this, []),
-        ClusterEvent.Halted e => Report(e.Worker, e.Generation, e.Applied, MemberStatus.Ready),
-        ClusterEvent.Synced e => Report(e.Worker, e.Generation, e.Applied, MemberStatus.Syncing),
+        ClusterEvent.Halted e => Report(e.Worker, e.Generation, e.Applied, e.Digest, MemberStatus.Ready),
+        ClusterEvent.Synced e => Report(e.Worker, e.Generation, e.Applied, e.Digest, MemberStatus.Syncing),
         ClusterEvent.Reached e => Reach(e.Worker, e.Applied),
         ClusterEvent.Collected => Phase == ClusterPhase.Collecting
             ? (this with { Phase = ClusterPhase.Finished }, [new ClusterEffect.Finish()])
@@ -254,13 +254,13 @@ public sealed record ClusterProtocol
         return halts.IsEmpty ? next.Advance() : (next, halts);
     }
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Report(string worker, int generation, long applied, MemberStatus from)
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Report(string worker, int generation, long applied, StateDigest digest, MemberStatus from)
     {
         if (generation != Generation || !Members.TryGetValue(worker, out var member) || member.Status != from) return (this, []);
         var (least, most) = from == MemberStatus.Syncing ? (CatchingUpTo, CatchingUpTo)
             : (member.Applied, Topology == Topology.Star && !member.IsAdopted ? Math.Max(Completed, member.Applied) : Rounds!.Count);
         if (applied < least || applied > most) return Expel(worker, $"it reports {applied} applied rounds; possible are {least} to {most}");
-        var reported = With(member with { Status = MemberStatus.Halted, Applied = applied, IsAdopted = false });
+        var reported = With(member with { Status = MemberStatus.Halted, Applied = applied, Digest = digest, IsAdopted = false });
         return (reported with { Reached = Math.Max(Reached, applied) }).Advance();
     }
 
@@ -304,6 +304,7 @@ public sealed record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Begin(long target)
     {
         var workers = Members.Values.Where(m => IsInPlay(m) && !m.Leaving).ToList();
+        if (Odd(target) is { } odd) return Stop(odd);
         var heldBack = workers.Count == 0 && target > 0 ? Members.Values.First(m => m.Applied == target).Id : null;
         var leaving = Members.Values.Where(m => m.Leaving && m.Id != heldBack).Select(m => m.Id).ToList();
         var stay = this with { Members = Members.RemoveRange(leaving) };
@@ -334,6 +335,15 @@ public sealed record ClusterProtocol
             StepsRedone = StepsRedone + redone,
             Members = stay.Members.SetItems(workers.Select(m => KeyValuePair.Create(m.Id, m with { Status = MemberStatus.Active }))),
         }, dismissals.Add(new ClusterEffect.Begin(plan, Topology == Topology.Star ? [] : [.. workers.Select(m => m.Endpoint)])));
+    }
+
+    /// <summary>All who have applied the same rounds hold the same bits, also whoever was just sent them.</summary>
+    private string? Odd(long target)
+    {
+        var there = Members.Values.Where(m => IsInPlay(m) && m.Applied == target).ToList();
+        return there.Find(m => m.Digest != there[0].Digest) is { } odd
+            ? $"{odd.Id}: after {target} rounds its parameters ({odd.Digest}) differ from those of {there[0].Id} ({there[0].Digest})"
+            : null;
     }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Reach(string worker, long applied)

@@ -83,13 +83,13 @@ public sealed record Prepared(
 [MessagePackObject]
 public sealed record Halt([property: Key(0)] int Generation) : ICoordinatorMessage;
 
-/// <summary>Answer to <see cref="Halt"/>: so many rounds are applied.</summary>
+/// <summary>Answer to <see cref="Halt"/>: so many rounds are applied, with this digest of the parameters and buffers.</summary>
 [MessagePackObject]
-public sealed record Halted([property: Key(0)] int Generation, [property: Key(1)] long Applied) : IWorkerMessage;
+public sealed record Halted([property: Key(0)] int Generation, [property: Key(1)] long Applied, [property: Key(2)] StateDigest Digest = default) : IWorkerMessage;
 
-/// <summary>A laggard or newcomer has caught up.</summary>
+/// <summary>A laggard or newcomer has caught up, to this digest of the parameters and buffers.</summary>
 [MessagePackObject]
-public sealed record Synced([property: Key(0)] int Generation, [property: Key(1)] long Applied) : IWorkerMessage;
+public sealed record Synced([property: Key(0)] int Generation, [property: Key(1)] long Applied, [property: Key(2)] StateDigest Digest = default) : IWorkerMessage;
 
 /// <summary>A plan is in force. See <see cref="Plan"/>.</summary>
 /// <param name="Generation">Generation of the plan.</param>

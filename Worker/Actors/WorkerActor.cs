@@ -141,6 +141,11 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void Offer()
     {
+        if (_session is { Replica.Fault: { } fault })
+        {
+            End(1, fault);
+            return;
+        }
         var holding = _session?.Replica.Holding ?? default;
         Context.ActorSelection($"akka.tcp://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}").Tell(new Register(
             ProtocolSerializer.Version, _session?.Worker ?? _options.Name, $"{_options.Device}", _session?.Token ?? [], holding.Generation, holding.Applied));

@@ -95,6 +95,7 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
         lock (_lock)
         {
             _actor = actor;
+            if (Replica.Fault is { } fault) actor.Tell(new Notice.ReplicaFailed(fault));
             foreach (var reports in _kept.Where(report => report.Round >= from).Chunk(ReplicaThread.MaxReports)) actor.Tell(new RoundsApplied(reports));
         }
     }
@@ -116,9 +117,9 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
 
     void IReplicaObserver.Prepared(WorkerFacts facts, VectorPool pool) => Tell(new Notice.ReplicaPrepared(facts, pool));
 
-    void IReplicaObserver.Halted(int generation, long applied) => Tell(new Halted(generation, applied));
+    void IReplicaObserver.Halted(int generation, long applied, StateDigest digest) => Tell(new Halted(generation, applied, digest));
 
-    void IReplicaObserver.Synced(int generation, long applied) => Tell(new Synced(generation, applied));
+    void IReplicaObserver.Synced(int generation, long applied, StateDigest digest) => Tell(new Synced(generation, applied, digest));
 
     void IReplicaObserver.PeerLost(int generation, string peer, string reason) => Tell(new PeerLost(generation, peer, reason));
 

@@ -17,11 +17,11 @@ public interface IReplicaObserver
     /// <summary>Data and model are there; the pool is for the link's averages.</summary>
     void Prepared(WorkerFacts facts, VectorPool pool);
 
-    /// <summary>Stopped for a new generation.</summary>
-    void Halted(int generation, long applied);
+    /// <summary>Stopped for a new generation, with this digest of the parameters and buffers.</summary>
+    void Halted(int generation, long applied, StateDigest digest);
 
-    /// <summary>Caught up.</summary>
-    void Synced(int generation, long applied);
+    /// <summary>Caught up, to this digest.</summary>
+    void Synced(int generation, long applied, StateDigest digest);
 
     /// <summary>Rounds applied since the last call.</summary>
     void Applied(IReadOnlyList<RoundReport> rounds);
@@ -131,6 +131,9 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     /// <summary>Bytes of contributions that left while this thread waited for the average. Read from any thread.</summary>
     public long SentWaiting => Volatile.Read(ref _sentWaiting);
 
+    /// <summary>Why the thread has ended by itself; null while it has not. Read from any thread.</summary>
+    public string? Fault { get; private set; }
+
     /// <summary>Complete when the thread has ended and everything is freed.</summary>
     public Task Completion => _completion.Task;
 
@@ -164,7 +167,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         // The thread is where the user's model, data and device meet: whatever they throw is told, not lost.
         catch (Exception error)
         {
-            _observer.Failed(error.Message);
+            _observer.Failed(Fault = error.Message);
         }
         finally
         {
@@ -222,11 +225,11 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
                 break;
             case ReplicaEffect.ReportHalted halted:
                 Report();
-                _observer.Halted(halted.Generation, halted.Applied);
+                _observer.Halted(halted.Generation, halted.Applied, _replica.Digest());
                 break;
             case ReplicaEffect.ReportSynced synced:
                 Report();
-                _observer.Synced(synced.Generation, synced.Applied);
+                _observer.Synced(synced.Generation, synced.Applied, _replica.Digest());
                 break;
         }
     }

@@ -98,13 +98,13 @@ public sealed partial class ChangingClusterTests
     {
         using var run = TrainingRun.Start(Jobs.Endless with { Topology = "mesh" }, "--workers", "0", "--min-workers", "2");
         var address = await AddressAsync(run);
-        using var first = StartWorker(address, "north", "--coordinator-timeout", "2");
-        using var second = StartWorker(address, "south", "--coordinator-timeout", "2");
+        using var first = StartWorker(address, "north", "--coordinator-timeout", "10");
+        using var second = StartWorker(address, "south", "--coordinator-timeout", "10");
         await run.TrainsAsync();
         run.Coordinator.Self.Send(Signal.Kill);
         foreach (var worker in (ProgramRun[])[first, second])
         {
-            await worker.EndsWithAsync(1, TimeSpan.FromSeconds(30));
+            await worker.EndsWithAsync(1, TimeSpan.FromSeconds(60));
             Assert.StartsWith($"error: the coordinator at {address} did not come back within ", Assert.Single(worker.Errors), StringComparison.Ordinal);
         }
     }

@@ -12,8 +12,6 @@ public sealed class ChaosRestartTests
     private static readonly TimeSpan _twoRuns = TimeSpan.FromMinutes(8);
 
     [Theory]
-    [InlineData("mesh", "restart-coordinator@30,kill-worker@160,restart-coordinator@230")]
-    [InlineData("star", "restart-coordinator@30,kill-worker@160,restart-coordinator@230")]
     [InlineData("mesh", "random:1:30")]
     [InlineData("star", "random:2:30")]
     public async Task Whatever_is_killed_or_frozen_joins_or_leaves_changes_no_bit(string topology, string plan)

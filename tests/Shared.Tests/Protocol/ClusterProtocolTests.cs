@@ -562,6 +562,22 @@ public sealed class ClusterProtocolTests
         if (generation != 0) Assert.Equal(canBeAdopted, effects is not [ClusterEffect.Refuse { MayReturn: true }]);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Whose_parameters_differ_when_all_are_at_the_same_round_is_named_and_ends_the_job(bool isNewcomer)
+    {
+        var cluster = new Cluster(startWith: 2, topology: Topology.Mesh).Train("a", "b");
+        cluster.Prepare("c").Tell(new ClusterEvent.Halted("c", 2, 0, new(9, 9)), new ClusterEvent.Halted("a", 2, 2, new(1, 2)));
+        var effects = cluster.Tell(new ClusterEvent.Halted("b", 2, 2, isNewcomer ? new(1, 2) : new(1, 3)));
+        Assert.Equal([new ClusterEffect.Transfer("a", "c", 2)], effects);
+        effects = cluster.Tell(new ClusterEvent.Synced("c", 2, 2, isNewcomer ? new(1, 3) : new(1, 2)));
+        Assert.Equal(
+            [new ClusterEffect.Fail($"{(isNewcomer ? "c" : "b")}: after 2 rounds its parameters (00000000000000010000000000000003) differ from those of a (00000000000000010000000000000002)")],
+            effects);
+        Assert.Equal(ClusterPhase.Failed, cluster.State.Phase);
+    }
+
     [Fact]
     public void Where_others_may_come_the_end_of_all_is_not_the_end()
     {

@@ -494,6 +494,8 @@ internal sealed class ClusterSimulation
         public ReplicaProtocol Protocol { get; private set; } = new(id, cluster._rounds);
         public long Applied => Protocol.Applied;
         public long State { get; private set; }
+
+        private StateDigest Digest => new(0, (ulong)State);
         public bool IsLeaving { get; set; }
         public bool IsPrepared => cluster._cluster.Members.TryGetValue(id, out var m) && m.Status != MemberStatus.Preparing;
 
@@ -676,10 +678,10 @@ internal sealed class ClusterSimulation
                     ToCoordinator.Enqueue(new ClusterEvent.Reached(id, apply.Round.Number + 1));
                     break;
                 case ReplicaEffect.ReportHalted halted:
-                    ToCoordinator.Enqueue(new ClusterEvent.Halted(id, halted.Generation, halted.Applied));
+                    ToCoordinator.Enqueue(new ClusterEvent.Halted(id, halted.Generation, halted.Applied, Digest));
                     break;
                 case ReplicaEffect.ReportSynced synced:
-                    ToCoordinator.Enqueue(new ClusterEvent.Synced(id, synced.Generation, synced.Applied));
+                    ToCoordinator.Enqueue(new ClusterEvent.Synced(id, synced.Generation, synced.Applied, Digest));
                     break;
             }
         }

@@ -87,7 +87,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         using var byHand = new LocalTraining(_job);
 
         Tell(new Halt(1));
-        Assert.Equal(new Halted(1, 0), Next<Halted>());
+        Assert.Equal(new Halted(1, 0, byHand.Replica.Digest()), Next<Halted>());
         Tell(new BeginPlan(1, 0, 2, ["w7"], Topology.Star, [], [], []));
         Reduce(byHand, 1, 0);
         var first = Assert.Single(Next<RoundsApplied>().Rounds);
@@ -99,9 +99,9 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Assert.Equal((FrameKind.State, 1, 2), (header.Kind, header.Generation, header.Round));
         Assert.Equal(byHand.Replica.Serialize(), state);
         Tell(new Halt(2));
-        Assert.Equal(new Halted(2, 2), Next<Halted>());
+        Assert.Equal(new Halted(2, 2, byHand.Replica.Digest()), Next<Halted>());
         _link.SendState(2, 5, state);
-        Assert.Equal(new Synced(2, 5), Next<Synced>());
+        Assert.Equal(new Synced(2, 5, byHand.Replica.Digest()), Next<Synced>());
     }
 
     [Fact]
@@ -191,9 +191,20 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Assert.Equal(0, Assert.Single(Assert.IsType<RoundsApplied>(NextButOffers()).Rounds).Round);
         Assert.Equal(new Holding(1, 1), Next<Prepared>().Holding);
         Tell(new Halt(5));
-        Assert.Equal(new Halted(5, 1), Next<Halted>());
+        Assert.Equal(new Halted(5, 1, byHand.Replica.Digest()), Next<Halted>());
         Tell(new SendState(5));
         Assert.Equal(byHand.Replica.Serialize(), link.NextFrame().Payload);
+    }
+
+    [Fact]
+    public async Task One_whose_replica_has_failed_meanwhile_says_so_and_offers_nothing()
+    {
+        using var byHand = new LocalTraining(_job);
+        var session = await LoseLinkAsync(byHand);
+        session.Replica.Begin(new(2, 1, 2, ["somebody else"], Topology.Star), []);
+        await session.Replica.Completion.Soon();
+        Start(session: session);
+        Assert.Equal(new(1, "generation 2 has no part for w7"), await _end.Task.Soon());
     }
 
     [Fact]
@@ -207,7 +218,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Welcome(link: link, token: link.Token);
         Assert.Equal(default, Assert.IsType<Prepared>(NextButOffers()).Holding);
         Tell(new Halt(5));
-        Assert.Equal(new Halted(5, 0), Next<Halted>());
+        Assert.Equal((5, 0), Next<Halted>() is var halted ? (halted.Generation, halted.Applied) : default);
     }
 
     [Fact]

@@ -87,7 +87,7 @@ internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisp
     public long Halt(int generation)
     {
         Thread.Halt(generation);
-        var (answered, applied) = (Halted)Next<Halted>().What;
+        var (answered, applied, _) = (Halted)Next<Halted>().What;
         Assert.Equal(generation, answered);
         return applied;
     }
@@ -136,9 +136,9 @@ internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisp
 
     void IReplicaObserver.Prepared(WorkerFacts facts, VectorPool pool) => Hear((facts, pool));
 
-    void IReplicaObserver.Halted(int generation, long applied) => Hear(new Halted(generation, applied));
+    void IReplicaObserver.Halted(int generation, long applied, StateDigest digest) => Hear(new Halted(generation, applied, digest));
 
-    void IReplicaObserver.Synced(int generation, long applied) => Hear(new Synced(generation, applied));
+    void IReplicaObserver.Synced(int generation, long applied, StateDigest digest) => Hear(new Synced(generation, applied, digest));
 
     void IReplicaObserver.Applied(IReadOnlyList<RoundReport> rounds)
     {

@@ -73,7 +73,8 @@ public sealed class ReplicaThreadTests
         replica.Begin(2, 0, _three);
 
         var halted = replica.Next<Halted>();
-        Assert.Equal(new Halted(3, 0), halted.What);
+        var (generation, applied, digest) = (Halted)halted.What;
+        Assert.Equal((3, 0, replica.Facts.InitialDigest), (generation, applied, digest.ToString()));
         Assert.InRange((halted.TensorsMade - before) / unit, 1, 39);
         Assert.Equal((FrameKind.Contribution, 2, 0L), Described(replica.Coordinator.NextFrame().Header));
     }
@@ -90,7 +91,7 @@ public sealed class ReplicaThreadTests
         var applied = replica.Next<RoundsApplied>();
         var halted = replica.Next<Halted>();
 
-        Assert.Equal(new Halted(2, 1), halted.What);
+        Assert.Equal(new Halted(2, 1, Assert.Single(((RoundsApplied)applied.What).Rounds).Digest), halted.What);
         Assert.Equal(applied.TensorsMade, halted.TensorsMade);
         Assert.Equal(0, replica.Coordinator.WaitingFrames);
     }
@@ -164,7 +165,7 @@ public sealed class ReplicaThreadTests
         replica.Coordinator.SendAverage(average, 1, replica.Rounds.At(0));
         replica.Coordinator.SendAverage(average, 2, replica.Rounds.At(0));
 
-        Assert.Equal(new Synced(2, 1), replica.Next<Synced>().What);
+        Assert.Equal(new Synced(2, 1, digests[0]), replica.Next<Synced>().What);
         Assert.Equal(digests[0], Assert.Single(replica.Reports).Digest);
         replica.Begin(2, 1);
         replica.ReduceLast(2, 1);
@@ -182,7 +183,7 @@ public sealed class ReplicaThreadTests
 
         replica.Coordinator.SendState(7, 5, donor.Replica.Serialize());
 
-        Assert.Equal(new Synced(7, 5), replica.Next<Synced>().What);
+        Assert.Equal(new Synced(7, 5, donor.Replica.Digest()), replica.Next<Synced>().What);
         replica.Begin(7, 5);
         replica.Reduce(7, 5);
         replica.ReduceLast(7, 6);
@@ -240,7 +241,7 @@ public sealed class ReplicaThreadTests
         donor.Run(0, 3);
         using var replica = await LinkedReplica.StartAsync(_job);
         replica.Thread.Restore(0, 3, donor.Replica.Serialize());
-        Assert.Equal(new Synced(0, 3), replica.Next<Synced>().What);
+        Assert.Equal(new Synced(0, 3, donor.Replica.Digest()), replica.Next<Synced>().What);
         replica.Thread.Restore(5, 1, new byte[1]);
         replica.Begin(1, 3);
         replica.Thread.Restore(1, 1, new byte[1]);
