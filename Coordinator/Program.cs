@@ -8,6 +8,8 @@ var workers = new Option<int>("--workers") { Description = "Worker processes to 
 var minWorkers = new Option<int>("--min-workers") { Description = "Workers that training needs.", DefaultValueFactory = _ => 1 };
 var run = new Option<string?>("--run") { Description = "Folder for what the run leaves. Default: runs/TIME-JOB." };
 var resume = new Option<bool>("--resume") { Description = "Go on with the run in the folder that --run names, whose coordinator has ended; workers that are left are taken over." };
+var init = new Option<string?>("--init") { Description = "Safetensors file with the parameters to begin with, named like PyTorch's state_dict, instead of those drawn from the seed." };
+var initStrict = new Option<bool>("--init-strict") { Description = "Whether that file must hold exactly the tensors of the model; with false, what fits is taken, and what does not is listed.", DefaultValueFactory = _ => true };
 var overwrite = new Option<bool>("--overwrite") { Description = "Replace the run that the folder holds." };
 var set = new Option<string[]>("--set") { Description = "Override a key of the job: --set optimizer.learning-rate=0.1", AllowMultipleArgumentsPerToken = false, DefaultValueFactory = _ => [] };
 var device = new Option<string>("--device") { Description = "What the started workers compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
@@ -32,7 +34,7 @@ job.Validators.Add(result =>
 
 var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
 {
-    job, workers, minWorkers, run, resume, overwrite, set, device, dataDir, host, port, linkPort, metricsPort, chaos,
+    job, workers, minWorkers, run, resume, init, initStrict, overwrite, set, device, dataDir, host, port, linkPort, metricsPort, chaos,
 };
 train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
 {
@@ -41,6 +43,8 @@ train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
     MinWorkers = parsed.GetValue(minWorkers),
     Run = parsed.GetValue(run),
     Resume = parsed.GetValue(resume),
+    Init = parsed.GetValue(init),
+    IsInitStrict = parsed.GetValue(initStrict),
     Overwrite = parsed.GetValue(overwrite),
     Overrides = parsed.GetValue(set) ?? [],
     Device = parsed.GetRequiredValue(device),
@@ -51,7 +55,7 @@ train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
     MetricsPort = parsed.GetValue(metricsPort),
 }));
 
-var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train };
+var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create() };
 return await CommandLine.RunAsync(root, args.Length == 0 ? ["train"] : args);
 
 static Task<int> RunAsync(string? plan, TrainArguments arguments) => plan is null ? TrainCommand.RunAsync(arguments) : ChaosCommand.RunAsync(plan, arguments);

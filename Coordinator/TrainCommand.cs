@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using Akka.Actor;
 using Distributed.Coordinator.Actors;
+using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Progress;
@@ -38,6 +39,12 @@ public sealed record TrainArguments
 
     /// <summary>Whether the run in the folder is gone on with.</summary>
     public bool Resume { get; init; }
+
+    /// <summary>Safetensors file with the parameters to begin with.</summary>
+    public string? Init { get; init; }
+
+    /// <summary>Whether it must hold exactly the tensors of the model.</summary>
+    public bool IsInitStrict { get; init; } = true;
 
     /// <summary>Whether an old run may be replaced.</summary>
     public bool Overwrite { get; init; }
@@ -90,47 +97,66 @@ public static class TrainCommand
         using var _ = folder;
         try
         {
-            await TrainAsync(arguments, job, begun, folder, signals.Stopping);
+            await RunAsync(arguments, job, begun, folder, (recorder, trained) => Finish(folder, begun.JobName, recorder, trained), signals.Stopping);
             return 0;
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
         {
             return CommandLine.Fail(1, $"interrupted; what there is so far is in {folder.Path}");
         }
-        catch (Exception error) when (error is RunFailedException or IOException or SocketException or FormatException or UnauthorizedAccessException)
+        catch (Exception error) when (IsFailure(error))
         {
             return CommandLine.Fail(1, error.Message);
         }
     }
 
+    /// <summary>Whether it is told in a line, since it says in a user's words what is wrong.</summary>
+    internal static bool IsFailure(Exception error) =>
+        error is RunFailedException or RunFolderException or IOException or SocketException or FormatException or UnauthorizedAccessException;
+
     private static (Job, RunFolder, RunState) Begin(TrainArguments arguments)
     {
         var (job, name) = ReadJob(arguments);
+        // It may lie in the very folder that is replaced.
+        var initial = arguments.Init is { } init ? InitialParameters.Read(init, arguments.IsInitStrict) : null;
         var folder = RunFolder.Create(arguments.Run, name, arguments.Overwrite);
-        return (job, folder, new()
-        {
-            Version = ProtocolSerializer.Version,
-            JobName = name,
-            Host = arguments.Host,
-            Port = arguments.Port,
-            LinkPort = arguments.LinkPort,
-            MetricsPort = arguments.MetricsPort,
-            MinWorkers = arguments.MinWorkers,
-            IsOpen = arguments.Workers == 0,
-            Token = RandomNumberGenerator.GetBytes(StarServer.TokenLength),
-        });
+        if (initial is not null) AtomicFile.Write(folder.InitialFile, stream => stream.Write(initial.File.Span));
+        return (job, folder, Begun(arguments, name));
     }
+
+    /// <summary>The state of a run that nobody has a part in yet.</summary>
+    internal static RunState Begun(TrainArguments arguments, string jobName) => new()
+    {
+        Version = ProtocolSerializer.Version,
+        JobName = jobName,
+        Host = arguments.Host,
+        Port = arguments.Port,
+        LinkPort = arguments.LinkPort,
+        MetricsPort = arguments.MetricsPort,
+        MinWorkers = arguments.MinWorkers,
+        IsOpen = arguments.Workers == 0,
+        IsInitialStrict = arguments.IsInitStrict,
+        Token = NewToken(),
+    };
+
+    private static byte[] NewToken() => RandomNumberGenerator.GetBytes(StarServer.TokenLength);
 
     /// <summary>The workers look for the coordinator where it was, so that a new one listens there too.</summary>
     private static (Job, RunFolder, RunState) Resume(TrainArguments arguments)
     {
         if (arguments.Run is not { } path) throw new JobException("--resume needs --run DIR: the folder of the run that is to go on");
-        if (arguments.JobFile is not null || arguments.Overrides.Count > 0) throw new JobException("--resume goes on with the job in the run folder: give neither a job file nor --set");
+        if (arguments.Init is not null) throw new JobException("--resume goes on with the parameters of the run: leave --init out");
         if (arguments.Overwrite) throw new JobException("--resume goes on with the run in the folder: leave --overwrite out");
         var folder = RunFolder.Resume(path);
         try
         {
-            return (JobFile.Parse(File.ReadAllText(folder.JobFile), folder.JobFile), folder, RunState.Load(folder.StateFile));
+            var begun = RunState.Load(folder.StateFile);
+            var was = JobFile.Parse(File.ReadAllText(folder.JobFile), folder.JobFile);
+            var (now, _) = ReadJob(arguments.JobFile is null ? arguments with { JobFile = folder.JobFile } : arguments);
+            if (JobDifference.Between(was, now) is { Count: > 0 } different)
+                throw new JobException($"the run in {folder.Path} has another job: {string.Join("; ", different)}. Only topology and checkpoint may change; for another job, begin another run");
+            // Workers that are left have links of the former kind: they come as newcomers.
+            return (now, folder, was.Topology == now.Topology ? begun : begun with { Token = NewToken(), Workers = [] });
         }
         catch
         {
@@ -141,6 +167,12 @@ public static class TrainCommand
 
     internal static (Job Job, string Name) ReadJob(TrainArguments arguments)
     {
+        var (job, name) = ParseJob(arguments);
+        return job.IsEvaluation ? throw new JobException("epochs is 0; to train, allowed: 1 or more. To evaluate a model: evaluate --run DIR") : (job, name);
+    }
+
+    private static (Job Job, string Name) ParseJob(TrainArguments arguments)
+    {
         if (arguments.JobFile is not { } path) return (JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", arguments.Overrides), "digits");
         var file = new FileInfo(path);
         if (!file.Exists) throw new JobException($"{path} does not exist; give the path of a job file, such as jobs/digits.yaml");
@@ -148,7 +180,9 @@ public static class TrainCommand
         return (JobFile.Parse(File.ReadAllText(path), path, arguments.Overrides), Path.GetFileNameWithoutExtension(path));
     }
 
-    private static async Task TrainAsync(TrainArguments arguments, Job job, RunState begun, RunFolder folder, CancellationToken stopping)
+    /// <summary>Runs a job on a cluster to its end.</summary>
+    internal static async Task RunAsync(
+        TrainArguments arguments, Job job, RunState begun, RunFolder folder, Action<RunRecorder, RunResult> finish, CancellationToken stopping)
     {
         var jobName = begun.JobName;
         var shape = JobShape.Of(job);
@@ -175,6 +209,10 @@ public static class TrainCommand
         await using var status = await StatusServer.StartAsync(begun.Host, begun.MetricsPort, registry, () => null, stopping);
         var address = NodeHost.AddressOf(system);
         begun = begun with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port, MetricsPort = status.Address.Port };
+        var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(text))), TimeProvider.System);
+        foreach (var fault in store.Open()) view.Message(fault);
+        using var desk = new CheckpointDesk(store);
+        var initial = File.Exists(folder.InitialFile) ? InitialParameters.Read(folder.InitialFile, begun.IsInitialStrict) : null;
         var result = new TaskCompletionSource<RunResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         var cluster = new ClusterProtocol
         {
@@ -189,15 +227,18 @@ public static class TrainCommand
             Generations = [.. begun.Generations],
             StepsRedone = begun.StepsRedone,
             Reached = recorder.Entered,
+            Stored = desk.Newest,
             Returning = [.. begun.IsOpen ? begun.Workers : []],
         };
         begun = begun with { IsOpen = arguments.Workers == 0 };
         begun.Save(folder.StateFile);
-        var context = new CoordinatorContext(text, begun.Host, star, recorder, result, notices.LogOf, Akka.Cluster.Cluster.Get(system).Down, Save);
+        var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, result, notices.LogOf, Akka.Cluster.Cluster.Get(system).Down, Save, initial);
         notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
 
-        if (arguments.Resume) view.Message($"Going on with {jobName}: {recorder.Entered} of {rounds?.Count.ToString(CultureInfo.InvariantCulture) ?? "?"} rounds were recorded");
-        view.Message($"Training {jobName}: {job.Epochs} epochs, batch {job.Batch} in {job.MicroBatches} micro-batches. Results in {folder.Path}, metrics at {status.Address}metrics");
+        if (arguments.Resume)
+            view.Message($"Going on with {jobName}: {recorder.Entered} of {rounds?.Count.ToString(CultureInfo.InvariantCulture) ?? "?"} rounds were recorded, {(store.Newest is { } newest ? $"the newest checkpoint is of step {newest.Step}" : "there is no checkpoint")}");
+        view.Message(job.IsEvaluation ? $"Evaluating {jobName}. Results in {folder.Path}, metrics at {status.Address}metrics"
+            : $"Training {jobName}: {job.Epochs} epochs, batch {job.Batch} in {job.MicroBatches} micro-batches. Results in {folder.Path}, metrics at {status.Address}metrics");
         if (arguments.Workers == 0) view.Message($"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}");
 
         await using var workers = LocalWorkerGroup.Start(arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded);
@@ -205,9 +246,12 @@ public static class TrainCommand
         using var interruption = stopping.Register(() =>
             notices.Actor.Tell(new CoordinatorNotice.Abort($"interrupted; what there is so far is in {folder.Path}")));
         var trained = await result.Task;
+        await desk.WhenIdleAsync();
         await workers.EndAsync(_stopTimeout);
         view.Dispose();
-        Finish(folder, jobName, recorder, trained);
+        finish(recorder, trained);
+        // A finished run takes in nobody any more.
+        File.Delete(folder.StateFile);
         await NodeHost.LeaveAsync(host, _stopTimeout, line => logger.LogInformation("{Line}", line));
 
         string? Save(ClusterProtocol now)
@@ -232,8 +276,6 @@ public static class TrainCommand
         recorder.Dispose();
         LossPlot.Save(folder.LossPicture, jobName, recorder.History, recorder.Evaluations);
         report.Save(folder.ReportFile);
-        // A finished run takes in nobody any more.
-        File.Delete(folder.StateFile);
         Console.WriteLine($"Trained {report.Steps} steps in {report.Seconds:0.0} s ({report.StepsPerSecond:0.0} steps/s) with {report.Workers} worker(s): {report.SamplesApplied} of {report.SamplesExpected} samples applied.");
         if (report.Reconfigurations.Count > 0)
             Console.WriteLine($"{report.Generations} generations, {report.StepsRedone} steps done again; {string.Join("; ", report.Reconfigurations.Select(g => $"{g.Number}: {g.Reason}").TakeLast(10))}");

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Akka.Actor;
 using Akka.Event;
+using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Kernel;
@@ -25,18 +26,20 @@ public sealed class RunFailedException(string message) : Exception(message);
 /// <param name="LinkHost">Address that workers reach the links at.</param>
 /// <param name="Star">The data plane.</param>
 /// <param name="Recorder">What people see.</param>
+/// <param name="Checkpoints">Stores states.</param>
 /// <param name="Result">Receives the outcome.</param>
 /// <param name="LogOf">Where the log of a worker is, if this coordinator has started it.</param>
 /// <param name="Down">Takes the node at an address out of the cluster at once: a newcomer is let in only when nobody is missing.</param>
+/// <param name="Initial">What workers begin with; null for parameters drawn from the seed.</param>
 /// <param name="Save">Writes down what a coordinator needs that is started again; says what was wrong, in a user's words, null if nothing was.</param>
-public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, TaskCompletionSource<RunResult> Result,
-    Func<string, string?>? LogOf = null, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null);
+public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, CheckpointDesk Checkpoints, TaskCompletionSource<RunResult> Result,
+    Func<string, string?>? LogOf = null, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null, InitialParameters? Initial = null);
 
 /// <summary>What the coordinator's process tells its actor; never leaves the process.</summary>
 public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
 {
-    /// <summary>A worker's link is closed.</summary>
-    public sealed record LinkClosed(string Worker, string Reason) : CoordinatorNotice;
+    /// <summary>A worker's link is closed, and has been for a while where <paramref name="IsOld"/>.</summary>
+    public sealed record LinkClosed(string Worker, string Reason, bool IsOld = false) : CoordinatorNotice;
 
     /// <summary>A worker process that this coordinator started has ended by itself.</summary>
     public sealed record LocalWorkerEnded(string Worker, string Reason) : CoordinatorNotice;
@@ -46,6 +49,21 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
 
     /// <summary>The result has arrived.</summary>
     public sealed record StateCollected(byte[] State) : CoordinatorNotice;
+
+    /// <summary>A state has come that is to be stored.</summary>
+    public sealed record CheckpointArrived(long Applied, byte[] State) : CoordinatorNotice;
+
+    /// <summary>It is stored.</summary>
+    public sealed record CheckpointStored(Manifest Manifest) : CoordinatorNotice;
+
+    /// <summary>It could not be stored.</summary>
+    public sealed record CheckpointFailed(long Step, string Reason) : CoordinatorNotice;
+
+    /// <summary>The stored state that a worker is to be sent.</summary>
+    public sealed record StateLoaded(string Worker, int Generation, long Applied, byte[] State) : CoordinatorNotice;
+
+    /// <summary>It cannot be read.</summary>
+    public sealed record StateDamaged(int Generation, string Reason) : CoordinatorNotice;
 
     /// <summary>What people see is to be brought up to date.</summary>
     public sealed record Refresh : CoordinatorNotice;
@@ -65,6 +83,8 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     /// <summary>A worker looks for its coordinator every second, and makes a new node for it.</summary>
     private static readonly TimeSpan _return = TimeSpan.FromSeconds(10);
 
+    private static readonly TimeSpan _reasonTimeout = TimeSpan.FromSeconds(1);
+
     private readonly CoordinatorContext _run;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<string, (IActorRef Ref, string Device)> _workers = new(StringComparer.Ordinal);
@@ -79,6 +99,10 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private string? _saveError;
     private long _lastTick = Stopwatch.GetTimestamp();
     private long _safe;
+    private CoordinatorNotice.CheckpointArrived? _unstored;
+    private bool _isStoring;
+    private bool _isInitialTold;
+    private (int Generation, Task<(long Applied, byte[] State)>? Task) _loading;
     private bool _isDeciding;
 
     /// <summary>Runs a job.</summary>
@@ -88,7 +112,11 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     {
         (_cluster, _run, _shown, _stragglers) = (cluster, run, cluster.Members, new(cluster.Job.MicroBatches));
         Receive<Register>(Take);
-        Receive<Prepared>(m => FromWorker(worker => Decide(new ClusterEvent.Prepared(worker, m.ToFacts(), m.Holding))));
+        Receive<Prepared>(m => FromWorker(worker =>
+        {
+            Tell(m.Initial);
+            Decide(new ClusterEvent.Prepared(worker, m.ToFacts(), m.Holding));
+        }));
         Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied, m.Digest))));
         Receive<Synced>(m => FromWorker(worker => Decide(new ClusterEvent.Synced(worker, m.Generation, m.Applied, m.Digest))));
         Receive<RoundsApplied>(m => FromWorker(worker => Enter(worker, m)));
@@ -96,11 +124,41 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Leave>(m => FromWorker(worker => Decide(new ClusterEvent.Leaving(worker, m.Reason))));
         Receive<Failed>(m => FromWorker(worker => Lose(worker, m.Reason)));
         Receive<Terminated>(m => Lose(WorkerOf(m.ActorRef), "its process is gone"));
-        Receive<CoordinatorNotice.LinkClosed>(m => Lose(m.Worker, m.Reason));
+        Receive<CoordinatorNotice.LinkClosed>(m =>
+        {
+            // Where that ends the job, it is worth while to wait for what the worker says of it, which comes over another connection.
+            if (IsStart && !m.IsOld && _run.LogOf?.Invoke(m.Worker) is not null) Timers.StartSingleTimer(m, m with { IsOld = true }, _reasonTimeout);
+            else Lose(m.Worker, m.Reason);
+        });
         Receive<CoordinatorNotice.LocalWorkerEnded>(EndLocal);
         Receive<CoordinatorNotice.Abort>(m => Fail(m.Reason));
         Receive<CoordinatorNotice.Refresh>(_ => Refresh());
         Receive<CoordinatorNotice.ReturnOver>(_ => Decide(new ClusterEvent.ReturnOver()));
+        Receive<CoordinatorNotice.CheckpointArrived>(m =>
+        {
+            _unstored = m;
+            Store();
+        });
+        Receive<CoordinatorNotice.CheckpointStored>(m =>
+        {
+            _log.Info("Checkpoint of step {0}: {1} bytes", m.Manifest.Step, m.Manifest.Files.Sum(file => file.Bytes));
+            _isStoring = false;
+            if (_run.Checkpoints.Newest is { } newest && newest != _cluster.Stored) Decide(new ClusterEvent.Stored(newest));
+            Store();
+        });
+        Receive<CoordinatorNotice.CheckpointFailed>(m =>
+        {
+            _run.Recorder.Message($"the checkpoint of step {m.Step} could not be written: {m.Reason} Training goes on");
+            _isStoring = false;
+            Store();
+        });
+        Receive<CoordinatorNotice.StateLoaded>(m => _run.Star.SendState(m.Worker, m.Generation, m.Applied, m.State));
+        Receive<CoordinatorNotice.StateDamaged>(m =>
+        {
+            if (m.Generation != _cluster.Generation) return;
+            _run.Recorder.Message($"a checkpoint is skipped: {m.Reason}");
+            Decide(new ClusterEvent.Damaged(_run.Checkpoints.Newest, "a checkpoint could not be read"));
+        });
         Receive<CoordinatorNotice.StateCollected>(m =>
         {
             _result = new(m.State, _cluster.Members.Values.Count(member => member.Status != MemberStatus.Preparing), _cluster.Generations, _cluster.StepsRedone);
@@ -156,11 +214,21 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         _ids[Sender] = worker;
         _run.Star.Admit(worker);
         Decide(new ClusterEvent.Registered(worker));
+        if (!isAdopted && _run.Initial is { } initial) _run.Star.SendInitial(worker, initial.File);
         Welcome(worker, isAdopted);
     }
 
     private void Welcome(string worker, bool isAdopted) =>
-        Sender.Tell(new Welcome(worker, _run.Job, _run.LinkHost, _run.Star.Port, _run.Star.Token, isAdopted, _run.Recorder.Entered));
+        Sender.Tell(new Welcome(worker, _run.Job, _run.LinkHost, _run.Star.Port, _run.Star.Token, isAdopted, _run.Recorder.Entered,
+            _run.Initial?.File.Length ?? 0, _run.Initial?.IsStrict ?? true));
+
+    /// <summary>All workers take the same out of the same file: said once.</summary>
+    private void Tell(string initial)
+    {
+        if (_isInitialTold || initial.Length is 0 or > Prepared.MaxInitial) return;
+        _isInitialTold = true;
+        _run.Recorder.Message(initial);
+    }
 
     private void Enter(string worker, RoundsApplied progress)
     {
@@ -177,10 +245,21 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             if (round.Kind == RoundKind.Train) _stragglers.Applied(worker, report.MicroBatches, report.Times.Compute);
         }
         Decide(new ClusterEvent.Reached(worker, last.Round + 1));
+        Store();
         if (_run.Recorder.Entered / ReportsSafe.Interval == _safe) return;
         _safe = _run.Recorder.Entered / ReportsSafe.Interval;
         _run.Recorder.FlushToDisk();
         foreach (var other in _workers.Keys) Tell(other, new ReportsSafe(_safe * ReportsSafe.Interval));
+    }
+
+    /// <summary>Stores the state that has come, once its round is reported and the one before it is stored.</summary>
+    private void Store()
+    {
+        if (_isStoring || _unstored is not { } arrived || _run.Recorder.FactsAfter(arrived.Applied) is not { } facts) return;
+        (_isStoring, _unstored) = (true, null);
+        _run.Checkpoints.SaveAsync(facts, arrived.State).PipeTo(Self,
+            success: manifest => new CoordinatorNotice.CheckpointStored(manifest),
+            failure: error => new CoordinatorNotice.CheckpointFailed(facts.Step, error.Message));
     }
 
     private void EndLocal(CoordinatorNotice.LocalWorkerEnded ended)
@@ -290,12 +369,23 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 star.ExpectState(transfer.Donor, generation, (applied, state) => star.SendState(receiver, generation, applied, state));
                 Tell(transfer.Donor, new SendState(generation));
                 break;
+            case ClusterEffect.Load load:
+                if (_loading.Generation != load.Generation) _loading = (load.Generation, _run.Checkpoints.LoadAsync());
+                _loading.Task!.PipeTo(Self,
+                    success: stored => new CoordinatorNotice.StateLoaded(load.Receiver, load.Generation, stored.Applied, stored.State),
+                    failure: error => new CoordinatorNotice.StateDamaged(load.Generation, error.Message));
+                break;
             case ClusterEffect.Begin begin:
                 if (begin.Plan.Topology == Topology.Star) _run.Star.Begin(begin.Plan);
                 _log.Info("Generation {0} ({1}): from round {2} with {3}", begin.Plan.Generation, _cluster.Generations[^1].Reason,
                     begin.Plan.FirstRound, string.Join(", ", begin.Plan.Workers));
                 _run.Recorder.Started(begin.Plan);
-                var plan = BeginPlan.Of(begin.Plan, begin.Endpoints);
+                _loading = default;
+                // Nobody holds it any more; where the bits depend on the workers, what is done again differs from it.
+                if (_unstored?.Applied > begin.Plan.FirstRound) _unstored = null;
+                var (here, saver) = (Self, begin.Plan.Workers[0]);
+                _run.Star.ExpectCheckpoints(saver, begin.Plan.Generation, (applied, state) => here.Tell(new CoordinatorNotice.CheckpointArrived(applied, state)));
+                var plan = BeginPlan.Of(begin.Plan, begin.Endpoints, _run.Checkpoints.Best);
                 foreach (var worker in begin.Plan.Workers) Tell(worker, plan);
                 break;
             case ClusterEffect.Dismiss dismiss:

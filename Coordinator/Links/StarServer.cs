@@ -36,10 +36,16 @@ public sealed class StarServer : ILinkHandler, IDisposable
     private VectorBuffer? _lastAverage;
     private long _completed;
     private int _newestDonation;
+    private Saver? _saver;
     private long _stateBytes;
     private bool _isDisposed;
 
     private sealed record Donation(int Generation, StateAssembly Assembly, Action<long, byte[]> Received);
+
+    private sealed record Saver(string Worker, int Generation, Action<long, byte[]> Received)
+    {
+        public StateAssembly? Assembly { get; set; }
+    }
 
     /// <summary>Listens at once.</summary>
     /// <param name="bind">Address and port; port 0 for a free one.</param>
@@ -84,6 +90,17 @@ public sealed class StarServer : ILinkHandler, IDisposable
             if (_workers.ContainsKey(worker)) return;
             _workers.Add(worker, _links.Add(worker));
             Number();
+        }
+    }
+
+    /// <summary>Sends a worker the parameters that it begins with, once its link stands.</summary>
+    public void SendInitial(string worker, ReadOnlyMemory<byte> parameters)
+    {
+        lock (_links.Gate)
+        {
+            if (_workers.GetValueOrDefault(worker) is not { } link) return;
+            StateTransfer.SendInitial(_links, link, _job, parameters);
+            _links.Push();
         }
     }
 
@@ -182,6 +199,12 @@ public sealed class StarServer : ILinkHandler, IDisposable
         }
     }
 
+    /// <summary>From now on this worker sends checkpoints under this generation, and nobody else does: rounds applied, bytes.</summary>
+    public void ExpectCheckpoints(string worker, int generation, Action<long, byte[]> received)
+    {
+        lock (_links.Gate) _saver = new(worker, generation, received);
+    }
+
     /// <summary>Sends a worker a state.</summary>
     public void SendState(string worker, int generation, long applied, byte[] state)
     {
@@ -213,6 +236,9 @@ public sealed class StarServer : ILinkHandler, IDisposable
                 break;
             case FrameKind.State:
                 ReceiveState(link.Peer, header, payload);
+                break;
+            case FrameKind.Checkpoint:
+                ReceiveCheckpoint(link.Peer, header, payload);
                 break;
             default:
                 throw new LinkException($"{link.Peer} sent a frame of kind {header.Kind}");
@@ -304,7 +330,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
     private void SendAverage(TensorLink link, VectorBuffer average, int generation, long round, int slice)
     {
         var (payload, owner) = _copies!.Of(average, slice);
-        _links.Send(link, new(FrameKind.Average, _job, generation, round, slice, default, payload.Length), payload, owner, isUrgent: true);
+        _links.Send(link, new(FrameKind.Average, _job, generation, round, slice, default, payload.Length), payload, owner, FramePriority.Urgent);
     }
 
     private void ReceiveState(string worker, in FrameHeader header, ReadOnlySpan<byte> payload)
@@ -312,11 +338,27 @@ public sealed class StarServer : ILinkHandler, IDisposable
         if (header.Generation < _newestDonation) return;
         if (!_donations.TryGetValue(worker, out var queue) || !queue.TryPeek(out var donation) || donation.Generation != header.Generation)
             throw new LinkException($"{worker} sent a state that nobody asked for");
-        var place = donation.Assembly.Begin(header);
-        if (place.Length != payload.Length) throw new LinkException($"{worker} sent a piece of a state of {payload.Length} bytes, {place.Length} expected");
-        payload.CopyTo(place.Span);
-        if (donation.Assembly.Complete() is not { } state) return;
+        if (Assemble(donation.Assembly, worker, header, payload) is not { } state) return;
         queue.Dequeue();
         donation.Received(header.Round, state);
+    }
+
+    private void ReceiveCheckpoint(string worker, in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        // One of an older generation was interrupted; the next one begins anew.
+        if (_saver is not { } saver || header.Generation < saver.Generation) return;
+        if (saver.Worker != worker || saver.Generation != header.Generation) throw new LinkException($"{worker} sent a checkpoint that nobody asked for");
+        saver.Assembly ??= new(_stateBytes);
+        if (Assemble(saver.Assembly, worker, header, payload) is not { } state) return;
+        saver.Assembly = null;
+        saver.Received(header.Round, state);
+    }
+
+    private static byte[]? Assemble(StateAssembly assembly, string worker, in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        var place = assembly.Begin(header);
+        if (place.Length != payload.Length) throw new LinkException($"{worker} sent a piece of a state of {payload.Length} bytes, {place.Length} expected");
+        payload.CopyTo(place.Span);
+        return assembly.Complete();
     }
 }

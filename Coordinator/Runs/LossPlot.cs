@@ -1,6 +1,5 @@
 using ScottPlot;
 using ScottPlot.TickGenerators;
-using SkiaSharp;
 
 namespace Distributed.Coordinator.Runs;
 
@@ -17,9 +16,6 @@ public static class LossPlot
     private static readonly Color _test = Color.FromHex("#ea580c");
     private static readonly Color _accuracy = Color.FromHex("#15803d");
     private static readonly Color _text = Color.FromHex("#374151");
-
-    /// <summary>In order of preference; the plotting library itself falls back to any font at all, often one with serifs.</summary>
-    private static readonly string[] _fonts = ["Segoe UI", "Helvetica Neue", "Arial", "Liberation Sans", "Noto Sans", "DejaVu Sans"];
 
     /// <summary>Writes a PNG. Values that are not finite are left out.</summary>
     /// <param name="path">The file.</param>
@@ -81,8 +77,7 @@ public static class LossPlot
 
     private static void Decorate(Plot plot, string title, long lastStep)
     {
-        if (_fonts.FirstOrDefault(SKFontManager.Default.FontFamilies.Contains) is { } font)
-            plot.Font.Set(font);
+        PlotFont.Use(plot);
         plot.Axes.SetLimitsX(0, 1.02 * lastStep);
         plot.Axes.Bottom.TickGenerator = new NumericAutomatic { IntegerTicksOnly = true };
         plot.Title(title, size: 22);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Distributed.Coordinator.Checkpoints;
 
 namespace Distributed.Coordinator.Runs;
 
@@ -37,6 +38,12 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>The run in numbers.</summary>
     public string ReportFile => In("report.json");
+
+    /// <summary>The parameters that it began with, where they were not drawn from the seed.</summary>
+    public string InitialFile => In("init.safetensors");
+
+    /// <summary>Holds a folder for each checkpoint.</summary>
+    public string Checkpoints => In("checkpoints");
 
     /// <summary>Holds one log file for each process.</summary>
     public string Logs => In("logs");
@@ -126,11 +133,12 @@ public sealed class RunFolder : IDisposable
     {
         try
         {
-            foreach (var file in (string[])[JobFile, ModelFile, HistoryFile, EvaluationsFile, StateFile, LossPicture, ReportFile])
+            foreach (var file in (string[])[JobFile, ModelFile, HistoryFile, EvaluationsFile, StateFile, InitialFile, LossPicture, ReportFile])
             {
                 File.Delete(file);
                 File.Delete(file + AtomicFile.TemporaryEnding);
             }
+            CheckpointStore.Clear(Checkpoints);
             Directory.CreateDirectory(Logs);
             foreach (var log in Directory.EnumerateFiles(Logs, "*.log"))
                 File.Delete(log);

@@ -1,3 +1,4 @@
+using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Progress;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
@@ -18,6 +19,9 @@ public sealed class RunRecorder : IDisposable
 
     private const double SpeedSmoothing = 0.05;
 
+    /// <summary>More than there are between two checkpoints that are stored.</summary>
+    private const int MaxDigests = 64;
+
     private readonly Job _job;
     private readonly IProgressView _view;
     private readonly TrainingMetrics _metrics;
@@ -26,6 +30,7 @@ public sealed class RunRecorder : IDisposable
     private readonly CsvLog _evaluationLog;
     private readonly List<HistoryRow> _rows = [];
     private readonly List<EpochResult> _evaluations = [];
+    private readonly SortedDictionary<long, StateDigest> _digests = [];
     private readonly Dictionary<string, RoundReport> _lastReports = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, (string Device, MemberStatus Status)> _workers = new(StringComparer.Ordinal);
     private Rounds? _rounds;
@@ -66,6 +71,9 @@ public sealed class RunRecorder : IDisposable
 
     /// <summary>Every evaluation.</summary>
     public IReadOnlyList<EpochResult> Evaluations => _evaluations;
+
+    /// <summary>What the last evaluation gave: sums over the test set.</summary>
+    public IReadOnlyList<double> EvaluationTallies { get; private set; } = [];
 
     /// <summary>The sizes of the job are known.</summary>
     public void Open(Rounds rounds)
@@ -118,10 +126,21 @@ public sealed class RunRecorder : IDisposable
         {
             if (_ledger is null) return $"{worker} reports rounds before it was prepared";
             if (_ledger.Enter(worker, report, out var round) is { } wrong) return wrong;
+            Remember(_rounds!.At(report.Round), report.Digest);
             if (_rounds!.At(report.Round).Kind == RoundKind.Train) _lastReports[worker] = report;
             if (round is { } first) Enter(first, report);
         }
         return null;
+    }
+
+    /// <summary>What is known of the state after so many rounds, if a checkpoint may be due there; null where it is not, or has not been reported yet.</summary>
+    /// <param name="applied">1 or more.</param>
+    public CheckpointFacts? FactsAfter(long applied)
+    {
+        if (!_digests.TryGetValue(applied, out var digest)) return null;
+        var round = _rounds!.At(applied - 1);
+        var isEvaluation = round.Kind == RoundKind.Evaluate;
+        return new(isEvaluation ? round.Step : round.Step + 1, applied, round.Epoch + 1, digest, isEvaluation ? _evaluations.Find(e => e.Epoch == round.Epoch + 1) : null);
     }
 
     /// <summary>Returns when everything entered is on the disk, so that nobody else need remember it.</summary>
@@ -198,6 +217,13 @@ public sealed class RunRecorder : IDisposable
         return number;
     }
 
+    private void Remember(Round round, StateDigest digest)
+    {
+        if (round.Kind == RoundKind.Train && !CheckpointRule.IsDue(_rounds!, _job.Checkpoint.EverySteps, round)) return;
+        _digests[round.Number + 1] = digest;
+        if (_digests.Count > MaxDigests) _digests.Remove(_digests.Keys.First());
+    }
+
     private void Average(Round round, double loss)
     {
         _epoch = round.First == 0 ? (loss, round.Samples) : (_epoch.Loss + loss, _epoch.Samples + round.Samples);
@@ -209,6 +235,7 @@ public sealed class RunRecorder : IDisposable
         var loss = report.Tallies[Tally.Loss];
         if (round.Kind == RoundKind.Evaluate)
         {
+            EvaluationTallies = report.Tallies;
             _evaluations.Add(new()
             {
                 Epoch = round.Epoch + 1,

@@ -40,6 +40,9 @@ public sealed record RunState
     /// <summary>Workers that training needs.</summary>
     public required int MinWorkers { get; init; }
 
+    /// <summary>Whether a file of initial parameters must hold exactly the tensors of the model.</summary>
+    public bool IsInitialStrict { get; init; } = true;
+
     /// <summary>When the first plan came into force; null before.</summary>
     public DateTimeOffset? StartedAt { get; init; }
 

@@ -6,10 +6,9 @@ namespace Distributed.Coordinator.Runs;
 /// <summary>The model out of a replica's state: parameters and buffers under their module names.</summary>
 public sealed class TrainedModel
 {
-    private const string Prefix = "model.";
-    private readonly List<TensorData> _tensors;
+    private readonly IReadOnlyList<TensorData> _tensors;
 
-    private TrainedModel(List<TensorData> tensors, string parametersSha256) => (_tensors, ParametersSha256) = (tensors, parametersSha256);
+    private TrainedModel(IReadOnlyList<TensorData> tensors, string parametersSha256) => (_tensors, ParametersSha256) = (tensors, parametersSha256);
 
     /// <summary>SHA-256 of the tensors' bytes, one behind the other in the order of the file.</summary>
     public string ParametersSha256 { get; }
@@ -18,9 +17,7 @@ public sealed class TrainedModel
     /// <exception cref="SafetensorsException">The bytes are no state.</exception>
     public static TrainedModel Of(ReadOnlyMemory<byte> state)
     {
-        List<TensorData> tensors = [.. Safetensors.Read(state).Tensors
-            .Where(t => t.Name.StartsWith(Prefix, StringComparison.Ordinal))
-            .Select(t => t with { Name = t.Name[Prefix.Length..] })];
+        var tensors = StateParts.Of(state).Model;
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var tensor in tensors) hash.AppendData(tensor.Data.Span);
         return new(tensors, Convert.ToHexStringLower(hash.GetHashAndReset()));

@@ -18,7 +18,7 @@ public sealed record Job
     /// <summary>Seeds the parameters, the shuffling and all that is random in a step; at least 0.</summary>
     public required long Seed { get; init; }
 
-    /// <summary>Passes over the training set; at least 1.</summary>
+    /// <summary>Passes over the training set; with 0 the model is evaluated as it is.</summary>
     public required int Epochs { get; init; }
 
     /// <summary>Samples of a global batch, that is, of a step; at least 1. The last batch of an epoch may be smaller.</summary>
@@ -45,6 +45,9 @@ public sealed record Job
     /// <summary>The L2 norm that a longer averaged gradient, taken whole, is scaled down to; greater than 0, null for none.</summary>
     public required double? ClipNorm { get; init; }
 
+    /// <summary>When the state is saved beside the training. It does not change the result.</summary>
+    public CheckpointSpec Checkpoint { get; init; } = new();
+
     /// <summary>Who reduces the contributions: star (the coordinator) or mesh (each worker its own slices of them). It does not
     /// change the result.</summary>
     public required string Topology { get; init; }
@@ -56,6 +59,9 @@ public sealed record Job
     /// <summary>strict, or relaxed: a worker computes its share of a batch in one pass instead of in micro-batches, and the result
     /// depends on the number of workers.</summary>
     public required string Determinism { get; init; }
+
+    /// <summary>Whether nothing is trained, and the model only evaluated.</summary>
+    public bool IsEvaluation => Epochs == 0;
 
     /// <summary>Whether each worker reduces its own slices.</summary>
     public bool IsMesh => Topology == "mesh";

@@ -29,6 +29,12 @@ internal static class JobKeys
         Kind<ScheduleSpec>.Of<StepSpec>("step", Step),
         Kind<ScheduleSpec>.Of<CosineSpec>("cosine", Warmup));
 
+    private static readonly Section<CheckpointSpec> _checkpoint = new(new(), (f, checkpoint) => checkpoint with
+    {
+        EverySteps = f.Value("every-steps", checkpoint.EverySteps, Whole(0, long.MaxValue)),
+        Keep = f.Value("keep", checkpoint.Keep, Whole(1, 1000)),
+    });
+
     /// <summary>The keys of a whole job; <paramref name="job"/> is the one to write, null when reading.</summary>
     public static Job Job(Fields f, Job? job)
     {
@@ -39,7 +45,7 @@ internal static class JobKeys
             Data = f.Required("data", job?.Data, OneOf("digits", "fashion-mnist")),
             Model = f.Required("model", job?.Model, _models),
             Seed = f.Value("seed", job?.Seed ?? 1, Whole(0, long.MaxValue)),
-            Epochs = f.Required("epochs", job?.Epochs ?? 0, Whole(1, int.MaxValue)),
+            Epochs = f.Required("epochs", job?.Epochs ?? 0, Whole(0, int.MaxValue)),
             Batch = batch = f.Required("batch", job?.Batch ?? 0, Whole(1, int.MaxValue)),
             MicroBatches = f.Value("micro-batches", job?.MicroBatches ?? Math.Min(8, batch),
                 batch < Jobs.Job.MaxMicroBatches ? Whole(1, batch, "the batch") : Whole(1, Jobs.Job.MaxMicroBatches)),
@@ -47,6 +53,7 @@ internal static class JobKeys
             Optimizer = f.Required("optimizer", job?.Optimizer, _optimizers),
             Schedule = f.Value("schedule", job?.Schedule ?? new ConstantSpec(), _schedules),
             ClipNorm = f.Value("clip-norm", job?.ClipNorm, OrNull(_positive)),
+            Checkpoint = f.Value("checkpoint", job?.Checkpoint ?? new(), _checkpoint),
             Topology = f.Value("topology", job?.Topology ?? "mesh", OneOf("star", "mesh")),
             Wire = f.Value("wire", job?.Wire ?? "float32", OneOf("float32", "bf16")),
             Determinism = f.Value("determinism", job?.Determinism ?? "strict", OneOf("strict", "relaxed")),

@@ -36,7 +36,7 @@ public readonly record struct Round(long Number, RoundKind Kind, int Epoch, long
 /// Depends on the job and the sizes of the data set alone, and in a relaxed job on the number of workers.</summary>
 /// <param name="TrainSamples">Samples in the training set, at least 1.</param>
 /// <param name="TestSamples">Samples in the test set; 0 leaves the evaluations out.</param>
-/// <param name="Epochs">Passes over the training set, at least 1.</param>
+/// <param name="Epochs">Passes over the training set; with 0 there is one evaluation and nothing else.</param>
 /// <param name="Batch">Samples a step, over all workers; the last step of an epoch takes what is left.</param>
 /// <param name="MicroBatches">Micro-batches a step.</param>
 /// <param name="Relaxed">Whether a step is cut into one micro-batch a worker instead, see <see cref="Plan.RoundAt"/>.</param>
@@ -52,13 +52,15 @@ public sealed record Rounds(int TrainSamples, int TestSamples, int Epochs, int B
     public long Steps => (long)StepsPerEpoch * Epochs;
 
     /// <summary>Rounds of the whole job, evaluations included.</summary>
-    public long Count => RoundsPerEpoch * Epochs;
+    public long Count => Epochs > 0 ? RoundsPerEpoch * Epochs : EvaluationsPerEpoch;
 
     /// <summary>Training steps among the rounds before this one.</summary>
     /// <param name="number">0..<see cref="Count"/>.</param>
     public long StepsBefore(long number) => number == Count ? Steps : At(number).Step;
 
-    private long RoundsPerEpoch => StepsPerEpoch + (TestSamples > 0 ? 1 : 0);
+    private int EvaluationsPerEpoch => TestSamples > 0 ? 1 : 0;
+
+    private long RoundsPerEpoch => StepsPerEpoch + EvaluationsPerEpoch;
 
     /// <summary>The round of that number. What concerns its micro-batches is asked of <see cref="Plan.RoundAt"/>.</summary>
     /// <param name="number">0..<see cref="Count"/>-1.</param>
@@ -68,7 +70,7 @@ public sealed record Rounds(int TrainSamples, int TestSamples, int Epochs, int B
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(number, Count);
         var (epoch, step) = ((int)(number / RoundsPerEpoch), (int)(number % RoundsPerEpoch));
         var stepsBefore = (long)epoch * StepsPerEpoch + step;
-        if (step == StepsPerEpoch)
+        if (step == StepsPerEpoch || Epochs == 0)
             return new(number, RoundKind.Evaluate, epoch, stepsBefore, 0, TestSamples,
                 (TestSamples + EvaluationMicroBatch - 1) / EvaluationMicroBatch);
         var first = step * Batch;

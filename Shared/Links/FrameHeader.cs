@@ -17,6 +17,10 @@ public enum FrameKind : byte
     Average = 4,
     /// <summary>A piece of a replica's state. <see cref="FrameHeader.Round"/>: rounds applied to it; node: (pieces in all, bytes in all).</summary>
     State = 5,
+    /// <summary>A piece of a replica's state that is to be stored; otherwise like <see cref="State"/>.</summary>
+    Checkpoint = 6,
+    /// <summary>A piece of the parameters that a worker begins with, of generation <see cref="FrameHeader.AnyGeneration"/>; otherwise like <see cref="State"/>.</summary>
+    Initial = 7,
 }
 
 /// <summary>
@@ -37,6 +41,9 @@ public readonly record struct FrameHeader(FrameKind Kind, ulong Job, int Generat
 
     /// <summary>Bytes a payload may have: the largest slice of a vector, or a piece of a state.</summary>
     public const int MaxLength = VectorLayout.SliceFloats * sizeof(float);
+
+    /// <summary>Of frames that no change of the cluster makes stale.</summary>
+    public const int AnyGeneration = int.MaxValue;
 
     /// <summary>Version of this format; another one is refused.</summary>
     public const byte Version = 1;

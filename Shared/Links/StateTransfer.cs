@@ -7,14 +7,26 @@ public static class StateTransfer
     public static long MaxBytes => Array.MaxLength;
 
     /// <summary>Queues all pieces of a state, which must not change any more.</summary>
-    public static void Send(TensorLinks links, TensorLink link, ulong job, int generation, long applied, ReadOnlyMemory<byte> state)
+    public static void Send(TensorLinks links, TensorLink link, ulong job, int generation, long applied, ReadOnlyMemory<byte> state) =>
+        Send(FrameKind.State, links, link, job, generation, applied, state, FramePriority.Normal);
+
+    /// <summary>Queues all pieces of a state that is to be stored, behind all that others wait for.</summary>
+    public static void SendCheckpoint(TensorLinks links, TensorLink link, ulong job, int generation, long applied, ReadOnlyMemory<byte> state) =>
+        Send(FrameKind.Checkpoint, links, link, job, generation, applied, state, FramePriority.Background);
+
+    /// <summary>Queues all pieces of the parameters that a worker begins with.</summary>
+    public static void SendInitial(TensorLinks links, TensorLink link, ulong job, ReadOnlyMemory<byte> parameters) =>
+        Send(FrameKind.Initial, links, link, job, FrameHeader.AnyGeneration, 0, parameters, FramePriority.Normal);
+
+    private static void Send(
+        FrameKind kind, TensorLinks links, TensorLink link, ulong job, int generation, long applied, ReadOnlyMemory<byte> state, FramePriority priority)
     {
         var pieces = Pieces(state.Length);
         for (var piece = 0; piece < pieces; piece++)
         {
             var start = piece * FrameHeader.MaxLength;
             var payload = state.Slice(start, Math.Min(FrameHeader.MaxLength, state.Length - start));
-            links.Send(link, new(FrameKind.State, job, generation, applied, piece, new(pieces, state.Length), payload.Length), payload);
+            links.Send(link, new(kind, job, generation, applied, piece, new(pieces, state.Length), payload.Length), payload, priority: priority);
         }
     }
 

@@ -3,9 +3,9 @@ namespace Distributed.Shared.Links;
 /// <summary>One peer, the pipe to it, and what waits to be sent. Belongs to its <see cref="TensorLinks"/>; touched under their gate.</summary>
 public sealed class TensorLink
 {
-    private readonly FrameQueue _urgent = new();
-    private readonly FrameQueue _bulk = new();
-    private bool _isSendingUrgent;
+    // By priority, the highest first.
+    private readonly FrameQueue[] _queues = [new(), new(), new()];
+    private int _sending;
 
     internal TensorLink(string peer) => Peer = peer;
 
@@ -31,18 +31,21 @@ public sealed class TensorLink
     /// <summary>Whether its next frame was left where it is.</summary>
     internal bool IsHeld { get; set; }
 
-    internal bool HasOutgoing => _urgent.Count + _bulk.Count > 0;
+    internal bool HasOutgoing => Waiting > 0;
 
-    internal bool IsTooLong => _urgent.Count + _bulk.Count > TensorLinks.MaxQueuedFrames;
+    internal bool IsTooLong => Waiting > TensorLinks.MaxQueuedFrames;
 
-    internal void Add(in OutgoingFrame frame, bool isUrgent) => (isUrgent ? _urgent : _bulk).Add(frame);
+    /// <summary>Whether something waits that leaves when nothing else does.</summary>
+    public bool HasBackground => _queues[^1].Count > 0;
+
+    internal void Add(in OutgoingFrame frame, FramePriority priority) => _queues[(int)FramePriority.Urgent - (int)priority].Add(frame);
 
     /// <summary>The next frame to send. One of which a part has left stays the next.</summary>
     internal FrameQueue Next()
     {
-        if (Pipe!.IsMidFrame) return _isSendingUrgent ? _urgent : _bulk;
-        _isSendingUrgent = _urgent.Count > 0;
-        return _isSendingUrgent ? _urgent : _bulk;
+        if (Pipe!.IsMidFrame) return _queues[_sending];
+        _sending = _queues[0].Count > 0 ? 0 : _queues[1].Count > 0 ? 1 : 2;
+        return _queues[_sending];
     }
 
     /// <summary>What to sleep on. Where somebody else moves the frames, only the end of a connection is of interest.</summary>
@@ -51,14 +54,14 @@ public sealed class TensorLink
     internal void DropOlderThan(int generation)
     {
         var isMidFrame = Pipe is { IsMidFrame: true };
-        _urgent.DropOlderThan(generation, isMidFrame && _isSendingUrgent);
-        _bulk.DropOlderThan(generation, isMidFrame && !_isSendingUrgent);
+        for (var i = 0; i < _queues.Length; i++) _queues[i].DropOlderThan(generation, isMidFrame && i == _sending);
     }
 
     internal void DropAll()
     {
-        while (_urgent.Count > 0) _urgent.RemoveFirst();
-        while (_bulk.Count > 0) _bulk.RemoveFirst();
+        foreach (var queue in _queues)
+            while (queue.Count > 0) queue.RemoveFirst();
     }
 
+    private int Waiting => _queues[0].Count + _queues[1].Count + _queues[2].Count;
 }

@@ -80,12 +80,13 @@ public sealed class TensorLinks : IDisposable
     /// <param name="header">Its header.</param>
     /// <param name="payload">As long as the header says.</param>
     /// <param name="owner">The buffer behind it; held until it is sent.</param>
-    /// <param name="isUrgent">Before what is not.</param>
-    public void Send(TensorLink link, in FrameHeader header, ReadOnlyMemory<byte> payload, VectorBuffer? owner = null, bool isUrgent = false)
+    /// <param name="priority">What leaves first.</param>
+    public void Send(TensorLink link, in FrameHeader header, ReadOnlyMemory<byte> payload, VectorBuffer? owner = null,
+        FramePriority priority = FramePriority.Normal)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, header.Length);
         if (link.IsClosed || _isEnding) return;
-        link.Add(new(header, payload, owner?.Hold()), isUrgent);
+        link.Add(new(header, payload, owner?.Hold()), priority);
         if (link.IsTooLong) Close(link, $"more than {MaxQueuedFrames} frames wait for {link.Peer}");
     }
 

@@ -45,6 +45,10 @@ public abstract record ClusterEvent
     public sealed record Overdue(string Why) : ClusterEvent;
     /// <summary>Workers should compute other shares of a step from now on; whoever is not named, and all when the workers change, the same.</summary>
     public sealed record Unbalanced(ImmutableDictionary<string, int> Shares, string Why) : ClusterEvent;
+    /// <summary>The coordinator has stored a newer state.</summary>
+    public sealed record Stored(StoredState State) : ClusterEvent;
+    /// <summary>The state that the coordinator had stored cannot be read any more; the one before it can, if there is one.</summary>
+    public sealed record Damaged(StoredState? Next, string Why) : ClusterEvent;
     /// <summary>A coordinator that was started again has waited long enough for the workers of its last plan.</summary>
     public sealed record ReturnOver : ClusterEvent;
     /// <summary>The final state has arrived from a worker and is safe.</summary>
@@ -66,6 +70,8 @@ public abstract record ClusterEffect
     public sealed record RepeatAverage(string Worker, int Generation) : ClusterEffect;
     /// <summary>Have one worker's state sent to another.</summary>
     public sealed record Transfer(string Donor, string Receiver, int Generation) : ClusterEffect;
+    /// <summary>Have the state that the coordinator has stored sent to a worker.</summary>
+    public sealed record Load(string Receiver, int Generation) : ClusterEffect;
     /// <summary>Put a plan in force, in the reducer of a star first and then at its workers. <paramref name="Endpoints"/>: where
     /// the workers of a mesh reach each other, in the plan's order; empty in a star.</summary>
     public sealed record Begin(Plan Plan, ImmutableArray<LinkEndpoint> Endpoints) : ClusterEffect;
@@ -85,6 +91,11 @@ public abstract record ClusterEffect
 /// <param name="Number">From 1.</param>
 /// <param name="Reason">In a user's words.</param>
 public sealed record GenerationStart(int Number, string Reason);
+
+/// <summary>A state that the coordinator has stored, for when nobody is left who holds a newer one.</summary>
+/// <param name="Applied">Rounds applied to it.</param>
+/// <param name="Digest">Of its parameters and buffers.</param>
+public sealed record StoredState(long Applied, StateDigest Digest);
 
 /// <summary>How far the coordinator sees a worker.</summary>
 public enum MemberStatus

@@ -39,6 +39,9 @@ public sealed record ClusterProtocol
     /// <summary>Steps that were applied, as far as the coordinator had heard, and had to be done again.</summary>
     public long StepsRedone { get; init; }
 
+    /// <summary>The newest state that the coordinator has stored; null where there is none.</summary>
+    public StoredState? Stored { get; init; }
+
     /// <summary>Where the cluster stands.</summary>
     public ClusterPhase Phase { get; init; }
 
@@ -95,6 +98,8 @@ public sealed record ClusterProtocol
         ClusterEvent.Prepared e => Prepare(e.Worker, e.Facts, e.Holding),
         ClusterEvent.Overdue e => Expire(e.Why),
         ClusterEvent.Unbalanced e => Phase == ClusterPhase.Training && Job.IsExact ? (this with { Shares = e.Shares }).Reconfigure(e.Why) : (this, []),
+        ClusterEvent.Stored e => (this with { Stored = e.State }, []),
+        ClusterEvent.Damaged e => Phase == ClusterPhase.Reconfiguring ? (this with { Stored = e.Next }).Reconfigure(e.Why) : (this with { Stored = e.Next }, []),
         ClusterEvent.ReturnOver => Returning.IsEmpty ? (this, []) : (this with { Returning = [] }).Start(),
         ClusterEvent.Lost e => Lose(e.Worker, e.Why),
         ClusterEvent.Leaving e => Leave(e.Worker, e.Why),
@@ -285,6 +290,7 @@ public sealed record ClusterProtocol
         {
             ClusterEffect? help = member.Applied == target - 1 && CanRepeat && Completed == target ? new ClusterEffect.RepeatAverage(member.Id, Generation)
                 : donor is not null ? new ClusterEffect.Transfer(donor.Id, member.Id, Generation)
+                : Stored?.Applied == target ? new ClusterEffect.Load(member.Id, Generation)
                 : null;
             if (help is null) continue;
             effects = effects.Add(help);
@@ -298,7 +304,7 @@ public sealed record ClusterProtocol
     {
         _ when Math.Max(Completed, Reached) == 0 => (this, []),
         _ when !IsOpen => Stop("all workers are gone, and with them the parameters"),
-        _ => (this, [new ClusterEffect.Announce($"all workers are gone, and with them the parameters: training begins again from the start when {Needed} are there")]),
+        _ => (this, [new ClusterEffect.Announce($"all workers are gone, and with them the parameters: training {(Stored is { } stored ? $"goes on from the checkpoint of step {Rounds!.StepsBefore(stored.Applied)}" : "begins again from the start")} when {Needed} are there")]),
     };
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Begin(long target)
@@ -341,6 +347,8 @@ public sealed record ClusterProtocol
     private string? Odd(long target)
     {
         var there = Members.Values.Where(m => IsInPlay(m) && m.Applied == target).ToList();
+        if (Stored is { } stored && stored.Applied == target && there.Find(m => m.Digest != stored.Digest) is { } other)
+            return $"{other.Id}: after {target} rounds its parameters ({other.Digest}) differ from those of the checkpoint ({stored.Digest})";
         return there.Find(m => m.Digest != there[0].Digest) is { } odd
             ? $"{odd.Id}: after {target} rounds its parameters ({odd.Digest}) differ from those of {there[0].Id} ({there[0].Digest})"
             : null;
@@ -370,7 +378,15 @@ public sealed record ClusterProtocol
     private int Needed => Generation == 0 ? Math.Max(StartWith, MinWorkers) : MinWorkers;
 
     /// <summary>Rounds that all have to have applied before the next plan begins.</summary>
-    private long Target => Members.Values.Where(IsInPlay).Max(m => m.Applied) is var most && CanRepeat && Completed == most + 1 ? Completed : most;
+    private long Target
+    {
+        get
+        {
+            var most = Members.Values.Where(IsInPlay).Max(m => m.Applied);
+            if (CanRepeat && Completed == most + 1) most = Completed;
+            return Math.Max(most, Stored?.Applied ?? 0);
+        }
+    }
 
     private bool IsActive(string worker) => Members.GetValueOrDefault(worker)?.Status == MemberStatus.Active;
 

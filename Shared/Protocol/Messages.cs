@@ -38,11 +38,14 @@ public sealed record Register(
 /// <param name="Token">Proves on the link that the connection belongs to this job.</param>
 /// <param name="IsAdopted">Whether it goes on with what it holds. A newcomer, or one whose past is not the job's, begins anew.</param>
 /// <param name="ReportFrom">The first round that the coordinator has no report of.</param>
+/// <param name="InitialBytes">Bytes of the safetensors file with the parameters to begin with, which comes over the link; 0 where they are drawn from the seed.</param>
+/// <param name="IsInitialStrict">Whether that file must hold exactly the tensors of the model.</param>
 [MessagePackObject]
 public sealed record Welcome(
     [property: Key(0)] string Worker, [property: Key(1)] string Job, [property: Key(2)] string LinkHost,
     [property: Key(3)] int LinkPort, [property: Key(4)] byte[] Token, [property: Key(5)] bool IsAdopted,
-    [property: Key(6)] long ReportFrom) : ICoordinatorMessage;
+    [property: Key(6)] long ReportFrom, [property: Key(7)] long InitialBytes = 0,
+    [property: Key(8)] bool IsInitialStrict = true) : ICoordinatorMessage;
 
 /// <summary>Reports of rounds before this one are safe, and need not be kept. Comes once in thousands of rounds.</summary>
 [MessagePackObject]
@@ -64,11 +67,14 @@ public sealed record Prepared(
     [property: Key(0)] string DataFingerprint, [property: Key(1)] int TrainSamples, [property: Key(2)] int TestSamples,
     [property: Key(3)] int Floats, [property: Key(4)] int Tallies, [property: Key(5)] long StateBytes,
     [property: Key(6)] string InitialDigest, [property: Key(7)] string LinkHost, [property: Key(8)] int LinkPort,
-    [property: Key(9)] int Generation, [property: Key(10)] long Applied) : IWorkerMessage
+    [property: Key(9)] int Generation, [property: Key(10)] long Applied, [property: Key(11)] string Initial = "") : IWorkerMessage
 {
+    /// <summary>Characters that <see cref="Initial"/> may have, which says what was taken from the file of parameters to begin with.</summary>
+    public const int MaxInitial = 8192;
+
     /// <summary>As a message.</summary>
-    public static Prepared Of(WorkerFacts facts, Holding holding) => new(facts.DataFingerprint, facts.TrainSamples, facts.TestSamples, facts.Layout.Floats,
-        facts.Layout.Tallies, facts.StateBytes, facts.InitialDigest, facts.LinkHost, facts.LinkPort, holding.Generation, holding.Applied);
+    public static Prepared Of(WorkerFacts facts, Holding holding, string initial = "") => new(facts.DataFingerprint, facts.TrainSamples, facts.TestSamples, facts.Layout.Floats,
+        facts.Layout.Tallies, facts.StateBytes, facts.InitialDigest, facts.LinkHost, facts.LinkPort, holding.Generation, holding.Applied, initial);
 
     /// <summary>What it holds of the job; its numbers are not checked.</summary>
     [IgnoreMember]
@@ -100,15 +106,17 @@ public sealed record Synced([property: Key(0)] int Generation, [property: Key(1)
 /// <param name="Hosts">Of a mesh: where each worker's links are reached; empty in a star.</param>
 /// <param name="Ports">Ports of them.</param>
 /// <param name="Shares">Micro-batches of each worker, see <see cref="Plan.Shares"/>; empty where all have the same share.</param>
+/// <param name="Best">The most that the first metric has been over the test set in a checkpoint so far; not a number where there is none.</param>
 [MessagePackObject]
 public sealed record BeginPlan(
     [property: Key(0)] int Generation, [property: Key(1)] long FirstRound, [property: Key(2)] long EndRound,
     [property: Key(3)] string[] Workers, [property: Key(4)] Topology Topology, [property: Key(5)] string[] Hosts,
-    [property: Key(6)] int[] Ports, [property: Key(7)] int[] Shares) : ICoordinatorMessage
+    [property: Key(6)] int[] Ports, [property: Key(7)] int[] Shares,
+    [property: Key(8)] double Best = double.NaN) : ICoordinatorMessage
 {
     /// <summary>As a message.</summary>
-    public static BeginPlan Of(Plan plan, ImmutableArray<LinkEndpoint> endpoints) => new(plan.Generation, plan.FirstRound, plan.EndRound,
-        [.. plan.Workers], plan.Topology, [.. endpoints.Select(e => e.Host)], [.. endpoints.Select(e => e.Port)], [.. plan.Shares]);
+    public static BeginPlan Of(Plan plan, ImmutableArray<LinkEndpoint> endpoints, double best) => new(plan.Generation, plan.FirstRound, plan.EndRound,
+        [.. plan.Workers], plan.Topology, [.. endpoints.Select(e => e.Host)], [.. endpoints.Select(e => e.Port)], [.. plan.Shares], best);
 
     /// <summary>The plan.</summary>
     /// <exception cref="ProtocolException">The message makes no plan.</exception>

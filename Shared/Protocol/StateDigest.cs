@@ -1,3 +1,4 @@
+using System.Globalization;
 using MessagePack;
 
 namespace Distributed.Shared.Protocol;
@@ -10,6 +11,10 @@ public readonly record struct StateDigest([property: Key(0)] ulong High, [proper
 {
     /// <summary>From the number that the hash is.</summary>
     public static StateDigest Of(UInt128 hash) => new((ulong)(hash >> 64), (ulong)hash);
+
+    /// <summary>From 32 hexadecimal digits.</summary>
+    /// <exception cref="FormatException">They are none.</exception>
+    public static StateDigest Parse(string text) => Of(UInt128.Parse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture));
 
     /// <summary>32 hexadecimal digits.</summary>
     public override string ToString() => $"{High:x16}{Low:x16}";

@@ -218,13 +218,24 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<Local.Linked>(linked =>
         {
             _session!.Attach(linked.Facts, linked.Exchange, linked.Listener);
-            _coordinator.Tell(Prepared.Of(linked.Facts, default));
-            _readiness.NotReady = null;
-            Become(Training);
+            if (_welcome.InitialBytes == 0) Begin("");
+        });
+        Receive<WorkerSession.Notice.Initialized>(initialized =>
+        {
+            _log.Info("{0}", initialized.What);
+            _session!.Initialized(initialized.Digest);
+            Begin(initialized.What.Length > Prepared.MaxInitial ? $"{initialized.What[..(Prepared.MaxInitial - 3)]}..." : initialized.What);
         });
         Receive<Welcome>(_ => { });
         Receive<Leave>(leave => End(0, leave.Reason));
         ReceiveEnds();
+    }
+
+    private void Begin(string initial)
+    {
+        _coordinator.Tell(Prepared.Of(_session!.Facts!, default, initial));
+        _readiness.NotReady = null;
+        Become(Training);
     }
 
     private async Task<Local> ConnectAsync(WorkerSession session, WorkerSession.Notice.ReplicaPrepared prepared)
@@ -232,7 +243,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         var (job, facts) = (session.Job, prepared.Facts);
         var identity = new LinkIdentity(JobFile.Fingerprint(job), session.Token, session.Worker);
         var links = new LinkOptions();
-        var exchange = new Exchange(new(identity, session.RoundsOf(facts), prepared.Pool, facts.StateBytes, new(job.IsWireHalf), links, _metrics.Links), session);
+        var exchange = new Exchange(new(identity, session.RoundsOf(facts), prepared.Pool, facts.StateBytes, new(job.IsWireHalf), links, _metrics.Links) { InitialBytes = _welcome.InitialBytes }, session);
         LinkListener? listener = null;
         try
         {
@@ -269,7 +280,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             _log.Info("Generation {0}: from round {1}, {2} worker(s)", begin.Generation, begin.FirstRound, begin.Workers.Length);
             _metrics.GenerationBegan(begin.Generation);
             session.Plan = begin.ToPlan();
-            session.Replica.Begin(session.Plan, begin.ToEndpoints());
+            session.Replica.Begin(session.Plan, begin.ToEndpoints(), begin.Best);
         });
         Receive<SendState>(send => session.Replica.SendState(send.Generation));
         Receive<ReportsSafe>(safe => session.Forget(safe.Before));

@@ -20,6 +20,7 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     private readonly Lock _lock = new();
     private readonly WorkerMetrics _metrics;
     private readonly Queue<RoundReport> _kept = new();
+    private readonly bool _isInitialStrict;
     private IActorRef _actor;
     private LinkListener? _listener;
 
@@ -32,7 +33,7 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     /// <param name="actor">Is told too.</param>
     public WorkerSession(Welcome welcome, Job job, DataOptions data, Device device, WorkerMetrics metrics, IActorRef actor)
     {
-        (Worker, Job, Token, _metrics, _actor) = (welcome.Worker, job, welcome.Token, metrics, actor);
+        (Worker, Job, Token, _isInitialStrict, _metrics, _actor) = (welcome.Worker, job, welcome.Token, welcome.IsInitialStrict, metrics, actor);
         Replica = new(welcome.Worker, job, data, device, this);
     }
 
@@ -41,6 +42,9 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     {
         /// <summary>Data and model are there.</summary>
         public sealed record ReplicaPrepared(WorkerFacts Facts, VectorPool Pool) : Notice;
+
+        /// <summary>The parameters to begin with are in their place.</summary>
+        public sealed record Initialized(StateDigest Digest, string What) : Notice;
 
         /// <summary>The replica cannot go on.</summary>
         public sealed record ReplicaFailed(string Reason) : Notice;
@@ -83,6 +87,9 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
         Replica.Attach(exchange);
     }
 
+    /// <summary>The parameters to begin with are in their place.</summary>
+    public void Initialized(StateDigest digest) => Facts = Facts! with { InitialDigest = digest.ToString() };
+
     /// <summary>Nobody is told anything until <see cref="Resume"/>.</summary>
     public void Suspend()
     {
@@ -117,6 +124,8 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
 
     void IReplicaObserver.Prepared(WorkerFacts facts, VectorPool pool) => Tell(new Notice.ReplicaPrepared(facts, pool));
 
+    void IReplicaObserver.Initialized(StateDigest digest, string what) => Tell(new Notice.Initialized(digest, what));
+
     void IReplicaObserver.Halted(int generation, long applied, StateDigest digest) => Tell(new Halted(generation, applied, digest));
 
     void IReplicaObserver.Synced(int generation, long applied, StateDigest digest) => Tell(new Synced(generation, applied, digest));
@@ -138,6 +147,8 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     void IExchangeObserver.AverageComplete() => Replica.AverageComplete();
 
     void IExchangeObserver.StateArrived(int generation, long applied, byte[] state) => Replica.Restore(generation, applied, state);
+
+    void IExchangeObserver.InitialArrived(byte[] file) => Replica.Initialize(file, _isInitialStrict);
 
     void IExchangeObserver.CoordinatorLinkClosed(string reason) => Tell(new Notice.LinkLost(reason));
 

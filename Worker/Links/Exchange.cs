@@ -16,6 +16,9 @@ public interface IExchangeObserver
     /// <summary>A peer's state has come.</summary>
     void StateArrived(int generation, long applied, byte[] state);
 
+    /// <summary>The file with the parameters to begin with has come.</summary>
+    void InitialArrived(byte[] file);
+
     /// <summary>The link to the coordinator is closed; nothing comes any more.</summary>
     void CoordinatorLinkClosed(string reason);
 
@@ -32,7 +35,11 @@ public interface IExchangeObserver
 /// <param name="Links">How links are made.</param>
 /// <param name="Metrics">Counts bytes and refused frames.</param>
 public sealed record ExchangeOptions(
-    LinkIdentity Identity, Rounds Rounds, VectorPool Pool, long StateBytes, WireFormat Wire, LinkOptions Links, LinkMetrics? Metrics);
+    LinkIdentity Identity, Rounds Rounds, VectorPool Pool, long StateBytes, WireFormat Wire, LinkOptions Links, LinkMetrics? Metrics)
+{
+    /// <summary>Bytes of the file with the parameters to begin with; 0 where none comes.</summary>
+    public long InitialBytes { get; init; }
+}
 
 /// <summary>
 /// A worker's end of the third move, in both topologies: slices of its sums go to who owns them, those that it owns itself
@@ -65,6 +72,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
     private int _self;
     private (int Generation, long Round) _expected;
     private StateAssembly? _state;
+    private StateAssembly? _initial;
     private VectorBuffer? _average;
     private readonly bool[] _awaited;
     private int _missing;
@@ -171,7 +179,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
             {
                 var owner = _plan.OwnerOf(slice);
                 if (owner == _self) _reducer.ArriveOwn(_self, node, slice, sum);
-                else if (LinkTo(owner) is { } link) SendSlice(link, FrameKind.Contribution, node, slice, sum, isUrgent: false);
+                else if (LinkTo(owner) is { } link) SendSlice(link, FrameKind.Contribution, node, slice, sum, FramePriority.Normal);
             }
             HandOut();
             Progress();
@@ -252,6 +260,23 @@ public sealed class Exchange : ILinkHandler, IDisposable
         }
     }
 
+    /// <summary>Whether a checkpoint is still on its way to the coordinator.</summary>
+    public bool IsSendingCheckpoint
+    {
+        get { lock (_links.Gate) return _coordinator is { HasBackground: true }; }
+    }
+
+    /// <summary>Queues a state that the coordinator is to store, behind all that others wait for.</summary>
+    public void SendCheckpoint(int generation, long applied, byte[] state)
+    {
+        lock (_links.Gate)
+        {
+            if (_coordinator is null) return;
+            StateTransfer.SendCheckpoint(_links, _coordinator, Job, generation, applied, state);
+            _links.Push();
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -280,6 +305,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
             FrameKind.Average => ReceiveAverage(link, header, payload),
             FrameKind.Contribution or FrameKind.Present when link != _coordinator => ReceiveContribution(link, header, payload),
             FrameKind.State when link == _coordinator => ReceiveState(header, payload),
+            FrameKind.Initial when link == _coordinator => ReceiveInitial(header, payload),
             _ => throw new LinkException($"{link.Peer} sent a frame of kind {header.Kind}"),
         };
     }
@@ -400,7 +426,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
         while (_rules.TryNextComplete(out var slice))
         {
             foreach (var peer in _peers)
-                if (peer is not null) SendSlice(peer, FrameKind.Average, default, slice, _average!, isUrgent: true);
+                if (peer is not null) SendSlice(peer, FrameKind.Average, default, slice, _average!, FramePriority.Urgent);
             Arrived(slice);
         }
     }
@@ -431,19 +457,31 @@ public sealed class Exchange : ILinkHandler, IDisposable
 
     private bool ReceiveState(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        var place = (_state ??= new(_options.StateBytes)).Begin(header);
-        if (place.Length != payload.Length) throw new LinkException($"a piece of a state of {payload.Length} bytes received, {place.Length} expected");
-        payload.CopyTo(place.Span);
-        if (_state.Complete() is not { } state) return true;
+        if (Assemble(_state ??= new(_options.StateBytes), header, payload) is not { } state) return true;
         _state = null;
         _observer.StateArrived(header.Generation, header.Round, state);
         return true;
     }
 
-    private void SendSlice(TensorLink link, FrameKind kind, TreeNode node, int slice, VectorBuffer vector, bool isUrgent)
+    private bool ReceiveInitial(in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        if (_options.InitialBytes == 0) throw new LinkException("parameters to begin with were received that nobody had announced");
+        if (Assemble(_initial ??= new(_options.InitialBytes), header, payload) is { } file) _observer.InitialArrived(file);
+        return true;
+    }
+
+    private static byte[]? Assemble(StateAssembly assembly, in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        var place = assembly.Begin(header);
+        if (place.Length != payload.Length) throw new LinkException($"a piece of a state of {payload.Length} bytes received, {place.Length} expected");
+        payload.CopyTo(place.Span);
+        return assembly.Complete();
+    }
+
+    private void SendSlice(TensorLink link, FrameKind kind, TreeNode node, int slice, VectorBuffer vector, FramePriority priority)
     {
         var (payload, owner) = _copies.Of(vector, slice);
-        _links.Send(link, new(kind, Job, _expected.Generation, _expected.Round, slice, node, payload.Length), payload, owner, isUrgent);
+        _links.Send(link, new(kind, Job, _expected.Generation, _expected.Round, slice, node, payload.Length), payload, owner, priority);
     }
 
     /// <summary>What was queued leaves as far as there is room now.</summary>

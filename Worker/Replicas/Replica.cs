@@ -35,7 +35,7 @@ public sealed class Replica : IDisposable
     /// <param name="device">Where to compute.</param>
     public Replica(Job job, DataSet data, Device device)
     {
-        Task = new Classification(data);
+        Task = new Classification(data, withConfusion: job.IsEvaluation);
         Rounds = new(Task.TrainSamples, Task.TestSamples, job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed);
         _model = new(JobModels.CreateModel(job, data.Train), device);
         _optimizer = JobModels.CreateOptimizer(job.Optimizer, _model.Parameters);
@@ -82,6 +82,17 @@ public sealed class Replica : IDisposable
         return state;
     }
 
+    /// <summary>The model's tensors, in the order of PyTorch's state_dict.</summary>
+    public IReadOnlyList<TensorLayout> Layout => _model.Layout;
+
+    /// <summary>Overwrites tensors of the model.</summary>
+    /// <param name="tensors">Where each lies, and its values; whole numbers as such.</param>
+    public void Overwrite(IEnumerable<(TensorLayout Layout, float[] Values)> tensors)
+    {
+        foreach (var (layout, values) in tensors) Import(layout, values);
+        _model.RestoreBuffers();
+    }
+
     /// <summary>Takes over a state. One that is refused has changed nothing.</summary>
     /// <exception cref="SafetensorsException">It is no safetensors file.</exception>
     /// <exception cref="InvalidDataException">It is none of a replica of this job.</exception>
@@ -93,8 +104,7 @@ public sealed class Replica : IDisposable
         foreach (var layout in _model.Layout)
         {
             var bytes = received[ModelPrefix + layout.Name].Data.Span;
-            using var destination = VectorOf(layout).narrow(0, layout.Offset, layout.Length);
-            HostMemory.Import(layout.Kind == TensorKind.IntegerBuffer ? ToFloats(MemoryMarshal.Cast<byte, long>(bytes)) : MemoryMarshal.Cast<byte, float>(bytes), destination);
+            Import(layout, layout.Kind == TensorKind.IntegerBuffer ? ToFloats(MemoryMarshal.Cast<byte, long>(bytes)) : MemoryMarshal.Cast<byte, float>(bytes));
         }
         _model.RestoreBuffers();
         foreach (var (name, slot) in _optimizer.State) HostMemory.Import(MemoryMarshal.Cast<byte, float>(received[OptimizerPrefix + name].Data.Span), slot);
@@ -140,6 +150,12 @@ public sealed class Replica : IDisposable
         }
         foreach (var (name, slot) in _optimizer.State) yield return new(OptimizerPrefix + name, "F32", [slot.numel()], Floats(slot));
         yield return new(StepCount, "I64", [], BitConverter.GetBytes(_optimizer.StepCount));
+    }
+
+    private void Import(TensorLayout layout, ReadOnlySpan<float> values)
+    {
+        using var destination = VectorOf(layout).narrow(0, layout.Offset, layout.Length);
+        HostMemory.Import(values, destination);
     }
 
     private Tensor VectorOf(TensorLayout layout) => layout.Kind == TensorKind.Parameter ? _model.Parameters : _model.Buffers;

@@ -17,6 +17,9 @@ public interface IReplicaObserver
     /// <summary>Data and model are there; the pool is for the link's averages.</summary>
     void Prepared(WorkerFacts facts, VectorPool pool);
 
+    /// <summary>Has taken the parameters to begin with out of a file: the digest after that, and what was taken.</summary>
+    void Initialized(StateDigest digest, string what);
+
     /// <summary>Stopped for a new generation, with this digest of the parameters and buffers.</summary>
     void Halted(int generation, long applied, StateDigest digest);
 
@@ -72,6 +75,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private long _applied;
     private long _lapStart;
     private long _lastReport;
+    private double _best;
 
     /// <summary>Starts the thread, which prepares itself at once.</summary>
     /// <param name="worker">Id of this worker.</param>
@@ -91,9 +95,13 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     public void Attach(Exchange exchange) => _mailbox.Post(() => _exchange = exchange);
 
     /// <summary>A plan has come.</summary>
-    public void Begin(Plan plan, ImmutableArray<LinkEndpoint> endpoints) => _mailbox.Post(() =>
+    /// <param name="plan">The plan.</param>
+    /// <param name="endpoints">Where the links of its workers are reached.</param>
+    /// <param name="best">The most that the first metric has been in a checkpoint so far; not a number where there is none.</param>
+    public void Begin(Plan plan, ImmutableArray<LinkEndpoint> endpoints, double best = double.NaN) => _mailbox.Post(() =>
     {
         if (plan.Generation < _protocol.Generation) return;
+        _best = best;
         if (plan.Includes(_worker)) _exchange!.Begin(plan, endpoints);
         Handle(new ReplicaEvent.PlanBegan(plan));
     });
@@ -120,6 +128,15 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         if (generation != _protocol.Generation || _protocol.Plan is not null) return;
         _replica.Restore(state);
         Handle(new ReplicaEvent.StateArrived(generation, applied));
+    });
+
+    /// <summary>The file with the parameters to begin with has come, before any plan.</summary>
+    /// <param name="file">A safetensors file.</param>
+    /// <param name="isStrict">Whether it must hold exactly the tensors of the model.</param>
+    public void Initialize(byte[] file, bool isStrict) => _mailbox.Post(() =>
+    {
+        var what = InitialParameters.Import(_replica, file, isStrict);
+        _observer.Initialized(_replica.Digest(), what);
     });
 
     /// <summary>What it holds of the job. Read from any thread.</summary>
@@ -281,9 +298,22 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         var step = round.Kind == RoundKind.Train ? _replica.Apply.Step(round, average) : default;
         average.Release();
         var digest = _replica.Digest();
+        SaveIfDue(round, tallies);
         _times = _times with { Apply = Lap() };
         _reports.Add(new(round.Number, digest, tallies, step.LearningRate, step.GradientNorm, MicroBatchesOf(round), _times));
         if (_reports.Count >= MaxReports || round.Number + 1 == _protocol.Plan?.EndRound || Stopwatch.GetElapsedTime(_lastReport) > _reportInterval) Report();
+    }
+
+    /// <summary>Copies the state, which is all that training waits for; the copy leaves when nothing else does.</summary>
+    private void SaveIfDue(Round round, double[] tallies)
+    {
+        var (rounds, every) = (_protocol.Rounds, _job.Checkpoint.EverySteps);
+        var metric = tallies.Length > Tally.FirstMetric ? tallies[Tally.FirstMetric] / tallies[Tally.Samples] : double.NaN;
+        var isBest = CheckpointRule.IsBest(rounds, every, round, metric, _best);
+        if (isBest) _best = metric;
+        // One of the plan's workers saves for all. Where the one before is still on its way, this one would only queue up behind it.
+        if ((!isBest && !CheckpointRule.IsDue(rounds, every, round)) || _protocol.Plan?.Workers[0] != _worker || _exchange!.IsSendingCheckpoint) return;
+        _exchange.SendCheckpoint(_protocol.Generation, round.Number + 1, _replica.Serialize());
     }
 
     /// <summary>What has left since the last look.</summary>

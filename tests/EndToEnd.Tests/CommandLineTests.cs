@@ -38,7 +38,7 @@ public sealed class CommandLineTests : IDisposable
 
     [Theory]
     [InlineData("--bogus is no option of train", "--bogus")]
-    [InlineData("--set epochs=0: epochs is 0", "--set", "epochs=0")]
+    [InlineData("epochs is 0; to train, allowed: 1 or more.", "--set", "epochs=0")]
     [InlineData("--set topology=[star, mesh]: topology is ", "--set", "topology=[star, mesh]")]
     [InlineData("--set wire=BF16: wire is BF16; allowed: float32 or bf16", "--set", "wire=BF16")]
     [InlineData("--set determinism=null: determinism is ", "--set", "determinism=null")]

@@ -15,6 +15,8 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
 
     public string Id => _welcome!.Worker;
 
+    public Welcome Welcomed => _welcome!;
+
     public StarPeer Link { get; private set; } = null!;
 
     public void Say(IWorkerMessage message) => probe.Send(bench.Actor, message);

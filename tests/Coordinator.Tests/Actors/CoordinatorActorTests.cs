@@ -412,6 +412,51 @@ public sealed class CoordinatorActorTests() : TestKit("""
     }
 
     [Fact]
+    public async Task A_checkpoint_that_cannot_be_stored_is_told_and_training_goes_on()
+    {
+        using var bench = new CoordinatorBench(this);
+        var workers = await bench.TrainAsync("a");
+        var plan = new BeginPlan(1, 0, 3, ["a"], Topology.Star, [], [], []);
+        await StepAsync(workers, plan, 0);
+        workers[0].Link.SendCheckpoint(1, 1, new byte[8]);
+        await Patience.UntilAsync(() => bench.View.Messages.Any(line => line.StartsWith("the checkpoint of step 1 could not be written: ", StringComparison.Ordinal)));
+        for (var round = 1; round < 3; round++) await StepAsync(workers, plan, round);
+        await workers[0].HearAsync<SendState>();
+    }
+
+    [Fact]
+    public async Task Who_sends_a_checkpoint_that_nobody_asked_for_loses_its_link()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2);
+        var workers = await bench.TrainAsync("a", "b");
+        workers[1].Link.SendCheckpoint(1, 0, new byte[8]);
+        Assert.Equal(2, (await workers[0].HearAsync<Halt>()).Generation);
+        Assert.Contains(bench.View.Messages, line => line.StartsWith("b is lost: b sent a checkpoint that nobody asked for", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Parameters_to_begin_with_are_announced_and_sent()
+    {
+        var file = new byte[300_000];
+        file[^1] = 7;
+        using var bench = new CoordinatorBench(this, initial: new(file, IsStrict: false));
+        var worker = await bench.RegisterAsync("a");
+        Assert.Equal((300_000, false), (worker.Welcomed.InitialBytes, worker.Welcomed.IsInitialStrict));
+        await worker.LinkAsync();
+        byte[] received = [];
+        while (received.Length < file.Length)
+        {
+            var (header, payload) = await worker.Link.NextAsync();
+            Assert.Equal((FrameKind.Initial, FrameHeader.AnyGeneration), (header.Kind, header.Generation));
+            received = [.. received, .. payload];
+        }
+        Assert.Equal(file, received);
+        worker.Say(CoordinatorBench.Facts with { Initial = "Initial parameters: some" });
+        await worker.HearAsync<Halt>();
+        Assert.Contains("Initial parameters: some", bench.View.Messages);
+    }
+
+    [Fact]
     public async Task A_mistake_ends_the_run_rather_than_its_memory()
     {
         using var bench = new CoordinatorBench(this);

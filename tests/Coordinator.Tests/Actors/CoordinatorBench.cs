@@ -2,6 +2,7 @@ using System.Net;
 using Akka.Actor;
 using Akka.TestKit;
 using Distributed.Coordinator.Actors;
+using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Tests.Links;
@@ -28,16 +29,17 @@ internal sealed class CoordinatorBench : IDisposable
     private readonly RunFolder _runFolder;
     private readonly List<BenchWorker> _workers = [];
 
-    public CoordinatorBench(TestKitBase kit, int startWith = 1, int minWorkers = 1, Func<string, string?>? logOf = null)
+    public CoordinatorBench(TestKitBase kit, int startWith = 1, int minWorkers = 1, Func<string, string?>? logOf = null, InitialParameters? initial = null)
     {
         _kit = kit;
         _runFolder = RunFolder.Create(_folder["run"], "job", overwrite: false);
-        var job = Job.Default with { Epochs = Rounds.Epochs, Batch = Rounds.Batch, MicroBatches = Rounds.MicroBatches };
+        var job = Job.Default with { Epochs = Rounds.Epochs, Batch = Rounds.Batch, MicroBatches = Rounds.MicroBatches, Checkpoint = new() { EverySteps = 1 } };
         var metrics = new TrainingMetrics(Prometheus.Metrics.NewCustomRegistry());
         Recorder = new(_runFolder, job, View, metrics, TimeProvider.System);
         Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsHalf: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
+        Checkpoints = new(new(_runFolder.Checkpoints, keep: 2, new string('0', 64), TimeProvider.System));
         var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers };
-        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, _result, logOf);
+        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, _result, logOf, Initial: initial);
         Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));
     }
 
@@ -48,6 +50,8 @@ internal sealed class CoordinatorBench : IDisposable
     public StarServer Star { get; }
 
     public RunRecorder Recorder { get; }
+
+    public CheckpointDesk Checkpoints { get; }
 
     public ScriptedView View { get; } = new();
 

@@ -80,6 +80,15 @@ internal sealed class StarPeer : ILinkHandler, IDisposable
         }
     }
 
+    public void SendCheckpoint(int generation, long applied, byte[] state)
+    {
+        lock (_links.Gate)
+        {
+            StateTransfer.SendCheckpoint(_links, _link, _job, generation, applied, state);
+            _links.Push();
+        }
+    }
+
     /// <summary>The next frame; fails if the link closes instead.</summary>
     public Task<(FrameHeader Header, byte[] Payload)> NextAsync() => _received.Reader.NextAsync();
 

@@ -44,19 +44,22 @@ public sealed class JobErrorTests
     [InlineData("  dropout: 0.1", "  droput: 0.1",
         "x.yaml:6: model.droput is not a known key (did you mean dropout?); allowed: name, channels, hidden, batch-norm, dropout")]
     [InlineData("  dropout: 0.1", "  name: cnn", "x.yaml:6: model.name is given again, first at x.yaml:4; allowed: once")]
-    [InlineData("epochs: 15", "# none", "x.yaml:1: epochs is missing; allowed: a whole number from 1 to 2147483647")]
+    [InlineData("epochs: 15", "# none", "x.yaml:1: epochs is missing; allowed: a whole number from 0 to 2147483647")]
     [InlineData("epochs: 15", "epoch: 15", "x.yaml:7: epoch is not a known key (did you mean epochs?); allowed: task, data, model, "
-        + "seed, epochs, batch, micro-batches, threads, optimizer, schedule, clip-norm, topology, wire, determinism")]
+        + "seed, epochs, batch, micro-batches, threads, optimizer, schedule, clip-norm, checkpoint, topology, wire, determinism")]
     [InlineData("epochs: 15", "epochs: 15\nzzz: 1", "x.yaml:8: zzz is not a known key; allowed: task, data, model, "
-        + "seed, epochs, batch, micro-batches, threads, optimizer, schedule, clip-norm, topology, wire, determinism")]
-    [InlineData("epochs: 15", "epochs: 0", "x.yaml:7: epochs is 0; allowed: a whole number from 1 to 2147483647")]
-    [InlineData("epochs: 15", "epochs: 1.5", "x.yaml:7: epochs is 1.5; allowed: a whole number from 1 to 2147483647")]
-    [InlineData("epochs: 15", "epochs: 99999999999", "x.yaml:7: epochs is 99999999999; allowed: a whole number from 1 to 2147483647")]
-    [InlineData("epochs: 15", "epochs: \"15\"", "x.yaml:7: epochs is the text \"15\"; allowed: a whole number from 1 to 2147483647")]
-    [InlineData("epochs: 15", "epochs:\n  a: 1", "x.yaml:7: epochs is a section of keys; allowed: a whole number from 1 to 2147483647")]
+        + "seed, epochs, batch, micro-batches, threads, optimizer, schedule, clip-norm, checkpoint, topology, wire, determinism")]
+    [InlineData("epochs: 15", "epochs: -1", "x.yaml:7: epochs is -1; allowed: a whole number from 0 to 2147483647")]
+    [InlineData("epochs: 15", "epochs: 1.5", "x.yaml:7: epochs is 1.5; allowed: a whole number from 0 to 2147483647")]
+    [InlineData("epochs: 15", "epochs: 99999999999", "x.yaml:7: epochs is 99999999999; allowed: a whole number from 0 to 2147483647")]
+    [InlineData("epochs: 15", "epochs: \"15\"", "x.yaml:7: epochs is the text \"15\"; allowed: a whole number from 0 to 2147483647")]
+    [InlineData("epochs: 15", "epochs:\n  a: 1", "x.yaml:7: epochs is a section of keys; allowed: a whole number from 0 to 2147483647")]
     [InlineData("epochs: 15", "epochs: 15\nseed: -1", "x.yaml:8: seed is -1; allowed: a whole number from 0 to 9223372036854775807")]
     [InlineData("epochs: 15", "epochs: 15\nthreads: 257", "x.yaml:8: threads is 257; allowed: a whole number from 1 to 256")]
     [InlineData("epochs: 15", "epochs: 15\ntopology: ring", "x.yaml:8: topology is ring; allowed: star or mesh")]
+    [InlineData("epochs: 15", "epochs: 15\ncheckpoint: 5", "x.yaml:8: checkpoint is 5; allowed: a section of keys with values")]
+    [InlineData("epochs: 15", "epochs: 15\ncheckpoint: {keep: 0}", "x.yaml:8: checkpoint.keep is 0; allowed: a whole number from 1 to 1000")]
+    [InlineData("epochs: 15", "epochs: 15\ncheckpoint: {every: 5}", "x.yaml:8: checkpoint.every is not a known key; allowed: every-steps, keep")]
     [InlineData("epochs: 15", "epochs: 15\nwire: float16", "x.yaml:8: wire is float16; allowed: float32 or bf16")]
     [InlineData("epochs: 15", "epochs: 15\nwire: 32", "x.yaml:8: wire is 32; allowed: float32 or bf16")]
     [InlineData("epochs: 15", "epochs: 15\ndeterminism: false", "x.yaml:8: determinism is false; allowed: strict or relaxed")]
@@ -119,7 +122,7 @@ public sealed class JobErrorTests
     [Fact]
     public void Long_and_strange_text_is_shown_short_and_on_one_line() => Assert.Equal(
         $"x.yaml:1: ?{new string('a', 59)}... is not a known key; allowed: task, data, model, seed, epochs, batch, micro-batches, "
-        + "threads, optimizer, schedule, clip-norm, topology, wire, determinism", Error($"\"\\n{new string('a', 1000)}\": 1"));
+        + "threads, optimizer, schedule, clip-norm, checkpoint, topology, wire, determinism", Error($"\"\\n{new string('a', 1000)}\": 1"));
 
     [Fact]
     public void A_job_made_in_code_is_checked_when_it_is_written() => Assert.All(

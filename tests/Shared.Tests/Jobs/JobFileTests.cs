@@ -30,6 +30,9 @@ public sealed class JobFileTests
           name: cosine
           warmup-steps: 10
         clip-norm: 1
+        checkpoint:
+          every-steps: 500
+          keep: 3
         topology: mesh
         wire: float32
         determinism: strict
@@ -68,7 +71,7 @@ public sealed class JobFileTests
     // Processes of two builds refuse each other's frames if this changes.
     [Fact]
     public void The_fingerprint_is_stable() =>
-        Assert.Equal(5858633296024562517UL, JobFile.Fingerprint(JobFile.Parse(Canonical, "canonical")));
+        Assert.Equal(7367132183406702666UL, JobFile.Fingerprint(JobFile.Parse(Canonical, "canonical")));
 
     [Fact]
     public void Absent_keys_take_their_defaults() => Assert.Equal(

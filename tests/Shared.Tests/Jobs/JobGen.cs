@@ -38,7 +38,7 @@ internal static class JobGen
     public static Gen<Job> Job { get; } =
         Gen.Select(Model, Optimizer, Schedule, Gen.OneOfConst("digits", "fashion-mnist"), _reduction).SelectMany((model, optimizer, schedule, data, reduction) =>
         Gen.Select(_natural, _count, _count, Gen.Int[1, 256], _positive.Nullable()).SelectMany((seed, epochs, batch, threads, clipNorm) =>
-        Gen.Int[1, Math.Min(4096, batch)].Select(microBatches => new Job
+        Gen.Select(Gen.Int[1, Math.Min(4096, batch)], _natural, Gen.Int[1, 1000]).Select((microBatches, every, keep) => new Job
         {
             Task = "classification",
             Data = data,
@@ -51,6 +51,7 @@ internal static class JobGen
             Optimizer = optimizer,
             Schedule = schedule,
             ClipNorm = clipNorm,
+            Checkpoint = new() { EverySteps = every, Keep = keep },
             Topology = reduction.Topology,
             Wire = reduction.Wire,
             Determinism = reduction.Determinism,

@@ -53,9 +53,9 @@ public sealed class OverrideTests
     [Theory]
     [InlineData("optimizer.learning-rate=-0.1",
         "--set optimizer.learning-rate=-0.1: optimizer.learning-rate is -0.1; allowed: a number greater than 0")]
-    [InlineData("epochs=null", "--set epochs=null: epochs is null; allowed: a whole number from 1 to 2147483647")]
-    [InlineData("epochs=", "--set epochs=: epochs is empty; allowed: a whole number from 1 to 2147483647")]
-    [InlineData("epochs.x=1", "--set epochs.x=1: epochs is a section of keys; allowed: a whole number from 1 to 2147483647")]
+    [InlineData("epochs=null", "--set epochs=null: epochs is null; allowed: a whole number from 0 to 2147483647")]
+    [InlineData("epochs=", "--set epochs=: epochs is empty; allowed: a whole number from 0 to 2147483647")]
+    [InlineData("epochs.x=1", "--set epochs.x=1: epochs is a section of keys; allowed: a whole number from 0 to 2147483647")]
     [InlineData("model.norm=true",
         "--set model.norm=true: model.norm is not a known key; allowed: name, channels, hidden, batch-norm, dropout")]
     [InlineData("schedule.warmup-steps=5", "--set schedule.warmup-steps=5: schedule.name is missing; allowed: constant, step or cosine")]

@@ -13,8 +13,7 @@ internal sealed class OutgoingModel(LinksEnd end, TensorLink link, PipePair pair
     public const int MaxLength = VectorLayout.SliceFloats * sizeof(float);
 
     private readonly PooledBuffers _buffers = new(new(VectorLayout.SliceFloats, 1));
-    private readonly List<Frame> _urgent = [];
-    private readonly List<Frame> _bulk = [];
+    private readonly Dictionary<FramePriority, List<Frame>> _waiting = Enum.GetValues<FramePriority>().OrderDescending().ToDictionary(p => p, _ => new List<Frame>());
     private readonly Queue<Frame> _left = [];
     private Frame? _started;
     private long _bytes = end.Links.ContributionBytesSent;
@@ -26,19 +25,19 @@ internal sealed class OutgoingModel(LinksEnd end, TensorLink link, PipePair pair
     }
 
     /// <summary>Queues a frame of at least one byte.</summary>
-    public void Send(int length, int generation, bool isUrgent)
+    public void Send(int length, int generation, FramePriority priority)
     {
         var frame = new Frame(FrameGen.Numbered(_number++, length) with { Generation = generation }, _buffers.Rent());
         FrameGen.Fill(frame.Buffer.GetSpan()[..length], _number);
-        lock (end.Links.Gate) end.Links.Send(link, frame.Header, frame.Payload, frame.Buffer, isUrgent);
-        (isUrgent ? _urgent : _bulk).Add(frame);
+        lock (end.Links.Gate) end.Links.Send(link, frame.Header, frame.Payload, frame.Buffer, priority);
+        _waiting[priority].Add(frame);
         AssertHolds();
     }
 
     public void Drop(int generation)
     {
         lock (end.Links.Gate) end.Links.DropOlderThan(generation);
-        foreach (var queue in (List<Frame>[])[_urgent, _bulk])
+        foreach (var queue in _waiting.Values)
         {
             foreach (var frame in queue.Where(f => f.Header.Generation < generation)) LetGo(frame);
             queue.RemoveAll(f => f.Header.Generation < generation);
@@ -77,7 +76,7 @@ internal sealed class OutgoingModel(LinksEnd end, TensorLink link, PipePair pair
     /// <summary>Lets all leave that is left.</summary>
     public void Finish()
     {
-        while (_urgent.Count + _bulk.Count + _left.Count > 0 || _started is not null)
+        while (_waiting.Values.Any(queue => queue.Count > 0) || _left.Count > 0 || _started is not null)
         {
             Move();
             Read(int.MaxValue);
@@ -89,7 +88,7 @@ internal sealed class OutgoingModel(LinksEnd end, TensorLink link, PipePair pair
 
     private Frame TakeNext()
     {
-        var queue = _urgent.Count > 0 ? _urgent : _bulk;
+        var queue = _waiting[_waiting.Keys.Where(priority => _waiting[priority].Count > 0).Max()];
         var next = queue[0];
         queue.RemoveAt(0);
         return next;
@@ -98,7 +97,7 @@ internal sealed class OutgoingModel(LinksEnd end, TensorLink link, PipePair pair
     /// <summary>The links hold what waits, and nothing else.</summary>
     private void AssertHolds()
     {
-        Assert.All(_urgent.Concat(_bulk), frame => Assert.True(frame.Buffer.IsShared));
+        Assert.All(_waiting.Values.SelectMany(queue => queue), frame => Assert.True(frame.Buffer.IsShared));
         Assert.True(_started?.Buffer.IsShared ?? true);
         Assert.All(_left, frame => Assert.False(frame.Buffer.IsShared));
     }

@@ -41,7 +41,7 @@ public sealed class TensorLinksAllocationTests
                     for (var i = 0; i < FramesEachWay; i++)
                     {
                         var buffer = pool.Rent();
-                        links.Send(link, FrameGen.Numbered(i, 4000), buffer.Memory[..4000], buffer, isUrgent: i % 3 == 0);
+                        links.Send(link, FrameGen.Numbered(i, 4000), buffer.Memory[..4000], buffer, i % 3 == 0 ? FramePriority.Urgent : FramePriority.Normal);
                         buffer.Release();
                     }
                     links.DropOlderThan(1);

@@ -23,7 +23,7 @@ public sealed class TensorLinksClosingTests
         lock (end.Links.Gate)
         {
             var slow = end.Links.Add("slow");
-            for (var i = 0; i < TensorLinks.MaxQueuedFrames; i++) end.Links.Send(slow, FrameGen.Numbered(i, 8), buffer.Memory[..8], buffer, isUrgent: i % 2 == 0);
+            for (var i = 0; i < TensorLinks.MaxQueuedFrames; i++) end.Links.Send(slow, FrameGen.Numbered(i, 8), buffer.Memory[..8], buffer, i % 2 == 0 ? FramePriority.Urgent : FramePriority.Normal);
             Assert.Null(end.Reason(slow));
             end.Links.Send(slow, FrameGen.Numbered(0, 8), buffer.Memory[..8], buffer);
             Assert.Equal("more than 65536 frames wait for slow", end.Reason(slow));

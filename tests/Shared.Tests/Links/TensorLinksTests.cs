@@ -12,7 +12,7 @@ public sealed class TensorLinksTests
 
     private enum Turn
     {
-        SendBulk,
+        SendBulk, SendBackground,
         SendUrgent,
         Move,
         Read,
@@ -20,7 +20,7 @@ public sealed class TensorLinksTests
     }
 
     private static readonly Gen<Turn> _turn = Gen.Frequency(
-        (6, Gen.Const(Turn.SendBulk)), (3, Gen.Const(Turn.SendUrgent)), (4, Gen.Const(Turn.Move)), (3, Gen.Const(Turn.Read)), (1, Gen.Const(Turn.Drop)));
+        (6, Gen.Const(Turn.SendBulk)), (3, Gen.Const(Turn.SendBackground)), (3, Gen.Const(Turn.SendUrgent)), (4, Gen.Const(Turn.Move)), (3, Gen.Const(Turn.Read)), (1, Gen.Const(Turn.Drop)));
 
     private static readonly Gen<int> _length = Gen.Frequency((6, Gen.Int[1, 64]), (1, Gen.Int[1, OutgoingModel.MaxLength]), (1, Gen.Const(OutgoingModel.MaxLength)));
 
@@ -40,29 +40,28 @@ public sealed class TensorLinksTests
                 if (turn == Turn.Move) model.Move();
                 else if (turn == Turn.Read) model.Read(number);
                 else if (turn == Turn.Drop) model.Drop(number);
-                else model.Send(length, number, turn == Turn.SendUrgent);
+                else model.Send(length, number, turn == Turn.SendUrgent ? FramePriority.Urgent : turn == Turn.SendBulk ? FramePriority.Normal : FramePriority.Background);
             }
             model.Finish();
         }, iter: isNarrow ? 10 : 30, threads: 1);
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task A_frame_of_which_a_part_has_left_stays_the_first_one(bool isUrgent)
+    [InlineData(FramePriority.Urgent)]
+    [InlineData(FramePriority.Normal)]
+    [InlineData(FramePriority.Background)]
+    public async Task A_frame_of_which_a_part_has_left_stays_the_first_one(FramePriority priority)
     {
         using var pair = await PipePair.ConnectNarrowAsync();
         using var end = new LinksEnd();
         end.Links.BeginHelp();
         var model = new OutgoingModel(end, end.Connect("there", pair.Here), pair);
-        model.Send(OutgoingModel.MaxLength, generation: 1, isUrgent);
+        model.Send(OutgoingModel.MaxLength, generation: 1, priority);
         model.Move();
         Assert.True(pair.Here.IsMidFrame);
-        model.Send(5, generation: 1, isUrgent: true);
-        model.Send(6, generation: 1, isUrgent: false);
+        foreach (var other in Enum.GetValues<FramePriority>()) model.Send(5, generation: 1, other);
         model.Drop(2);
-        model.Send(7, generation: 2, isUrgent: true);
-        model.Send(8, generation: 2, isUrgent: false);
+        foreach (var other in Enum.GetValues<FramePriority>()) model.Send(6, generation: 2, other);
         // The model says in which order they leave.
         model.Finish();
     }

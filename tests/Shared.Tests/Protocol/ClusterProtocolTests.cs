@@ -591,6 +591,56 @@ public sealed class ClusterProtocolTests
         Assert.Equal(2, cluster.State.StepsRedone);
     }
 
+    [Theory]
+    [InlineData(Topology.Star)]
+    [InlineData(Topology.Mesh)]
+    public void When_nobody_is_left_who_holds_more_the_stored_state_is_gone_on_from(Topology topology)
+    {
+        var cluster = new Cluster { State = Resumed(topology) with { Stored = new(2, new(7, 7)), Reached = 3 } };
+        cluster.Prepare("a", "b");
+        var generation = cluster.State.Generation;
+        if (topology == Topology.Star) cluster.Tell(new ClusterEvent.Fenced(generation, 0, CanRepeat: false));
+        var effects = cluster.HaltAll(generation, 0, "a", "b");
+        Assert.Equal([new ClusterEffect.Load("a", generation), new ClusterEffect.Load("b", generation)], effects);
+        cluster.Tell(new ClusterEvent.Synced("a", generation, 2, new(7, 7)));
+        effects = cluster.Tell(new ClusterEvent.Synced("b", generation, 2, new(7, 7)));
+        Assert.Equal(2, Assert.IsType<ClusterEffect.Begin>(effects[^1]).Plan.FirstRound);
+    }
+
+    [Fact]
+    public void A_stored_state_is_of_no_use_where_somebody_holds_as_much()
+    {
+        var cluster = new Cluster { State = Resumed(Topology.Mesh) with { Stored = new(2, new(7, 7)) } };
+        cluster.Tell(new ClusterEvent.Registered("a"), new ClusterEvent.Prepared("a", FactsOf("a"), new(4, 2)));
+        cluster.Prepare("b");
+        var generation = cluster.State.Generation;
+        cluster.Tell(new ClusterEvent.Halted("a", generation, 2, new(7, 7)));
+        Assert.Equal([new ClusterEffect.Transfer("a", "b", generation)], cluster.Tell(new ClusterEvent.Halted("b", generation, 0)));
+    }
+
+    [Fact]
+    public void Whose_parameters_differ_from_the_stored_ones_is_named()
+    {
+        var cluster = new Cluster { State = Resumed(Topology.Mesh) with { Stored = new(2, new(7, 7)) } };
+        cluster.Prepare("a");
+        cluster.Tell(new ClusterEvent.Halted("a", 5, 0));
+        Assert.Equal(
+            [new ClusterEffect.Fail("a: after 2 rounds its parameters (00000000000000070000000000000008) differ from those of the checkpoint (00000000000000070000000000000007)")],
+            cluster.Tell(new ClusterEvent.Synced("a", 5, 2, new(7, 8))));
+    }
+
+    [Fact]
+    public void When_the_stored_state_cannot_be_read_the_one_before_it_is_taken()
+    {
+        var cluster = new Cluster { State = Resumed(Topology.Mesh) with { Stored = new(2, new(7, 7)) } };
+        cluster.Prepare("a");
+        cluster.Tell(new ClusterEvent.Halted("a", 5, 0));
+        Assert.Equal([new ClusterEffect.Halt("a", 6)], cluster.Tell(new ClusterEvent.Damaged(new(1, new(6, 6)), "it is cut short")));
+        Assert.Equal([new ClusterEffect.Load("a", 6)], cluster.Tell(new ClusterEvent.Halted("a", 6, 0)));
+        cluster.Tell(new ClusterEvent.Damaged(null, "it is cut short"));
+        Assert.Equal(0, Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Halted("a", 7, 0))[^1]).Plan.FirstRound);
+    }
+
     private static ClusterProtocol Resumed(Topology topology, params string[] workers) => new()
     {
         Job = _job,

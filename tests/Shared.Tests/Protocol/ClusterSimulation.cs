@@ -27,6 +27,7 @@ internal sealed class ClusterSimulation
     private readonly Dictionary<(int Generation, long Round), long> _states = [];
     private readonly (string, string)? _blocked;
     private readonly SortedDictionary<int, long> _average = [];
+    private readonly Stack<StoredState> _disk = [];
     private ClusterProtocol _cluster;
     private Reducer? _star;
     private long _completed;
@@ -170,6 +171,7 @@ internal sealed class ClusterSimulation
             Generation = _cluster.Generation,
             Reached = _cluster.Reached,
             StepsRedone = _cluster.StepsRedone,
+            Stored = _disk.TryPeek(out var newest) ? newest : null,
             Returning = [.. _cluster.Plan?.Workers ?? []],
         };
         (_star, _completed, _lastAverage) = (null, 0, []);
@@ -260,6 +262,12 @@ internal sealed class ClusterSimulation
         if (!_rounds.Relaxed) Assert.Equal(_reference[round + 1], worker.State);
         else if (!_states.TryAdd((worker.Protocol.Generation, round), worker.State)) Assert.Equal(_states[(worker.Protocol.Generation, round)], worker.State);
         _highest = Math.Max(_highest, round + 1);
+        // On the disk sooner than anybody hears of it.
+        if (_cluster.IsOpen && _random.Next(6) == 0 && (!_disk.TryPeek(out var newest) || newest.Applied <= round))
+        {
+            _disk.Push(new(round + 1, worker.Digest));
+            _toCoordinator.Enqueue(new ClusterEvent.Stored(_disk.Peek()));
+        }
         if (worker.Protocol.Plan is not { } plan) return;
         foreach (var other in _workers.Values)
             if (other.Protocol.Plan?.Generation == plan.Generation) Assert.InRange(other.Applied, worker.Applied - 1, worker.Applied + 1);
@@ -304,6 +312,19 @@ internal sealed class ClusterSimulation
                     Assert.Null(donor.Protocol.Plan);
                     Tell(transfer.Receiver, w => w.Receive(transfer.Generation, applied, state), overLink: true);
                 });
+                return null;
+            case ClusterEffect.Load load:
+                Assert.All(InPlay, m => Assert.True(m.Applied < _cluster.Stored!.Applied));
+                if (_random.Next(4) == 0)
+                {
+                    while (_disk.TryPop(out var damaged) && damaged.Applied >= _cluster.Stored!.Applied)
+                    {
+                        // Those that are newer than what it has heard of are gone too.
+                    }
+                    return new ClusterEvent.Damaged(_disk.TryPeek(out var before) ? before : null, "it cannot be read");
+                }
+                var (loaded, bits) = (_cluster.Stored!.Applied, _reference[_cluster.Stored.Applied]);
+                Tell(load.Receiver, w => w.Receive(load.Generation, loaded, bits), overLink: true);
                 return null;
             case ClusterEffect.Dismiss dismiss:
                 Remove(dismiss.Worker);
@@ -495,7 +516,7 @@ internal sealed class ClusterSimulation
         public long Applied => Protocol.Applied;
         public long State { get; private set; }
 
-        private StateDigest Digest => new(0, (ulong)State);
+        public StateDigest Digest => new(0, (ulong)State);
         public bool IsLeaving { get; set; }
         public bool IsPrepared => cluster._cluster.Members.TryGetValue(id, out var m) && m.Status != MemberStatus.Preparing;
 

@@ -17,7 +17,7 @@ public sealed class MessageTests
         Assert.Equal(message.Workers, plan.Workers);
         Assert.Equal(message.Shares, plan.Shares);
         Assert.Equal(message.Hosts.Zip(message.Ports, (host, port) => new LinkEndpoint(host, port)), endpoints);
-        Assert.Equivalent(message, BeginPlan.Of(plan, endpoints), strict: true);
+        Assert.Equivalent(message, BeginPlan.Of(plan, endpoints, message.Best), strict: true);
     });
 
     [Theory]

@@ -21,5 +21,6 @@ internal static class TestJobs
         Optimizer = new SgdSpec { LearningRate = 0.1 },
         Schedule = new ConstantSpec(),
         ClipNorm = null,
+        Checkpoint = new() { EverySteps = 0 },
     };
 }

@@ -104,6 +104,8 @@ internal sealed class LinkedExchange : IExchangeObserver, IDisposable
 
     void IExchangeObserver.StateArrived(int generation, long applied, byte[] state) => throw new InvalidOperationException("no state is sent here");
 
+    void IExchangeObserver.InitialArrived(byte[] file) => throw new NotSupportedException();
+
     void IExchangeObserver.CoordinatorLinkClosed(string reason) => throw new InvalidOperationException("no coordinator is linked here");
 
     void IExchangeObserver.PeerLinkClosed(int generation, string peer, string reason) => _closed.Add((generation, peer, reason));

@@ -130,11 +130,15 @@ internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisp
 
     void IExchangeObserver.StateArrived(int generation, long applied, byte[] state) => Thread.Restore(generation, applied, state);
 
+    void IExchangeObserver.InitialArrived(byte[] file) => Thread.Initialize(file, isStrict: true);
+
     void IExchangeObserver.CoordinatorLinkClosed(string reason) => _linkClosed.TrySetResult(reason);
 
     void IExchangeObserver.PeerLinkClosed(int generation, string peer, string reason) => _linkClosed.TrySetResult(reason);
 
     void IReplicaObserver.Prepared(WorkerFacts facts, VectorPool pool) => Hear((facts, pool));
+
+    void IReplicaObserver.Initialized(StateDigest digest, string what) => Hear((digest, what));
 
     void IReplicaObserver.Halted(int generation, long applied, StateDigest digest) => Hear(new Halted(generation, applied, digest));
 

@@ -2,6 +2,7 @@ using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.State;
 using Distributed.Worker.Data;
 using Distributed.Worker.Tests.Data;
 using Distributed.Worker.Tests.Kernel;
@@ -171,6 +172,53 @@ public sealed class ReplicaThreadTests
         replica.ReduceLast(2, 1);
         replica.Halt(3);
         Assert.Equal(digests[..2], replica.Reports.Select(r => r.Digest));
+    }
+
+    [Fact]
+    public async Task A_state_that_is_to_be_stored_leaves_with_the_step_that_it_is_of_and_the_step_goes_on()
+    {
+        using var byHand = new LocalTraining(_job);
+        byHand.Run(0, 2);
+        using var replica = await LinkedReplica.StartAsync(_job with { Checkpoint = new() { EverySteps = 2 } });
+        replica.Begin(1, 0);
+        replica.Reduce(1, 0);
+        replica.Reduce(1, 1);
+        // What is due of the next step may come before it or behind.
+        (FrameHeader Header, byte[] Payload) frame;
+        while ((frame = replica.Coordinator.NextFrame()).Header.Kind != FrameKind.Checkpoint) Assert.Equal(2, frame.Header.Round);
+        Assert.Equal((1, 2L, byHand.Replica.StateBytes), (frame.Header.Generation, frame.Header.Round, frame.Header.Node.Count));
+        Assert.Equal(byHand.Replica.Serialize(), frame.Payload);
+    }
+
+    [Fact]
+    public async Task Another_worker_of_the_plan_stores_for_all()
+    {
+        using var replica = await LinkedReplica.StartAsync(_twelve with { Checkpoint = new() { EverySteps = 1 } });
+        var seen = new System.Collections.Concurrent.ConcurrentBag<FrameKind>();
+        replica.Coordinator.OnFrame = header => seen.Add(header.Kind);
+        replica.Begin(2, 0, _three);
+        var average = replica.Coordinator.NextSum(replica.Pool, 2, replica.Rounds.At(0), new(4, 4));
+        average.Tallies[Tally.Samples] = 480;
+        replica.Coordinator.SendAverage(average, 2, replica.Rounds.At(0));
+        average.Release();
+        replica.Coordinator.NextSum(replica.Pool, 2, replica.Rounds.At(1), new(4, 4)).Release();
+        replica.Halt(3);
+        Assert.DoesNotContain(FrameKind.Checkpoint, seen);
+    }
+
+    [Fact]
+    public async Task Parameters_to_begin_with_take_the_place_of_those_from_the_seed()
+    {
+        using var byHand = new LocalTraining(_job with { Seed = 77 });
+        var file = Safetensors.ToBytes([.. Safetensors.Read(byHand.Replica.Serialize()).Tensors
+            .Where(t => t.Name.StartsWith("model.", StringComparison.Ordinal)).Select(t => t with { Name = t.Name["model.".Length..] })]);
+        using var replica = await LinkedReplica.StartAsync(_job);
+        replica.Thread.Initialize(file, isStrict: true);
+        var (digest, said) = ((StateDigest, string))replica.Next<(StateDigest, string)>().What;
+        Assert.Equal(byHand.Replica.Digest(), digest);
+        Assert.StartsWith("Initial parameters: all ", said, StringComparison.Ordinal);
+        replica.Thread.Initialize(new byte[9], isStrict: true);
+        Assert.Contains("safetensors", ((Failed)replica.Next<Failed>().What).Reason, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,0 +1,205 @@
+using System.Globalization;
+using System.Reflection;
+using System.Security.Cryptography;
+using System.Text.RegularExpressions;
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Protocol;
+using Distributed.Shared.State;
+
+namespace Distributed.Coordinator.Checkpoints;
+
+/// <summary>What is known of a state that is to be stored.</summary>
+/// <param name="Step">Steps that are applied.</param>
+/// <param name="Round">Rounds that are.</param>
+/// <param name="Epoch">Epochs that are begun.</param>
+/// <param name="Digest">Of its parameters and buffers.</param>
+/// <param name="Evaluation">What the parameters were worth, if that was just measured.</param>
+public sealed record CheckpointFacts(long Step, long Round, int Epoch, StateDigest Digest, EpochResult? Evaluation);
+
+/// <summary>
+/// The checkpoints of a run: a folder each, which exists either whole or not at all. The newest few are kept, and the one
+/// that did best on the test set. Used by one caller at a time.
+/// </summary>
+/// <param name="root">The folder of the checkpoints.</param>
+/// <param name="keep">How many of the newest are kept, at least 1.</param>
+/// <param name="jobSha256">SHA-256 of the resolved job.</param>
+/// <param name="time">The clock.</param>
+public sealed partial class CheckpointStore(string root, int keep, string jobSha256, TimeProvider time)
+{
+    private const string TemporaryEnding = ".tmp";
+
+    private static readonly string _program = typeof(CheckpointStore).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+
+    // The oldest first.
+    private readonly List<Manifest> _usable = [];
+
+    /// <summary>The one with the most rounds; null where there is none.</summary>
+    public Manifest? Newest => _usable.Count > 0 ? _usable[^1] : null;
+
+    /// <summary>The one that did best on the test set, the earliest of equals; null where none was measured.</summary>
+    public Manifest? Best => _usable.Where(m => m.TestAccuracy is not null).OrderByDescending(m => m.TestAccuracy).ThenBy(m => m.Round).FirstOrDefault();
+
+    /// <summary>The folder of the checkpoint of a step.</summary>
+    public static string FolderOf(string root, long step) => Path.Combine(root, string.Create(CultureInfo.InvariantCulture, $"step-{step:D9}"));
+
+    /// <summary>The checkpoints in a folder that can be used; nothing is changed.</summary>
+    public static IReadOnlyList<Manifest> Usable(string root) => [.. Look(root).Select(found => found.Usable).OfType<Manifest>()];
+
+    /// <summary>Looks through what there is, and reads every byte of it. What was being written when its process was killed is removed.</summary>
+    /// <returns>What cannot be used, and why; a line each.</returns>
+    /// <exception cref="IOException">The folder cannot be read.</exception>
+    public IReadOnlyList<string> Open()
+    {
+        _usable.Clear();
+        List<string> faults = [];
+        if (!Directory.Exists(root)) return faults;
+        foreach (var folder in Directory.EnumerateDirectories(root).Where(folder => Unfinished().IsMatch(Path.GetFileName(folder))).ToList())
+            Directory.Delete(folder, recursive: true);
+        foreach (var (usable, fault) in Look(root))
+        {
+            if (usable is not null) _usable.Add(usable);
+            else faults.Add($"a checkpoint is skipped: {fault}");
+        }
+        _usable.Sort((a, b) => a.Round.CompareTo(b.Round));
+        return faults;
+    }
+
+    /// <summary>Stores a state, on the disk when this returns, and removes what need not be kept any more.</summary>
+    /// <exception cref="IOException">The disk is full, or the folder is gone. What was there before still is.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
+    /// <exception cref="SafetensorsException">The bytes are no state.</exception>
+    public Manifest Save(CheckpointFacts facts, ReadOnlyMemory<byte> state)
+    {
+        var parts = StateParts.Of(state);
+        Directory.CreateDirectory(root);
+        var final = FolderOf(root, facts.Step);
+        var temporary = final + TemporaryEnding;
+        Remove(temporary);
+        try
+        {
+            Directory.CreateDirectory(temporary);
+            var manifest = new Manifest
+            {
+                Version = Manifest.CurrentVersion,
+                Step = facts.Step,
+                Round = facts.Round,
+                Epoch = facts.Epoch,
+                Digest = facts.Digest.ToString(),
+                TestLoss = facts.Evaluation?.TestLoss,
+                TestAccuracy = facts.Evaluation?.TestAccuracy,
+                SavedAt = time.GetUtcNow(),
+                JobSha256 = jobSha256,
+                Program = _program,
+                Files = [Write(temporary, CheckpointFolder.ModelName, parts.Model), Write(temporary, CheckpointFolder.OptimizerName, parts.Optimizer)],
+            };
+            manifest.Save(Path.Combine(temporary, CheckpointFolder.ManifestName));
+            DurableFolder.Flush(temporary);
+            // A step that is done again has the same state, or in an inexact job one as good.
+            Remove(final);
+            Directory.Move(temporary, final);
+            DurableFolder.Flush(root);
+            _usable.RemoveAll(m => m.Step == facts.Step);
+            _usable.Add(manifest);
+            _usable.Sort((a, b) => a.Round.CompareTo(b.Round));
+            RemoveOld();
+            return manifest;
+        }
+        catch
+        {
+            Remove(temporary);
+            throw;
+        }
+    }
+
+    /// <summary>Reads a state, and checks every byte of it.</summary>
+    /// <exception cref="CheckpointException">It is damaged; the message names what is.</exception>
+    public byte[] Load(Manifest manifest)
+    {
+        var folder = FolderOf(root, manifest.Step);
+        CheckpointFolder.Verify(folder);
+        try
+        {
+            return new StateParts(Read(CheckpointFolder.ModelName), Read(CheckpointFolder.OptimizerName)).ToState();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or SafetensorsException)
+        {
+            throw new CheckpointException($"'{folder}' cannot be read: {error.Message}", error);
+        }
+
+        IReadOnlyList<TensorData> Read(string name)
+        {
+            using var stream = File.OpenRead(Path.Combine(folder, name));
+            return Safetensors.Read(stream).Tensors;
+        }
+    }
+
+    /// <summary>Leaves a checkpoint out from now on, as it cannot be read.</summary>
+    public void Forget(Manifest manifest) => _usable.Remove(manifest);
+
+    /// <summary>Removes all checkpoints from a folder, and nothing else.</summary>
+    /// <exception cref="IOException">They cannot be removed.</exception>
+    /// <exception cref="UnauthorizedAccessException">They may not be removed.</exception>
+    public static void Clear(string root)
+    {
+        if (!Directory.Exists(root)) return;
+        foreach (var folder in Directory.EnumerateDirectories(root).ToList())
+            if (Finished().IsMatch(Path.GetFileName(folder)) || Unfinished().IsMatch(Path.GetFileName(folder))) Remove(folder);
+        if (!Directory.EnumerateFileSystemEntries(root).Any()) Directory.Delete(root);
+    }
+
+    private static IEnumerable<(Manifest? Usable, string? Fault)> Look(string root)
+    {
+        if (!Directory.Exists(root)) yield break;
+        foreach (var folder in Directory.EnumerateDirectories(root).Where(folder => Finished().IsMatch(Path.GetFileName(folder))).Order(StringComparer.Ordinal).ToList())
+        {
+            (Manifest?, string?) found;
+            try
+            {
+                found = (CheckpointFolder.Verify(folder), null);
+            }
+            catch (CheckpointException error)
+            {
+                found = (null, error.Message);
+            }
+            yield return found;
+        }
+    }
+
+    private static CheckpointFile Write(string folder, string name, IReadOnlyList<TensorData> tensors)
+    {
+        using var file = new FileStream(Path.Combine(folder, name), FileMode.CreateNew, FileAccess.ReadWrite);
+        Safetensors.Write(file, [.. tensors]);
+        file.Flush(flushToDisk: true);
+        file.Position = 0;
+        return new() { Name = name, Bytes = file.Length, Sha256 = Convert.ToHexStringLower(SHA256.HashData(file)) };
+    }
+
+    private void RemoveOld()
+    {
+        var best = Best;
+        foreach (var old in _usable.SkipLast(keep).Where(m => m != best).ToList())
+        {
+            Remove(FolderOf(root, old.Step));
+            _usable.Remove(old);
+        }
+    }
+
+    /// <summary>Under another name first, so that what is left of it when this is interrupted is not taken for damage.</summary>
+    private static void Remove(string folder)
+    {
+        if (!Directory.Exists(folder)) return;
+        var doomed = folder.EndsWith(TemporaryEnding, StringComparison.Ordinal) ? folder : folder + TemporaryEnding;
+        if (doomed != folder)
+        {
+            if (Directory.Exists(doomed)) Directory.Move(folder, doomed = $"{folder}-old{TemporaryEnding}");
+            else Directory.Move(folder, doomed);
+        }
+        Directory.Delete(doomed, recursive: true);
+    }
+
+    [GeneratedRegex(@"\Astep-\d+\z")]
+    private static partial Regex Finished();
+
+    [GeneratedRegex(@"\Astep-\d+(-old)?\.tmp\z")]
+    private static partial Regex Unfinished();
+}

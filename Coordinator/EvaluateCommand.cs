@@ -1,0 +1,130 @@
+using System.CommandLine;
+using System.Globalization;
+using Distributed.Coordinator.Actors;
+using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Evaluation;
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Processes;
+using Spectre.Console;
+
+namespace Distributed.Coordinator;
+
+/// <summary>Says what the model of a run is worth on the test set, computed on a cluster by the same kernel as in training.</summary>
+public static class EvaluateCommand
+{
+    private const string Newest = "newest", Best = "best";
+
+    /// <summary>The command, for the command line.</summary>
+    public static Command Create()
+    {
+        var run = new Option<string>("--run") { Description = "Folder of the run.", Required = true };
+        var checkpoint = new Option<string?>("--checkpoint") { Description = "Which checkpoint of the run to evaluate: newest, best, or a step. Default: the trained model." };
+        var workers = new Option<int>("--workers") { Description = "Worker processes to start on this machine.", DefaultValueFactory = _ => 1 };
+        var device = new Option<string>("--device") { Description = "What they compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
+        var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets." };
+        workers.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is var value and (< 1 or > 1024)) result.AddError($"--workers is {value}; allowed: 1 to 1024");
+        });
+        var command = new Command("evaluate",
+            "Evaluates a model on the test set: loss, accuracy, precision and recall of each class, and what is taken for what, as tables, "
+            + "evaluation.json and confusion.png in the folder evaluation of the run. Example: evaluate --run runs/mine --workers 4")
+        {
+            run, checkpoint, workers, device, dataDir,
+        };
+        command.SetAction((parsed, _) => RunAsync(parsed.GetRequiredValue(run), parsed.GetValue(checkpoint), new()
+        {
+            Workers = parsed.GetValue(workers),
+            MinWorkers = 1,
+            Device = parsed.GetRequiredValue(device),
+            DataDirectory = parsed.GetValue(dataDir),
+            Host = "127.0.0.1",
+        }));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(string run, string? checkpoint, TrainArguments arguments)
+    {
+        Job job;
+        RunFolder folder;
+        string model;
+        try
+        {
+            var jobFile = Path.Combine(run, "job.yaml");
+            if (!File.Exists(jobFile)) throw new RunFolderException($"'{jobFile}' does not exist: '{run}' is no folder of a run. Give one with --run.");
+            var (trained, _) = TrainCommand.ReadJob(arguments with { JobFile = jobFile });
+            job = trained with { Epochs = 0, Checkpoint = new() { EverySteps = 0 } };
+            model = checkpoint is null ? Path.Combine(run, "model.safetensors") : Path.Combine(CheckpointOf(run, checkpoint), CheckpointFolder.ModelName);
+            if (!File.Exists(model)) throw new RunFolderException($"'{model}' does not exist: the run is not finished. Evaluate one of its checkpoints: --checkpoint newest");
+            var initial = InitialParameters.Read(model, isStrict: true);
+            folder = RunFolder.Create(Path.Combine(run, "evaluation"), "evaluation", overwrite: true);
+            AtomicFile.Write(folder.InitialFile, stream => stream.Write(initial.File.Span));
+        }
+        catch (Exception error) when (error is JobException or RunFolderException or CheckpointException or IOException or UnauthorizedAccessException)
+        {
+            return CommandLine.Fail(2, error.Message);
+        }
+        using var signals = new Signals(onInterrupt: true);
+        using var _ = folder;
+        try
+        {
+            var name = Path.GetFileName(Path.GetFullPath(run).TrimEnd(Path.DirectorySeparatorChar));
+            await TrainCommand.RunAsync(arguments, job, TrainCommand.Begun(arguments, name), folder,
+                (recorder, result) => Finish(folder, name, model, recorder, result), signals.Stopping).ConfigureAwait(false);
+            return 0;
+        }
+        catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
+        {
+            return CommandLine.Fail(1, "interrupted");
+        }
+        catch (Exception error) when (TrainCommand.IsFailure(error))
+        {
+            return CommandLine.Fail(1, error.Message);
+        }
+    }
+
+    private static string CheckpointOf(string run, string which)
+    {
+        var root = Path.Combine(run, "checkpoints");
+        if (long.TryParse(which, NumberStyles.None, CultureInfo.InvariantCulture, out var step))
+        {
+            var folder = CheckpointStore.FolderOf(root, step);
+            CheckpointFolder.Verify(folder);
+            return folder;
+        }
+        if (which is not (Newest or Best)) throw new RunFolderException($"--checkpoint is '{which}'; allowed: {Newest}, {Best} or a step");
+        // Looked at alone: the run may go on meanwhile.
+        var usable = CheckpointStore.Usable(root);
+        var chosen = which == Newest ? usable.MaxBy(m => m.Round) : usable.Where(m => m.TestAccuracy is not null).MaxBy(m => m.TestAccuracy);
+        return chosen is null ? throw new RunFolderException($"'{root}' holds no such checkpoint.") : CheckpointStore.FolderOf(root, chosen.Step);
+    }
+
+    private static void Finish(RunFolder folder, string name, string model, RunRecorder recorder, RunResult result)
+    {
+        const int Samples = 0, FirstCount = 3;
+        if (recorder.Evaluations is not [.., var last]) throw new RunFailedException("the data has no test set: there is nothing to evaluate on");
+        double[] tallies = [.. recorder.EvaluationTallies];
+        var matrix = tallies.Length > FirstCount ? ConfusionMatrix.Of(tallies.AsSpan(FirstCount)) : null;
+        var labels = Enumerable.Range(0, matrix?.Classes ?? 0).Select(number => $"{number}").ToList();
+        var report = new EvaluationReport
+        {
+            Model = model,
+            Samples = (long)tallies[Samples],
+            Loss = last.TestLoss,
+            Accuracy = last.TestAccuracy,
+            Workers = result.Workers,
+            Labels = labels,
+            Classes = matrix?.Qualities() ?? [],
+            Confusion = matrix?.Rows() ?? [],
+        };
+        recorder.Dispose();
+        report.Save(Path.Combine(folder.Path, "evaluation.json"));
+        EvaluationTable.Write(AnsiConsole.Console, report);
+        if (matrix is not null) ConfusionPicture.Save(Path.Combine(folder.Path, "confusion.png"), $"{name}: {100 * report.Accuracy:0.00} % of {report.Samples} right", matrix, labels);
+        // A copy of what there is already.
+        File.Delete(folder.InitialFile);
+        Console.WriteLine($"Accuracy {100 * report.Accuracy:0.00} %, loss {report.Loss:0.0000} over {report.Samples} samples of {model}");
+        Console.WriteLine($"Results: {folder.Path}");
+    }
+}

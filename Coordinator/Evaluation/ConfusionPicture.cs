@@ -1,0 +1,65 @@
+using Distributed.Coordinator.Runs;
+using ScottPlot;
+using ScottPlot.TickGenerators;
+
+namespace Distributed.Coordinator.Evaluation;
+
+/// <summary>A confusion matrix as a picture: a row a class, its samples by what they were taken for, the darker the more.</summary>
+public static class ConfusionPicture
+{
+    private const int Side = 900;
+
+    /// <summary>More numbers than these cannot be read.</summary>
+    private const int MaxLabelled = 20;
+
+    /// <summary>Writes a PNG.</summary>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
+    public static void Save(string path, string title, ConfusionMatrix matrix, IReadOnlyList<string> labels)
+    {
+        using var plot = new Plot();
+        var shares = new double[matrix.Classes, matrix.Classes];
+        for (var actual = 0; actual < matrix.Classes; actual++)
+        {
+            double samples = Math.Max(1, matrix.Rows()[actual].Sum());
+            for (var predicted = 0; predicted < matrix.Classes; predicted++) shares[actual, predicted] = matrix[actual, predicted] / samples;
+        }
+        var map = plot.Add.Heatmap(shares);
+        map.Colormap = new ScottPlot.Colormaps.CustomInterpolated([Colors.White, Color.FromHex("#1d4ed8")]);
+        map.ManualRange = new(0, 1);
+        map.FlipVertically = false;
+        if (matrix.Classes <= MaxLabelled) AddCounts(plot, matrix, shares);
+        plot.Axes.Bottom.TickGenerator = Ticks(labels, matrix.Classes, i => i);
+        plot.Axes.Left.TickGenerator = Ticks(labels, matrix.Classes, i => matrix.Classes - 1 - i);
+        if (labels.Any(label => label.Length > 3)) (plot.Axes.Bottom.TickLabelStyle.Rotation, plot.Axes.Bottom.TickLabelStyle.Alignment) = (-40, Alignment.MiddleRight);
+        plot.Axes.Margins(0, 0);
+        plot.HideGrid();
+        plot.Title(title, 22);
+        plot.XLabel("taken for", 18);
+        plot.YLabel("is", 18);
+        (plot.Axes.Bottom.TickLabelStyle.FontSize, plot.Axes.Left.TickLabelStyle.FontSize) = (16, 16);
+        PlotFont.Use(plot);
+        AtomicFile.Write(path, stream => stream.Write(plot.GetImageBytes(Side, Side, ImageFormat.Png)));
+    }
+
+    private static void AddCounts(Plot plot, ConfusionMatrix matrix, double[,] shares)
+    {
+        for (var actual = 0; actual < matrix.Classes; actual++)
+        {
+            for (var predicted = 0; predicted < matrix.Classes; predicted++)
+            {
+                if (matrix[actual, predicted] == 0) continue;
+                var text = plot.Add.Text($"{matrix[actual, predicted]}", predicted, matrix.Classes - 1 - actual);
+                (text.LabelAlignment, text.LabelFontSize) = (Alignment.MiddleCenter, 18);
+                text.LabelFontColor = shares[actual, predicted] > 0.5 ? Colors.White : Colors.Black;
+            }
+        }
+    }
+
+    private static NumericManual Ticks(IReadOnlyList<string> labels, int classes, Func<int, int> place)
+    {
+        var ticks = new NumericManual();
+        for (var i = 0; i < classes; i += (classes / MaxLabelled) + 1) ticks.AddMajor(place(i), i < labels.Count ? labels[i] : $"{i}");
+        return ticks;
+    }
+}

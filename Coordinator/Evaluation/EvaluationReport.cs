@@ -1,0 +1,45 @@
+using System.Text.Json;
+using Distributed.Coordinator.Runs;
+
+namespace Distributed.Coordinator.Evaluation;
+
+/// <summary>What a model is worth on the test set, in numbers: <c>evaluation.json</c>.</summary>
+public sealed record EvaluationReport
+{
+    private static readonly JsonSerializerOptions _options = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        WriteIndented = true,
+        NewLine = "\n",
+    };
+
+    /// <summary>The file that was evaluated.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>Samples of the test set.</summary>
+    public required long Samples { get; init; }
+
+    /// <summary>Mean loss.</summary>
+    public required double Loss { get; init; }
+
+    /// <summary>Share that is classified right, 0 to 1.</summary>
+    public required double Accuracy { get; init; }
+
+    /// <summary>Workers that took part.</summary>
+    public required int Workers { get; init; }
+
+    /// <summary>The names of the classes, in their order.</summary>
+    public required IReadOnlyList<string> Labels { get; init; }
+
+    /// <summary>How well each is told from the others; empty where there are too many of them.</summary>
+    public required IReadOnlyList<ClassQuality> Classes { get; init; }
+
+    /// <summary>A row a class: what its samples were taken for; empty where there are too many.</summary>
+    public required IReadOnlyList<IReadOnlyList<long>> Confusion { get; init; }
+
+    /// <summary>Writes it.</summary>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
+    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, _options));
+}

@@ -1,0 +1,29 @@
+using Distributed.Shared.Links;
+using Distributed.Shared.State;
+
+namespace Distributed.Coordinator.Runs;
+
+/// <summary>Parameters that training begins with instead of those drawn from the seed.</summary>
+/// <param name="File">A safetensors file.</param>
+/// <param name="IsStrict">Whether it must hold exactly the tensors of the model.</param>
+public sealed record InitialParameters(ReadOnlyMemory<byte> File, bool IsStrict)
+{
+    /// <summary>Reads a file.</summary>
+    /// <exception cref="RunFolderException">There is none, or it is no safetensors file.</exception>
+    public static InitialParameters Read(string path, bool isStrict)
+    {
+        try
+        {
+            var file = new FileInfo(path);
+            if (!file.Exists) throw new RunFolderException($"'{path}' does not exist. Give a safetensors file, such as the model.safetensors of a run.");
+            if (file.Length > StateTransfer.MaxBytes) throw new RunFolderException($"'{path}' has {file.Length} bytes; at most {StateTransfer.MaxBytes} are allowed.");
+            var bytes = System.IO.File.ReadAllBytes(path);
+            Safetensors.Read(bytes);
+            return new(bytes, isStrict);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or SafetensorsException)
+        {
+            throw new RunFolderException($"'{path}' cannot be read: {error.Message}", error);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.State;
+
+namespace Distributed.Coordinator.Tests.Checkpoints;
+
+public sealed class CheckpointStoreTests : IDisposable
+{
+    private const string Job = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    private readonly TemporaryFolder _folder = new();
+
+    private string Root => _folder["checkpoints"];
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_state_comes_back_byte_for_byte()
+    {
+        var (store, state) = (Open(), State(3));
+        var manifest = store.Save(Facts(10, 0.5), state);
+        Assert.Equal(state, store.Load(manifest));
+        var again = Open();
+        Assert.Equal((10, 11, 2, 0.5, Job), again.Newest is { } newest ? (newest.Step, newest.Round, newest.Epoch, newest.TestAccuracy, newest.JobSha256) : default);
+        Assert.Equal(new(0, 10), Shared.Protocol.StateDigest.Parse(again.Newest!.Digest));
+        Assert.Equal(state, again.Load(again.Newest!));
+    }
+
+    [Fact]
+    public void The_newest_are_kept_and_the_best() => Gen.Select(Gen.Int[1, 4], Gen.Double.Unit.Nullable().Array[1, 12]).Sample((keep, accuracies) =>
+    {
+        CheckpointStore.Clear(Root);
+        var store = Open(keep);
+        for (var i = 0; i < accuracies.Length; i++) store.Save(Facts(10 * (i + 1), accuracies[i]), State(i));
+        var measured = accuracies.Index().Where(a => a.Item is not null).ToList();
+        int[] best = measured.Count == 0 ? [] : [measured.MaxBy(a => a.Item).Index];
+        // The best of those that were kept when it came to be removed is the best of all.
+        Assert.Equal(
+            Enumerable.Range(0, accuracies.Length).TakeLast(keep).Union(best).Order().Select(i => $"step-{10 * (i + 1):D9}"),
+            Directory.EnumerateDirectories(Root).Select(Path.GetFileName).Order());
+        Assert.Equal(accuracies.Length * 10, store.Newest!.Step);
+    }, iter: 20, threads: 1);
+
+    [Fact]
+    public void What_was_changed_or_cut_short_anywhere_is_named_and_the_one_before_it_used()
+    {
+        Open().Save(Facts(10, null), State(1));
+        Open().Save(Facts(20, null), State(2));
+        var files = Directory.GetFiles(Path.Combine(Root, "step-000000020"));
+        Assert.Equal(3, files.Length);
+        Gen.Select(Gen.Int[0, 2], Gen.Double.Unit, Gen.Bool).Sample((which, where, cut) =>
+        {
+            var bytes = File.ReadAllBytes(files[which]);
+            var damaged = (byte[])bytes.Clone();
+            var at = (int)(where * bytes.Length);
+            if (cut) damaged = damaged[..at];
+            else damaged[at] ^= 0x10;
+            File.WriteAllBytes(files[which], damaged);
+            var store = new CheckpointStore(Root, 3, Job, TimeProvider.System);
+            var faults = store.Open();
+            // White space and a digit more or less in a manifest can pass; never with another state.
+            if (store.Newest!.Step == 10) Assert.Contains(files[which], Assert.Single(faults), StringComparison.Ordinal);
+            else Assert.Equal(State(2), store.Load(store.Newest));
+            File.WriteAllBytes(files[which], bytes);
+        }, iter: 200, threads: 1);
+    }
+
+    [Fact]
+    public void What_was_half_written_or_half_removed_is_no_damage()
+    {
+        var store = Open();
+        store.Save(Facts(10, null), State(1));
+        foreach (var name in (string[])["step-000000020.tmp", "step-000000005-old.tmp"])
+        {
+            Directory.CreateDirectory(Path.Combine(Root, name));
+            File.WriteAllText(Path.Combine(Root, name, "model.safetensors"), "half");
+        }
+        Directory.CreateDirectory(Path.Combine(Root, "mine"));
+        Assert.Equal(10, Open().Newest!.Step);
+        Assert.Equal(["mine", "step-000000010"], Directory.EnumerateDirectories(Root).Select(Path.GetFileName).Order());
+        CheckpointStore.Clear(Root);
+        Assert.Equal(["mine"], Directory.EnumerateDirectories(Root).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public void A_step_that_is_done_again_takes_the_place_of_the_former()
+    {
+        var store = Open();
+        store.Save(Facts(10, null), State(1));
+        store.Save(Facts(10, null), State(2));
+        Assert.Equal(State(2), Open().Load(Open().Newest!));
+        Assert.Equal(["step-000000010"], Directory.EnumerateDirectories(Root).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public void One_that_cannot_be_written_leaves_the_others()
+    {
+        var store = Open();
+        store.Save(Facts(10, null), State(1));
+        // Where a folder should come, there is a file.
+        File.WriteAllText(Path.Combine(Root, "step-000000020.tmp"), "");
+        Assert.ThrowsAny<IOException>(() => store.Save(Facts(20, null), State(2)));
+        Assert.Equal(10, store.Newest!.Step);
+        Assert.Equal(State(1), store.Load(store.Newest));
+    }
+
+    private CheckpointStore Open(int keep = 3)
+    {
+        var store = new CheckpointStore(Root, keep, Job, TimeProvider.System);
+        Assert.Empty(store.Open());
+        return store;
+    }
+
+    private static CheckpointFacts Facts(long step, double? accuracy) => new(step, step + 1, 2, new(0, (ulong)step),
+        accuracy is { } measured ? new EpochResult { Epoch = 2, Step = step, TestLoss = 1, TestAccuracy = measured } : null);
+
+    private static byte[] State(int seed) => Safetensors.ToBytes(
+    [
+        new("model.b", "F32", [2, seed + 1], new byte[8 * (seed + 1)]),
+        new("model.a", "I64", [], BitConverter.GetBytes((long)seed)),
+        new("optimizer.moment", "F32", [3], BitConverter.GetBytes(1.5f).Concat(new byte[8]).ToArray()),
+        new("optimizer.step_count", "I64", [], BitConverter.GetBytes(7L + seed)),
+    ]);
+}
