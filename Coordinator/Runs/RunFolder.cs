@@ -1,4 +1,5 @@
 using System.Globalization;
+using Distributed.Shared.Runs;
 
 namespace Distributed.Coordinator.Runs;
 
@@ -18,16 +19,16 @@ public sealed class RunFolder : IDisposable
     public string Path { get; }
 
     /// <summary>The job as it was run.</summary>
-    public string JobFile => In("job.yaml");
+    public string JobFile => In(RunFiles.Job);
 
     /// <summary>The trained parameters and buffers.</summary>
-    public string ModelFile => In("model.safetensors");
+    public string ModelFile => In(RunFiles.Model);
 
     /// <summary>One line a step; grows while the run goes on.</summary>
-    public string HistoryFile => In("history.csv");
+    public string HistoryFile => In(RunFiles.History);
 
     /// <summary>One line an evaluation; grows too.</summary>
-    public string EvaluationsFile => In("evaluations.csv");
+    public string EvaluationsFile => In(RunFiles.Evaluations);
 
     /// <summary>What a coordinator needs that is started again in the place of one that was killed.</summary>
     public string StateFile => In("coordinator.json");
@@ -36,7 +37,7 @@ public sealed class RunFolder : IDisposable
     public string LossPicture => In("loss.png");
 
     /// <summary>The run in numbers.</summary>
-    public string ReportFile => In("report.json");
+    public string ReportFile => In(RunFiles.Report);
 
     /// <summary>Holds one log file for each process.</summary>
     public string Logs => In("logs");
