@@ -6,6 +6,7 @@ using Distributed.Coordinator.Evaluation;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Processes;
+using Distributed.Shared.Runs;
 using Spectre.Console;
 
 namespace Distributed.Coordinator;
@@ -51,11 +52,11 @@ public static class EvaluateCommand
         string model;
         try
         {
-            var jobFile = Path.Combine(run, "job.yaml");
+            var jobFile = Path.Combine(run, RunFiles.Job);
             if (!File.Exists(jobFile)) throw new RunFolderException($"'{jobFile}' does not exist: '{run}' is no folder of a run. Give one with --run.");
             var (trained, _) = TrainCommand.ReadJob(arguments with { JobFile = jobFile });
             job = trained with { Epochs = 0, Checkpoint = new() { EverySteps = 0 } };
-            model = checkpoint is null ? Path.Combine(run, "model.safetensors") : Path.Combine(CheckpointOf(run, checkpoint), CheckpointFolder.ModelName);
+            model = checkpoint is null ? Path.Combine(run, RunFiles.Model) : Path.Combine(CheckpointOf(run, checkpoint), CheckpointFolder.ModelName);
             if (!File.Exists(model)) throw new RunFolderException($"'{model}' does not exist: the run is not finished. Evaluate one of its checkpoints: --checkpoint newest");
             var initial = InitialParameters.Read(model, isStrict: true);
             folder = RunFolder.Create(Path.Combine(run, "evaluation"), "evaluation", overwrite: true);
@@ -71,7 +72,7 @@ public static class EvaluateCommand
         {
             var name = Path.GetFileName(Path.GetFullPath(run).TrimEnd(Path.DirectorySeparatorChar));
             await TrainCommand.RunAsync(arguments, job, TrainCommand.Begun(arguments, name), folder,
-                (recorder, result) => Finish(folder, name, model, recorder, result), signals.Stopping).ConfigureAwait(false);
+                (recorder, result) => Finish(folder, name, job.Data, model, recorder, result), signals.Stopping).ConfigureAwait(false);
             return 0;
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
@@ -86,7 +87,7 @@ public static class EvaluateCommand
 
     private static string CheckpointOf(string run, string which)
     {
-        var root = Path.Combine(run, "checkpoints");
+        var root = Path.Combine(run, RunFiles.Checkpoints);
         if (long.TryParse(which, NumberStyles.None, CultureInfo.InvariantCulture, out var step))
         {
             var folder = CheckpointStore.FolderOf(root, step);
@@ -100,13 +101,13 @@ public static class EvaluateCommand
         return chosen is null ? throw new RunFolderException($"'{root}' holds no such checkpoint.") : CheckpointStore.FolderOf(root, chosen.Step);
     }
 
-    private static void Finish(RunFolder folder, string name, string model, RunRecorder recorder, RunResult result)
+    private static void Finish(RunFolder folder, string name, string data, string model, RunRecorder recorder, RunResult result)
     {
         const int Samples = 0, FirstCount = 3;
         if (recorder.Evaluations is not [.., var last]) throw new RunFailedException("the data has no test set: there is nothing to evaluate on");
         double[] tallies = [.. recorder.EvaluationTallies];
         var matrix = tallies.Length > FirstCount ? ConfusionMatrix.Of(tallies.AsSpan(FirstCount)) : null;
-        var labels = Enumerable.Range(0, matrix?.Classes ?? 0).Select(number => $"{number}").ToList();
+        var labels = ClassNames.Of(data, matrix?.Classes ?? 0);
         var report = new EvaluationReport
         {
             Model = model,

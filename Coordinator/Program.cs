@@ -55,7 +55,7 @@ train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
     MetricsPort = parsed.GetValue(metricsPort),
 }));
 
-var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create() };
+var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create(), PredictCommand.Create(), InspectCommand.Create() };
 return await CommandLine.RunAsync(root, args.Length == 0 ? ["train"] : args);
 
 static Task<int> RunAsync(string? plan, TrainArguments arguments) => plan is null ? TrainCommand.RunAsync(arguments) : ChaosCommand.RunAsync(plan, arguments);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Distributed.Shared.Processes;
 using Distributed.Worker;
+using Distributed.Worker.Predictions;
 
 var coordinator = new Option<string>("--coordinator") { Description = "Address of the coordinator, HOST:PORT.", Required = true };
 var device = new Option<string>("--device") { Description = "What to compute with: auto (CUDA where there is one), cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
@@ -32,4 +33,14 @@ root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
     Patience = TimeSpan.FromSeconds(parsed.GetValue(patience)),
     WithParent = parsed.GetValue(withParent),
 }));
+
+var run = new Option<string>("--run") { Description = "Folder of a finished run.", Required = true };
+var predictDevice = new Option<string>("--device") { Description = device.Description, DefaultValueFactory = _ => "auto" };
+var predict = new Command("predict", "Classifies images whose paths come on standard input, each as a line with a JSON string; answers with a line of JSON each. "
+    + "The coordinator's predict uses it. Example: echo '\"three.png\"' | worker predict --run runs/mine")
+{
+    run, predictDevice,
+};
+predict.SetAction(parsed => PredictProcess.Run(parsed.GetRequiredValue(run), parsed.GetRequiredValue(predictDevice)));
+root.Add(predict);
 return await CommandLine.RunAsync(root, args);

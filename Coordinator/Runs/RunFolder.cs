@@ -1,5 +1,6 @@
 using System.Globalization;
 using Distributed.Coordinator.Checkpoints;
+using Distributed.Shared.Runs;
 
 namespace Distributed.Coordinator.Runs;
 
@@ -19,16 +20,16 @@ public sealed class RunFolder : IDisposable
     public string Path { get; }
 
     /// <summary>The job as it was run.</summary>
-    public string JobFile => In("job.yaml");
+    public string JobFile => In(RunFiles.Job);
 
     /// <summary>The trained parameters and buffers.</summary>
-    public string ModelFile => In("model.safetensors");
+    public string ModelFile => In(RunFiles.Model);
 
     /// <summary>One line a step; grows while the run goes on.</summary>
-    public string HistoryFile => In("history.csv");
+    public string HistoryFile => In(RunFiles.History);
 
     /// <summary>One line an evaluation; grows too.</summary>
-    public string EvaluationsFile => In("evaluations.csv");
+    public string EvaluationsFile => In(RunFiles.Evaluations);
 
     /// <summary>What a coordinator needs that is started again in the place of one that was killed.</summary>
     public string StateFile => In("coordinator.json");
@@ -37,13 +38,13 @@ public sealed class RunFolder : IDisposable
     public string LossPicture => In("loss.png");
 
     /// <summary>The run in numbers.</summary>
-    public string ReportFile => In("report.json");
+    public string ReportFile => In(RunFiles.Report);
 
     /// <summary>The parameters that it began with, where they were not drawn from the seed.</summary>
     public string InitialFile => In("init.safetensors");
 
     /// <summary>Holds a folder for each checkpoint.</summary>
-    public string Checkpoints => In("checkpoints");
+    public string Checkpoints => In(RunFiles.Checkpoints);
 
     /// <summary>Holds one log file for each process.</summary>
     public string Logs => In("logs");

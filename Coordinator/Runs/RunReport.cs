@@ -7,6 +7,9 @@ namespace Distributed.Coordinator.Runs;
 /// <summary>A finished run in numbers.</summary>
 public sealed record RunReport
 {
+    /// <summary>A report lists every change of the cluster.</summary>
+    private const int MaxBytes = 64 << 20;
+
     private static readonly JsonSerializerOptions _options = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
@@ -71,4 +74,24 @@ public sealed record RunReport
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
     public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, _options));
+
+    /// <summary>Reads a report.</summary>
+    /// <exception cref="RunFolderException">It cannot be read, or is none.</exception>
+    public static RunReport Load(string path)
+    {
+        try
+        {
+            using var file = File.OpenRead(path);
+            if (file.Length > MaxBytes) throw new RunFolderException($"'{path}' has {file.Length} bytes; a report has at most {MaxBytes}");
+            return JsonSerializer.Deserialize<RunReport>(file, _options) ?? throw new RunFolderException($"'{path}' is damaged: it holds null");
+        }
+        catch (JsonException error)
+        {
+            throw new RunFolderException($"'{path}' is damaged: {error.Message}", error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new RunFolderException($"'{path}' cannot be read: {error.Message}", error);
+        }
+    }
 }

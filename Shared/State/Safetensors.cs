@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 
 namespace Distributed.Shared.State;
 
@@ -80,17 +81,33 @@ public static class Safetensors
     /// </summary>
     /// <param name="stream">Seekable, so that sizes can be checked before anything is allocated.</param>
     /// <exception cref="SafetensorsException">The bytes are not exactly one well-formed file, or a tensor is above 2 GB.</exception>
-    public static SafetensorsContent Read(Stream stream)
+    public static SafetensorsContent Read(Stream stream) => ReadHeader(stream).With(entry => ReadTensor(stream, entry));
+
+    /// <summary>As <see cref="Read(Stream)"/>, but hands over one tensor at a time, so that no two need be in memory together.</summary>
+    /// <param name="stream">Seekable, so that sizes can be checked before anything is allocated.</param>
+    /// <param name="action">Called for each tensor, in the order of their data in the file.</param>
+    /// <returns>The file's metadata.</returns>
+    /// <exception cref="SafetensorsException">The bytes are not exactly one well-formed file, or a tensor is above 2 GB.</exception>
+    public static ImmutableSortedDictionary<string, string> ForEach(Stream stream, Action<TensorData> action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        var header = ReadHeader(stream);
+        foreach (var entry in header.Entries) action(new(entry.Name, entry.DType, entry.Shape, ReadTensor(stream, entry)));
+        return header.Metadata;
+    }
+
+    private static SafetensorsHeader ReadHeader(Stream stream)
     {
         var length = stream.Length - stream.Position;
         var prefix = ReadExactly(stream, Math.Min(PrefixLength, length));
         var headerLength = HeaderLength(prefix, length);
-        var header = SafetensorsHeader.Read(ReadExactly(stream, headerLength), length - PrefixLength - headerLength);
-        return header.With(entry => entry.Length <= Array.MaxLength
-            ? ReadExactly(stream, entry.Length)
-            : throw new SafetensorsException(
-                $"Tensor '{entry.Name}' takes {entry.Length} bytes; at most {Array.MaxLength} can be read."));
+        return SafetensorsHeader.Read(ReadExactly(stream, headerLength), length - PrefixLength - headerLength);
     }
+
+    private static byte[] ReadTensor(Stream stream, SafetensorsHeader.Entry entry) => entry.Length <= Array.MaxLength
+        ? ReadExactly(stream, entry.Length)
+        : throw new SafetensorsException(
+            $"Tensor '{entry.Name}' takes {entry.Length} bytes; at most {Array.MaxLength} can be read.");
 
     private static int HeaderLength(ReadOnlySpan<byte> prefix, long fileLength)
     {

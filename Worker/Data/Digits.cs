@@ -15,6 +15,9 @@ public static class Digits
     private const int Samples = 1797, Side = 8, SampleSize = Side * Side, Brightest = 16, Classes = 10, TestEvery = 5;
     private const string Resource = "digits.csv.gz";
 
+    /// <summary>What its images are like, known without reading them.</summary>
+    public static ImageFormat Format { get; } = new(1, Side, Side, Classes, 1f / Brightest);
+
     /// <summary>Reads the embedded file.</summary>
     /// <exception cref="DataException">The file in this build is damaged.</exception>
     public static DataSet Load()

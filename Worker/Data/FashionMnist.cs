@@ -23,6 +23,9 @@ public static class FashionMnist
         new("t10k-labels-idx1-ubyte", 10_008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34");
     private static readonly PublishedFile[] _files = [_trainImages, _trainLabels, _testImages, _testLabels];
 
+    /// <summary>What its images are like, known without reading them.</summary>
+    public static ImageFormat Format { get; } = new(1, Side, Side, Classes, 1f / byte.MaxValue);
+
     /// <summary>The address that the data set's own README gives. Plain HTTP: what comes is checked by its hash.</summary>
     public static Uri Source { get; } = new("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/");
 

@@ -56,6 +56,9 @@ public sealed class ImageSet
     /// <summary>Values of one image: channels × height × width.</summary>
     public int SampleSize { get; }
 
+    /// <summary>What its images have in common.</summary>
+    public ImageFormat Format => new(Channels, Height, Width, Classes, Scale);
+
     /// <summary>The raw pixels, NCHW.</summary>
     public ReadOnlySpan<byte> Pixels => _pixels.Span;
 

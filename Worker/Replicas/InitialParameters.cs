@@ -40,7 +40,7 @@ public static class InitialParameters
         return unknown.Count == 0 ? text : $"{text}; in the file, but not in the model: {Named(unknown)}";
     }
 
-    private static string Named(IReadOnlyCollection<string> names) =>
+    private static string Named(List<string> names) =>
         string.Join(", ", names.Take(MaxNamed)) + (names.Count > MaxNamed ? $" and {names.Count - MaxNamed} more" : "");
 
     private static string Text(IEnumerable<long> shape) => string.Join(",", shape);

@@ -10,7 +10,10 @@ namespace Distributed.Worker.Tasks;
 public static class JobModels
 {
     /// <summary>The model of a job, with its initial parameters drawn from the job's seed: the same on every worker.</summary>
-    public static nn.Module<Tensor, Tensor> CreateModel(Job job, ImageSet samples)
+    public static nn.Module<Tensor, Tensor> CreateModel(Job job, ImageSet samples) => CreateModel(job, samples.Format);
+
+    /// <summary>As above, for images that are not at hand.</summary>
+    public static nn.Module<Tensor, Tensor> CreateModel(Job job, ImageFormat samples)
     {
         using var generator = manual_seed(job.Seed);
         return job.Model switch

@@ -118,6 +118,7 @@ internal static class RankProgram
     {
         public void AverageComplete() => waiting.Release();
         public void StateArrived(int generation, long applied, byte[] state) { }
+        public void InitialArrived(byte[] file) { }
         public void CoordinatorLinkClosed(string reason) { }
         public void PeerLinkClosed(int generation, string peer, string reason) => Console.Error.WriteLine($"{peer}: {reason}");
     }

@@ -13,6 +13,8 @@ internal static class BuiltFiles
 
     public static string Job(string name) => Path.Combine(Metadata("JobsPath"), name);
 
+    public static string Document(string name) => Path.Combine(Metadata("DocsPath"), name);
+
     private static string Metadata(string key) =>
         typeof(BuiltFiles).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == key).Value!;
 }

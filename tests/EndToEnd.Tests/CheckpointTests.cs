@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using Distributed.EndToEnd.Tests.Processes;
 using Distributed.Shared.Jobs;
 
@@ -8,36 +10,153 @@ public sealed class CheckpointTests
 {
     private const int Cuts = 20;
 
-    private static readonly Job _job = Jobs.Medium with { Epochs = 60, Checkpoint = new() { EverySteps = 7, Keep = 2 } };
+    private static readonly Job _job = Jobs.Medium with { Epochs = 40, Checkpoint = new() { EverySteps = 7, Keep = 2 } };
 
-    /// <summary>With every number of workers and in both topologies.</summary>
+    /// <summary>With one to three workers, and the topologies in turn.</summary>
     [Fact]
     public async Task A_run_whose_processes_are_all_killed_again_and_again_ends_with_the_bits_of_the_undisturbed_one()
     {
-        const int Seed = 1;
-        var random = new Random(Seed);
+        var random = new Random(1);
         using var run = TrainingRun.Start(_job, "--workers", "2");
         var coordinator = run.Coordinator;
         for (var cut = 1; cut <= Cuts; cut++)
         {
-            var before = Steps(run);
-            // The last one goes on to the end.
-            var until = Math.Max(before, 1) + random.Next(1, 40);
-            await run.ReachesAsync(until, coordinator);
+            await run.RecordsAsync(Math.Min(run.Recorded, 700) + random.Next(1, 30), coordinator);
+            Assert.True(coordinator.Self.IsRunning, $"the run has ended before cut {cut}");
             var workers = coordinator.Children();
             coordinator.Self.Send(Signal.Kill);
             foreach (var worker in workers) worker.Send(Signal.Kill);
             await coordinator.EndsAsync();
-            foreach (var checkpoint in Directory.EnumerateDirectories(run["checkpoints"], "step-?????????")) await InspectsAsync(checkpoint);
-            var count = (cut % 3) + 1;
-            coordinator = run.Resume($"{count}", "--set", $"topology={(cut % 2 == 0 ? "mesh" : "star")}");
+            if (coordinator != run.Coordinator) coordinator.Dispose();
+            foreach (var checkpoint in Checkpoints(run)) await InspectsAsync(checkpoint);
+            coordinator = run.Resume($"{(cut % 3) + 1}", "--set", $"topology={(cut % 2 == 0 ? "mesh" : "star")}");
         }
         await coordinator.EndsWithAsync(0);
-        SameBits.Require(_job, run);
         coordinator.Dispose();
+        SameBits.Require(_job, run);
+        Assert.NotEmpty(Checkpoints(run));
     }
 
-    private static long Steps(TrainingRun run) => File.Exists(run["history.csv"]) ? File.ReadLines(run["history.csv"]).Count() - 1 : 0;
+    [Fact]
+    public async Task A_damaged_checkpoint_is_named_and_the_one_before_it_used()
+    {
+        using var run = TrainingRun.Start(_job, "--workers", "1");
+        await run.RecordsAsync(60, run.Coordinator);
+        foreach (var process in run.Coordinator.Children().Append(run.Coordinator.Self)) process.Send(Signal.Kill);
+        await run.Coordinator.EndsAsync();
+        var damaged = Path.Combine(Checkpoints(run)[^1], "model.safetensors");
+        var bytes = await File.ReadAllBytesAsync(damaged);
+        bytes[^5] ^= 1;
+        await File.WriteAllBytesAsync(damaged, bytes);
+        using var inspection = ProgramRun.Start(BuiltFiles.Coordinator, ["inspect", Checkpoints(run)[^1]]);
+        await inspection.EndsWithAsync(1);
+        using var again = run.Resume("1");
+        await again.EndsWithAsync(0);
+        Assert.Contains(again.Output, line => line.StartsWith($"a checkpoint is skipped: '{damaged}' is damaged: ", StringComparison.Ordinal));
+        SameBits.Require(_job, run);
+    }
+
+    [Fact]
+    public async Task Another_job_is_refused_with_what_differs()
+    {
+        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "1");
+        await run.TrainsAsync();
+        foreach (var process in run.Coordinator.Children().Append(run.Coordinator.Self)) process.Send(Signal.Kill);
+        await run.Coordinator.EndsAsync();
+        using var again = run.Resume("1", "--set", "seed=5", "--set", "clip-norm=null");
+        await again.EndsWithAsync(2);
+        Assert.Equal(
+            [$"error: the run in {run.Folder} has another job: seed is 5, was 1; clip-norm is null, was 1. Only topology and checkpoint may change; for another job, begin another run"],
+            again.Errors);
+    }
+
+    [Fact]
+    public async Task On_a_full_disk_training_goes_on_and_says_that_there_is_no_checkpoint()
+    {
+        using var disk = new TemporaryFolder();
+        var place = Directory.CreateDirectory(disk["run/checkpoints"]).FullName;
+        // Room for a folder, and not for what belongs into it.
+        using var mount = Process.Start("mount", ["-t", "tmpfs", "-o", "size=16k", "tmpfs", place]);
+        await mount.WaitForExitAsync();
+        if (mount.ExitCode != 0) Assert.Skip("a small disk can only be mounted by root");
+        try
+        {
+            using var train = ProgramRun.Start(BuiltFiles.Coordinator,
+                ["train", "--run", disk["run"], "--workers", "1", "--device", "cpu", "--set", "epochs=3", "--set", "checkpoint.every-steps=10"]);
+            await train.EndsWithAsync(0);
+            Assert.Contains(train.Output, line => line.StartsWith("the checkpoint of step 10 could not be written: No space left on device", StringComparison.Ordinal));
+            Assert.True(File.Exists(disk["run/model.safetensors"]));
+            Assert.Empty(Directory.EnumerateFileSystemEntries(place));
+        }
+        finally
+        {
+            using var unmount = Process.Start("umount", [place]);
+            await unmount.WaitForExitAsync();
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task An_evaluation_gives_what_the_training_gave(int workers)
+    {
+        using var run = TrainingRun.Start(Jobs.Medium with { Epochs = 3, Checkpoint = new() { EverySteps = 10 } }, "--workers", "2");
+        await run.Coordinator.EndsWithAsync(0);
+        using var evaluation = Evaluate(run, workers);
+        await evaluation.EndsWithAsync(0);
+        Assert.StartsWith(string.Create(CultureInfo.InvariantCulture, $"Accuracy {100 * run.Report.TestAccuracy:0.00} %, loss {run.Report.TestLoss:0.0000} over 359 samples of "), evaluation.Output[^2], StringComparison.Ordinal);
+        using var report = System.Text.Json.JsonDocument.Parse(await File.ReadAllTextAsync(run["evaluation/evaluation.json"]));
+        Assert.Equal(run.Report.TestLoss, report.RootElement.GetProperty("loss").GetDouble());
+        Assert.Equal(run.Report.TestAccuracy, report.RootElement.GetProperty("accuracy").GetDouble());
+        var counts = report.RootElement.GetProperty("confusion").EnumerateArray().Select(row => row.EnumerateArray().Select(count => count.GetInt32()).ToArray()).ToArray();
+        Assert.Equal(359, counts.Sum(row => row.Sum()));
+        Assert.Equal(run.Report.TestAccuracy, Enumerable.Range(0, 10).Sum(i => counts[i][i]) / 359.0);
+        Assert.True(File.Exists(run["evaluation/confusion.png"]));
+
+        // The best checkpoint is worth what its manifest says.
+        using var best = Evaluate(run, 1, "--checkpoint", "best");
+        await best.EndsWithAsync(0);
+        var known = File.ReadLines(run["evaluations.csv"]).Skip(1).SkipLast(1).Select(line => double.Parse(line.Split(',')[3], CultureInfo.InvariantCulture)).Max();
+        using var found = System.Text.Json.JsonDocument.Parse(await File.ReadAllTextAsync(run["evaluation/evaluation.json"]));
+        Assert.Equal(known, found.RootElement.GetProperty("accuracy").GetDouble());
+    }
+
+    [Fact]
+    public async Task What_cannot_be_evaluated_is_refused()
+    {
+        using var folder = new TemporaryFolder();
+        using var nothing = ProgramRun.Start(BuiltFiles.Coordinator, ["evaluate", "--run", folder.Path]);
+        await nothing.EndsWithAsync(2);
+        Assert.StartsWith($"error: '{folder["job.yaml"]}' does not exist", Assert.Single(nothing.Errors), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Training_begins_with_given_parameters_on_every_worker_also_on_one_that_joins()
+    {
+        using var first = TrainingRun.Start(Jobs.Medium with { Epochs = 2 }, "--workers", "1");
+        await first.Coordinator.EndsWithAsync(0);
+        // So small a rate changes no bit of any parameter; buffers, which it has no influence on, this model has none.
+        var frozen = Jobs.Short with { Optimizer = new SgdSpec { LearningRate = 1e-30 } };
+        using var model = TrainingRun.Start(Jobs.Short, "--workers", "1");
+        await model.Coordinator.EndsWithAsync(0);
+        using var copy = TrainingRun.Start(frozen, "--workers", "2", "--init", model["model.safetensors"]);
+        await copy.Coordinator.EndsWithAsync(0);
+        Assert.Equal(model.Model, copy.Model);
+        Assert.Contains("Initial parameters: all 4 tensors are in the file", copy.Coordinator.Output);
+
+        using var wrong = TrainingRun.Start(frozen, "--workers", "2", "--init", first["model.safetensors"]);
+        await wrong.Coordinator.EndsWithAsync(1);
+        Assert.Contains("the initial parameters do not fit the model: 0 of 4 tensors are in the file", Assert.Single(wrong.Coordinator.Errors), StringComparison.Ordinal);
+        using var none = TrainingRun.Start(frozen, "--workers", "2", "--init", model["loss.png"]);
+        await none.Coordinator.EndsWithAsync(2);
+        Assert.StartsWith($"error: '{model["loss.png"]}' cannot be read: ", Assert.Single(none.Coordinator.Errors), StringComparison.Ordinal);
+    }
+
+    private static ProgramRun Evaluate(TrainingRun run, int workers, params string[] more) =>
+        ProgramRun.Start(BuiltFiles.Coordinator, ["evaluate", "--run", run.Folder, "--workers", $"{workers}", "--device", "cpu", .. more]);
+
+    private static List<string> Checkpoints(TrainingRun run) =>
+        Directory.Exists(run["checkpoints"]) ? [.. Directory.EnumerateDirectories(run["checkpoints"], "step-?????????").Order(StringComparer.Ordinal)] : [];
 
     private static async Task InspectsAsync(string checkpoint)
     {

@@ -84,6 +84,9 @@ internal sealed class ProgramRun : IDisposable
         if (found != exitCode) Assert.Fail($"Exit code {found}, expected {exitCode}. {Transcript()}");
     }
 
+    /// <summary>Waits for its end, however it comes.</summary>
+    public Task EndsAsync() => WaitAsync(_ended, "its end", Patience);
+
     /// <summary>Leaves no process behind, whatever the test has come to.</summary>
     public void Dispose()
     {

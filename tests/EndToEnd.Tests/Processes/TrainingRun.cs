@@ -64,9 +64,19 @@ internal sealed partial class TrainingRun : IDisposable
     /// <summary>Waits until it has applied a step.</summary>
     public Task TrainsAsync() => Coordinator.LineAsync(AppliedStep());
 
+    /// <summary>Steps in the history.</summary>
+    public long Recorded => File.Exists(this["history.csv"]) ? File.ReadLines(this["history.csv"]).Count() - 1 : 0;
+
+    /// <summary>Waits until so many steps are in the history, or a coordinator has ended.</summary>
+    public async Task RecordsAsync(long steps, ProgramRun coordinator)
+    {
+        using var overdue = new CancellationTokenSource(ProgramRun.Patience);
+        while (Recorded < steps && coordinator.Self.IsRunning) await Task.Delay(TimeSpan.FromMilliseconds(10), overdue.Token);
+    }
+
     /// <summary>Another coordinator, in place of one that was killed.</summary>
-    public ProgramRun Resume(string workers = "0") =>
-        ProgramRun.Start(BuiltFiles.Coordinator, ["train", "--resume", "--run", Folder, "--workers", workers, "--device", "cpu"], ("TMPDIR", Temporary));
+    public ProgramRun Resume(string workers = "0", params IEnumerable<string> more) =>
+        ProgramRun.Start(BuiltFiles.Coordinator, ["train", "--resume", "--run", Folder, "--workers", workers, "--device", "cpu", .. more], ("TMPDIR", Temporary));
 
     /// <summary>The process of a worker that the coordinator has started.</summary>
     public LinuxProcess Worker(string name) => Coordinator.Children().Single(worker => worker.Option("--name") == name);

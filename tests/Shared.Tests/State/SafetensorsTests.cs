@@ -27,6 +27,11 @@ public sealed class SafetensorsTests
             Equal(tensors, metadata, Safetensors.Read(bytes));
             using var stream = new MemoryStream([1, 2, 3, .. bytes]) { Position = 3 };
             Equal(tensors, metadata, Safetensors.Read(stream));
+
+            stream.Position = 3;
+            List<TensorData> oneByOne = [];
+            var read = Safetensors.ForEach(stream, oneByOne.Add);
+            Equal(tensors, metadata, new([.. oneByOne], read));
         });
 
     [Fact]

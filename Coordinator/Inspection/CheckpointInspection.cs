@@ -1,0 +1,33 @@
+using Distributed.Coordinator.Checkpoints;
+
+namespace Distributed.Coordinator.Inspection;
+
+/// <summary>A checkpoint's folder.</summary>
+public sealed record CheckpointInspection : IInspection
+{
+    /// <inheritdoc/>
+    public string Kind => "checkpoint";
+
+    /// <summary>Its path.</summary>
+    public required string Folder { get; init; }
+
+    /// <summary>What it is of; null where that cannot be read.</summary>
+    public Manifest? Manifest { get; init; }
+
+    /// <inheritdoc/>
+    public required IReadOnlyList<string> Damage { get; init; }
+
+    /// <summary>Reads every byte of a checkpoint.</summary>
+    public static CheckpointInspection Read(string folder)
+    {
+        try
+        {
+            var manifest = Manifest.Load(Path.Combine(folder, CheckpointFolder.ManifestName));
+            return new() { Folder = folder, Manifest = manifest, Damage = [.. CheckpointFolder.Faults(folder, manifest)] };
+        }
+        catch (CheckpointException error)
+        {
+            return new() { Folder = folder, Damage = [error.Message] };
+        }
+    }
+}

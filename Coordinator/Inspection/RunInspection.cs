@@ -1,0 +1,114 @@
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Runs;
+
+namespace Distributed.Coordinator.Inspection;
+
+/// <summary>A run's folder. What is not there, or damaged, is null; whether it should be there, <see cref="Damage"/> says.</summary>
+public sealed record RunInspection : IInspection
+{
+    private const string CheckpointPattern = "step-*";
+
+    /// <summary>Shared by the copies that are made while the folder is read.</summary>
+    private readonly List<string> _damage = [];
+
+    private RunInspection(string folder) => Folder = folder;
+
+    /// <inheritdoc/>
+    public string Kind => "run";
+
+    /// <summary>Its path.</summary>
+    public string Folder { get; }
+
+    /// <summary>finished, or unfinished: no report has been written yet.</summary>
+    public string State { get; private init; } = "unfinished";
+
+    /// <summary>The job.</summary>
+    public JobSummary? Job { get; private init; }
+
+    /// <summary>The last step that was recorded.</summary>
+    public HistoryRow? LastStep { get; private init; }
+
+    /// <summary>The last evaluation that was recorded.</summary>
+    public EpochResult? LastEvaluation { get; private init; }
+
+    /// <summary>The finished run in numbers.</summary>
+    public RunReport? Report { get; private init; }
+
+    /// <summary>The trained model.</summary>
+    public TensorFileInspection? Model { get; private init; }
+
+    /// <summary>In the order of their names, which is that of their steps.</summary>
+    public IReadOnlyList<CheckpointInspection> Checkpoints { get; private init; } = [];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Damage => _damage;
+
+    /// <summary>Whether the folder holds a run.</summary>
+    public static bool Is(string folder) =>
+        File.Exists(Path.Combine(folder, RunFiles.Job)) || File.Exists(Path.Combine(folder, RunFiles.Report));
+
+    /// <summary>Reads the folder; the run may go on meanwhile.</summary>
+    public static RunInspection Read(string folder)
+    {
+        var empty = new RunInspection(folder);
+        var finished = File.Exists(empty.In(RunFiles.Report));
+        var run = empty with
+        {
+            State = finished ? "finished" : "unfinished",
+            Job = empty.Try(RunFiles.Job, isNeeded: true, ReadJob),
+            LastStep = empty.Try(RunFiles.History, finished, path => LastOf(path, HistoryRow.Header, HistoryRow.Parse)),
+            LastEvaluation = empty.Try(RunFiles.Evaluations, isNeeded: false, path => LastOf(path, EpochResult.Header, EpochResult.Parse)),
+            Report = empty.Try(RunFiles.Report, isNeeded: false, RunReport.Load),
+            Model = empty.Try(RunFiles.Model, finished, TensorFileInspection.Read),
+            Checkpoints = empty.ReadCheckpoints(),
+        };
+        run._damage.AddRange([.. run.Model?.Damage ?? [], .. run.Checkpoints.SelectMany(checkpoint => checkpoint.Damage)]);
+        if (run is { Report: { } report, Model.TensorsSha256: { } sum } && sum != report.ParametersSha256)
+            run._damage.Add($"'{run.In(RunFiles.Model)}' is not what was trained: the SHA-256 of its tensors is {sum}; {RunFiles.Report} says {report.ParametersSha256}");
+        return run;
+    }
+
+    /// <summary>What is damaged is told, and the rest is read all the same.</summary>
+    private T? Try<T>(string name, bool isNeeded, Func<string, T?> read)
+        where T : class
+    {
+        var path = In(name);
+        try
+        {
+            if (File.Exists(path)) return read(path);
+            if (isNeeded) _damage.Add($"'{path}' is missing");
+        }
+        catch (Exception error) when (error is RunFolderException or JobException)
+        {
+            _damage.Add(error.Message);
+        }
+        catch (Exception error) when (error is FormatException or OverflowException)
+        {
+            _damage.Add($"'{path}' is damaged: {error.Message}");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            _damage.Add($"'{path}' cannot be read: {error.Message}");
+        }
+        return null;
+    }
+
+    private CheckpointInspection[] ReadCheckpoints()
+    {
+        var folder = In(RunFiles.Checkpoints);
+        return Directory.Exists(folder)
+            ? [.. Directory.EnumerateDirectories(folder, CheckpointPattern).Order(StringComparer.Ordinal).Select(CheckpointInspection.Read)]
+            : [];
+    }
+
+    private static JobSummary ReadJob(string path) => new FileInfo(path).Length is var length && length > JobFile.MaxLength
+        ? throw new JobException($"'{path}' has {length} bytes; a job file has at most {JobFile.MaxLength}")
+        : JobSummary.Of(JobFile.Parse(File.ReadAllText(path), path));
+
+    private static T? LastOf<T>(string path, string header, Func<string, T> parse)
+        where T : class =>
+        CsvTail.LastLine(path) is { } line && line != header ? parse(line) : null;
+
+    private string In(string name) => Path.Combine(Folder, name);
+}

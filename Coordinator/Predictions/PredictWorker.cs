@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+using Distributed.Coordinator.LocalWorkers;
+using Distributed.Shared.Predictions;
+
+namespace Distributed.Coordinator.Predictions;
+
+/// <summary>A process of the worker program that predicts. What it has to complain about goes to this process's standard error.</summary>
+public static class PredictWorker
+{
+    /// <summary>Runs it to its end.</summary>
+    /// <param name="runFolder">Of a finished run.</param>
+    /// <param name="device">What it computes with.</param>
+    /// <param name="images">Paths of the images.</param>
+    /// <returns>Its exit code, and its answers, in the order of the images: all of them where the exit code is 0.</returns>
+    /// <exception cref="FileNotFoundException">No worker program is on this machine.</exception>
+    /// <exception cref="IOException">The worker has not answered as it should.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
+    public static async Task<(int ExitCode, IReadOnlyList<Prediction> Predictions)> RunAsync(string runFolder, string device, IReadOnlyList<string> images)
+    {
+        var (program, first) = WorkerProgram.StartOf(WorkerProgram.Find());
+        using var process = Process.Start(new ProcessStartInfo(program, [.. first, "predict", "--run", runFolder, "--device", device])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            StandardInputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
+            StandardOutputEncoding = Encoding.UTF8,
+        })!;
+        // Beside the reading: a pipe holds so much only.
+        var asking = AskAsync(process.StandardInput, images);
+        List<Prediction> predictions = [];
+        while (await process.StandardOutput.ReadLineAsync().ConfigureAwait(false) is { } line) predictions.Add(Parse(line));
+        await process.WaitForExitAsync().ConfigureAwait(false);
+        await asking.ConfigureAwait(false);
+        if (process.ExitCode is not (0 or 1 or 2) || process.ExitCode == 0 && predictions.Count != images.Count)
+            throw new IOException($"the worker ended with exit code {process.ExitCode} after {predictions.Count} of {images.Count} image(s){(predictions.Count < images.Count ? $", at {images[predictions.Count]}" : "")}");
+        return (process.ExitCode, predictions);
+    }
+
+    private static async Task AskAsync(StreamWriter input, IReadOnlyList<string> images)
+    {
+        try
+        {
+            await using (input.ConfigureAwait(false))
+                foreach (var image in images) await input.WriteLineAsync(JsonSerializer.Serialize(image)).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            // It has ended before it has read all: its exit code tells why.
+        }
+    }
+
+    private static Prediction Parse(string line)
+    {
+        try
+        {
+            return Prediction.Parse(line);
+        }
+        catch (JsonException error)
+        {
+            throw new IOException($"the worker wrote '{line}', which is no prediction", error);
+        }
+    }
+}

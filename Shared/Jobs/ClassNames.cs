@@ -1,0 +1,15 @@
+namespace Distributed.Shared.Jobs;
+
+/// <summary>What the classes of the known data sets are called.</summary>
+public static class ClassNames
+{
+    /// <summary>Those of Fashion-MNIST, from the data set's README.</summary>
+    public static IReadOnlyList<string> FashionMnist { get; } =
+        ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
+
+    /// <summary>The names of a data set's classes, in their order: numbers where it has no others.</summary>
+    /// <param name="data">The data set, as a job names it.</param>
+    /// <param name="classes">How many it has.</param>
+    public static IReadOnlyList<string> Of(string data, int classes) =>
+        data == "fashion-mnist" && classes == FashionMnist.Count ? FashionMnist : [.. Enumerable.Range(0, classes).Select(number => $"{number}")];
+}

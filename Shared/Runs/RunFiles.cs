@@ -1,0 +1,23 @@
+namespace Distributed.Shared.Runs;
+
+/// <summary>Names of the files in a run's folder.</summary>
+public static class RunFiles
+{
+    /// <summary>The job as it was run.</summary>
+    public const string Job = "job.yaml";
+
+    /// <summary>The trained parameters and buffers.</summary>
+    public const string Model = "model.safetensors";
+
+    /// <summary>One line a step.</summary>
+    public const string History = "history.csv";
+
+    /// <summary>One line an evaluation.</summary>
+    public const string Evaluations = "evaluations.csv";
+
+    /// <summary>The run in numbers, once it is finished.</summary>
+    public const string Report = "report.json";
+
+    /// <summary>Holds a folder a checkpoint.</summary>
+    public const string Checkpoints = "checkpoints";
+}

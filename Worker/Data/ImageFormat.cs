@@ -1,0 +1,16 @@
+namespace Distributed.Worker.Data;
+
+/// <summary>What the images of a data set have in common: all that a model for them needs to know.</summary>
+/// <param name="Channels">1 for grey, 3 for red, green and blue.</param>
+/// <param name="Height">Rows.</param>
+/// <param name="Width">Columns.</param>
+/// <param name="Classes">Number of classes.</param>
+/// <param name="Scale">What a raw pixel is multiplied with to lie in 0..1.</param>
+public sealed record ImageFormat(int Channels, int Height, int Width, int Classes, float Scale)
+{
+    /// <summary>Values of one image.</summary>
+    public int SampleSize => Channels * Height * Width;
+
+    /// <summary>The largest raw pixel: 16 where there are 17 shades from black to white.</summary>
+    public int Brightest => (int)MathF.Round(1 / Scale);
+}

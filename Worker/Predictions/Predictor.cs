@@ -1,0 +1,58 @@
+using System.Runtime.InteropServices;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.State;
+using Distributed.Worker.Data;
+using Distributed.Worker.Replicas;
+using Distributed.Worker.Tasks;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Predictions;
+
+/// <summary>A trained model that classifies images one by one, so that what it says of one does not depend on the others. Belongs to one thread.</summary>
+public sealed class Predictor : IDisposable
+{
+    private readonly ImageFormat _format;
+    private readonly Device _device;
+    private readonly nn.Module<Tensor, Tensor> _model;
+
+    /// <summary>Builds the model of a job as it was trained.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="format">What its data set's images are like.</param>
+    /// <param name="tensors">The trained parameters and buffers.</param>
+    /// <param name="device">Where to compute.</param>
+    /// <exception cref="InvalidDataException">The tensors are not those of the job's model.</exception>
+    public Predictor(Job job, ImageFormat format, IReadOnlyCollection<TensorData> tensors, Device device)
+    {
+        (_format, _device) = (format, device);
+        _model = JobModels.CreateModel(job, format);
+        try
+        {
+            ModelFile.Load(_model, tensors);
+        }
+        catch
+        {
+            _model.Dispose();
+            throw;
+        }
+        _model.eval();
+        _model.to(device);
+    }
+
+    /// <summary>The outputs of the model before the softmax, one a class.</summary>
+    /// <param name="pixels">Raw pixels as the data set has them, channels × height × width.</param>
+    public float[] Logits(ReadOnlyMemory<byte> pixels)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = no_grad();
+        var image = empty([1, _format.Channels, _format.Height, _format.Width], ScalarType.Float32);
+        // By the way that training takes, so that equal pixels become equal numbers.
+        Span<long> label = stackalloc long[1];
+        new ImageSet(pixels, new byte[1], _format.Channels, _format.Height, _format.Width, _format.Classes, _format.Scale)
+            .CopyTo([0], MemoryMarshal.Cast<byte, float>(image.bytes), label);
+        return _model.call(image.to(_device)).cpu().data<float>().ToArray();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _model.Dispose();
+}

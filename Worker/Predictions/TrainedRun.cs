@@ -1,0 +1,75 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Runs;
+using Distributed.Shared.State;
+
+namespace Distributed.Worker.Predictions;
+
+/// <summary>What predicting needs of a finished run.</summary>
+/// <param name="Job">The job as it was run.</param>
+/// <param name="Model">The trained parameters and buffers.</param>
+/// <param name="ModelPath">The file that they are from.</param>
+public sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelPath)
+{
+    private const string ParametersSha256 = "parameters_sha256";
+    private const int MaxReportBytes = 64 << 20;
+
+    /// <summary>Reads a run's folder.</summary>
+    /// <exception cref="PredictException">It is not there, holds no finished run, or a file of it is damaged.</exception>
+    public static TrainedRun Read(string folder)
+    {
+        if (!Directory.Exists(folder)) throw new PredictException($"'{folder}' does not exist; give the folder of a finished run with --run");
+        var (job, model) = (Path.Combine(folder, RunFiles.Job), Path.Combine(folder, RunFiles.Model));
+        if (!File.Exists(job)) throw new PredictException($"'{folder}' has no {RunFiles.Job}, so it holds no run; give the folder of a finished run with --run");
+        if (!File.Exists(model))
+            throw new PredictException($"'{folder}' has no {RunFiles.Model}: its run is not finished; go on with it (train --resume --run DIR), or give the folder of another");
+        try
+        {
+            if (new FileInfo(job).Length is var length and > JobFile.MaxLength)
+                throw new PredictException($"'{job}' has {length} bytes; a job file has at most {JobFile.MaxLength}");
+            using var file = File.OpenRead(model);
+            var content = Safetensors.Read(file);
+            if (FaultBy(Path.Combine(folder, RunFiles.Report), content) is { } fault) throw new PredictException(Unusable(model, fault));
+            return new(JobFile.Parse(File.ReadAllText(job), job), content, model);
+        }
+        catch (JobException error)
+        {
+            throw new PredictException(error.Message, error);
+        }
+        catch (JsonException error)
+        {
+            throw new PredictException($"'{Path.Combine(folder, RunFiles.Report)}' is damaged: {error.Message}", error);
+        }
+        catch (SafetensorsException error)
+        {
+            throw new PredictException(Unusable(model, error.Message), error);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new PredictException($"'{folder}' cannot be read: {error.Message}", error);
+        }
+    }
+
+    /// <summary>The format itself has no sum that would tell a wrong number; the report has. A model from elsewhere has no report beside it.</summary>
+    private static string? FaultBy(string report, SafetensorsContent model)
+    {
+        if (!File.Exists(report)) return null;
+        if (new FileInfo(report).Length > MaxReportBytes) throw new JsonException($"it has more than {MaxReportBytes} bytes");
+        using var file = File.OpenRead(report);
+        using var document = JsonDocument.Parse(file);
+        if (document.RootElement.ValueKind != JsonValueKind.Object
+            || !document.RootElement.TryGetProperty(ParametersSha256, out var sum) || sum.ValueKind != JsonValueKind.String)
+            throw new JsonException($"it has no {ParametersSha256}");
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var tensor in model.Tensors) hash.AppendData(tensor.Data.Span);
+        var found = Convert.ToHexStringLower(hash.GetHashAndReset());
+        return sum.ValueEquals(found) ? null : $"the SHA-256 of its tensors is {found}; {RunFiles.Report} says {sum}";
+    }
+
+    /// <summary>Says that the model's file is not what it was.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="fault">What is wrong with it.</param>
+    public static string Unusable(string path, string fault) =>
+        $"'{path}' is damaged, or not of this run: {fault.TrimEnd('.')}; copy it again from where it is whole, or train again";
+}

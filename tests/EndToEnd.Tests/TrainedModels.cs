@@ -1,0 +1,44 @@
+using Distributed.EndToEnd.Tests.Processes;
+using Distributed.Shared.Jobs;
+
+namespace Distributed.EndToEnd.Tests;
+
+/// <summary>Finished runs, each trained when it is first asked for, and images to try them with. What it holds is only read.</summary>
+public sealed class TrainedModels : IAsyncLifetime
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly Dictionary<string, TrainingRun> _runs = [];
+
+    /// <summary>The folder with every test image of the digits.</summary>
+    internal string Images => _folder["images"];
+
+    public ValueTask InitializeAsync()
+    {
+        DigitImages.WriteTo(Images);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>The run of one of the models that docs/interoperability.md has: cnn or mlp.</summary>
+    internal async Task<TrainingRun> RunAsync(string model)
+    {
+        if (_runs.TryGetValue(model, out var known)) return known;
+        string[] settings = model == "cnn" ? ["epochs=1"] : ["epochs=2", "model={name: mlp, hidden: [128, 64]}"];
+        var run = _runs[model] = TrainingRun.Start(JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", settings), "--workers", "1");
+        await run.Coordinator.EndsWithAsync(0);
+        return run;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        foreach (var run in _runs.Values) run.Dispose();
+        _folder.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
+
+/// <summary>Tests that look at finished runs.</summary>
+[CollectionDefinition(Name)]
+public sealed class Trained : ICollectionFixture<TrainedModels>
+{
+    public const string Name = "trained";
+}
