@@ -54,8 +54,14 @@ internal sealed partial class TrainingRun : IDisposable
     public static TrainingRun Start(Job job, params IEnumerable<string> arguments)
     {
         var folder = new TemporaryFolder();
-        File.WriteAllText(folder["job.yaml"], JobFile.Format(job));
-        return Start(folder, folder["job.yaml"], arguments);
+        return Start(folder, Write(job, folder), arguments);
+    }
+
+    /// <summary>Starts to train a job on a machine of its own.</summary>
+    public static TrainingRun StartOn(NetworkNamespaces.Machine machine, Job job, params IEnumerable<string> arguments)
+    {
+        var folder = new TemporaryFolder();
+        return Start(folder, Write(job, folder), ["--host", $"{machine.Address}", .. arguments], machine.Command);
     }
 
     /// <summary>Starts to train the job of a file.</summary>
@@ -78,11 +84,17 @@ internal sealed partial class TrainingRun : IDisposable
         _folder.Dispose();
     }
 
-    private static TrainingRun Start(TemporaryFolder folder, string jobFile, IEnumerable<string> arguments)
+    private static string Write(Job job, TemporaryFolder folder)
+    {
+        File.WriteAllText(folder["job.yaml"], JobFile.Format(job));
+        return folder["job.yaml"];
+    }
+
+    private static TrainingRun Start(TemporaryFolder folder, string jobFile, IEnumerable<string> arguments, IReadOnlyList<string>? by = null)
     {
         var temporary = Directory.CreateDirectory(folder["tmp"]).FullName;
         return new(folder, ProgramRun.Start(
-            BuiltFiles.Coordinator, ["train", jobFile, "--device", "cpu", "--run", folder["run"], .. arguments], ("TMPDIR", temporary)));
+            by ?? [], BuiltFiles.Coordinator, ["train", jobFile, "--device", "cpu", "--run", folder["run"], .. arguments], ("TMPDIR", temporary)));
     }
 
     [GeneratedRegex(@"^training .*\bstep [1-9]")]
