@@ -109,7 +109,7 @@ public static class WorkerProcess
         var readiness = new Readiness("joining the cluster");
         var options = new WorkerOptions(
             arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device, new() { DataDirectory = arguments.DataDirectory }, arguments.Patience);
-        await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, stopping);
+        await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, cancel: stopping);
         Console.WriteLine($"Metrics at {status.Address}metrics");
         var former = Task.CompletedTask;
         var tookPart = Stopwatch.GetTimestamp();

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Akka.Actor;
 using Akka.Event;
+using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Kernel;
@@ -41,6 +42,9 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
     /// <summary>A worker process that this coordinator started has ended by itself.</summary>
     public sealed record LocalWorkerEnded(string Worker, string Reason) : CoordinatorNotice;
 
+    /// <summary>Somebody wants a worker to leave, and to hear what comes of it.</summary>
+    public sealed record Drain(string Worker, TaskCompletionSource<DrainOutcome> Outcome) : CoordinatorNotice;
+
     /// <summary>The run is to end now.</summary>
     public sealed record Abort(string Reason) : CoordinatorNotice;
 
@@ -60,6 +64,8 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
 /// <summary>Between messages and <see cref="ClusterProtocol"/>: translates what comes into events, and carries out its effects.</summary>
 public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 {
+    private const string Drained = "it was asked to leave";
+
     private static readonly TimeSpan _farewell = TimeSpan.FromSeconds(5);
 
     /// <summary>A worker looks for its coordinator every second, and makes a new node for it.</summary>
@@ -74,6 +80,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private ImmutableSortedDictionary<string, Member> _shown;
     private readonly ProgressWatch _watch = new();
     private readonly StragglerWatch _stragglers;
+    private readonly Drains _drains = new();
     private RunResult? _result;
     private ClusterProtocol? _saved;
     private string? _saveError;
@@ -98,6 +105,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Terminated>(m => Lose(WorkerOf(m.ActorRef), "its process is gone"));
         Receive<CoordinatorNotice.LinkClosed>(m => Lose(m.Worker, m.Reason));
         Receive<CoordinatorNotice.LocalWorkerEnded>(EndLocal);
+        Receive<CoordinatorNotice.Drain>(Drain);
         Receive<CoordinatorNotice.Abort>(m => Fail(m.Reason));
         Receive<CoordinatorNotice.Refresh>(_ => Refresh());
         Receive<CoordinatorNotice.ReturnOver>(_ => Decide(new ClusterEvent.ReturnOver()));
@@ -127,7 +135,11 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     }
 
     /// <inheritdoc/>
-    protected override void PostStop() => _run.Result.TrySetException(new RunFailedException("the coordinator was stopped"));
+    protected override void PostStop()
+    {
+        _drains.SettleAll(DrainResult.Failed, _ => "the coordinator was stopped");
+        _run.Result.TrySetException(new RunFailedException("the coordinator was stopped"));
+    }
 
     private void Take(Register register)
     {
@@ -183,6 +195,18 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         foreach (var other in _workers.Keys) Tell(other, new ReportsSafe(_safe * ReportsSafe.Interval));
     }
 
+    private void Drain(CoordinatorNotice.Drain drain)
+    {
+        if (!_workers.ContainsKey(drain.Worker))
+        {
+            drain.Outcome.TrySetResult(new(DrainResult.Unknown,
+                $"there is no worker '{drain.Worker}'; there are {(_workers.Count == 0 ? "none" : string.Join(", ", _workers.Keys.Order(StringComparer.Ordinal)))}"));
+            return;
+        }
+        _drains.Add(drain.Worker, drain.Outcome);
+        Decide(new ClusterEvent.Leaving(drain.Worker, Drained));
+    }
+
     private void EndLocal(CoordinatorNotice.LocalWorkerEnded ended)
     {
         if (_cluster.Generation == 0) FailAtStart(ended.Worker, ended.Reason);
@@ -192,6 +216,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private void Lose(string? worker, string why)
     {
         if (worker is null || Remove(worker) is not { } lost) return;
+        _drains.Settle(worker, DrainResult.Failed, $"{worker} is lost: {why}");
         if (IsStart && _run.LogOf?.Invoke(worker) is not null)
         {
             FailAtStart(worker, why);
@@ -271,6 +296,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 _run.Recorder.Message($"{refuse.Worker} was turned away: {refuse.Reason}");
                 if (Remove(refuse.Worker) is { } refused) Refuse(Context.Unwatch(refused), refuse.Reason, refuse.MayReturn);
                 Forget(refuse.Worker);
+                _drains.Settle(refuse.Worker, DrainResult.Failed, $"{refuse.Worker} was turned away: {refuse.Reason}");
                 break;
             case ClusterEffect.Open open:
                 _run.Star.Open(open.Facts, open.Rounds);
@@ -299,8 +325,15 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 foreach (var worker in begin.Plan.Workers) Tell(worker, plan);
                 break;
             case ClusterEffect.Dismiss dismiss:
-                _run.Recorder.Message($"{dismiss.Worker} has left, as it asked to");
-                Tell(dismiss.Worker, new Dismissed("it has asked to leave"));
+                var left = $"{dismiss.Worker} has left, as it {(_drains.IsAsked(dismiss.Worker) ? "was asked" : "asked")} to";
+                _run.Recorder.Message(left);
+                Tell(dismiss.Worker, new Dismissed(_drains.IsAsked(dismiss.Worker) ? Drained : "it has asked to leave"));
+                _drains.Settle(dismiss.Worker, DrainResult.Left, left);
+                break;
+            case ClusterEffect.HoldBack held:
+                var stays = $"{held.Worker} wants to leave, but nobody else holds the parameters: it stays until another worker has them";
+                _run.Recorder.Message(stays);
+                _drains.Settle(held.Worker, DrainResult.HeldBack, stays);
                 break;
             case ClusterEffect.Collect collect:
                 var self = Self;
@@ -326,6 +359,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     {
         Timers.StartSingleTimer("farewell", new CoordinatorNotice.Overdue(), _farewell);
         foreach (var worker in _workers.Keys) Tell(worker, new Dismissed(reason));
+        _drains.SettleAll(DrainResult.Left, worker => $"{worker} leaves: {reason}");
         Become(() =>
         {
             Receive<Terminated>(m =>
@@ -335,6 +369,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             });
             Receive<CoordinatorNotice.Overdue>(_ => _run.Result.TrySetResult(_result!));
             Receive<Register>(_ => Refuse(Sender, reason));
+            Receive<CoordinatorNotice.Drain>(drain => drain.Outcome.TrySetResult(new(DrainResult.Left, $"all workers leave: {reason}")));
             ReceiveAny(_ => { });
         });
         EndWhenAlone();
@@ -348,8 +383,13 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private void Fail(string reason)
     {
         foreach (var worker in _workers.Values) worker.Ref.Tell(new Refused($"the job failed: {reason}", MayReturn: false));
+        _drains.SettleAll(DrainResult.Failed, _ => $"the job failed: {reason}");
         _run.Result.TrySetException(new RunFailedException(reason));
-        Become(() => ReceiveAny(_ => { }));
+        Become(() =>
+        {
+            Receive<CoordinatorNotice.Drain>(drain => drain.Outcome.TrySetResult(new(DrainResult.Failed, $"the job failed: {reason}")));
+            ReceiveAny(_ => { });
+        });
     }
 
     private void Refuse(IActorRef worker, string reason, bool mayReturn = false)

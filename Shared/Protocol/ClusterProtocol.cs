@@ -223,7 +223,8 @@ public sealed record ClusterProtocol
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Leave(string worker, string why)
     {
-        if (!Members.TryGetValue(worker, out var member) || member.Leaving) return (this, []);
+        if (!Members.TryGetValue(worker, out var member)) return (this, []);
+        if (member.Leaving) return (this, Phase == ClusterPhase.Gathering ? [new ClusterEffect.HoldBack(worker)] : []);
         var isNeeded = member.Applied > 0 && !Members.Values.Any(m => m.Id != worker && !m.Leaving && m.Applied >= member.Applied);
         if (member.Status == MemberStatus.Preparing || (Phase == ClusterPhase.Gathering && !isNeeded))
             return (Without(worker), [new ClusterEffect.Dismiss(worker)]);
@@ -232,13 +233,10 @@ public sealed record ClusterProtocol
         {
             ClusterPhase.Training => leaving.Reconfigure($"{worker} leaves: {why}"),
             ClusterPhase.Gathering when InPlay > 1 => leaving.Reconfigure($"{worker} leaves: {why}"),
-            ClusterPhase.Gathering => (leaving, [HoldsBack(worker)]),
+            ClusterPhase.Gathering => (leaving, [new ClusterEffect.HoldBack(worker)]),
             _ => (leaving, []),
         };
     }
-
-    private static ClusterEffect.Announce HoldsBack(string worker) =>
-        new($"{worker} wants to leave, but nobody else holds the parameters: it stays until another worker has them");
 
     /// <summary>A new generation: everybody stops.</summary>
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Reconfigure(string reason)
@@ -322,7 +320,7 @@ public sealed record ClusterProtocol
         if (workers.Count < Needed)
             return (stay with { Phase = ClusterPhase.Gathering }, dismissals.Add(heldBack is null
                 ? new ClusterEffect.Announce($"{workers.Count} of at least {Needed} workers: waiting for more")
-                : HoldsBack(heldBack)));
+                : new ClusterEffect.HoldBack(heldBack)));
         var plan = new Plan(Generation, target, Rounds.Count, [.. workers.Select(m => m.Id)], Topology)
         {
             // Shares are of the workers that they were measured with.

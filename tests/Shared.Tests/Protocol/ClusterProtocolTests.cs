@@ -375,7 +375,7 @@ public sealed class ClusterProtocolTests
         var cluster = new Cluster(startWith: 2, minWorkers: 2, topology: Topology.Mesh).Train("a", "b");
         cluster.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Halted("a", 2, 2));
         Assert.Equal(ClusterPhase.Gathering, cluster.State.Phase);
-        var stays = new ClusterEffect.Announce("a wants to leave, but nobody else holds the parameters: it stays until another worker has them");
+        var stays = new ClusterEffect.HoldBack("a");
         Assert.Equal([stays], cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed")));
 
         cluster.Tell(new ClusterEvent.Registered("c"));
@@ -389,7 +389,7 @@ public sealed class ClusterProtocolTests
     {
         var cluster = new Cluster(topology: Topology.Mesh).Train("a");
         cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed"));
-        Assert.StartsWith("a wants to leave", Assert.IsType<ClusterEffect.Announce>(Assert.Single(cluster.Tell(new ClusterEvent.Halted("a", 2, 2)))).Text, StringComparison.Ordinal);
+        Assert.Equal(new ClusterEffect.HoldBack("a"), Assert.Single(cluster.Tell(new ClusterEvent.Halted("a", 2, 2))));
 
         var waiting = new Cluster(startWith: 3, minWorkers: 3, topology: Topology.Mesh).Train("a", "b", "c");
         waiting.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Lost("c", "it died"), new ClusterEvent.Halted("a", 3, 2));
