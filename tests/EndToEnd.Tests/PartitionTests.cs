@@ -107,7 +107,7 @@ public sealed partial class PartitionTests
             foreach (var worker in workers) await worker.EndsWithAsync(0);
             Assert.Equal((3, run.Report.SamplesExpected), (run.Report.Workers, run.Report.SamplesApplied));
             Assert.Empty(run.Coordinator.Errors);
-            Assert.Empty(LinuxProcess.With("TMPDIR", run.Temporary));
+            run.RequireNothingLeft();
             using var undisturbed = TrainingRun.Start(job, "--workers", "1");
             await undisturbed.Coordinator.EndsWithAsync(0, _patience);
             Assert.Equal(undisturbed.Model, run.Model);

@@ -77,6 +77,22 @@ internal sealed partial class TrainingRun : IDisposable
     /// <summary>The process of a worker that the coordinator has started.</summary>
     public LinuxProcess Worker(string name) => Coordinator.Children().Single(worker => worker.Option("--name") == name);
 
+    /// <summary>Requires that a chaos check has found nothing, and that it is right.</summary>
+    public void RequireSameBitsUnderChaos()
+    {
+        Assert.Equal("The result is the same, bit for bit.", Coordinator.Output[^1]);
+        Assert.Equal(File.ReadAllBytes(this["undisturbed/model.safetensors"]), File.ReadAllBytes(this["disturbed/model.safetensors"]));
+        Assert.Empty(Coordinator.Errors);
+        RequireNothingLeft();
+    }
+
+    /// <summary>Requires that no process of it is running, and that none has left a temporary file.</summary>
+    public void RequireNothingLeft()
+    {
+        Assert.Empty(LinuxProcess.With("TMPDIR", Temporary));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Temporary));
+    }
+
     /// <summary>Kills what still runs and removes the folder.</summary>
     public void Dispose()
     {
