@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Distributed.Coordinator;
 using Distributed.Coordinator.Chaos;
+using Distributed.Coordinator.Draining;
 using Distributed.Shared.Processes;
 
 var job = new Argument<string?>("JOB.yaml") { Description = "Job file. Default: the embedded digits job.", Arity = ArgumentArity.ZeroOrOne };
@@ -55,7 +56,12 @@ train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
     MetricsPort = parsed.GetValue(metricsPort),
 }));
 
-var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create(), PredictCommand.Create(), InspectCommand.Create() };
+var ofRun = new Option<string>("--run") { Description = "Folder of the run.", Required = true };
+var drained = new Argument<string[]>("WORKER") { Description = "Workers, by their names in plans and logs.", Arity = ArgumentArity.OneOrMore };
+var drain = new Command("drain", "Lets workers of a run go in good order, and waits until they have gone. Example: drain --run runs/mine worker-2") { ofRun, drained };
+drain.SetAction((parsed, _) => DrainCommand.RunAsync(parsed.GetRequiredValue(ofRun), parsed.GetRequiredValue(drained)));
+
+var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create(), PredictCommand.Create(), InspectCommand.Create(), drain };
 return await CommandLine.RunAsync(root, args.Length == 0 ? ["train"] : args);
 
 static Task<int> RunAsync(string? plan, TrainArguments arguments) => plan is null ? TrainCommand.RunAsync(arguments) : ChaosCommand.RunAsync(plan, arguments);

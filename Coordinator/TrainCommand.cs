@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using Akka.Actor;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Progress;
@@ -206,7 +207,8 @@ public static class TrainCommand
         var notices = new Notices();
         using var star = new StarServer(
             new(await AddressOfAsync(begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token);
-        await using var status = await StatusServer.StartAsync(begun.Host, begun.MetricsPort, registry, () => null, stopping);
+        await using var status = await StatusServer.StartAsync(begun.Host, begun.MetricsPort, registry, () => null,
+            DrainRequest.For(begun.Token, () => notices.Actor, metrics.CommandRefused), stopping);
         var address = NodeHost.AddressOf(system);
         begun = begun with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port, MetricsPort = status.Address.Port };
         var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(text))), TimeProvider.System);

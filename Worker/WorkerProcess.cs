@@ -76,8 +76,8 @@ public static class WorkerProcess
         using var signals = new Signals(onInterrupt: !arguments.WithParent);
         try
         {
-            var (exitCode, reason, _, _, _) = await WorkAsync(arguments, coordinator, device, signals.Stopping);
-            return exitCode == 0 ? Done(reason) : CommandLine.Fail(exitCode, reason);
+            var end = await WorkAsync(arguments, coordinator, device, signals.Stopping);
+            return end.ExitCode == 0 ? Done(end.Reason) : CommandLine.Fail(end.ExitCode, end.Reason);
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
         {
@@ -109,16 +109,19 @@ public static class WorkerProcess
         var readiness = new Readiness("joining the cluster");
         var options = new WorkerOptions(
             arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device, new() { DataDirectory = arguments.DataDirectory }, arguments.Patience);
-        await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, stopping);
+        await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, cancel: stopping);
         Console.WriteLine($"Metrics at {status.Address}metrics");
         var former = Task.CompletedTask;
         var tookPart = Stopwatch.GetTimestamp();
+        var returns = new ReturnPause();
+        var pause = TimeSpan.Zero;
         for (WorkerSession? session = null; ;)
         {
             var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
                 logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control);
             try
             {
+                await Task.Delay(pause, stopping);
                 await host.StartAsync(stopping);
             }
             catch (OperationCanceledException)
@@ -128,11 +131,13 @@ public static class WorkerProcess
                 await Task.WhenAll(former, session?.Replica.Completion ?? Task.CompletedTask);
                 throw;
             }
+            var began = Stopwatch.GetTimestamp();
             var outcome = await LiveAsync(host, options with { Remaining = Left() }, metrics, readiness, session, stopping);
             // One node may still say farewell while the next one joins.
             former = Task.WhenAll(former, LeaveAsync(host));
             session = outcome.Session;
             if (outcome.TookPart) tookPart = Stopwatch.GetTimestamp();
+            pause = outcome.WasRefused ? returns.After(Stopwatch.GetElapsedTime(began)) : TimeSpan.Zero;
             // Whoever is sent back again and again, and never takes part, does not try for ever.
             if (outcome.MayReturn && Left() > TimeSpan.Zero) continue;
             await former;

@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 using Akka.Actor;
 using Akka.Event;
 using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Kernel;
@@ -44,6 +45,9 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
     /// <summary>A worker process that this coordinator started has ended by itself.</summary>
     public sealed record LocalWorkerEnded(string Worker, string Reason) : CoordinatorNotice;
 
+    /// <summary>Somebody wants a worker to leave, and to hear what comes of it.</summary>
+    public sealed record Drain(string Worker, TaskCompletionSource<DrainOutcome> Outcome) : CoordinatorNotice;
+
     /// <summary>The run is to end now.</summary>
     public sealed record Abort(string Reason) : CoordinatorNotice;
 
@@ -78,6 +82,8 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
 /// <summary>Between messages and <see cref="ClusterProtocol"/>: translates what comes into events, and carries out its effects.</summary>
 public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
 {
+    private const string Drained = "it was asked to leave";
+
     private static readonly TimeSpan _farewell = TimeSpan.FromSeconds(5);
 
     /// <summary>A worker looks for its coordinator every second, and makes a new node for it.</summary>
@@ -94,6 +100,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private ImmutableSortedDictionary<string, Member> _shown;
     private readonly ProgressWatch _watch = new();
     private readonly StragglerWatch _stragglers;
+    private readonly Drains _drains = new();
     private RunResult? _result;
     private ClusterProtocol? _saved;
     private string? _saveError;
@@ -131,6 +138,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             else Lose(m.Worker, m.Reason);
         });
         Receive<CoordinatorNotice.LocalWorkerEnded>(EndLocal);
+        Receive<CoordinatorNotice.Drain>(Drain);
         Receive<CoordinatorNotice.Abort>(m => Fail(m.Reason));
         Receive<CoordinatorNotice.Refresh>(_ => Refresh());
         Receive<CoordinatorNotice.ReturnOver>(_ => Decide(new ClusterEvent.ReturnOver()));
@@ -185,7 +193,11 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     }
 
     /// <inheritdoc/>
-    protected override void PostStop() => _run.Result.TrySetException(new RunFailedException("the coordinator was stopped"));
+    protected override void PostStop()
+    {
+        _drains.SettleAll(DrainResult.Failed, _ => "the coordinator was stopped");
+        _run.Result.TrySetException(new RunFailedException("the coordinator was stopped"));
+    }
 
     private void Take(Register register)
     {
@@ -262,6 +274,18 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             failure: error => new CoordinatorNotice.CheckpointFailed(facts.Step, error.Message));
     }
 
+    private void Drain(CoordinatorNotice.Drain drain)
+    {
+        if (!_workers.ContainsKey(drain.Worker))
+        {
+            drain.Outcome.TrySetResult(new(DrainResult.Unknown,
+                $"there is no worker '{drain.Worker}'; there are {(_workers.Count == 0 ? "none" : string.Join(", ", _workers.Keys.Order(StringComparer.Ordinal)))}"));
+            return;
+        }
+        _drains.Add(drain.Worker, drain.Outcome);
+        Decide(new ClusterEvent.Leaving(drain.Worker, Drained));
+    }
+
     private void EndLocal(CoordinatorNotice.LocalWorkerEnded ended)
     {
         if (_cluster.Generation == 0) FailAtStart(ended.Worker, ended.Reason);
@@ -271,6 +295,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private void Lose(string? worker, string why)
     {
         if (worker is null || Remove(worker) is not { } lost) return;
+        _drains.Settle(worker, DrainResult.Failed, $"{worker} is lost: {why}");
         if (IsStart && _run.LogOf?.Invoke(worker) is not null)
         {
             FailAtStart(worker, why);
@@ -350,6 +375,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 _run.Recorder.Message($"{refuse.Worker} was turned away: {refuse.Reason}");
                 if (Remove(refuse.Worker) is { } refused) Refuse(Context.Unwatch(refused), refuse.Reason, refuse.MayReturn);
                 Forget(refuse.Worker);
+                _drains.Settle(refuse.Worker, DrainResult.Failed, $"{refuse.Worker} was turned away: {refuse.Reason}");
                 break;
             case ClusterEffect.Open open:
                 _run.Star.Open(open.Facts, open.Rounds);
@@ -389,8 +415,15 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 foreach (var worker in begin.Plan.Workers) Tell(worker, plan);
                 break;
             case ClusterEffect.Dismiss dismiss:
-                _run.Recorder.Message($"{dismiss.Worker} has left, as it asked to");
-                Tell(dismiss.Worker, new Dismissed("it has asked to leave"));
+                var left = $"{dismiss.Worker} has left, as it {(_drains.IsAsked(dismiss.Worker) ? "was asked" : "asked")} to";
+                _run.Recorder.Message(left);
+                Tell(dismiss.Worker, new Dismissed(_drains.IsAsked(dismiss.Worker) ? Drained : "it has asked to leave"));
+                _drains.Settle(dismiss.Worker, DrainResult.Left, left);
+                break;
+            case ClusterEffect.HoldBack held:
+                var stays = $"{held.Worker} wants to leave, but nobody else holds the parameters: it stays until another worker has them";
+                _run.Recorder.Message(stays);
+                _drains.Settle(held.Worker, DrainResult.HeldBack, stays);
                 break;
             case ClusterEffect.Collect collect:
                 var self = Self;
@@ -416,6 +449,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     {
         Timers.StartSingleTimer("farewell", new CoordinatorNotice.Overdue(), _farewell);
         foreach (var worker in _workers.Keys) Tell(worker, new Dismissed(reason));
+        _drains.SettleAll(DrainResult.Left, worker => $"{worker} leaves: {reason}");
         Become(() =>
         {
             Receive<Terminated>(m =>
@@ -425,6 +459,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             });
             Receive<CoordinatorNotice.Overdue>(_ => _run.Result.TrySetResult(_result!));
             Receive<Register>(_ => Refuse(Sender, reason));
+            Receive<CoordinatorNotice.Drain>(drain => drain.Outcome.TrySetResult(new(DrainResult.Left, $"all workers leave: {reason}")));
             ReceiveAny(_ => { });
         });
         EndWhenAlone();
@@ -438,8 +473,13 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private void Fail(string reason)
     {
         foreach (var worker in _workers.Values) worker.Ref.Tell(new Refused($"the job failed: {reason}", MayReturn: false));
+        _drains.SettleAll(DrainResult.Failed, _ => $"the job failed: {reason}");
         _run.Result.TrySetException(new RunFailedException(reason));
-        Become(() => ReceiveAny(_ => { }));
+        Become(() =>
+        {
+            Receive<CoordinatorNotice.Drain>(drain => drain.Outcome.TrySetResult(new(DrainResult.Failed, $"the job failed: {reason}")));
+            ReceiveAny(_ => { });
+        });
     }
 
     private void Refuse(IActorRef worker, string reason, bool mayReturn = false)

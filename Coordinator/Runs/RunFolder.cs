@@ -10,6 +10,9 @@ namespace Distributed.Coordinator.Runs;
 /// </summary>
 public sealed class RunFolder : IDisposable
 {
+    /// <summary>Name of <see cref="StateFile"/> in the folder.</summary>
+    public const string StateName = "coordinator.json";
+
     private const string LockName = "run.lock";
 
     private readonly FileStream _lock;
@@ -32,7 +35,7 @@ public sealed class RunFolder : IDisposable
     public string EvaluationsFile => In(RunFiles.Evaluations);
 
     /// <summary>What a coordinator needs that is started again in the place of one that was killed.</summary>
-    public string StateFile => In("coordinator.json");
+    public string StateFile => In(StateName);
 
     /// <summary>Loss and accuracy over the steps.</summary>
     public string LossPicture => In("loss.png");

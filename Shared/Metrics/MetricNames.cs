@@ -18,6 +18,9 @@ public static class MetricNames
     /// <summary>Counter, of every process, by <see cref="MetricLabels.Direction"/> and <see cref="MetricLabels.Message"/>: messages of the protocol.</summary>
     public const string ControlMessages = Prefix + "control_messages_total";
 
+    /// <summary>Counter, of the coordinator: commands refused, since the caller did not hold the job's token.</summary>
+    public const string RefusedCommands = Prefix + "refused_commands_total";
+
     /// <summary>Gauge: mean loss of the last step.</summary>
     public const string TrainLoss = Prefix + "train_loss";
     /// <summary>Gauge: mean loss of the last evaluation.</summary>

@@ -11,8 +11,9 @@ using Prometheus;
 namespace Distributed.Shared.Metrics;
 
 /// <summary>
-/// What a process tells whoever watches it, over plain HTTP and read-only: GET /metrics for Prometheus, GET /healthz (200
-/// while the process is alive) and GET /readyz (200, or 503 with the reason) for an orchestrator's probes.
+/// What a process tells whoever watches it, over plain HTTP: GET /metrics for Prometheus, GET /healthz (200 while the process is
+/// alive) and GET /readyz (200, or 503 with the reason) for an orchestrator's probes. Whoever holds a token may give a command, if
+/// there is one; everybody else only reads.
 /// </summary>
 public sealed class StatusServer : IAsyncDisposable
 {
@@ -31,10 +32,11 @@ public sealed class StatusServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly CollectorRegistry _registry;
     private readonly Func<string?> _notReady;
+    private readonly StatusCommand? _command;
 
-    private StatusServer(IPEndPoint endPoint, CollectorRegistry registry, Func<string?> notReady)
+    private StatusServer(IPEndPoint endPoint, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command)
     {
-        (_registry, _notReady) = (registry, notReady);
+        (_registry, _notReady, _command) = (registry, notReady, command);
         _app = Build(endPoint);
         _app.Run(AnswerAsync);
     }
@@ -47,10 +49,11 @@ public sealed class StatusServer : IAsyncDisposable
     /// <param name="port">0 to 65535, 0 for a free one.</param>
     /// <param name="registry">What /metrics shows.</param>
     /// <param name="notReady">Why the process cannot do its work now, in a user's words; null when it can. Called from any thread.</param>
+    /// <param name="command">What it can be asked to do; null for nothing.</param>
     /// <param name="cancel">Gives up starting.</param>
     /// <exception cref="IOException">It cannot listen there; the message says why.</exception>
     public static async Task<StatusServer> StartAsync(
-        string host, int port, CollectorRegistry registry, Func<string?> notReady, CancellationToken cancel = default)
+        string host, int port, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command = null, CancellationToken cancel = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(host);
         ArgumentOutOfRangeException.ThrowIfNegative(port);
@@ -59,7 +62,7 @@ public sealed class StatusServer : IAsyncDisposable
         try
         {
             var addresses = await Dns.GetHostAddressesAsync(host, cancel).ConfigureAwait(false);
-            server = new(new(addresses[0], port), registry, notReady);
+            server = new(new(addresses[0], port), registry, notReady, command);
             await server._app.StartAsync(cancel).ConfigureAwait(false);
             return server;
         }
@@ -102,6 +105,7 @@ public sealed class StatusServer : IAsyncDisposable
     private Task AnswerAsync(HttpContext context)
     {
         var response = context.Response;
+        if (_command is { } command && context.Request.Path.Value == command.Path) return CommandAsync(context, command);
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
         {
             response.Headers.Allow = "GET, HEAD";
@@ -117,6 +121,33 @@ public sealed class StatusServer : IAsyncDisposable
             "/readyz" => Text(response, StatusCodes.Status200OK, "ok"),
             _ => Text(response, StatusCodes.Status404NotFound, "there are /metrics, /healthz and /readyz"),
         };
+    }
+
+    private static async Task CommandAsync(HttpContext context, StatusCommand command)
+    {
+        var (request, response) = (context.Request, context.Response);
+        // As above: no command has a body.
+        response.Headers.Connection = "close";
+        if (!HttpMethods.IsPost(request.Method))
+        {
+            response.Headers.Allow = "POST";
+            await Text(response, StatusCodes.Status405MethodNotAllowed, "only POST is allowed").ConfigureAwait(false);
+            return;
+        }
+        if (!command.Allows(request.Headers.Authorization))
+        {
+            command.Refused();
+            response.Headers.WWWAuthenticate = StatusCommand.Scheme;
+            await Text(response, StatusCodes.Status401Unauthorized, $"the token of the job is needed, as Authorization: {StatusCommand.Scheme} and its hexadecimal digits").ConfigureAwait(false);
+            return;
+        }
+        if (request.Query[command.Parameter] is not [{ Length: > 0 } value])
+        {
+            await Text(response, StatusCodes.Status400BadRequest, $"{command.Path} needs ?{command.Parameter}= once").ConfigureAwait(false);
+            return;
+        }
+        var answer = await command.RunAsync(value, context.RequestAborted).ConfigureAwait(false);
+        await Text(response, answer.Status, answer.Text).ConfigureAwait(false);
     }
 
     private Task MetricsAsync(HttpResponse response, CancellationToken cancel)

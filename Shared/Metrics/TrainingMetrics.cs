@@ -25,6 +25,7 @@ public sealed class TrainingMetrics
     private readonly Gauge _samplesPerSecond;
     private readonly Gauge _generation;
     private readonly Gauge _workers;
+    private readonly Counter _refusedCommands;
 
     /// <summary>Registers the metrics.</summary>
     /// <param name="registry">Where; a registry of its own for every training keeps them apart.</param>
@@ -48,9 +49,13 @@ public sealed class TrainingMetrics
         _workers = metrics.CreateGauge(MetricNames.Workers, "Workers by how far they are.", [MetricLabels.State]);
         foreach (var state in Enum.GetNames<MemberStatus>()) _workers.WithLabels(state.ToLowerInvariant());
         _generation = SharedMetrics.Generation(metrics);
+        _refusedCommands = metrics.CreateCounter(MetricNames.RefusedCommands, "Commands refused, since the caller did not hold the job's token.");
         Links = new(metrics);
         Control = new(metrics);
     }
+
+    /// <summary>A command was refused. Safe from every thread.</summary>
+    public void CommandRefused() => _refusedCommands.Inc();
 
     /// <summary>The coordinator's tensor links.</summary>
     public LinkMetrics Links { get; }

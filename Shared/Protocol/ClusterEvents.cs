@@ -77,6 +77,8 @@ public abstract record ClusterEffect
     public sealed record Begin(Plan Plan, ImmutableArray<LinkEndpoint> Endpoints) : ClusterEffect;
     /// <summary>Tell a worker that it may go.</summary>
     public sealed record Dismiss(string Worker) : ClusterEffect;
+    /// <summary>Tell people that a worker wants to leave and may not yet, since nobody else holds the parameters.</summary>
+    public sealed record HoldBack(string Worker) : ClusterEffect;
     /// <summary>Have this worker's state sent to the coordinator: the result.</summary>
     public sealed record Collect(string Donor, int Generation) : ClusterEffect;
     /// <summary>The job is done.</summary>

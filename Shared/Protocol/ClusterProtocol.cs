@@ -82,11 +82,8 @@ public sealed record ClusterProtocol
     /// <summary>The worker that was asked for the result.</summary>
     public string? Donor { get; init; }
 
-    /// <summary>How often the link between two workers, in the order of their ids, has broken while no round was applied.</summary>
+    /// <summary>How often the link between two workers, in the order of their ids, has broken since the last round that both took part in.</summary>
     public ImmutableDictionary<(string, string), int> BrokenLinks { get; init; } = ImmutableDictionary<(string, string), int>.Empty;
-
-    /// <summary>Rounds that were applied while <see cref="BrokenLinks"/> were counted.</summary>
-    public long BrokenLinksAt { get; init; }
 
     private bool IsOver => Phase is ClusterPhase.Finished or ClusterPhase.Failed;
 
@@ -208,22 +205,31 @@ public sealed record ClusterProtocol
     {
         // Both ends report a link; the second report is of an older generation by then.
         if (Phase != ClusterPhase.Training || e.Generation != Generation || e.Worker == e.Peer || !IsActive(e.Worker) || !IsActive(e.Peer)) return (this, []);
-        var applied = Members.Values.Max(m => m.Applied);
-        var before = applied == BrokenLinksAt ? BrokenLinks : BrokenLinks.Clear();
+        var before = BreaksAt(Members.Values.Max(m => m.Applied));
         var pair = string.CompareOrdinal(e.Worker, e.Peer) < 0 ? (e.Worker, e.Peer) : (e.Peer, e.Worker);
         var times = before.GetValueOrDefault(pair) + 1;
-        var broken = this with { BrokenLinks = before.SetItem(pair, times), BrokenLinksAt = applied };
+        var broken = this with { BrokenLinks = before.SetItem(pair, times) };
         return times < MaxBreaks
             ? broken.Reconfigure($"the link between {e.Worker} and {e.Peer} broke: {e.Why}")
-            : broken.Expel(e.Peer, $"{e.Worker} cannot reach it over its link: {e.Why}");
+            // What lies between the two may be mended, and the one that is turned away may be the one that the others reach.
+            : broken.Expel(e.Peer, $"{e.Worker} cannot reach it over its link: {e.Why}", mayReturn: true);
     }
+
+    /// <summary>
+    /// <see cref="BrokenLinks"/>, without those that a round went over under the last plan. Who was turned away for one and comes back
+    /// is turned away at once when it breaks again.
+    /// </summary>
+    private ImmutableDictionary<(string, string), int> BreaksAt(long applied) => BrokenLinks.IsEmpty || Plan is not { } plan || applied <= plan.FirstRound
+        ? BrokenLinks
+        : BrokenLinks.RemoveRange(BrokenLinks.Keys.Where(pair => plan.Includes(pair.Item1) && plan.Includes(pair.Item2)));
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Expel(string worker, string reason, bool mayReturn = false) =>
         GoOnWithout(worker, "was turned away", new ClusterEffect.Refuse(worker, reason, mayReturn));
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Leave(string worker, string why)
     {
-        if (!Members.TryGetValue(worker, out var member) || member.Leaving) return (this, []);
+        if (!Members.TryGetValue(worker, out var member)) return (this, []);
+        if (member.Leaving) return (this, Phase == ClusterPhase.Gathering ? [new ClusterEffect.HoldBack(worker)] : []);
         var isNeeded = member.Applied > 0 && !Members.Values.Any(m => m.Id != worker && !m.Leaving && m.Applied >= member.Applied);
         if (member.Status == MemberStatus.Preparing || (Phase == ClusterPhase.Gathering && !isNeeded))
             return (Without(worker), [new ClusterEffect.Dismiss(worker)]);
@@ -232,13 +238,10 @@ public sealed record ClusterProtocol
         {
             ClusterPhase.Training => leaving.Reconfigure($"{worker} leaves: {why}"),
             ClusterPhase.Gathering when InPlay > 1 => leaving.Reconfigure($"{worker} leaves: {why}"),
-            ClusterPhase.Gathering => (leaving, [HoldsBack(worker)]),
+            ClusterPhase.Gathering => (leaving, [new ClusterEffect.HoldBack(worker)]),
             _ => (leaving, []),
         };
     }
-
-    private static ClusterEffect.Announce HoldsBack(string worker) =>
-        new($"{worker} wants to leave, but nobody else holds the parameters: it stays until another worker has them");
 
     /// <summary>A new generation: everybody stops.</summary>
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Reconfigure(string reason)
@@ -323,7 +326,7 @@ public sealed record ClusterProtocol
         if (workers.Count < Needed)
             return (stay with { Phase = ClusterPhase.Gathering }, dismissals.Add(heldBack is null
                 ? new ClusterEffect.Announce($"{workers.Count} of at least {Needed} workers: waiting for more")
-                : HoldsBack(heldBack)));
+                : new ClusterEffect.HoldBack(heldBack)));
         var plan = new Plan(Generation, target, Rounds.Count, [.. workers.Select(m => m.Id)], Topology)
         {
             // Shares are of the workers that they were measured with.
@@ -337,6 +340,7 @@ public sealed record ClusterProtocol
         {
             Phase = ClusterPhase.Training,
             Plan = plan,
+            BrokenLinks = BreaksAt(target),
             Reached = target,
             StepsRedone = StepsRedone + redone,
             Members = stay.Members.SetItems(workers.Select(m => KeyValuePair.Create(m.Id, m with { Status = MemberStatus.Active }))),

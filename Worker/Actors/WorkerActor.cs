@@ -34,7 +34,9 @@ public sealed record WorkerOptions(string Name, string Coordinator, string Host,
 /// <param name="MayReturn">Whether it is to offer itself again, as another node of the cluster.</param>
 /// <param name="Session">What it holds of the job then; null where it comes as a newcomer.</param>
 /// <param name="TookPart">Whether a coordinator had taken it in.</param>
-public sealed record WorkerEnd(int ExitCode, string Reason, bool MayReturn = false, WorkerSession? Session = null, bool TookPart = false);
+/// <param name="WasRefused">Whether the coordinator has turned it away, rather than got lost.</param>
+public sealed record WorkerEnd(
+    int ExitCode, string Reason, bool MayReturn = false, WorkerSession? Session = null, bool TookPart = false, bool WasRefused = false);
 
 /// <summary>
 /// Between the coordinator's messages and the replica's thread. Joining: offers itself until it is taken in. Preparing: the
@@ -292,7 +294,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     {
         Receive<Refused>(refused =>
         {
-            if (refused.MayReturn) Return($"the coordinator turned this worker away: {refused.Reason}");
+            if (refused.MayReturn) Return($"the coordinator turned this worker away: {refused.Reason}", wasRefused: true);
             else End(1, $"the coordinator turned this worker away: {refused.Reason}");
         });
         Receive<Dismissed>(dismissed => End(0, dismissed.Reason));
@@ -315,11 +317,11 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     }
 
     /// <summary>Looks for the coordinator as another node, since the cluster may have given this one up. What it holds of the job it keeps.</summary>
-    private void Return(string reason)
+    private void Return(string reason, bool wasRefused = false)
     {
         _log.Warning("{0}. Looking for the coordinator at {1}", reason, _options.Coordinator);
         _readiness.NotReady = reason;
-        _outcome = new(1, reason, MayReturn: true, _session is { Exchange: not null } session ? session : null, _tookPart);
+        _outcome = new(1, reason, MayReturn: true, _session is { Exchange: not null } session ? session : null, _tookPart, wasRefused);
         Context.Stop(Self);
     }
 

@@ -99,12 +99,12 @@ internal static partial class Recovery
     private static long Steps(string path) => Text(path, "history.csv").AsSpan().Count('\n') - 1;
 
     /// <summary>The step that the plan without the victim began with; 0 before there is one. A round is a step or an evaluation.</summary>
-    private static long StepAfter(string path) => Begun().Match(Text(path, Path.Combine("logs", "coordinator.log"))) is { Success: true } match
-        ? long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture) * StepsPerEpoch / (StepsPerEpoch + 1)
-        : 0;
-
-    /// <summary>Of the embedded job: 1,438 samples.</summary>
-    private const int StepsPerEpoch = 23;
+    private static long StepAfter(string path)
+    {
+        if (Begun().Match(Text(path, Path.Combine("logs", "coordinator.log"))) is not { Success: true } match) return 0;
+        var steps = History.StepsPerEpoch(Text(path, "history.csv").Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        return long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture) * steps / (steps + 1);
+    }
 
     private static string Text(string path, string file)
     {

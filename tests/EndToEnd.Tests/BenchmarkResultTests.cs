@@ -91,6 +91,16 @@ public sealed class BenchmarkResultTests
     }
 
     [Fact]
+    public void An_epoch_has_the_steps_of_the_first_one()
+    {
+        string[] lines = ["step,epoch,loss", "1,1,0.5", "2,1,0.5", "3,2,0.5", "4,2,0.5", "5,3,0.5"];
+        Assert.Equal(2, History.StepsPerEpoch(lines));
+        Assert.Equal(2, History.StepsPerEpoch(lines[..4]));
+        Assert.Throws<BenchException>(() => History.StepsPerEpoch(lines[..3]));
+        Assert.Throws<BenchException>(() => History.StepsPerEpoch(["step,loss", "1,0.5"]));
+    }
+
+    [Fact]
     public void Messages_are_added_up_over_their_kinds()
     {
         const string Page = """

@@ -19,12 +19,7 @@ public sealed partial class ChaosTests
         Assert.Equal(
             ["killed", "froze", "started", "asked"],
             run.Coordinator.Output.Select(line => Happened().Match(line)).Where(match => match.Success).Select(match => match.Groups[1].Value));
-        Assert.Equal("The result is the same, bit for bit.", run.Coordinator.Output[^1]);
-        Assert.Equal(
-            await File.ReadAllBytesAsync(run["undisturbed/model.safetensors"]), await File.ReadAllBytesAsync(run["disturbed/model.safetensors"]));
-        Assert.Empty(run.Coordinator.Errors);
-        Assert.Empty(LinuxProcess.With("TMPDIR", run.Temporary));
-        Assert.Empty(Directory.EnumerateFileSystemEntries(run.Temporary));
+        run.RequireSameBitsUnderChaos();
     }
 
     [Fact]
@@ -34,8 +29,7 @@ public sealed partial class ChaosTests
         using var run = Start(Jobs.Short, "kill-worker@12", workers: 1);
         await run.Coordinator.EndsWithAsync(1, _twoRuns);
         Assert.Equal(["error: the job ended before 1 of 1 fault(s); use more epochs, or earlier steps"], run.Coordinator.Errors);
-        Assert.Empty(LinuxProcess.With("TMPDIR", run.Temporary));
-        Assert.Empty(Directory.EnumerateFileSystemEntries(run.Temporary));
+        run.RequireNothingLeft();
     }
 
     [Fact]
@@ -70,8 +64,7 @@ public sealed partial class ChaosTests
         run.Coordinator.Self.Send(signal);
         await run.Coordinator.EndsWithAsync(1);
         Assert.Equal([$"error: interrupted; what there is so far is in {run.Folder}"], run.Coordinator.Errors);
-        Assert.Empty(LinuxProcess.With("TMPDIR", run.Temporary));
-        Assert.Empty(Directory.EnumerateFileSystemEntries(run.Temporary));
+        run.RequireNothingLeft();
     }
 
     private static TrainingRun Start(Job job, string plan, int workers = 3, params string[] arguments) =>

@@ -3,6 +3,7 @@ using Akka.Event;
 using Akka.TestKit;
 using Akka.TestKit.Xunit;
 using Distributed.Coordinator.Actors;
+using Distributed.Coordinator.Draining;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
@@ -64,6 +65,45 @@ public sealed class CoordinatorActorTests() : TestKit("""
         var stranger = bench.Stranger();
         stranger.Send(bench.Actor, new Register(99, "worker", "cpu", [], 0, 0));
         Assert.Equal($"it speaks version 99 of the protocol, the coordinator version {ProtocolSerializer.Version}", (await stranger.ExpectMsgAsync<Refused>()).Reason);
+    }
+
+    [Fact]
+    public async Task Who_drains_a_worker_hears_when_it_has_left()
+    {
+        using var bench = new CoordinatorBench(this);
+        var workers = await bench.TrainAsync("a", "b");
+        var drained = bench.DrainAsync("b");
+        foreach (var worker in workers) await worker.HaltAsync(2, applied: 0);
+        Assert.Equal(new(DrainResult.Left, "b has left, as it was asked to"), await drained);
+        Assert.Equal("it was asked to leave", (await workers[1].HearAsync<Dismissed>()).Reason);
+        Assert.Equal(["a"], (await workers[0].HearAsync<BeginPlan>()).Workers);
+        Assert.Contains("b has left, as it was asked to", bench.View.Messages);
+    }
+
+    [Fact]
+    public async Task Who_drains_a_worker_hears_that_there_is_none_or_that_it_is_lost()
+    {
+        using var bench = new CoordinatorBench(this);
+        Assert.Equal(new(DrainResult.Unknown, "there is no worker 'c'; there are none"), await bench.DrainAsync("c"));
+        var workers = await bench.TrainAsync("a", "b");
+        Assert.Equal(new(DrainResult.Unknown, "there is no worker 'c'; there are a, b"), await bench.DrainAsync("c"));
+        var drained = bench.DrainAsync("b");
+        workers[1].Say(new Failed("its device is gone"));
+        Assert.Equal(new(DrainResult.Failed, "b is lost: its device is gone"), await drained);
+    }
+
+    [Fact]
+    public async Task Who_drains_the_only_worker_with_the_parameters_hears_that_it_stays_each_time()
+    {
+        using var bench = new CoordinatorBench(this);
+        var worker = (await bench.TrainAsync("a"))[0];
+        worker.Contribute(new BeginPlan(1, 0, CoordinatorBench.Rounds.Count, ["a"], Topology.Star, [], [], []), 0);
+        await worker.ApplyAsync(1, 0);
+        var drained = bench.DrainAsync("a");
+        await worker.HaltAsync(2, applied: 1);
+        DrainOutcome stays = new(DrainResult.HeldBack, "a wants to leave, but nobody else holds the parameters: it stays until another worker has them");
+        Assert.Equal(stays, await drained);
+        Assert.Equal(stays, await bench.DrainAsync("a"));
     }
 
     public static TheoryData<string, Prepared> Others => new()

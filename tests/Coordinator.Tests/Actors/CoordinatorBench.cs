@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.TestKit;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Tests.Links;
@@ -88,6 +89,14 @@ internal sealed class CoordinatorBench : IDisposable
         foreach (var worker in workers) await worker.HaltAsync(1, applied: 0);
         foreach (var worker in workers) Assert.Equal(names, (await worker.HearAsync<BeginPlan>()).Workers);
         return [.. workers];
+    }
+
+    /// <summary>Asks for a worker to leave.</summary>
+    public Task<DrainOutcome> DrainAsync(string worker)
+    {
+        TaskCompletionSource<DrainOutcome> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Actor.Tell(new CoordinatorNotice.Drain(worker, outcome));
+        return outcome.Task.Soon();
     }
 
     public async Task<string> FailureAsync() => (await Assert.ThrowsAsync<RunFailedException>(() => Result)).Message;

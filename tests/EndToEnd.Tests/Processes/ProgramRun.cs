@@ -40,9 +40,15 @@ internal sealed class ProgramRun : IDisposable
     }
 
     /// <summary>Starts a program of this build, or a command of dotnet's.</summary>
-    public static ProgramRun Start(string program, IEnumerable<string> arguments, params ReadOnlySpan<(string Name, string Value)> environment)
+    public static ProgramRun Start(string program, IEnumerable<string> arguments, params ReadOnlySpan<(string Name, string Value)> environment) =>
+        Start([], program, arguments, environment);
+
+    /// <summary>Starts a program of this build by way of another command, which becomes it.</summary>
+    public static ProgramRun Start(
+        IReadOnlyList<string> by, string program, IEnumerable<string> arguments, params ReadOnlySpan<(string Name, string Value)> environment)
     {
-        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [program, .. arguments])
+        string[] command = [.. by, Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", program, .. arguments];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

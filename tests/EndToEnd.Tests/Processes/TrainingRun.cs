@@ -54,8 +54,14 @@ internal sealed partial class TrainingRun : IDisposable
     public static TrainingRun Start(Job job, params IEnumerable<string> arguments)
     {
         var folder = new TemporaryFolder();
-        File.WriteAllText(folder["job.yaml"], JobFile.Format(job));
-        return Start(folder, folder["job.yaml"], arguments);
+        return Start(folder, Write(job, folder), arguments);
+    }
+
+    /// <summary>Starts to train a job on a machine of its own.</summary>
+    public static TrainingRun StartOn(NetworkNamespaces.Machine machine, Job job, params IEnumerable<string> arguments)
+    {
+        var folder = new TemporaryFolder();
+        return Start(folder, Write(job, folder), ["--host", $"{machine.Address}", .. arguments], machine.Command);
     }
 
     /// <summary>Starts to train the job of a file.</summary>
@@ -81,6 +87,22 @@ internal sealed partial class TrainingRun : IDisposable
     /// <summary>The process of a worker that the coordinator has started.</summary>
     public LinuxProcess Worker(string name) => Coordinator.Children().Single(worker => worker.Option("--name") == name);
 
+    /// <summary>Requires that a chaos check has found nothing, and that it is right.</summary>
+    public void RequireSameBitsUnderChaos()
+    {
+        Assert.Equal("The result is the same, bit for bit.", Coordinator.Output[^1]);
+        Assert.Equal(File.ReadAllBytes(this["undisturbed/model.safetensors"]), File.ReadAllBytes(this["disturbed/model.safetensors"]));
+        Assert.Empty(Coordinator.Errors);
+        RequireNothingLeft();
+    }
+
+    /// <summary>Requires that no process of it is running, and that none has left a temporary file.</summary>
+    public void RequireNothingLeft()
+    {
+        Assert.Empty(LinuxProcess.With("TMPDIR", Temporary));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Temporary));
+    }
+
     /// <summary>Kills what still runs and removes the folder.</summary>
     public void Dispose()
     {
@@ -88,11 +110,17 @@ internal sealed partial class TrainingRun : IDisposable
         _folder.Dispose();
     }
 
-    private static TrainingRun Start(TemporaryFolder folder, string jobFile, IEnumerable<string> arguments)
+    private static string Write(Job job, TemporaryFolder folder)
+    {
+        File.WriteAllText(folder["job.yaml"], JobFile.Format(job));
+        return folder["job.yaml"];
+    }
+
+    private static TrainingRun Start(TemporaryFolder folder, string jobFile, IEnumerable<string> arguments, IReadOnlyList<string>? by = null)
     {
         var temporary = Directory.CreateDirectory(folder["tmp"]).FullName;
         return new(folder, ProgramRun.Start(
-            BuiltFiles.Coordinator, ["train", jobFile, "--device", "cpu", "--run", folder["run"], .. arguments], ("TMPDIR", temporary)));
+            by ?? [], BuiltFiles.Coordinator, ["train", jobFile, "--device", "cpu", "--run", folder["run"], .. arguments], ("TMPDIR", temporary)));
     }
 
     [GeneratedRegex(@"^training .*\bstep [1-9]")]

@@ -8,11 +8,29 @@ public sealed class StatusServerTests : IDisposable
 {
     private readonly HttpClient _client = new() { Timeout = TimeSpan.FromSeconds(30) };
     private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
+    private readonly List<string> _done = [];
     private string? _reason;
+    private int _refused;
 
     public void Dispose() => _client.Dispose();
 
     private Task<StatusServer> Start(int port = 0) => StatusServer.StartAsync("127.0.0.1", port, _registry, () => _reason);
+
+    private Task<StatusServer> StartWithCommand() => StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason, new(
+        "/drain", "worker", new byte[] { 0x00, 0xff, 0x7a },
+        (worker, _) =>
+        {
+            _done.Add(worker);
+            return Task.FromResult(new StatusAnswer(202, $"did {worker}"));
+        },
+        () => _refused++));
+
+    private async Task<HttpResponseMessage> Command(StatusServer server, string path, string? authorization, string method = "POST")
+    {
+        using var request = new HttpRequestMessage(new(method), new Uri(server.Address, path));
+        if (authorization is not null) request.Headers.TryAddWithoutValidation("Authorization", authorization);
+        return await _client.SendAsync(request);
+    }
 
     private Task<HttpResponseMessage> Get(StatusServer server, string path) => _client.GetAsync(new Uri(server.Address, path));
 
@@ -71,6 +89,66 @@ public sealed class StatusServerTests : IDisposable
             Assert.Equal(HttpStatusCode.MethodNotAllowed, response.StatusCode);
             Assert.Equal(["GET", "HEAD"], response.Content.Headers.Allow.Order(StringComparer.Ordinal));
         }
+    }
+
+    [Fact]
+    public async Task Who_holds_the_token_gives_the_command_and_hears_what_comes_of_it()
+    {
+        await using var server = await StartWithCommand();
+        using var done = await Command(server, "/drain?worker=worker-2", "Bearer 00ff7A");
+        Assert.Equal((HttpStatusCode.Accepted, "did worker-2"), (done.StatusCode, await done.Content.ReadAsStringAsync()));
+        Assert.Equal(["worker-2"], _done);
+        Assert.Equal(0, _refused);
+        await Answers(server, "/healthz", HttpStatusCode.OK, "ok");
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("Bearer")]
+    [InlineData("Bearer ")]
+    [InlineData("Bearer 00ff7b")]
+    [InlineData("Bearer 00ff")]
+    [InlineData("Bearer 00ff7a00")]
+    [InlineData("Bearer 00ff7g")]
+    [InlineData("Bearer \"00ff7a\"")]
+    [InlineData("Basic 00ff7a")]
+    [InlineData("00ff7a")]
+    public async Task Who_does_not_hold_the_token_does_not(string? authorization)
+    {
+        await using var server = await StartWithCommand();
+        using var refused = await Command(server, "/drain?worker=worker-2", authorization);
+        Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+        Assert.Equal("Bearer", refused.Headers.WwwAuthenticate.ToString());
+        Assert.Empty(_done);
+        Assert.Equal(1, _refused);
+    }
+
+    [Theory]
+    [InlineData("/drain")]
+    [InlineData("/drain?worker=")]
+    [InlineData("/drain?other=worker-2")]
+    [InlineData("/drain?worker=a&worker=b")]
+    public async Task A_command_needs_to_know_for_whom(string path)
+    {
+        await using var server = await StartWithCommand();
+        using var refused = await Command(server, path, "Bearer 00ff7a");
+        Assert.Equal((HttpStatusCode.BadRequest, "/drain needs ?worker= once"), (refused.StatusCode, await refused.Content.ReadAsStringAsync()));
+        Assert.Empty(_done);
+    }
+
+    [Theory]
+    [InlineData("GET", "/drain?worker=worker-2", "POST")]
+    [InlineData("PUT", "/drain?worker=worker-2", "POST")]
+    [InlineData("POST", "/metrics?worker=worker-2", "GET, HEAD")]
+    [InlineData("POST", "/Drain?worker=worker-2", "GET, HEAD")]
+    public async Task To_read_gives_no_command_and_a_command_is_given_nowhere_else(string method, string path, string allowed)
+    {
+        await using var server = await StartWithCommand();
+        using var refused = await Command(server, path, "Bearer 00ff7a", method);
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, refused.StatusCode);
+        Assert.Equal(allowed, string.Join(", ", refused.Content.Headers.Allow));
+        Assert.Empty(_done);
     }
 
     [Fact]

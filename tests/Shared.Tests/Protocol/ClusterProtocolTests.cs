@@ -162,10 +162,36 @@ public sealed class ClusterProtocolTests
             Assert.DoesNotContain(cluster.Tell(new ClusterEvent.PeerLost(worker, generation, peer, "no answer")), e => e is ClusterEffect.Refuse);
             cluster.HaltAll(generation + 1, 0, "a", "b", "c");
         }
-        Assert.Equal([new ClusterEffect.Refuse("b", "a cannot reach it over its link: no answer"), new ClusterEffect.Halt("a", 4), new ClusterEffect.Halt("c", 4)],
+        Assert.Equal([new ClusterEffect.Refuse("b", "a cannot reach it over its link: no answer", MayReturn: true), new ClusterEffect.Halt("a", 4), new ClusterEffect.Halt("c", 4)],
             cluster.Tell(new ClusterEvent.PeerLost("a", ClusterProtocol.MaxBreaks, "b", "no answer")));
         Assert.Equal(new GenerationStart(4, "b was turned away"), cluster.State.Generations[^1]);
         Assert.Equal(["a", "c"], cluster.State.Members.Keys);
+    }
+
+    [Fact]
+    public void Who_comes_back_and_is_not_reached_again_is_turned_away_at_once_and_who_is_reached_stays()
+    {
+        var cluster = new Cluster(startWith: 3, topology: Topology.Mesh).Train("a", "b", "c");
+        for (var generation = 1; generation < ClusterProtocol.MaxBreaks; generation++)
+        {
+            cluster.Tell(new ClusterEvent.PeerLost("a", generation, "b", "no answer"));
+            cluster.HaltAll(generation + 1, 0, "a", "b", "c");
+        }
+        cluster.Tell(new ClusterEvent.PeerLost("a", 3, "b", "no answer"));
+        cluster.HaltAll(4, 0, "a", "c");
+
+        // The others have gone on meanwhile.
+        cluster.Tell(new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", FactsOf("b"), new(3, 0)));
+        cluster.HaltAll(5, 1, "a", "c");
+        cluster.Tell(new ClusterEvent.Halted("b", 5, 0), new ClusterEvent.Synced("b", 5, 1));
+        Assert.Equal(new ClusterEffect.Refuse("b", "a cannot reach it over its link: no answer", MayReturn: true),
+            cluster.Tell(new ClusterEvent.PeerLost("a", 5, "b", "no answer"))[0]);
+        cluster.HaltAll(6, 1, "a", "c");
+
+        cluster.Tell(new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", FactsOf("b"), new(5, 1)));
+        cluster.HaltAll(7, 1, "a", "b", "c");
+        cluster.Tell(new ClusterEvent.Reached("a", 2));
+        Assert.DoesNotContain(cluster.Tell(new ClusterEvent.PeerLost("a", 7, "b", "no answer")), e => e is ClusterEffect.Refuse);
     }
 
     [Fact]
@@ -349,7 +375,7 @@ public sealed class ClusterProtocolTests
         var cluster = new Cluster(startWith: 2, minWorkers: 2, topology: Topology.Mesh).Train("a", "b");
         cluster.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Halted("a", 2, 2));
         Assert.Equal(ClusterPhase.Gathering, cluster.State.Phase);
-        var stays = new ClusterEffect.Announce("a wants to leave, but nobody else holds the parameters: it stays until another worker has them");
+        var stays = new ClusterEffect.HoldBack("a");
         Assert.Equal([stays], cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed")));
 
         cluster.Tell(new ClusterEvent.Registered("c"));
@@ -363,7 +389,7 @@ public sealed class ClusterProtocolTests
     {
         var cluster = new Cluster(topology: Topology.Mesh).Train("a");
         cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed"));
-        Assert.StartsWith("a wants to leave", Assert.IsType<ClusterEffect.Announce>(Assert.Single(cluster.Tell(new ClusterEvent.Halted("a", 2, 2)))).Text, StringComparison.Ordinal);
+        Assert.Equal(new ClusterEffect.HoldBack("a"), Assert.Single(cluster.Tell(new ClusterEvent.Halted("a", 2, 2))));
 
         var waiting = new Cluster(startWith: 3, minWorkers: 3, topology: Topology.Mesh).Train("a", "b", "c");
         waiting.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Lost("c", "it died"), new ClusterEvent.Halted("a", 3, 2));

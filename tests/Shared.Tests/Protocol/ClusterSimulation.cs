@@ -25,7 +25,7 @@ internal sealed class ClusterSimulation
     private readonly SortedDictionary<string, int> _died = new(StringComparer.Ordinal);
     private readonly Dictionary<(string, string), int> _breaks = [];
     private readonly Dictionary<(int Generation, long Round), long> _states = [];
-    private readonly (string, string)? _blocked;
+    private (string, string)? _blocked;
     private readonly SortedDictionary<int, long> _average = [];
     private readonly Stack<StoredState> _disk = [];
     private ClusterProtocol _cluster;
@@ -41,7 +41,7 @@ internal sealed class ClusterSimulation
     /// <param name="topology">Who reduces.</param>
     /// <param name="workers">How many the first plan waits for.</param>
     /// <param name="minWorkers">How many later plans need.</param>
-    /// <param name="blocked">Two workers that can never reach each other.</param>
+    /// <param name="blocked">Two workers that cannot reach each other until one of them is turned away.</param>
     /// <param name="isOpen">Whether all workers may go, and others come in their place.</param>
     public ClusterSimulation(int seed, Rounds rounds, Topology topology, int workers, int minWorkers, (string, string)? blocked = null, bool isOpen = false)
     {
@@ -331,6 +331,7 @@ internal sealed class ClusterSimulation
                 return null;
             case ClusterEffect.Refuse refuse:
                 Refused.Add(refuse);
+                _blocked = null;
                 if (refuse.MayReturn) _workers.GetValueOrDefault(refuse.Worker)?.Cut();
                 else Remove(refuse.Worker);
                 return null;

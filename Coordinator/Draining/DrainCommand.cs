@@ -1,0 +1,67 @@
+using System.Net;
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Processes;
+
+namespace Distributed.Coordinator.Draining;
+
+/// <summary>Asks the coordinator of a run to let workers go, and waits until they have gone.</summary>
+public static class DrainCommand
+{
+    /// <summary>Drains workers, one after the other.</summary>
+    /// <param name="run">The run's folder.</param>
+    /// <param name="workers">Their names.</param>
+    /// <returns>Exit code: 0 all have left, 1 not all, 2 bad input.</returns>
+    public static async Task<int> RunAsync(string run, IReadOnlyList<string> workers)
+    {
+        RunState state;
+        try
+        {
+            var path = Path.Combine(run, RunFolder.StateName);
+            if (!File.Exists(path)) return CommandLine.Fail(2, $"'{run}' holds no run that is going on. Give the folder of one with --run.");
+            state = RunState.Load(path);
+        }
+        catch (RunFolderException error)
+        {
+            return CommandLine.Fail(2, error.Message);
+        }
+        using var signals = new Signals(onInterrupt: true);
+        // A worker leaves at a step boundary, and how long a step takes is the job's business.
+        using var client = new HttpClient { Timeout = Timeout.InfiniteTimeSpan };
+        client.DefaultRequestHeaders.Authorization = new(StatusCommand.Scheme, Convert.ToHexString(state.Token));
+        var address = new UriBuilder(Uri.UriSchemeHttp, state.Host, state.MetricsPort, DrainRequest.Path).Uri;
+        var exitCode = 0;
+        try
+        {
+            foreach (var worker in workers) exitCode = Math.Max(exitCode, await DrainAsync(client, address, worker, signals.Stopping).ConfigureAwait(false));
+            return exitCode;
+        }
+        catch (HttpRequestException error)
+        {
+            return CommandLine.Fail(1, $"the coordinator of '{run}' does not answer at {address.GetLeftPart(UriPartial.Authority)}: {error.Message}");
+        }
+        catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
+        {
+            return CommandLine.Fail(1, "interrupted; who was asked to leave does so all the same");
+        }
+    }
+
+    private static async Task<int> DrainAsync(HttpClient client, Uri address, string worker, CancellationToken stopping)
+    {
+        using var response = await client.PostAsync(new Uri(address, $"?{DrainRequest.Worker}={Uri.EscapeDataString(worker)}"), null, stopping).ConfigureAwait(false);
+        var text = await response.Content.ReadAsStringAsync(stopping).ConfigureAwait(false);
+        switch (response.StatusCode)
+        {
+            case HttpStatusCode.OK:
+                Console.WriteLine(text);
+                return 0;
+            case DrainRequest.HeldBack:
+                Console.WriteLine(text);
+                return 1;
+            case HttpStatusCode.NotFound:
+                return CommandLine.Fail(2, text);
+            default:
+                return CommandLine.Fail(1, text);
+        }
+    }
+}

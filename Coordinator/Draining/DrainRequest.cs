@@ -1,0 +1,40 @@
+using System.Net;
+using Akka.Actor;
+using Distributed.Coordinator.Actors;
+using Distributed.Shared.Metrics;
+
+namespace Distributed.Coordinator.Draining;
+
+/// <summary>POST /drain?worker=NAME of the coordinator's status server: answers when the worker has left, or cannot.</summary>
+public static class DrainRequest
+{
+    /// <summary>The path.</summary>
+    public const string Path = "/drain";
+
+    /// <summary>The parameter.</summary>
+    public const string Worker = "worker";
+
+    /// <summary>That a worker stays until another has the parameters.</summary>
+    public const HttpStatusCode HeldBack = HttpStatusCode.Accepted;
+
+    /// <summary>As a command of the status server.</summary>
+    /// <param name="token">The job's token.</param>
+    /// <param name="coordinator">The coordinator's actor, as soon as there is one.</param>
+    /// <param name="refused">Is told of each caller without the token.</param>
+    public static StatusCommand For(byte[] token, Func<IActorRef> coordinator, Action refused) => new(Path, Worker, token, async (worker, cancel) =>
+    {
+        if (coordinator().IsNobody()) return new((int)HttpStatusCode.ServiceUnavailable, "the coordinator is about to start: try again");
+        TaskCompletionSource<DrainOutcome> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        coordinator().Tell(new CoordinatorNotice.Drain(worker, outcome));
+        var (result, text) = await outcome.Task.WaitAsync(cancel).ConfigureAwait(false);
+        return new((int)StatusOf(result), text);
+    }, refused);
+
+    private static HttpStatusCode StatusOf(DrainResult result) => result switch
+    {
+        DrainResult.Left => HttpStatusCode.OK,
+        DrainResult.HeldBack => HeldBack,
+        DrainResult.Unknown => HttpStatusCode.NotFound,
+        _ => HttpStatusCode.Conflict,
+    };
+}

@@ -1,0 +1,45 @@
+using Distributed.EndToEnd.Tests.Processes;
+
+namespace Distributed.EndToEnd.Tests;
+
+[Collection(Torch.Name)]
+public sealed class DrainTests
+{
+    [Theory]
+    [InlineData("mesh")]
+    [InlineData("star")]
+    public async Task A_worker_that_is_drained_changes_no_bit(string topology)
+    {
+        var job = Jobs.Medium with { Topology = topology };
+        using var run = TrainingRun.Start(job, "--workers", "2");
+        await run.TrainsAsync();
+        using var unknown = Drain(run.Folder, "worker-3");
+        using var drain = Drain(run.Folder, "worker-1");
+        await run.Worker("worker-2").SlowDownAsync(until: Task.WhenAll(unknown.EndsWithAsync(2), drain.EndsWithAsync(0)));
+        Assert.StartsWith("error: there is no worker 'worker-3'; there are ", Assert.Single(unknown.Errors), StringComparison.Ordinal);
+        Assert.Equal(["worker-1 has left, as it was asked to"], drain.Output);
+        await run.Coordinator.EndsWithAsync(0);
+        Assert.EndsWith("Done: it was asked to leave.\n", await File.ReadAllTextAsync(run["logs/worker-1.log"]), StringComparison.Ordinal);
+        Assert.Equal((1, 2), (run.Report.Workers, run.Report.GenerationsByWorkers));
+        Assert.Empty(run.Coordinator.Errors);
+        SameBits.Require(job, run);
+
+        using var late = Drain(run.Folder, "worker-2");
+        await late.EndsWithAsync(2);
+        Assert.Equal([$"error: '{run.Folder}' holds no run that is going on. Give the folder of one with --run."], late.Errors);
+    }
+
+    [Fact]
+    public async Task A_coordinator_that_is_gone_drains_nobody()
+    {
+        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "1");
+        await run.TrainsAsync();
+        run.Coordinator.Self.Send(Signal.Kill);
+        await run.Coordinator.EndsWithAsync(137);
+        using var drain = Drain(run.Folder, "worker-1");
+        await drain.EndsWithAsync(1);
+        Assert.StartsWith($"error: the coordinator of '{run.Folder}' does not answer at http://127.0.0.1:", Assert.Single(drain.Errors), StringComparison.Ordinal);
+    }
+
+    private static ProgramRun Drain(string run, params string[] workers) => ProgramRun.Start(BuiltFiles.Coordinator, ["drain", "--run", run, .. workers]);
+}
