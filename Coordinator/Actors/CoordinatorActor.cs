@@ -106,7 +106,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private string? _saveError;
     private long _lastTick = Stopwatch.GetTimestamp();
     private long _safe;
-    private CoordinatorNotice.CheckpointArrived? _unstored;
+    private readonly SortedDictionary<RoundKind, CoordinatorNotice.CheckpointArrived> _unstored = [];
     private bool _isStoring;
     private bool _isInitialTold;
     private (int Generation, Task<(long Applied, byte[] State)>? Task) _loading;
@@ -144,7 +144,11 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<CoordinatorNotice.ReturnOver>(_ => Decide(new ClusterEvent.ReturnOver()));
         Receive<CoordinatorNotice.CheckpointArrived>(m =>
         {
-            _unstored = m;
+            if (_cluster.Rounds is not { } rounds || m.Applied < 1 || m.Applied > rounds.Count) return;
+            // One that an evaluation was of may be the best: none of the others takes its place.
+            var kind = rounds.At(m.Applied - 1).Kind;
+            if (_unstored.TryGetValue(kind, out var late)) _log.Info("The checkpoint after {0} rounds is left out: another was still being written", late.Applied);
+            _unstored[kind] = m;
             Store();
         });
         Receive<CoordinatorNotice.CheckpointStored>(m =>
@@ -267,8 +271,11 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     /// <summary>Stores the state that has come, once its round is reported and the one before it is stored.</summary>
     private void Store()
     {
-        if (_isStoring || _unstored is not { } arrived || _run.Recorder.FactsAfter(arrived.Applied) is not { } facts) return;
-        (_isStoring, _unstored) = (true, null);
+        if (_isStoring) return;
+        var (kind, arrived) = _unstored.LastOrDefault(waiting => _run.Recorder.FactsAfter(waiting.Value.Applied) is not null);
+        if (arrived is null || _run.Recorder.FactsAfter(arrived.Applied) is not { } facts) return;
+        _isStoring = true;
+        _unstored.Remove(kind);
         _run.Checkpoints.SaveAsync(facts, arrived.State).PipeTo(Self,
             success: manifest => new CoordinatorNotice.CheckpointStored(manifest),
             failure: error => new CoordinatorNotice.CheckpointFailed(facts.Step, error.Message));
@@ -408,7 +415,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 _run.Recorder.Started(begin.Plan);
                 _loading = default;
                 // Nobody holds it any more; where the bits depend on the workers, what is done again differs from it.
-                if (_unstored?.Applied > begin.Plan.FirstRound) _unstored = null;
+                foreach (var gone in _unstored.Where(waiting => waiting.Value.Applied > begin.Plan.FirstRound).Select(waiting => waiting.Key).ToList()) _unstored.Remove(gone);
                 var (here, saver) = (Self, begin.Plan.Workers[0]);
                 _run.Star.ExpectCheckpoints(saver, begin.Plan.Generation, (applied, state) => here.Tell(new CoordinatorNotice.CheckpointArrived(applied, state)));
                 var plan = BeginPlan.Of(begin.Plan, begin.Endpoints, _run.Checkpoints.Best);

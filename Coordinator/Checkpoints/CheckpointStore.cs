@@ -144,7 +144,6 @@ public sealed partial class CheckpointStore(string root, int keep, string jobSha
         if (!Directory.Exists(root)) return;
         foreach (var folder in Directory.EnumerateDirectories(root).ToList())
             if (Finished().IsMatch(Path.GetFileName(folder)) || Unfinished().IsMatch(Path.GetFileName(folder))) Remove(folder);
-        if (!Directory.EnumerateFileSystemEntries(root).Any()) Directory.Delete(root);
     }
 
     private static IEnumerable<(Manifest? Usable, string? Fault)> Look(string root)

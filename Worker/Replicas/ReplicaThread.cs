@@ -310,9 +310,9 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         var (rounds, every) = (_protocol.Rounds, _job.Checkpoint.EverySteps);
         var metric = tallies.Length > Tally.FirstMetric ? tallies[Tally.FirstMetric] / tallies[Tally.Samples] : double.NaN;
         var isBest = CheckpointRule.IsBest(rounds, every, round, metric, _best);
-        if (isBest) _best = metric;
         // One of the plan's workers saves for all. Where the one before is still on its way, this one would only queue up behind it.
         if ((!isBest && !CheckpointRule.IsDue(rounds, every, round)) || _protocol.Plan?.Workers[0] != _worker || _exchange!.IsSendingCheckpoint) return;
+        if (isBest) _best = metric;
         _exchange.SendCheckpoint(_protocol.Generation, round.Number + 1, _replica.Serialize());
     }
 
