@@ -4,6 +4,7 @@ using Distributed.Bench.AllReduce;
 using Distributed.Bench.Micro;
 using Distributed.Bench.Simulation;
 using Distributed.Bench.Training;
+using Distributed.Coordinator.Chaos;
 using Distributed.Shared.Processes;
 
 var json = new Option<string?>("--json") { Description = "File for the rows as JSON." };
@@ -57,5 +58,14 @@ allReduceRank.SetAction((parsed, _) => RankProgram.RunAsync(new()
     Tcp = parsed.GetValue(tcp),
 }));
 
-var root = new RootCommand("Measures the project. Example: peers --only \"step cnn\" --repetitions 3") { peers, micro, simulate, plain, allReduceRank };
+var faults = new Option<int>("--faults") { Description = "How many.", DefaultValueFactory = _ => 300 };
+var seed = new Option<long>("--seed") { Description = "Same seed, same faults.", DefaultValueFactory = _ => 1 };
+faults.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<int>() is var value && (value < 1 || value > ChaosPlan.MaxCount)) result.AddError($"--faults is {value}; allowed: 1 to {ChaosPlan.MaxCount}");
+});
+var chaos = new Command("chaos", "Trains digits twice, once under many random faults, and compares the bits.") { faults, seed, topology };
+chaos.SetAction((parsed, _) => ChaosCheckCommand.RunAsync(parsed.GetValue(faults), parsed.GetValue(seed), parsed.GetRequiredValue(topology)));
+
+var root = new RootCommand("Measures the project. Example: peers --only \"step cnn\" --repetitions 3") { peers, micro, simulate, chaos, plain, allReduceRank };
 return await CommandLine.RunAsync(root, args);

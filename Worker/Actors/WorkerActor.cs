@@ -116,7 +116,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     protected override void PostStop()
     {
         _stopping.Cancel();
-        var outcome = _outcome ?? new(1, "the worker was stopped");
+        var outcome = _outcome ?? (IsNodeDown ? Returning("the cluster has given this node up") : new(1, "the worker was stopped"));
         if (outcome.Session is not null) _session!.Suspend();
         else _session?.Dispose();
         // The process must not end while its replica is in the middle of native code.
@@ -319,11 +319,22 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     /// <summary>Looks for the coordinator as another node, since the cluster may have given this one up. What it holds of the job it keeps.</summary>
     private void Return(string reason, bool wasRefused = false)
     {
-        _log.Warning("{0}. Looking for the coordinator at {1}", reason, _options.Coordinator);
-        _readiness.NotReady = reason;
-        _outcome = new(1, reason, MayReturn: true, _session is { Exchange: not null } session ? session : null, _tookPart, wasRefused);
+        _outcome = Returning(reason, wasRefused);
         Context.Stop(Self);
     }
+
+    private WorkerEnd Returning(string reason, bool wasRefused = false)
+    {
+        _log.Warning("{0}. Looking for the coordinator at {1}", reason, _options.Coordinator);
+        _readiness.NotReady = reason;
+        return new(1, reason, MayReturn: true, _session is { Exchange: not null } session ? session : null, _tookPart, wasRefused);
+    }
+
+    /// <summary>
+    /// The coordinator has taken this node out of the cluster, which the others have told it where the coordinator could not:
+    /// Akka then stops the whole system.
+    /// </summary>
+    private static bool IsNodeDown => CoordinatedShutdown.Get(Context.System).ShutdownReason is CoordinatedShutdown.ClusterDowningReason;
 
     private void End(int exitCode, string reason)
     {

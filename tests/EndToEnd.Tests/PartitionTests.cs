@@ -97,7 +97,12 @@ public sealed partial class PartitionTests
         public async Task TrainsOnAsync()
         {
             using var deadline = new CancellationTokenSource(ProgramRun.Patience);
-            for (var enough = Steps() + 100; Steps() < enough;) await Task.Delay(_poll, deadline.Token);
+            for (var enough = Steps() + 100; Steps() < enough;)
+            {
+                if (deadline.IsCancellationRequested)
+                    Assert.Fail($"It does not train on from step {Steps()}.\n{string.Join('\n', run.Coordinator.Output)}\nwest:\n{string.Join('\n', West.Output.TakeLast(30))}");
+                await Task.Delay(_poll);
+            }
         }
 
         /// <summary>Waits for the end of the run, and requires that nothing is wrong with it.</summary>

@@ -1,0 +1,33 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
+using Distributed.Worker.Actors;
+using Distributed.Worker.Tests.Links;
+using Distributed.Worker.Tests.Replicas;
+using Microsoft.Extensions.Logging.Abstractions;
+using Prometheus;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tests.Actors;
+
+/// <summary>A worker on a node that goes down under it, and so nobody else's.</summary>
+[Collection(TorchTests.Name)]
+public sealed class NodeDownTests(TwoNodes nodes) : IClassFixture<TwoNodes>
+{
+    [Fact]
+    public async Task A_worker_whose_node_was_taken_out_of_the_cluster_looks_for_the_coordinator_as_another()
+    {
+        var coordinator = await nodes.PlayCoordinatorAsync();
+        TaskCompletionSource<WorkerEnd> end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        var options = new WorkerOptions("fritz", nodes.Address, "127.0.0.1", 0, CPU, new(), Patience.Limit);
+        var metrics = new WorkerMetrics(Metrics.NewCustomRegistry(), "cpu");
+        nodes.Worker.ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, new("joining the cluster"), NullLogger.Instance, null)));
+        coordinator.ExpectMsg<Register>(Patience.Limit);
+
+        var cluster = Cluster.Get(nodes.Worker);
+        cluster.Down(cluster.SelfAddress);
+
+        Assert.Equal(new(1, "the cluster has given this node up", MayReturn: true), await end.Task.Soon());
+    }
+}
