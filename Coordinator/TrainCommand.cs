@@ -211,7 +211,7 @@ public static class TrainCommand
             DrainRequest.For(begun.Token, () => notices.Actor, metrics.CommandRefused), stopping);
         var address = NodeHost.AddressOf(system);
         begun = begun with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port, MetricsPort = status.Address.Port };
-        var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(text))), TimeProvider.System);
+        var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, text, TimeProvider.System);
         foreach (var fault in store.Open()) view.Message(fault);
         using var desk = new CheckpointDesk(store);
         var initial = File.Exists(folder.InitialFile) ? InitialParameters.Read(folder.InitialFile, begun.IsInitialStrict) : null;

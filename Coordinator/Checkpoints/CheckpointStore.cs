@@ -1,9 +1,11 @@
 using System.Globalization;
 using System.Reflection;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.RegularExpressions;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Runs;
 using Distributed.Shared.State;
 
 namespace Distributed.Coordinator.Checkpoints;
@@ -22,13 +24,15 @@ public sealed record CheckpointFacts(long Step, long Round, int Epoch, StateDige
 /// </summary>
 /// <param name="root">The folder of the checkpoints.</param>
 /// <param name="keep">How many of the newest are kept, at least 1.</param>
-/// <param name="jobSha256">SHA-256 of the resolved job.</param>
+/// <param name="job">The resolved job file, which a checkpoint holds too: a run folder that is lost but for one can still be used.</param>
 /// <param name="time">The clock.</param>
-public sealed partial class CheckpointStore(string root, int keep, string jobSha256, TimeProvider time)
+public sealed partial class CheckpointStore(string root, int keep, string job, TimeProvider time)
 {
     private const string TemporaryEnding = ".tmp";
 
     private static readonly string _program = typeof(CheckpointStore).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+
+    private readonly byte[] _job = Encoding.UTF8.GetBytes(job);
 
     // The oldest first.
     private readonly List<Manifest> _usable = [];
@@ -88,9 +92,14 @@ public sealed partial class CheckpointStore(string root, int keep, string jobSha
                 TestLoss = facts.Evaluation?.TestLoss,
                 TestAccuracy = facts.Evaluation?.TestAccuracy,
                 SavedAt = time.GetUtcNow(),
-                JobSha256 = jobSha256,
+                JobSha256 = Convert.ToHexStringLower(SHA256.HashData(_job)),
                 Program = _program,
-                Files = [Write(temporary, CheckpointFolder.ModelName, parts.Model), Write(temporary, CheckpointFolder.OptimizerName, parts.Optimizer)],
+                Files =
+                [
+                    Write(temporary, CheckpointFolder.ModelName, file => Safetensors.Write(file, [.. parts.Model])),
+                    Write(temporary, CheckpointFolder.OptimizerName, file => Safetensors.Write(file, [.. parts.Optimizer])),
+                    Write(temporary, RunFiles.Job, file => file.Write(_job)),
+                ],
             };
             manifest.Save(Path.Combine(temporary, CheckpointFolder.ManifestName));
             DurableFolder.Flush(temporary);
@@ -164,10 +173,10 @@ public sealed partial class CheckpointStore(string root, int keep, string jobSha
         }
     }
 
-    private static CheckpointFile Write(string folder, string name, IReadOnlyList<TensorData> tensors)
+    private static CheckpointFile Write(string folder, string name, Action<Stream> write)
     {
         using var file = new FileStream(Path.Combine(folder, name), FileMode.CreateNew, FileAccess.ReadWrite);
-        Safetensors.Write(file, [.. tensors]);
+        write(file);
         file.Flush(flushToDisk: true);
         file.Position = 0;
         return new() { Name = name, Bytes = file.Length, Sha256 = Convert.ToHexStringLower(SHA256.HashData(file)) };

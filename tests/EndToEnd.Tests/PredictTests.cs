@@ -77,7 +77,7 @@ public sealed class PredictTests(TrainedModels models) : IDisposable
     [Theory]
     [InlineData("no folder", "' does not exist; give the folder of a finished run with --run")]
     [InlineData("no run", "' has no job.yaml, so it holds no run; give the folder of a finished run with --run")]
-    [InlineData("no model", "' has no model.safetensors: its run is not finished; wait for its end, or train again")]
+    [InlineData("no model", "' has no model.safetensors: its run is not finished; go on with it (train --resume --run DIR), or give the folder of another")]
     [InlineData("a cut model", "is damaged, or not of this run: The tensors take ")]
     [InlineData("a changed number", "is damaged, or not of this run: the SHA-256 of its tensors is ")]
     [InlineData("another job", "is damaged, or not of this run: its fc1.weight is F32[128,64] and should be F32[16,64]; ")]

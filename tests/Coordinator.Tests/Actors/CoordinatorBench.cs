@@ -38,7 +38,7 @@ internal sealed class CoordinatorBench : IDisposable
         var metrics = new TrainingMetrics(Prometheus.Metrics.NewCustomRegistry());
         Recorder = new(_runFolder, job, View, metrics, TimeProvider.System);
         Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsHalf: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
-        Checkpoints = new(new(_runFolder.Checkpoints, keep: 2, new string('0', 64), TimeProvider.System));
+        Checkpoints = new(new(_runFolder.Checkpoints, keep: 2, "task: classification\n", TimeProvider.System));
         var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers };
         var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, _result, logOf, Initial: initial);
         Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));

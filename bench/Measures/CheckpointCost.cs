@@ -1,0 +1,50 @@
+using Distributed.Bench.Processes;
+using Distributed.Bench.Results;
+using Distributed.Bench.Training;
+
+namespace Distributed.Bench.Measures;
+
+/// <summary>
+/// What checkpoints cost a step: two workers, the mlp (5.8 M parameters, a state of 23 MB), one every 20 steps
+/// against none. Means and not medians, as a stall would be in few steps.
+/// </summary>
+internal static class CheckpointCost
+{
+    private const int Workers = 2, Batch = 128, EverySteps = 20;
+    private const double LimitRatio = 1.1;
+
+    /// <summary>Ours is with checkpoints; without stands where the peer does.</summary>
+    public static Measure Mlp { get; } = new("checkpoint mlp", RunAsync);
+
+    private static async Task<IReadOnlyList<Row>> RunAsync(Conditions conditions)
+    {
+        using var folder = new TemporaryFolder();
+        var data = folder["data"];
+        SyntheticImages.Write(data, Workload.Mlp.Steps * Batch);
+        var pairs = await conditions.RepeatAsync("checkpoint mlp", async repetition =>
+        {
+            var withFirst = repetition % 2 == 0;
+            var first = await StepsAsync(withFirst).ConfigureAwait(false);
+            var second = await StepsAsync(!withFirst).ConfigureAwait(false);
+            return withFirst ? (With: first, Without: second) : (With: second, Without: first);
+        }).ConfigureAwait(false);
+        return
+        [
+            Row.OfPairs($"checkpoint mlp: mean step, one every {EverySteps} steps against none, ms", [.. pairs.Select(pair => new Pair(pair.With.Average(), pair.Without.Average()))], Goal.RatioAtMost(LimitRatio)),
+            Row.OfPairs("checkpoint mlp: the longest step, ms", [.. pairs.Select(pair => new Pair(pair.With.Max(), pair.Without.Max()))]),
+        ];
+
+        async Task<double[]> StepsAsync(bool isSaving)
+        {
+            var run = new TrainingRun(Workload.Mlp.JobFile, Workers, Batch)
+            {
+                Data = data,
+                Overrides = [$"epochs={Workload.Mlp.Epochs}", $"checkpoint.every-steps={(isSaving ? EverySteps : 0)}", $"topology={conditions.Topology}"],
+            };
+            using var runs = new TemporaryFolder();
+            await ChildProcess.RunTogetherAsync([run.Command(runs["run"])], conditions.Stopping).ConfigureAwait(false);
+            double[] all = [.. History.Milliseconds(File.ReadAllLines(Path.Combine(runs["run"], "history.csv")), Batch)];
+            return all[(all.Length / 2)..];
+        }
+    }
+}
