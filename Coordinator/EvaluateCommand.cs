@@ -5,6 +5,7 @@ using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Evaluation;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Runs;
 using Spectre.Console;
@@ -97,13 +98,14 @@ public static class EvaluateCommand
         if (which is not (Newest or Best)) throw new RunFolderException($"--checkpoint is '{which}'; allowed: {Newest}, {Best} or a step");
         // Looked at alone: the run may go on meanwhile.
         var usable = CheckpointStore.Usable(root);
-        var chosen = which == Newest ? usable.MaxBy(m => m.Round) : usable.Where(m => m.TestAccuracy is not null).MaxBy(m => m.TestAccuracy);
+        var chosen = which == Newest ? usable.MaxBy(m => m.Round) : CheckpointStore.BestOf(usable);
         return chosen is null ? throw new RunFolderException($"'{root}' holds no such checkpoint.") : CheckpointStore.FolderOf(root, chosen.Step);
     }
 
     private static void Finish(RunFolder folder, string name, string data, string model, RunRecorder recorder, RunResult result)
     {
-        const int Samples = 0, FirstCount = 3;
+        // Behind the only other metric.
+        const int FirstCount = Tally.FirstMetric + 1;
         if (recorder.Evaluations is not [.., var last]) throw new RunFailedException("the data has no test set: there is nothing to evaluate on");
         double[] tallies = [.. recorder.EvaluationTallies];
         var matrix = tallies.Length > FirstCount ? ConfusionMatrix.Of(tallies.AsSpan(FirstCount)) : null;
@@ -111,7 +113,7 @@ public static class EvaluateCommand
         var report = new EvaluationReport
         {
             Model = model,
-            Samples = (long)tallies[Samples],
+            Samples = (long)tallies[Tally.Samples],
             Loss = last.TestLoss,
             Accuracy = last.TestAccuracy,
             Workers = result.Workers,

@@ -20,7 +20,7 @@ public sealed record CheckpointFacts(long Step, long Round, int Epoch, StateDige
 
 /// <summary>
 /// The checkpoints of a run: a folder each, which exists either whole or not at all. The newest few are kept, and the one
-/// that did best on the test set. Used by one caller at a time.
+/// that did best on the test set. Changed by one caller at a time.
 /// </summary>
 /// <param name="root">The folder of the checkpoints.</param>
 /// <param name="keep">How many of the newest are kept, at least 1.</param>
@@ -34,14 +34,18 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
 
     private readonly byte[] _job = Encoding.UTF8.GetBytes(job);
 
-    // The oldest first.
-    private readonly List<Manifest> _usable = [];
+    // The oldest first. Never changed, but replaced: it is looked at while another is being stored.
+    private volatile Manifest[] _usable = [];
 
-    /// <summary>The one with the most rounds; null where there is none.</summary>
-    public Manifest? Newest => _usable.Count > 0 ? _usable[^1] : null;
+    /// <summary>The one with the most rounds; null where there is none. Read from any thread.</summary>
+    public Manifest? Newest => _usable is [.., var newest] ? newest : null;
 
-    /// <summary>The one that did best on the test set, the earliest of equals; null where none was measured.</summary>
-    public Manifest? Best => _usable.Where(m => m.TestAccuracy is not null).OrderByDescending(m => m.TestAccuracy).ThenBy(m => m.Round).FirstOrDefault();
+    /// <summary>The one that did best on the test set, the earliest of equals; null where none was measured. Read from any thread.</summary>
+    public Manifest? Best => BestOf(_usable);
+
+    /// <summary>The one of these that did best on the test set, the earliest of equals; null where none was measured.</summary>
+    public static Manifest? BestOf(IEnumerable<Manifest> checkpoints) =>
+        checkpoints.Where(m => m.TestAccuracy is not null).OrderByDescending(m => m.TestAccuracy).ThenBy(m => m.Round).FirstOrDefault();
 
     /// <summary>The folder of the checkpoint of a step.</summary>
     public static string FolderOf(string root, long step) => Path.Combine(root, string.Create(CultureInfo.InvariantCulture, $"step-{step:D9}"));
@@ -54,18 +58,13 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
     /// <exception cref="IOException">The folder cannot be read.</exception>
     public IReadOnlyList<string> Open()
     {
-        _usable.Clear();
-        List<string> faults = [];
-        if (!Directory.Exists(root)) return faults;
+        _usable = [];
+        if (!Directory.Exists(root)) return [];
         foreach (var folder in Directory.EnumerateDirectories(root).Where(folder => Unfinished().IsMatch(Path.GetFileName(folder))).ToList())
             Directory.Delete(folder, recursive: true);
-        foreach (var (usable, fault) in Look(root))
-        {
-            if (usable is not null) _usable.Add(usable);
-            else faults.Add($"a checkpoint is skipped: {fault}");
-        }
-        _usable.Sort((a, b) => a.Round.CompareTo(b.Round));
-        return faults;
+        var found = Look(root).ToList();
+        _usable = [.. found.Select(checkpoint => checkpoint.Usable).OfType<Manifest>().OrderBy(m => m.Round)];
+        return [.. found.Select(checkpoint => checkpoint.Fault).OfType<string>().Select(fault => $"a checkpoint is skipped: {fault}")];
     }
 
     /// <summary>Stores a state, on the disk when this returns, and removes what need not be kept any more.</summary>
@@ -107,9 +106,7 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
             Remove(final);
             Directory.Move(temporary, final);
             DurableFolder.Flush(root);
-            _usable.RemoveAll(m => m.Step == facts.Step);
-            _usable.Add(manifest);
-            _usable.Sort((a, b) => a.Round.CompareTo(b.Round));
+            _usable = [.. _usable.Where(m => m.Step != facts.Step).Append(manifest).OrderBy(m => m.Round)];
             RemoveOld();
             return manifest;
         }
@@ -143,7 +140,7 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
     }
 
     /// <summary>Leaves a checkpoint out from now on, as it cannot be read.</summary>
-    public void Forget(Manifest manifest) => _usable.Remove(manifest);
+    public void Forget(Manifest manifest) => _usable = [.. _usable.Where(m => m != manifest)];
 
     /// <summary>Removes all checkpoints from a folder, and nothing else.</summary>
     /// <exception cref="IOException">They cannot be removed.</exception>
@@ -188,7 +185,7 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
         foreach (var old in _usable.SkipLast(keep).Where(m => m != best).ToList())
         {
             Remove(FolderOf(root, old.Step));
-            _usable.Remove(old);
+            Forget(old);
         }
     }
 
