@@ -15,6 +15,7 @@ public sealed record Manifest
 
     private const int MaxFiles = 64;
     private const int Sha256Length = 64;
+    private const int DigestLength = 32;
 
     private static readonly JsonSerializerOptions _options = new()
     {
@@ -110,7 +111,7 @@ public sealed record Manifest
         Step < 0 ? $"step is {Step}; allowed: 0 or more"
         : Round < 0 ? $"round is {Round}; allowed: 0 or more"
         : Epoch < 0 ? $"epoch is {Epoch}; allowed: 0 or more"
-        : !IsHex(Digest) ? $"digest is '{Digest}'; allowed: hexadecimal digits"
+        : !IsHex(Digest) || Digest.Length != DigestLength ? $"digest is '{Digest}'; allowed: {DigestLength} lower-case hexadecimal digits"
         : !IsSha256(JobSha256) ? $"job_sha256 is '{JobSha256}'; allowed: {Sha256Length} lower-case hexadecimal digits"
         : TestAccuracy is < 0 or > 1 ? $"test_accuracy is {TestAccuracy}; allowed: 0 to 1"
         : Files.Count > MaxFiles ? $"it lists {Files.Count} files; at most {MaxFiles} are allowed"

@@ -66,6 +66,7 @@ public sealed class ManifestTests : IDisposable
     [InlineData("\"round\": 480", "\"round\": -7", "round is -7")]
     [InlineData("\"epoch\": 20", "\"epoch\": -1", "epoch is -1")]
     [InlineData("0123456789abcdef0123456789abcdef", "xyz", "digest is 'xyz'")]
+    [InlineData("0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef0", "allowed: 32 lower-case hexadecimal digits")]
     [InlineData("\"test_accuracy\": 0.9", "\"test_accuracy\": 90", "test_accuracy is 90; allowed: 0 to 1")]
     [InlineData("\"digest\": \"0123456789abcdef0123456789abcdef\"", "\"digest\": null", "'digest'")]
     [InlineData("aaaa", "A", "job_sha256 is 'A")]
