@@ -1,9 +1,8 @@
 using System.CommandLine;
-using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Inspection;
+using Distributed.Coordinator.Runs;
 using Distributed.Shared.Processes;
 
 namespace Distributed.Coordinator;
@@ -13,15 +12,6 @@ public static class InspectCommand
 {
     private const string TensorFileEnding = ".safetensors";
     private const string CheckpointPrefix = "step-";
-
-    private static readonly JsonSerializerOptions _options = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        WriteIndented = true,
-        NewLine = "\n",
-    };
 
     /// <summary>The command, for the command line.</summary>
     public static Command Create()
@@ -59,7 +49,7 @@ public static class InspectCommand
                 ? $"'{path}' is no safetensors file, holds no run and is no checkpoint; give one of these"
                 : $"'{path}' does not exist; give a safetensors file, or the folder of a run or a checkpoint");
 
-        if (json) Console.WriteLine(JsonSerializer.Serialize(inspection, inspection.GetType(), _options));
+        if (json) Console.WriteLine(JsonSerializer.Serialize(inspection, inspection.GetType(), RunJson.File));
         else InspectionView.Write(PlainTable.Console(), inspection);
         foreach (var fault in inspection.Damage) CommandLine.Fail(1, PlainTable.Printable(fault));
         return inspection.Damage.Count > 0 ? 1 : 0;

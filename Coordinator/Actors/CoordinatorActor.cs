@@ -153,14 +153,14 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         });
         Receive<CoordinatorNotice.CheckpointStored>(m =>
         {
-            _log.Info("Checkpoint of step {0}: {1} bytes", m.Manifest.Step, m.Manifest.Files.Sum(file => file.Bytes));
+            _run.Recorder.Happened(RunEventKind.Checkpoint, $"checkpoint of step {m.Manifest.Step}: {m.Manifest.Files.Sum(file => file.Bytes)} bytes");
             _isStoring = false;
             if (_run.Checkpoints.Newest is { } newest && newest != _cluster.Stored) Decide(new ClusterEvent.Stored(newest));
             Store();
         });
         Receive<CoordinatorNotice.CheckpointFailed>(m =>
         {
-            _run.Recorder.Message($"the checkpoint of step {m.Step} could not be written: {m.Reason} Training goes on");
+            _run.Recorder.Happened(RunEventKind.Fault, $"the checkpoint of step {m.Step} could not be written: {m.Reason} Training goes on");
             _isStoring = false;
             Store();
         });
@@ -168,7 +168,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<CoordinatorNotice.StateDamaged>(m =>
         {
             if (m.Generation != _cluster.Generation) return;
-            _run.Recorder.Message($"a checkpoint is skipped: {m.Reason}");
+            _run.Recorder.Happened(RunEventKind.Fault, $"a checkpoint is skipped: {m.Reason}");
             Decide(new ClusterEvent.Damaged(_run.Checkpoints.Newest, "a checkpoint could not be read"));
         });
         Receive<CoordinatorNotice.StateCollected>(m =>
@@ -229,6 +229,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         _workers[worker] = (Context.Watch(Sender), register.Device);
         _ids[Sender] = worker;
         _run.Star.Admit(worker);
+        _run.Recorder.Happened(RunEventKind.Joined, $"{worker} has joined, with {register.Device}", worker);
         Decide(new ClusterEvent.Registered(worker));
         if (!isAdopted && _run.Initial is { } initial) _run.Star.SendInitial(worker, initial.File);
         Welcome(worker, isAdopted);
@@ -243,7 +244,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     {
         if (_isInitialTold || initial.Length is 0 or > Prepared.MaxInitial) return;
         _isInitialTold = true;
-        _run.Recorder.Message(initial);
+        _run.Recorder.Happened(RunEventKind.Note, initial);
     }
 
     private void Enter(string worker, RoundsApplied progress)
@@ -351,7 +352,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         if (_saved is { } saved && saved.Generation == _cluster.Generation && saved.Plan == _cluster.Plan && saved.Facts == _cluster.Facts) return;
         _saved = _cluster;
         var error = _run.Save?.Invoke(_cluster);
-        if (error is not null && error != _saveError) _run.Recorder.Message($"what a restart of the coordinator needs could not be written: {error}");
+        if (error is not null && error != _saveError) _run.Recorder.Happened(RunEventKind.Fault, $"what a restart of the coordinator needs could not be written: {error}");
         _saveError = error;
     }
 
@@ -379,7 +380,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         switch (effect)
         {
             case ClusterEffect.Refuse refuse:
-                _run.Recorder.Message($"{refuse.Worker} was turned away: {refuse.Reason}");
+                _run.Recorder.Happened(RunEventKind.Refused, $"{refuse.Worker} was turned away: {refuse.Reason}", refuse.Worker);
                 if (Remove(refuse.Worker) is { } refused) Refuse(Context.Unwatch(refused), refuse.Reason, refuse.MayReturn);
                 Forget(refuse.Worker);
                 _drains.Settle(refuse.Worker, DrainResult.Failed, $"{refuse.Worker} was turned away: {refuse.Reason}");
@@ -412,6 +413,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 if (begin.Plan.Topology == Topology.Star) _run.Star.Begin(begin.Plan);
                 _log.Info("Generation {0} ({1}): from round {2} with {3}", begin.Plan.Generation, _cluster.Generations[^1].Reason,
                     begin.Plan.FirstRound, string.Join(", ", begin.Plan.Workers));
+                _run.Recorder.Happened(RunEventKind.Generation, $"generation {begin.Plan.Generation}: {_cluster.Generations[^1].Reason}");
                 _run.Recorder.Started(begin.Plan);
                 _loading = default;
                 // Nobody holds it any more; where the bits depend on the workers, what is done again differs from it.
@@ -423,13 +425,13 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 break;
             case ClusterEffect.Dismiss dismiss:
                 var left = $"{dismiss.Worker} has left, as it {(_drains.IsAsked(dismiss.Worker) ? "was asked" : "asked")} to";
-                _run.Recorder.Message(left);
+                _run.Recorder.Happened(RunEventKind.Left, left, dismiss.Worker);
                 Tell(dismiss.Worker, new Dismissed(_drains.IsAsked(dismiss.Worker) ? Drained : "it has asked to leave"));
                 _drains.Settle(dismiss.Worker, DrainResult.Left, left);
                 break;
             case ClusterEffect.HoldBack held:
                 var stays = $"{held.Worker} wants to leave, but nobody else holds the parameters: it stays until another worker has them";
-                _run.Recorder.Message(stays);
+                _run.Recorder.Happened(RunEventKind.Note, stays, held.Worker);
                 _drains.Settle(held.Worker, DrainResult.HeldBack, stays);
                 break;
             case ClusterEffect.Collect collect:
@@ -440,13 +442,14 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 Tell(collect.Donor, new SendState(collect.Generation));
                 break;
             case ClusterEffect.Finish:
+                _run.Recorder.Happened(RunEventKind.Finished, "the job is done");
                 SayGoodbye("the job is done");
                 break;
             case ClusterEffect.Fail fail:
                 Fail(fail.Reason);
                 break;
             case ClusterEffect.Announce announce:
-                _run.Recorder.Message(announce.Text);
+                _run.Recorder.Happened(announce.Lost is null ? RunEventKind.Note : RunEventKind.Lost, announce.Text, announce.Lost);
                 break;
         }
     }
@@ -481,6 +484,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     {
         foreach (var worker in _workers.Values) worker.Ref.Tell(new Refused($"the job failed: {reason}", MayReturn: false));
         _drains.SettleAll(DrainResult.Failed, _ => $"the job failed: {reason}");
+        _run.Recorder.Happened(RunEventKind.Failed, reason);
         _run.Result.TrySetException(new RunFailedException(reason));
         Become(() =>
         {

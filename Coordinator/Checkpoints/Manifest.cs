@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Distributed.Coordinator.Runs;
 
 namespace Distributed.Coordinator.Checkpoints;
@@ -16,17 +15,6 @@ public sealed record Manifest
     private const int MaxFiles = 64;
     private const int Sha256Length = 64;
     private const int DigestLength = 32;
-
-    private static readonly JsonSerializerOptions _options = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        AllowDuplicateProperties = false,
-        RespectNullableAnnotations = true,
-        // A diverged run has a loss of NaN, and checkpoints all the same.
-        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        WriteIndented = true,
-        NewLine = "\n",
-    };
 
     /// <summary>Of the manifest's form.</summary>
     public required int Version { get; init; }
@@ -64,7 +52,7 @@ public sealed record Manifest
     /// <summary>Writes it, on the disk when this returns.</summary>
     /// <exception cref="IOException">The disk is full, or the folder does not exist.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
-    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, _options));
+    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, RunJson.File));
 
     /// <summary>Reads it, and checks that every value can be one.</summary>
     /// <exception cref="CheckpointException">There is none, it cannot be read, or it is damaged.</exception>
@@ -95,7 +83,7 @@ public sealed record Manifest
             if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("version", out var version)
                 && version.ValueKind == JsonValueKind.Number && version.TryGetInt32(out var number) && number != CurrentVersion)
                 throw new CheckpointException($"'{path}' is of version {number}; this program reads version {CurrentVersion}: use the program that wrote it");
-            manifest = root.Deserialize<Manifest>(_options);
+            manifest = root.Deserialize<Manifest>(RunJson.File);
         }
         // InvalidOperationException: text that is no valid Unicode.
         catch (Exception error) when (error is JsonException or InvalidOperationException)

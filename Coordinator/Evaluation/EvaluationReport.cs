@@ -6,14 +6,6 @@ namespace Distributed.Coordinator.Evaluation;
 /// <summary>What a model is worth on the test set, in numbers: <c>evaluation.json</c>.</summary>
 public sealed record EvaluationReport
 {
-    private static readonly JsonSerializerOptions _options = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        WriteIndented = true,
-        NewLine = "\n",
-    };
-
     /// <summary>The file that was evaluated.</summary>
     public required string Model { get; init; }
 
@@ -41,5 +33,5 @@ public sealed record EvaluationReport
     /// <summary>Writes it.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
-    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, _options));
+    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, RunJson.File));
 }

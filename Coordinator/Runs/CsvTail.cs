@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>The end of a <see cref="CsvLog"/> that may still grow, at a cost that does not depend on its length.</summary>
+/// <summary>The end of a <see cref="LineLog"/> that may still grow, at a cost that does not depend on its length.</summary>
 public static class CsvTail
 {
     /// <summary>Longer than two lines of any of them.</summary>

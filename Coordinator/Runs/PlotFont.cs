@@ -1,4 +1,5 @@
 using ScottPlot;
+using ScottPlot.Plottables;
 using SkiaSharp;
 
 namespace Distributed.Coordinator.Runs;
@@ -12,6 +13,9 @@ internal static class PlotFont
     /// <summary>Uses the first that this machine has.</summary>
     public static void Use(Plot plot)
     {
-        if (_fonts.FirstOrDefault(SKFontManager.Default.FontFamilies.Contains) is { } font) plot.Font.Set(font);
+        if (_fonts.FirstOrDefault(SKFontManager.Default.FontFamilies.Contains) is not { } font) return;
+        plot.Font.Set(font);
+        // The plot's own font is that of its axes and titles alone.
+        foreach (var text in plot.GetPlottables<Text>()) text.LabelFontName = font;
     }
 }

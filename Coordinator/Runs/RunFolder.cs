@@ -34,6 +34,9 @@ public sealed class RunFolder : IDisposable
     /// <summary>One line an evaluation; grows too.</summary>
     public string EvaluationsFile => In(RunFiles.Evaluations);
 
+    /// <summary>What has happened, a line of JSON each; grows too.</summary>
+    public string EventsFile => In(RunFiles.Events);
+
     /// <summary>What a coordinator needs that is started again in the place of one that was killed.</summary>
     public string StateFile => In(StateName);
 
@@ -137,7 +140,7 @@ public sealed class RunFolder : IDisposable
     {
         try
         {
-            foreach (var file in (string[])[JobFile, ModelFile, HistoryFile, EvaluationsFile, StateFile, InitialFile, LossPicture, ReportFile])
+            foreach (var file in (string[])[JobFile, ModelFile, HistoryFile, EvaluationsFile, EventsFile, StateFile, InitialFile, LossPicture, ReportFile])
             {
                 File.Delete(file);
                 File.Delete(file + AtomicFile.TemporaryEnding);

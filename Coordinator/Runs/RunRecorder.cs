@@ -26,10 +26,13 @@ public sealed class RunRecorder : IDisposable
     private readonly IProgressView _view;
     private readonly TrainingMetrics _metrics;
     private readonly TimeProvider _time;
-    private readonly CsvLog _history;
-    private readonly CsvLog _evaluationLog;
+    private readonly LineLog _history;
+    private readonly LineLog _evaluationLog;
+    private readonly LineLog _eventLog;
+    private readonly IReadOnlyList<IRunObserver> _observers;
     private readonly List<HistoryRow> _rows = [];
     private readonly List<EpochResult> _evaluations = [];
+    private readonly List<RunEvent> _events = [];
     private readonly SortedDictionary<long, StateDigest> _digests = [];
     private readonly Dictionary<string, RoundReport> _lastReports = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, (string Device, MemberStatus Status)> _workers = new(StringComparer.Ordinal);
@@ -50,14 +53,21 @@ public sealed class RunRecorder : IDisposable
     /// <param name="time">The clock.</param>
     /// <param name="resumed">The rounds of a run that another coordinator began to record here; null for a new one.</param>
     /// <param name="startedAt">When that began to train.</param>
+    /// <param name="observers">Are told too.</param>
     /// <exception cref="FormatException">What was recorded cannot be read.</exception>
-    public RunRecorder(RunFolder folder, Job job, IProgressView view, TrainingMetrics metrics, TimeProvider time, Rounds? resumed = null, DateTimeOffset? startedAt = null)
+    public RunRecorder(RunFolder folder, Job job, IProgressView view, TrainingMetrics metrics, TimeProvider time,
+        Rounds? resumed = null, DateTimeOffset? startedAt = null, IReadOnlyList<IRunObserver>? observers = null)
     {
-        (_job, _view, _metrics, _time, _rounds) = (job, view, metrics, time, resumed);
+        (_job, _view, _metrics, _time, _rounds, _observers) = (job, view, metrics, time, resumed, observers ?? []);
         _startedAt = startedAt ?? time.GetUtcNow();
         if (resumed is not null) _ledger = new(resumed, job.IsExact, Recall(folder, resumed));
-        _history = CsvLog.Continue(folder.HistoryFile, HistoryRow.Header, _rows.Count);
-        _evaluationLog = CsvLog.Continue(folder.EvaluationsFile, EpochResult.Header, _evaluations.Count);
+        _history = LineLog.Continue(folder.HistoryFile, HistoryRow.Header, _rows.Count);
+        _evaluationLog = LineLog.Continue(folder.EvaluationsFile, EpochResult.Header, _evaluations.Count);
+        // Events belong to no round: what happened has happened, also to a coordinator that recorded nothing else.
+        _events.AddRange(LineLog.Lines(folder.EventsFile, header: null).Select(RunEvent.Parse));
+        _eventLog = LineLog.Continue(folder.EventsFile, header: null, _events.Count);
+        if (_events.Count > 0 || Entered > 0) TellAll(observer => observer.Recalled(_rows, _evaluations, _events));
+        if (resumed is not null) TellAll(observer => observer.Opened(resumed));
     }
 
     /// <summary>Rounds entered so far.</summary>
@@ -72,6 +82,9 @@ public sealed class RunRecorder : IDisposable
     /// <summary>Every evaluation.</summary>
     public IReadOnlyList<EpochResult> Evaluations => _evaluations;
 
+    /// <summary>What has happened, the oldest first.</summary>
+    public IReadOnlyList<RunEvent> Events => _events;
+
     /// <summary>What the last evaluation gave: sums over the test set.</summary>
     public IReadOnlyList<double> EvaluationTallies { get; private set; } = [];
 
@@ -79,7 +92,9 @@ public sealed class RunRecorder : IDisposable
     public void Open(Rounds rounds)
     {
         _rounds = rounds;
-        _ledger ??= new(rounds, _job.IsExact);
+        if (_ledger is not null) return;
+        _ledger = new(rounds, _job.IsExact);
+        TellAll(observer => observer.Opened(rounds));
     }
 
     /// <summary>A plan is in force; the first one starts the clock.</summary>
@@ -92,8 +107,20 @@ public sealed class RunRecorder : IDisposable
         Show();
     }
 
-    /// <summary>Something a person wants to know.</summary>
-    public void Message(string line) => _view.Message(line);
+    /// <summary>Something has happened.</summary>
+    /// <param name="kind">What kind of thing.</param>
+    /// <param name="text">In a user's words.</param>
+    /// <param name="worker">The worker that it is about.</param>
+    public void Happened(RunEventKind kind, string text, string? worker = null)
+    {
+        var happened = new RunEvent { At = _time.GetUtcNow(), Step = _rows.Count, Kind = kind, Worker = worker, Text = text };
+        _events.Add(happened);
+        _eventLog.Write(happened.ToLine());
+        _eventLog.Flush();
+        // What goes as it should, a person who looks at a terminal sees from the numbers.
+        if (kind is not (RunEventKind.Joined or RunEventKind.Generation or RunEventKind.Checkpoint or RunEventKind.Finished or RunEventKind.Failed)) _view.Message(text);
+        TellAll(observer => observer.Happened(happened));
+    }
 
     /// <summary>What the cluster as a whole does now, in a word or two.</summary>
     public void Phase(string phase)
@@ -190,13 +217,19 @@ public sealed class RunRecorder : IDisposable
         Refresh();
         _history.Dispose();
         _evaluationLog.Dispose();
+        _eventLog.Dispose();
+    }
+
+    private void TellAll(Action<IRunObserver> tell)
+    {
+        foreach (var observer in _observers) tell(observer);
     }
 
     /// <summary>Takes up what was recorded, as far as no round is missing: of what was written last, some may have been lost.</summary>
     /// <returns>The rounds that are.</returns>
     private long Recall(RunFolder folder, Rounds rounds)
     {
-        var (rows, evaluations) = (CsvLog.Lines(folder.HistoryFile), CsvLog.Lines(folder.EvaluationsFile));
+        var (rows, evaluations) = (LineLog.Lines(folder.HistoryFile, HistoryRow.Header), LineLog.Lines(folder.EvaluationsFile, EpochResult.Header));
         long number = 0;
         for (; number < rounds.Count; number++)
         {
@@ -246,6 +279,7 @@ public sealed class RunRecorder : IDisposable
             _evaluationLog.Write(_evaluations[^1].ToLine());
             _evaluationLog.Flush();
             _metrics.Evaluated(_evaluations[^1].TestLoss, _evaluations[^1].TestAccuracy);
+            TellAll(observer => observer.Evaluated(_evaluations[^1]));
             return;
         }
         Average(round, loss);
@@ -264,6 +298,7 @@ public sealed class RunRecorder : IDisposable
         _rows.Add(row);
         _history.Write(row.ToLine());
         _metrics.RoundApplied(round, row.Loss, row.LearningRate, row.GradientNorm, row.SamplesPerSecond);
+        foreach (var observer in _observers) observer.Stepped(row);
     }
 
     private static string Doing(MemberStatus status) => status switch
@@ -296,7 +331,7 @@ public sealed class RunRecorder : IDisposable
         _history.Flush();
         _metrics.Workers(_workers.Values.CountBy(worker => worker.Status).ToDictionary(state => state.Key.ToString().ToLowerInvariant(), state => state.Value));
         var step = (long)_rows.Count;
-        _view.Update(new()
+        var progress = new TrainingProgress
         {
             Phase = _phase,
             Epoch = _rows.Count > 0 ? _rows[^1].Epoch : 0,
@@ -308,6 +343,8 @@ public sealed class RunRecorder : IDisposable
             SamplesPerSecond = _secondsPerSample > 0 ? 1 / _secondsPerSample : 0,
             TimeLeft = TimeLeft(),
             Workers = [.. _workers.Select(worker => Progress(worker.Key, worker.Value.Device, worker.Value.Status))],
-        });
+        };
+        _view.Update(progress);
+        TellAll(observer => observer.Progressed(progress));
     }
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Runs;
@@ -9,15 +8,6 @@ public sealed record RunReport
 {
     /// <summary>A report lists every change of the cluster.</summary>
     private const int MaxBytes = 64 << 20;
-
-    private static readonly JsonSerializerOptions _options = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        // A diverged run has a loss of NaN, and a report all the same.
-        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        WriteIndented = true,
-        NewLine = "\n",
-    };
 
     /// <summary>The job's name.</summary>
     public required string Job { get; init; }
@@ -73,7 +63,7 @@ public sealed record RunReport
     /// <summary>Writes the report as indented JSON with names in snake_case.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
-    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, _options));
+    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, RunJson.File));
 
     /// <summary>Reads a report.</summary>
     /// <exception cref="RunFolderException">It cannot be read, or is none.</exception>
@@ -83,7 +73,7 @@ public sealed record RunReport
         {
             using var file = File.OpenRead(path);
             if (file.Length > MaxBytes) throw new RunFolderException($"'{path}' has {file.Length} bytes; a report has at most {MaxBytes}");
-            return JsonSerializer.Deserialize<RunReport>(file, _options) ?? throw new RunFolderException($"'{path}' is damaged: it holds null");
+            return JsonSerializer.Deserialize<RunReport>(file, RunJson.File) ?? throw new RunFolderException($"'{path}' is damaged: it holds null");
         }
         catch (JsonException error)
         {

@@ -11,8 +11,6 @@ public sealed record RunState
 {
     private const int MaxBytes = 1 << 20;
 
-    private static readonly JsonSerializerOptions _options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true, NewLine = "\n" };
-
     /// <summary>Version of the protocol that its workers speak.</summary>
     public required int Version { get; init; }
 
@@ -74,7 +72,7 @@ public sealed record RunState
     /// <summary>Writes it, on the disk when this returns.</summary>
     /// <exception cref="IOException">The disk is full, or the folder is gone.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
-    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, _options), isPrivate: true);
+    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, RunJson.File), isPrivate: true);
 
     /// <summary>Reads it.</summary>
     /// <exception cref="RunFolderException">There is none, or it is none.</exception>
@@ -85,7 +83,7 @@ public sealed record RunState
             var file = new FileInfo(path);
             if (!file.Exists) throw new RunFolderException($"'{path}' does not exist: the folder holds no run that could be resumed. Give the folder of one with --run.");
             if (file.Length > MaxBytes) throw new RunFolderException($"'{path}' has {file.Length} bytes; the state of a run has at most {MaxBytes}.");
-            var state = JsonSerializer.Deserialize<RunState>(File.ReadAllBytes(path), _options)
+            var state = JsonSerializer.Deserialize<RunState>(File.ReadAllBytes(path), RunJson.File)
                 ?? throw new RunFolderException($"'{path}' holds no state of a run.");
             return state.Version == ProtocolSerializer.Version ? state
                 : throw new RunFolderException($"'{path}' was written by version {state.Version} of the protocol; this is version {ProtocolSerializer.Version}. Resume with the version that began the run.");

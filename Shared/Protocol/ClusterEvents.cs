@@ -85,14 +85,40 @@ public abstract record ClusterEffect
     public sealed record Finish : ClusterEffect;
     /// <summary>The job cannot go on.</summary>
     public sealed record Fail(string Reason) : ClusterEffect;
-    /// <summary>Something a person wants to know.</summary>
-    public sealed record Announce(string Text) : ClusterEffect;
+    /// <summary>Something a person wants to know; <paramref name="Lost"/> names the worker that is gone, if that is what it is.</summary>
+    public sealed record Announce(string Text, string? Lost = null) : ClusterEffect;
+}
+
+/// <summary>What makes a generation begin.</summary>
+public enum GenerationCause
+{
+    /// <summary>Enough workers are there for the first time.</summary>
+    Start,
+    /// <summary>A worker has joined.</summary>
+    Joined,
+    /// <summary>A worker was lost.</summary>
+    Lost,
+    /// <summary>A worker leaves as it wants to.</summary>
+    Left,
+    /// <summary>A worker was turned away.</summary>
+    Refused,
+    /// <summary>A link between two workers broke.</summary>
+    Link,
+    /// <summary>What should have happened has not.</summary>
+    Silence,
+    /// <summary>The shares of the workers change.</summary>
+    Balance,
+    /// <summary>A checkpoint could not be read.</summary>
+    Checkpoint,
+    /// <summary>The coordinator was started again.</summary>
+    Coordinator,
 }
 
 /// <summary>Why a generation began.</summary>
 /// <param name="Number">From 1.</param>
+/// <param name="Cause">In a word.</param>
 /// <param name="Reason">In a user's words.</param>
-public sealed record GenerationStart(int Number, string Reason);
+public sealed record GenerationStart(int Number, GenerationCause Cause, string Reason);
 
 /// <summary>A state that the coordinator has stored, for when nobody is left who holds a newer one.</summary>
 /// <param name="Applied">Rounds applied to it.</param>

@@ -94,9 +94,9 @@ public sealed record ClusterProtocol
         ClusterEvent.Registered e => (With(new(e.Worker, MemberStatus.Preparing, 0, Leaving: false)), []),
         ClusterEvent.Prepared e => Prepare(e.Worker, e.Facts, e.Holding),
         ClusterEvent.Overdue e => Expire(e.Why),
-        ClusterEvent.Unbalanced e => Phase == ClusterPhase.Training && Job.IsExact ? (this with { Shares = e.Shares }).Reconfigure(e.Why) : (this, []),
+        ClusterEvent.Unbalanced e => Phase == ClusterPhase.Training && Job.IsExact ? (this with { Shares = e.Shares }).Reconfigure(GenerationCause.Balance, e.Why) : (this, []),
         ClusterEvent.Stored e => (this with { Stored = e.State }, []),
-        ClusterEvent.Damaged e => Phase == ClusterPhase.Reconfiguring ? (this with { Stored = e.Next }).Reconfigure(e.Why) : (this with { Stored = e.Next }, []),
+        ClusterEvent.Damaged e => Phase == ClusterPhase.Reconfiguring ? (this with { Stored = e.Next }).Reconfigure(GenerationCause.Checkpoint, e.Why) : (this with { Stored = e.Next }, []),
         ClusterEvent.ReturnOver => Returning.IsEmpty ? (this, []) : (this with { Returning = [] }).Start(),
         ClusterEvent.Lost e => Lose(e.Worker, e.Why),
         ClusterEvent.Leaving e => Leave(e.Worker, e.Why),
@@ -143,7 +143,7 @@ public sealed record ClusterProtocol
         {
             ClusterPhase.Reconfiguring when !isAhead => (ready, [new ClusterEffect.Halt(worker, Generation)]),
             ClusterPhase.Gathering => ready.Start(worker),
-            _ => ready.Reconfigure($"{worker} joined"),
+            _ => ready.Reconfigure(GenerationCause.Joined, $"{worker} joined"),
         };
         return (next, effects.AddRange(more));
     }
@@ -153,7 +153,9 @@ public sealed record ClusterProtocol
         Phase == ClusterPhase.Gathering && Returning.IsEmpty
         // Whoever wants to leave and may not, because nobody else holds the parameters, has been waiting for this one.
         && (InPlay >= Needed || (InPlay > 1 && Members.Values.Any(m => m.Leaving)))
-            ? Reconfigure(Generation == 0 ? "start" : Plan is null ? "the coordinator was started again" : $"{joined} joined")
+            ? Generation == 0 ? Reconfigure(GenerationCause.Start, "start")
+                : Plan is null ? Reconfigure(GenerationCause.Coordinator, "the coordinator was started again")
+                : Reconfigure(GenerationCause.Joined, $"{joined} joined")
             : (this, []);
 
     /// <summary>No end is in sight: whoever does not answer is out; if it is somebody's silence in the middle of a round, or the
@@ -163,8 +165,8 @@ public sealed record ClusterProtocol
         if (Phase == ClusterPhase.Collecting) return Expel(Donor!, $"the result did not come: {why}", mayReturn: true);
         if (Phase == ClusterPhase.Gathering) return (this, []);
         var silent = Members.Values.Where(m => m.Status == MemberStatus.Ready).Select(m => m.Id).ToList();
-        if (silent.Count == 0) return Reconfigure(why);
-        var (next, effects) = silent.Aggregate(this, (rest, worker) => rest.Without(worker)).Reconfigure($"{string.Join(", ", silent)} did not answer: {why}");
+        if (silent.Count == 0) return Reconfigure(GenerationCause.Silence, why);
+        var (next, effects) = silent.Aggregate(this, (rest, worker) => rest.Without(worker)).Reconfigure(GenerationCause.Silence, $"{string.Join(", ", silent)} did not answer: {why}");
         return (next, effects.InsertRange(0, silent.Select(worker => new ClusterEffect.Refuse(worker, $"it did not answer: {why}", MayReturn: true))));
     }
 
@@ -182,19 +184,19 @@ public sealed record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Lose(string worker, string why)
     {
         if (!Members.TryGetValue(worker, out var lost)) return (this, []);
-        var announcement = new ClusterEffect.Announce($"{worker} is lost: {why}");
+        var announcement = new ClusterEffect.Announce($"{worker} is lost: {why}", worker);
         return lost.Status == MemberStatus.Preparing
             ? (Without(worker), [announcement])
-            : GoOnWithout(worker, "was lost", announcement);
+            : GoOnWithout(worker, GenerationCause.Lost, "was lost", announcement);
     }
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) GoOnWithout(string worker, string what, ClusterEffect first)
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) GoOnWithout(string worker, GenerationCause cause, string what, ClusterEffect first)
     {
         var rest = Without(worker);
         var (next, effects) = Phase switch
         {
             ClusterPhase.Collecting when worker == Donor => rest.Finishing(),
-            ClusterPhase.Training or ClusterPhase.Reconfiguring => rest.Reconfigure($"{worker} {what}"),
+            ClusterPhase.Training or ClusterPhase.Reconfiguring => rest.Reconfigure(cause, $"{worker} {what}"),
             ClusterPhase.Gathering when rest.InPlay == 0 && rest.Generation > 0 => rest.Abandoned(),
             _ => (rest, []),
         };
@@ -210,7 +212,7 @@ public sealed record ClusterProtocol
         var times = before.GetValueOrDefault(pair) + 1;
         var broken = this with { BrokenLinks = before.SetItem(pair, times) };
         return times < MaxBreaks
-            ? broken.Reconfigure($"the link between {e.Worker} and {e.Peer} broke: {e.Why}")
+            ? broken.Reconfigure(GenerationCause.Link, $"the link between {e.Worker} and {e.Peer} broke: {e.Why}")
             // What lies between the two may be mended, and the one that is turned away may be the one that the others reach.
             : broken.Expel(e.Peer, $"{e.Worker} cannot reach it over its link: {e.Why}", mayReturn: true);
     }
@@ -224,7 +226,7 @@ public sealed record ClusterProtocol
         : BrokenLinks.RemoveRange(BrokenLinks.Keys.Where(pair => plan.Includes(pair.Item1) && plan.Includes(pair.Item2)));
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Expel(string worker, string reason, bool mayReturn = false) =>
-        GoOnWithout(worker, "was turned away", new ClusterEffect.Refuse(worker, reason, mayReturn));
+        GoOnWithout(worker, GenerationCause.Refused, "was turned away", new ClusterEffect.Refuse(worker, reason, mayReturn));
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Leave(string worker, string why)
     {
@@ -236,15 +238,15 @@ public sealed record ClusterProtocol
         var leaving = With(member with { Leaving = true });
         return Phase switch
         {
-            ClusterPhase.Training => leaving.Reconfigure($"{worker} leaves: {why}"),
-            ClusterPhase.Gathering when InPlay > 1 => leaving.Reconfigure($"{worker} leaves: {why}"),
+            ClusterPhase.Training => leaving.Reconfigure(GenerationCause.Left, $"{worker} leaves: {why}"),
+            ClusterPhase.Gathering when InPlay > 1 => leaving.Reconfigure(GenerationCause.Left, $"{worker} leaves: {why}"),
             ClusterPhase.Gathering => (leaving, [new ClusterEffect.HoldBack(worker)]),
             _ => (leaving, []),
         };
     }
 
     /// <summary>A new generation: everybody stops.</summary>
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Reconfigure(string reason)
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Reconfigure(GenerationCause cause, string reason)
     {
         var generation = Generation + 1;
         var present = Members.Values.Where(IsInPlay).ToList();
@@ -252,7 +254,7 @@ public sealed record ClusterProtocol
         {
             Phase = ClusterPhase.Reconfiguring,
             Generation = generation,
-            Generations = Generations.Add(new(generation, reason)),
+            Generations = Generations.Add(new(generation, cause, reason)),
             Members = Members.SetItems(present.Select(m => KeyValuePair.Create(m.Id, m with { Status = MemberStatus.Ready }))),
             Awaited = present.Count,
         };

@@ -15,6 +15,9 @@ public static class RunFiles
     /// <summary>One line an evaluation.</summary>
     public const string Evaluations = "evaluations.csv";
 
+    /// <summary>One line of JSON for each thing that has happened.</summary>
+    public const string Events = "events.jsonl";
+
     /// <summary>The run in numbers, once it is finished.</summary>
     public const string Report = "report.json";
 

@@ -383,7 +383,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         var result = await bench.Result;
         Assert.Equal(state, result.State);
         Assert.Equal(2, result.Workers);
-        Assert.Equal([new(1, "start")], result.Generations);
+        Assert.Equal([new(1, GenerationCause.Start, "start")], result.Generations);
         Assert.Equal(2, bench.Recorder.History.Count);
         Assert.Equal(0.6, Assert.Single(bench.Recorder.Evaluations).TestAccuracy);
     }

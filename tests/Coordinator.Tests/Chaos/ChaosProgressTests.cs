@@ -31,7 +31,7 @@ public sealed class ChaosProgressTests : IDisposable
     [Fact]
     public void A_history_is_followed_while_it_is_written()
     {
-        using var history = CsvLog.Create(_folder["history.csv"], HistoryRow.Header);
+        using var history = LineLog.Create(_folder["history.csv"], HistoryRow.Header);
         for (var step = 1; step <= 200; step++)
         {
             history.Write(new HistoryRow { Step = step, Epoch = 1, Loss = Math.PI, LearningRate = Math.E, GradientNorm = 1 / 3.0, SamplesPerSecond = 1e9 / 7 }.ToLine());

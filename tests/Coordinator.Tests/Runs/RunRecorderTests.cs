@@ -1,3 +1,4 @@
+using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
@@ -134,7 +135,7 @@ public sealed class RunRecorderTests : IDisposable
         _recorder.Started(new(2, 0, _rounds.Count, ["a"], Topology.Star));
         for (var number = 0; number < _rounds.Count; number++) Assert.Null(_recorder.Applied("a", [Report(number, loss: number < 3 ? 2 : number)]));
         _time.Advance(TimeSpan.FromSeconds(4));
-        var report = _recorder.Report("digits", "abc", workers: 3, [new(1, "start"), new(2, "b joined")], stepsRedone: 5);
+        var report = _recorder.Report("digits", "abc", workers: 3, [new(1, GenerationCause.Start, "start"), new(2, GenerationCause.Joined, "b joined")], stepsRedone: 5);
         Assert.Equal(("digits", "abc", 3, 2), (report.Job, report.ParametersSha256, report.Workers, report.Generations));
         Assert.Equal((4, 2, 8.0, 0.5), (report.Steps, report.Epochs, report.Seconds, report.StepsPerSecond));
         Assert.Equal((14, 14), (report.SamplesExpected, report.SamplesApplied));
@@ -152,7 +153,7 @@ public sealed class RunRecorderTests : IDisposable
         _recorder.Started(new(1, 0, rounds.Count, ["a"], Topology.Star));
         _time.Advance(TimeSpan.FromSeconds(1));
         Assert.Null(_recorder.Applied("a", [Report(0)]));
-        var report = _recorder.Report("job", "abc", 1, [new(1, "start")], 0);
+        var report = _recorder.Report("job", "abc", 1, [new(1, GenerationCause.Start, "start")], 0);
         Assert.Null(report.TestLoss);
         Assert.Null(report.TestAccuracy);
     }
@@ -178,7 +179,7 @@ public sealed class RunRecorderTests : IDisposable
     public void The_progress_shows_how_far_the_run_and_its_workers_are()
     {
         Assert.Empty(_view.Updates);
-        _recorder.Message("hello");
+        _recorder.Happened(RunEventKind.Note, "hello");
         Assert.Equal(["hello"], _view.Messages);
         Begin("a", "b");
         var begun = _view.Last;
@@ -247,6 +248,49 @@ public sealed class RunRecorderTests : IDisposable
     }, iter: 300);
 
     [Fact]
+    public void An_event_reads_back_the_same() =>
+        Gen.Select(Gen.Enum<RunEventKind>(), Gen.String, Gen.OneOf(Gen.Const((string?)null), Gen.String!), Gen.Long, Gen.DateTimeOffset).Sample((kind, text, worker, step, at) =>
+        {
+            var happened = new RunEvent { At = at, Step = step, Kind = kind, Worker = worker, Text = text };
+            Assert.DoesNotContain('\n', happened.ToLine());
+            Assert.Equal(happened, RunEvent.Parse(happened.ToLine()));
+        });
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("null")]
+    [InlineData("{}")]
+    [InlineData("""{"at":"2026-02-03T04:05:06+00:00","step":1,"kind":3,"text":"by number"}""")]
+    public void What_is_no_event_is_refused(string line) => Assert.Throws<FormatException>(() => RunEvent.Parse(line));
+
+    [Fact]
+    public void An_observer_hears_of_everything_once_and_one_of_a_resumed_run_hears_first_what_was_before()
+    {
+        using var folder = RunFolder.Create(_folder["observed"], "job", overwrite: false);
+        var job = Job.Default with { Epochs = 2, Batch = 4, MicroBatches = 2 };
+        var first = new Observer();
+        using (var recorder = new RunRecorder(folder, job, _view, new(Metrics.NewCustomRegistry()), _time, observers: [first]))
+        {
+            recorder.Happened(RunEventKind.Joined, "a has joined", "a");
+            recorder.Open(_rounds);
+            recorder.Open(_rounds);
+            recorder.Started(new(1, 0, _rounds.Count, ["a", "b"], Topology.Star));
+            foreach (var worker in (string[])["a", "b"])
+                for (var number = 0; number < 3; number++) Assert.Null(recorder.Applied(worker, [Report(number)]));
+            recorder.Happened(RunEventKind.Lost, "a is lost", "a");
+        }
+        Assert.Equal(["Joined at 0", "opened", "step 1", "step 2", "epoch 1", "Lost at 2"], first.Heard);
+        Assert.True(first.Shown > 0);
+
+        var second = new Observer();
+        using var resumed = new RunRecorder(folder, job, _view, new(Metrics.NewCustomRegistry()), _time, _rounds, observers: [second]);
+        Assert.Null(resumed.Applied("b", [Report(3)]));
+        resumed.Happened(RunEventKind.Finished, "done");
+        Assert.Equal(["2 steps, 1 evaluations, 2 events before", "opened", "step 3", "Finished at 3"], second.Heard);
+        Assert.Equal(["Joined", "Lost", "Finished"], resumed.Events.Select(happened => $"{happened.Kind}"));
+    }
+
+    [Fact]
     public void A_report_before_the_sizes_are_known_is_wrong() =>
         Assert.Equal("a reports rounds before it was prepared", _recorder.Applied("a", [Report(0)]));
 
@@ -255,6 +299,26 @@ public sealed class RunRecorderTests : IDisposable
         _recorder.Open(_rounds);
         _recorder.Workers([.. workers.Select(w => (w, "cpu", MemberStatus.Active))]);
         _recorder.Started(new(1, 0, _rounds.Count, [.. workers], Topology.Star));
+    }
+
+    private sealed class Observer : IRunObserver
+    {
+        public List<string> Heard { get; } = [];
+
+        public int Shown { get; private set; }
+
+        public void Recalled(IReadOnlyList<HistoryRow> steps, IReadOnlyList<EpochResult> evaluations, IReadOnlyList<RunEvent> events) =>
+            Heard.Add($"{steps.Count} steps, {evaluations.Count} evaluations, {events.Count} events before");
+
+        public void Opened(Rounds rounds) => Heard.Add("opened");
+
+        public void Stepped(HistoryRow step) => Heard.Add($"step {step.Step}");
+
+        public void Evaluated(EpochResult evaluation) => Heard.Add($"epoch {evaluation.Epoch}");
+
+        public void Happened(RunEvent happened) => Heard.Add($"{happened.Kind} at {happened.Step}");
+
+        public void Progressed(TrainingProgress progress) => Shown++;
     }
 
     private int HistoryLines()

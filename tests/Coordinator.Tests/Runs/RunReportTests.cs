@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Distributed.Coordinator.Runs;
+using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Tests.Runs;
 
@@ -22,7 +23,7 @@ public sealed class RunReportTests
         ParametersSha256 = "ab",
         Workers = 3,
         Generations = 2,
-        Reconfigurations = [new(2, "worker-3 joined")],
+        Reconfigurations = [new(2, GenerationCause.Joined, "worker-3 joined")],
         StepsRedone = 1,
     };
 

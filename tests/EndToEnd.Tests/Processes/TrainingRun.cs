@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Protocol;
@@ -20,13 +21,17 @@ internal sealed record Report
     public required IReadOnlyList<GenerationStart> Reconfigurations { get; init; }
 
     /// <summary>Generations, without those that moved micro-batches: whether there are any depends on the machine.</summary>
-    public int GenerationsByWorkers => Generations - Reconfigurations.Count(r => r.Reason.Contains(" times as long as the fastest ", StringComparison.Ordinal));
+    public int GenerationsByWorkers => Generations - Reconfigurations.Count(r => r.Cause == GenerationCause.Balance);
 }
 
 /// <summary>A coordinator process that trains, with a run folder of its own.</summary>
 internal sealed partial class TrainingRun : IDisposable
 {
-    private static readonly JsonSerializerOptions _json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+    private static readonly JsonSerializerOptions _json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+    };
 
     private readonly TemporaryFolder _folder;
 

@@ -33,7 +33,7 @@ public sealed class ClusterProtocolTests
         Assert.Equal(new ClusterEffect.Open(_facts, new(7, 5, 1, 4, 2)), Assert.Single(cluster.Tell(new ClusterEvent.Prepared("b", _facts))));
         Assert.Empty(cluster.Tell(new ClusterEvent.Prepared("b", _facts)));
         Assert.Equal([new ClusterEffect.Fence(1), new ClusterEffect.Halt("b", 1), new ClusterEffect.Halt("c", 1)], cluster.Tell(new ClusterEvent.Prepared("c", _facts)));
-        Assert.Equal(new GenerationStart(1, "start"), Assert.Single(cluster.State.Generations));
+        Assert.Equal(new GenerationStart(1, GenerationCause.Start, "start"), Assert.Single(cluster.State.Generations));
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public sealed class ClusterProtocolTests
         Assert.Empty(cluster.Tell(new ClusterEvent.Synced("c", 2, 2)));
         var begin = Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Synced("a", 2, 2))));
         Assert.Equal((2, 2, 3), (begin.Plan.Generation, begin.Plan.FirstRound, begin.Plan.EndRound));
-        Assert.Equal(new GenerationStart(2, "c joined"), cluster.State.Generations[^1]);
+        Assert.Equal(new GenerationStart(2, GenerationCause.Joined, "c joined"), cluster.State.Generations[^1]);
     }
 
     [Fact]
@@ -138,7 +138,7 @@ public sealed class ClusterProtocolTests
         var cluster = new Cluster(startWith: 3, topology: Topology.Mesh).Train("a", "b", "c");
         Assert.Equal([new ClusterEffect.Halt("a", 2), new ClusterEffect.Halt("b", 2), new ClusterEffect.Halt("c", 2)],
             cluster.Tell(new ClusterEvent.PeerLost("b", 1, "a", "it was reset")));
-        Assert.Equal(new GenerationStart(2, "the link between b and a broke: it was reset"), cluster.State.Generations[^1]);
+        Assert.Equal(new GenerationStart(2, GenerationCause.Link, "the link between b and a broke: it was reset"), cluster.State.Generations[^1]);
         cluster.AssertIgnores(new ClusterEvent.PeerLost("a", 1, "b", "it was reset"), new ClusterEvent.PeerLost("a", 2, "b", "it was reset"));
     }
 
@@ -164,7 +164,7 @@ public sealed class ClusterProtocolTests
         }
         Assert.Equal([new ClusterEffect.Refuse("b", "a cannot reach it over its link: no answer", MayReturn: true), new ClusterEffect.Halt("a", 4), new ClusterEffect.Halt("c", 4)],
             cluster.Tell(new ClusterEvent.PeerLost("a", ClusterProtocol.MaxBreaks, "b", "no answer")));
-        Assert.Equal(new GenerationStart(4, "b was turned away"), cluster.State.Generations[^1]);
+        Assert.Equal(new GenerationStart(4, GenerationCause.Refused, "b was turned away"), cluster.State.Generations[^1]);
         Assert.Equal(["a", "c"], cluster.State.Members.Keys);
     }
 
@@ -258,7 +258,7 @@ public sealed class ClusterProtocolTests
         var cluster = new Cluster(startWith: 3).Train("a", "b", "c");
         Assert.Contains(new ClusterEffect.Fence(2), cluster.Tell(new ClusterEvent.Lost("a", "it died")));
         cluster.Tell(new ClusterEvent.Fenced(2, 1), new ClusterEvent.Halted("b", 2, 1));
-        Assert.Equal([new ClusterEffect.Announce("c is lost: it died"), new ClusterEffect.Fence(3), new ClusterEffect.Halt("b", 3)], cluster.Tell(new ClusterEvent.Lost("c", "it died")));
+        Assert.Equal([new ClusterEffect.Announce("c is lost: it died", "c"), new ClusterEffect.Fence(3), new ClusterEffect.Halt("b", 3)], cluster.Tell(new ClusterEvent.Lost("c", "it died")));
         cluster.Tell(new ClusterEvent.Fenced(3, 1));
         Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Halted("b", 3, 1))));
     }
@@ -268,7 +268,7 @@ public sealed class ClusterProtocolTests
     {
         var cluster = new Cluster().Train("a");
         Assert.Empty(cluster.Tell(new ClusterEvent.Registered("b")));
-        Assert.Equal([new ClusterEffect.Announce("b is lost: it died")], cluster.Tell(new ClusterEvent.Lost("b", "it died")));
+        Assert.Equal([new ClusterEffect.Announce("b is lost: it died", "b")], cluster.Tell(new ClusterEvent.Lost("b", "it died")));
         cluster.Tell(new ClusterEvent.Registered("c"));
         Assert.Equal([new ClusterEffect.Dismiss("c")], cluster.Tell(new ClusterEvent.Leaving("c", "it was asked to")));
         Assert.Equal(ClusterPhase.Training, cluster.State.Phase);
@@ -337,7 +337,7 @@ public sealed class ClusterProtocolTests
     {
         var cluster = new Cluster(startWith: 2).Train("a", "b");
         Assert.Equal([new ClusterEffect.Fence(2), new ClusterEffect.Halt("a", 2), new ClusterEffect.Halt("b", 2)], cluster.Tell(new ClusterEvent.Leaving("b", "the machine is needed")));
-        Assert.Equal(new GenerationStart(2, "b leaves: the machine is needed"), cluster.State.Generations[^1]);
+        Assert.Equal(new GenerationStart(2, GenerationCause.Left, "b leaves: the machine is needed"), cluster.State.Generations[^1]);
         cluster.AssertIgnores(new ClusterEvent.Leaving("b", "again"));
         cluster.Tell(new ClusterEvent.Fenced(2, 1), new ClusterEvent.Halted("b", 2, 1));
         var effects = cluster.Tell(new ClusterEvent.Halted("a", 2, 1));
@@ -441,7 +441,7 @@ public sealed class ClusterProtocolTests
         Assert.Equal([new ClusterEffect.Collect("a", 1)], cluster.Tell(new ClusterEvent.Reached("b", 3)));
         cluster.Tell(new ClusterEvent.Registered("late"));
         Assert.Equal([new ClusterEffect.Refuse("late", "the job is done")], cluster.Tell(new ClusterEvent.Prepared("late", _facts)));
-        Assert.Equal([new ClusterEffect.Announce("a is lost: it died"), new ClusterEffect.Collect("b", 1)], cluster.Tell(new ClusterEvent.Lost("a", "it died")));
+        Assert.Equal([new ClusterEffect.Announce("a is lost: it died", "a"), new ClusterEffect.Collect("b", 1)], cluster.Tell(new ClusterEvent.Lost("a", "it died")));
         Assert.Equal([new ClusterEffect.Finish()], cluster.Tell(new ClusterEvent.Collected()));
         Assert.Equal(ClusterPhase.Finished, cluster.State.Phase);
     }
@@ -527,7 +527,7 @@ public sealed class ClusterProtocolTests
         Assert.Equal(
             [new ClusterEffect.Refuse("b", "it did not answer: nothing was heard for 2 s", MayReturn: true), new ClusterEffect.Halt("a", 3), new ClusterEffect.Halt("c", 3)],
             cluster.Tell(new ClusterEvent.Overdue("nothing was heard for 2 s")));
-        Assert.Equal(new GenerationStart(3, "b did not answer: nothing was heard for 2 s"), cluster.State.Generations[^1]);
+        Assert.Equal(new GenerationStart(3, GenerationCause.Silence, "b did not answer: nothing was heard for 2 s"), cluster.State.Generations[^1]);
     }
 
     [Fact]
@@ -610,7 +610,7 @@ public sealed class ClusterProtocolTests
         var cluster = new Cluster { State = new() { Job = _job, Topology = Topology.Mesh, StartWith = 1, MinWorkers = 1, IsOpen = true } };
         cluster.Prepare("a").Tell(new ClusterEvent.Halted("a", 1, 0), new ClusterEvent.Reached("a", 2));
         Assert.Equal(
-            [new ClusterEffect.Announce("a is lost: it died"), new ClusterEffect.Announce("all workers are gone, and with them the parameters: training begins again from the start when 1 are there")],
+            [new ClusterEffect.Announce("a is lost: it died", "a"), new ClusterEffect.Announce("all workers are gone, and with them the parameters: training begins again from the start when 1 are there")],
             cluster.Tell(new ClusterEvent.Lost("a", "it died")));
         cluster.Prepare("b");
         Assert.Equal(0, Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Halted("b", cluster.State.Generation, 0))[^1]).Plan.FirstRound);

@@ -1,35 +1,37 @@
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>A file of comma-separated values that grows line by line, may be followed while it does, and gone on with later.</summary>
-public sealed class CsvLog : IDisposable
+/// <summary>A text file that grows line by line, may be followed while it does, and gone on with later.</summary>
+public sealed class LineLog : IDisposable
 {
     private readonly StreamWriter _writer;
 
     private readonly FileStream _file;
 
-    private CsvLog(FileStream file) => (_file, _writer) = (file, new(file) { NewLine = "\n" });
+    private LineLog(FileStream file) => (_file, _writer) = (file, new(file) { NewLine = "\n" });
 
     /// <summary>Begins a new file; one that was there is replaced.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="header">Its first line; null for none.</param>
     /// <exception cref="IOException">The file cannot be created.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
-    public static CsvLog Create(string path, string header)
+    public static LineLog Create(string path, string? header)
     {
-        var log = new CsvLog(new(path, FileMode.Create, FileAccess.Write, FileShare.Read));
-        log.Write(header);
+        var log = new LineLog(new(path, FileMode.Create, FileAccess.Write, FileShare.Read));
+        if (header is not null) log.Write(header);
         return log;
     }
 
     /// <summary>Goes on with a file behind its first lines; what follows them is cut off.</summary>
     /// <param name="path">The file; without it, a new one is begun.</param>
-    /// <param name="header">Its first line.</param>
+    /// <param name="header">Its first line; null for none.</param>
     /// <param name="lines">Lines to keep behind the header, all of which it has.</param>
     /// <exception cref="IOException">The file cannot be opened.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
-    public static CsvLog Continue(string path, string header, int lines)
+    public static LineLog Continue(string path, string? header, int lines)
     {
         if (!File.Exists(path) || lines == 0) return Create(path, header);
         var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
-        var left = lines + 1;
+        var left = header is null ? lines : lines + 1;
         while (left > 0 && file.ReadByte() is var next and >= 0)
             if (next == '\n') left--;
         file.SetLength(file.Position);
@@ -37,11 +39,11 @@ public sealed class CsvLog : IDisposable
     }
 
     /// <summary>The whole lines behind the header; one that was being written when its writer was killed is left out.</summary>
-    public static IReadOnlyList<string> Lines(string path)
+    public static IReadOnlyList<string> Lines(string path, string? header)
     {
         if (!File.Exists(path)) return [];
         var text = File.ReadAllText(path);
-        return [.. text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1)];
+        return [.. text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(header is null ? 0 : 1)];
     }
 
     /// <summary>Adds a line. It may stay in memory until <see cref="Flush"/> or <see cref="Dispose"/>.</summary>

@@ -2,7 +2,7 @@ using Distributed.Coordinator.Runs;
 
 namespace Distributed.Coordinator.Tests.Runs;
 
-public sealed class CsvLogTests
+public sealed class LineLogTests
 {
     private static readonly Gen<HistoryRow> _row =
         from step in Gen.Long[1, long.MaxValue]
@@ -23,7 +23,7 @@ public sealed class CsvLogTests
         _row.Array[0, 5].Sample(rows =>
         {
             using var folder = new TemporaryFolder();
-            using (var writer = CsvLog.Create(folder["history.csv"], HistoryRow.Header))
+            using (var writer = LineLog.Create(folder["history.csv"], HistoryRow.Header))
                 foreach (var row in rows) writer.Write(row.ToLine());
             var lines = File.ReadAllText(folder["history.csv"]).Split('\n');
             Assert.Equal("step,epoch,loss,learning_rate,gradient_norm,samples_per_second", lines[0]);
@@ -35,7 +35,7 @@ public sealed class CsvLogTests
     public void Flushed_lines_can_be_read_while_the_file_grows()
     {
         using var folder = new TemporaryFolder();
-        using var writer = CsvLog.Create(folder["history.csv"], HistoryRow.Header);
+        using var writer = LineLog.Create(folder["history.csv"], HistoryRow.Header);
         writer.Write(new HistoryRow { Step = 1, Epoch = 1, Loss = 0.1, LearningRate = 1e-5, GradientNorm = 1, SamplesPerSecond = 2 }.ToLine());
         writer.Flush();
         using var stream = new FileStream(folder["history.csv"], FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
@@ -48,12 +48,12 @@ public sealed class CsvLogTests
         Gen.Select(_row.Array[0, 5], Gen.Int[0, 5], Gen.OneOfConst("", "half a li")).Sample((rows, keep, torn) =>
         {
             using var folder = new TemporaryFolder();
-            using (var log = CsvLog.Create(folder["a.csv"], HistoryRow.Header))
+            using (var log = LineLog.Create(folder["a.csv"], HistoryRow.Header))
                 foreach (var row in rows) log.Write(row.ToLine());
             File.AppendAllText(folder["a.csv"], torn);
-            Assert.Equal(rows, CsvLog.Lines(folder["a.csv"]).Select(HistoryRow.Parse));
+            Assert.Equal(rows, LineLog.Lines(folder["a.csv"], HistoryRow.Header).Select(HistoryRow.Parse));
             keep = Math.Min(keep, rows.Length);
-            using (var log = CsvLog.Continue(folder["a.csv"], HistoryRow.Header, keep)) log.Write("the next");
+            using (var log = LineLog.Continue(folder["a.csv"], HistoryRow.Header, keep)) log.Write("the next");
             Assert.Equal([HistoryRow.Header, .. rows.Take(keep).Select(row => row.ToLine()), "the next", ""], File.ReadAllText(folder["a.csv"]).Split('\n'));
         }, iter: 100);
 

@@ -1,0 +1,41 @@
+using Distributed.Coordinator.Progress;
+using Distributed.Shared.Kernel;
+
+namespace Distributed.Coordinator.Runs;
+
+/// <summary>
+/// Follows a run: <see cref="RunRecorder"/> tells it what happens, one call at a time, in the order in which it happened.
+/// What it is not interested in, it leaves out. A call must be short, as the run waits for it, and must not throw.
+/// </summary>
+public interface IRunObserver
+{
+    /// <summary>What a coordinator before this one has recorded; told first, and only where there is something.</summary>
+    void Recalled(IReadOnlyList<HistoryRow> steps, IReadOnlyList<EpochResult> evaluations, IReadOnlyList<RunEvent> events)
+    {
+    }
+
+    /// <summary>The sizes of the job are known.</summary>
+    void Opened(Rounds rounds)
+    {
+    }
+
+    /// <summary>A step is applied; told once, however often it is done again.</summary>
+    void Stepped(HistoryRow step)
+    {
+    }
+
+    /// <summary>An evaluation is done; told once.</summary>
+    void Evaluated(EpochResult evaluation)
+    {
+    }
+
+    /// <summary>Something has happened.</summary>
+    void Happened(RunEvent happened)
+    {
+    }
+
+    /// <summary>Where the run stands; told several times a second while it changes.</summary>
+    void Progressed(TrainingProgress progress)
+    {
+    }
+}

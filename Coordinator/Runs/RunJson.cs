@@ -1,0 +1,30 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Distributed.Coordinator.Runs;
+
+/// <summary>How this program writes JSON, and what it accepts: names in snake_case, enumerations by name, everything stated once.</summary>
+public static class RunJson
+{
+    /// <summary>A value a line, to which what is null does not belong.</summary>
+    public static JsonSerializerOptions Line { get; } = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
+        // A diverged run has a loss of NaN, and files all the same.
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        AllowDuplicateProperties = false,
+        RespectNullableAnnotations = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>A file that people read too.</summary>
+    public static JsonSerializerOptions File { get; } = new(Line)
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.Never,
+        WriteIndented = true,
+        NewLine = "\n",
+    };
+}
