@@ -10,6 +10,7 @@ using Distributed.Coordinator.Links;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.TensorBoard;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
@@ -195,7 +196,8 @@ public static class TrainCommand
         using var view = ProgressView.Create(AnsiConsole.Console);
         var registry = Metrics.NewCustomRegistry();
         var metrics = new TrainingMetrics(registry);
-        using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt);
+        using var board = new TensorBoardFolder(folder.TensorBoard, TimeProvider.System, view.Message);
+        using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt, job.IsEvaluation ? [] : [board]);
         using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control);
         await host.StartAsync(stopping);
         var system = host.Services.GetRequiredService<ActorSystem>();

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.TensorBoard;
 using Distributed.Shared.Runs;
 
 namespace Distributed.Coordinator.Runs;
@@ -51,6 +52,9 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>Holds a folder for each checkpoint.</summary>
     public string Checkpoints => In(RunFiles.Checkpoints);
+
+    /// <summary>What TensorBoard shows.</summary>
+    public string TensorBoard => In("tensorboard");
 
     /// <summary>Holds one log file for each process.</summary>
     public string Logs => In("logs");
@@ -146,6 +150,7 @@ public sealed class RunFolder : IDisposable
                 File.Delete(file + AtomicFile.TemporaryEnding);
             }
             CheckpointStore.Clear(Checkpoints);
+            TensorBoardFolder.Clear(TensorBoard);
             Directory.CreateDirectory(Logs);
             foreach (var log in Directory.EnumerateFiles(Logs, "*.log"))
                 File.Delete(log);
