@@ -8,9 +8,10 @@ namespace Distributed.EndToEnd.Tests;
 [Collection(Torch.Name)]
 public sealed class CheckpointTests
 {
-    private const int Cuts = 20;
+    private static readonly int _cuts = Effort.Of(usual: 6, thorough: 20);
 
-    private static readonly Job _job = Jobs.Medium with { Epochs = 40, Checkpoint = new() { EverySteps = 7, Keep = 2 } };
+    /// <summary>Long enough for all cuts.</summary>
+    private static readonly Job _job = Jobs.Medium with { Epochs = 2 * _cuts, Checkpoint = new() { EverySteps = 7, Keep = 2 } };
 
     /// <summary>With one to three workers, and the topologies in turn.</summary>
     [Fact]
@@ -19,9 +20,9 @@ public sealed class CheckpointTests
         var random = new Random(1);
         using var run = TrainingRun.Start(_job, "--workers", "2");
         var coordinator = run.Coordinator;
-        for (var cut = 1; cut <= Cuts; cut++)
+        for (var cut = 1; cut <= _cuts; cut++)
         {
-            await run.RecordsAsync(Math.Min(run.Recorded, 700) + random.Next(1, 30), coordinator);
+            await run.RecordsAsync(Math.Min(run.Recorded, 35 * _cuts) + random.Next(1, 30), coordinator);
             Assert.True(coordinator.Self.IsRunning, $"the run has ended before cut {cut}");
             var workers = coordinator.Children();
             coordinator.Self.Send(Signal.Kill);
