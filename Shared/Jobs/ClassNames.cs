@@ -7,9 +7,15 @@ public static class ClassNames
     public static IReadOnlyList<string> FashionMnist { get; } =
         ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 
+    private static readonly Dictionary<string, IReadOnlyList<string>> _names = new(StringComparer.Ordinal)
+    {
+        ["fashion-mnist"] = FashionMnist,
+        ["breast-cancer"] = ["malignant", "benign"],
+    };
+
     /// <summary>The names of a data set's classes, in their order: numbers where it has no others.</summary>
     /// <param name="data">The data set, as a job names it.</param>
     /// <param name="classes">How many it has.</param>
     public static IReadOnlyList<string> Of(string data, int classes) =>
-        data == "fashion-mnist" && classes == FashionMnist.Count ? FashionMnist : [.. Enumerable.Range(0, classes).Select(number => $"{number}")];
+        _names.TryGetValue(data, out var names) && names.Count == classes ? names : [.. Enumerable.Range(0, classes).Select(number => $"{number}")];
 }

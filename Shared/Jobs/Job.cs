@@ -6,11 +6,14 @@ namespace Distributed.Shared.Jobs;
 /// </summary>
 public sealed record Job
 {
-    /// <summary>The kind of problem: classification.</summary>
+    /// <summary>The kind of problem: the name of a <see cref="TaskKind"/>.</summary>
     public required string Task { get; init; }
 
-    /// <summary>The data set: digits or fashion-mnist.</summary>
+    /// <summary>The data set: one of those of <see cref="TaskKind.Data"/>.</summary>
     public required string Data { get; init; }
+
+    /// <summary>What is made small: one of <see cref="TaskKind.Losses"/>.</summary>
+    public string Loss { get; init; } = Losses.CrossEntropy;
 
     /// <summary>The model.</summary>
     public required ModelSpec Model { get; init; }

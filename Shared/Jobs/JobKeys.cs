@@ -19,6 +19,9 @@ internal static class JobKeys
         Kind<ModelSpec>.Of<CnnSpec>("cnn", Cnn),
         Kind<ModelSpec>.Of<MlpSpec>("mlp", Mlp));
 
+    private static readonly Choice<ModelSpec> _tableModels = new(
+        Kind<ModelSpec>.Of<MlpSpec>("mlp", Mlp));
+
     private static readonly Choice<OptimizerSpec> _optimizers = new(
         Kind<OptimizerSpec>.Of<SgdSpec>("sgd", Sgd),
         Kind<OptimizerSpec>.Of<AdamSpec>("adam", Adam),
@@ -39,11 +42,16 @@ internal static class JobKeys
     public static Job Job(Fields f, Job? job)
     {
         int batch;
+        string data;
+        var task = f.Required("task", job?.Task, OneOf([.. TaskKind.All.Select(kind => kind.Name)]));
+        // Where the keys alone are asked for, there is none.
+        var kind = TaskKind.Find(task) ?? TaskKind.Classification;
         return new()
         {
-            Task = f.Required("task", job?.Task, OneOf("classification")),
-            Data = f.Required("data", job?.Data, OneOf("digits", "fashion-mnist")),
-            Model = f.Required("model", job?.Model, _models),
+            Task = task,
+            Data = data = f.Required("data", job?.Data, OneOf([.. kind.Data])),
+            Loss = f.Value("loss", job?.Loss ?? kind.Losses[0], OneOf([.. kind.Losses])),
+            Model = f.Required("model", job?.Model, TaskKind.IsImages(data) ? _models : _tableModels),
             Seed = f.Value("seed", job?.Seed ?? 1, Whole(0, long.MaxValue)),
             Epochs = f.Required("epochs", job?.Epochs ?? 0, Whole(0, int.MaxValue)),
             Batch = batch = f.Required("batch", job?.Batch ?? 0, Whole(1, int.MaxValue)),
@@ -71,7 +79,7 @@ internal static class JobKeys
     private static MlpSpec Mlp(Fields f, MlpSpec model) => model with
     {
         Hidden = f.Value("hidden", model.Hidden, ListOf(_width, 1, 16)),
-        Activation = f.Value("activation", model.Activation, OneOf("relu", "sigmoid")),
+        Activation = f.Value("activation", model.Activation, OneOf("relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid")),
         Dropout = f.Value("dropout", model.Dropout, _belowOne),
     };
 

@@ -25,7 +25,7 @@ public sealed record MlpSpec : ModelSpec
     /// <summary>Units of each hidden layer, first to last; 1 to 16 layers of 1 to 16384 units.</summary>
     public ValueList<int> Hidden { get; init; } = [128];
 
-    /// <summary>The function after each hidden layer: relu or sigmoid.</summary>
+    /// <summary>The function after each hidden layer: relu, leaky-relu, elu, gelu, silu, tanh or sigmoid.</summary>
     public string Activation { get; init; } = "relu";
 
     /// <summary>Probability of dropping a hidden unit while training; from 0 to below 1 (Srivastava et al. 2014).</summary>

@@ -4,15 +4,15 @@ using System.Text;
 
 namespace Distributed.Worker.Data;
 
-/// <summary>A training and a test set of the same kind of images.</summary>
+/// <summary>A training and a test set of the same kind of samples.</summary>
 public sealed record DataSet
 {
     /// <summary>Puts the two splits together.</summary>
-    /// <exception cref="DataException">They differ in shape, classes or scale.</exception>
-    public DataSet(string name, ImageSet train, ImageSet test)
+    /// <exception cref="DataException">They differ in format.</exception>
+    public DataSet(string name, SampleSet train, SampleSet test)
     {
-        if (Kind(train) != Kind(test))
-            throw new DataException($"{name}: training images are {Kind(train)}, test images {Kind(test)}; they must agree.");
+        if (train.Format != test.Format)
+            throw new DataException($"{name}: training samples are {train.Format}, test samples {test.Format}; they must agree.");
         (Name, Train, Test, Fingerprint) = (name, train, test, FingerprintOf(name, train, test));
     }
 
@@ -20,36 +20,29 @@ public sealed record DataSet
     public string Name { get; }
 
     /// <summary>What is trained on.</summary>
-    public ImageSet Train { get; }
+    public SampleSet Train { get; }
 
     /// <summary>What is only evaluated on.</summary>
-    public ImageSet Test { get; }
+    public SampleSet Test { get; }
 
     /// <summary>
-    /// Hexadecimal XxHash128 over name, shapes, scale, pixels and labels of both splits: replicas whose fingerprints
+    /// Hexadecimal XxHash128 over name, formats, inputs and targets of both splits: replicas whose fingerprints
     /// differ do not train on the same data. Against mix-ups, not against forgery.
     /// </summary>
     public string Fingerprint { get; }
 
-    private static (int Channels, int Height, int Width, int Classes, float Scale) Kind(ImageSet set) =>
-        (set.Channels, set.Height, set.Width, set.Classes, set.Scale);
-
-    private static string FingerprintOf(string name, ImageSet train, ImageSet test)
+    private static string FingerprintOf(string name, SampleSet train, SampleSet test)
     {
         var hash = new XxHash128();
         var nameBytes = Encoding.UTF8.GetBytes(name);
         Append(hash, nameBytes.Length);
         hash.Append(nameBytes);
-        foreach (var set in (ReadOnlySpan<ImageSet>)[train, test])
-        {
-            Append(hash, set.Count, set.Channels, set.Height, set.Width, set.Classes, BitConverter.SingleToInt32Bits(set.Scale));
-            hash.Append(set.Pixels);
-            hash.Append(set.Labels);
-        }
+        train.AppendTo(hash);
+        test.AppendTo(hash);
         return Convert.ToHexStringLower(hash.GetCurrentHash());
     }
 
-    private static void Append(XxHash128 hash, params ReadOnlySpan<int> values)
+    internal static void Append(XxHash128 hash, params ReadOnlySpan<int> values)
     {
         Span<byte> bytes = stackalloc byte[sizeof(int)];
         foreach (var value in values)

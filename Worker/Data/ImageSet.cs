@@ -1,10 +1,12 @@
+using System.IO.Hashing;
+
 namespace Distributed.Worker.Data;
 
 /// <summary>
 /// Labelled images of one shape, kept as bytes (a quarter of their size as floats) and scaled when a micro-batch
-/// is copied out. Immutable, so any number of threads may read it.
+/// is copied out.
 /// </summary>
-public sealed class ImageSet
+public sealed class ImageSet : SampleSet
 {
     private readonly ReadOnlyMemory<byte> _pixels;
     private readonly ReadOnlyMemory<byte> _labels;
@@ -35,8 +37,8 @@ public sealed class ImageSet
         (Channels, Height, Width, Classes, Scale, SampleSize) = (channels, height, width, classes, scale, sampleSize);
     }
 
-    /// <summary>Number of samples.</summary>
-    public int Count => _labels.Length;
+    /// <inheritdoc/>
+    public override int Count => _labels.Length;
 
     /// <summary>Channels of an image: 1 for grey.</summary>
     public int Channels { get; }
@@ -56,8 +58,8 @@ public sealed class ImageSet
     /// <summary>Values of one image: channels × height × width.</summary>
     public int SampleSize { get; }
 
-    /// <summary>What its images have in common.</summary>
-    public ImageFormat Format => new(Channels, Height, Width, Classes, Scale);
+    /// <inheritdoc/>
+    public override ImageFormat Format => new(Channels, Height, Width, Classes, Scale);
 
     /// <summary>The raw pixels, NCHW.</summary>
     public ReadOnlySpan<byte> Pixels => _pixels.Span;
@@ -65,27 +67,19 @@ public sealed class ImageSet
     /// <summary>The raw labels, one a sample.</summary>
     public ReadOnlySpan<byte> Labels => _labels.Span;
 
-    /// <summary>Writes a micro-batch: the samples at <paramref name="indices"/>, in that order, pixels scaled to 0..1.</summary>
-    /// <param name="indices">Sample numbers, each 0 to <see cref="Count"/> - 1; one may occur twice.</param>
-    /// <param name="images">NCHW, exactly indices.Length × <see cref="SampleSize"/> values.</param>
-    /// <param name="labels">Exactly indices.Length values.</param>
-    /// <exception cref="ArgumentException">A span has the wrong length.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">An index lies outside the set; what was written is then unspecified.</exception>
-    public void CopyTo(ReadOnlySpan<int> indices, Span<float> images, Span<long> labels)
+    /// <inheritdoc/>
+    protected override float Copy(int sample, Span<float> inputs)
     {
-        if (images.Length != (long)indices.Length * SampleSize)
-            throw new ArgumentException($"{indices.Length} samples are {(long)indices.Length * SampleSize} values; there is room for {images.Length}.", nameof(images));
-        if (labels.Length != indices.Length)
-            throw new ArgumentException($"{indices.Length} samples have as many labels; there is room for {labels.Length}.", nameof(labels));
+        Scaled(Pixels.Slice(sample * SampleSize, SampleSize), inputs);
+        return Labels[sample];
+    }
 
-        for (var i = 0; i < indices.Length; i++)
-        {
-            var sample = indices[i];
-            if ((uint)sample >= (uint)Count)
-                throw new ArgumentOutOfRangeException(nameof(indices), sample, $"The set has samples 0 to {Count - 1}.");
-            labels[i] = Labels[sample];
-            Scaled(Pixels.Slice(sample * SampleSize, SampleSize), images.Slice(i * SampleSize, SampleSize));
-        }
+    /// <inheritdoc/>
+    internal override void AppendTo(XxHash128 hash)
+    {
+        DataSet.Append(hash, Count, Channels, Height, Width, Classes, BitConverter.SingleToInt32Bits(Scale));
+        hash.Append(Pixels);
+        hash.Append(Labels);
     }
 
     /// <summary>The sample number of the first label that is no class, or -1.</summary>

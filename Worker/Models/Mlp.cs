@@ -19,7 +19,7 @@ public sealed class Mlp : Module<Tensor, Tensor>
     /// <param name="inputs">Elements of a sample, at least 1.</param>
     /// <param name="hidden">Widths of the hidden layers, in order, each at least 1; none makes a linear model.</param>
     /// <param name="classes">Outputs, at least 1.</param>
-    /// <param name="activation">What follows a hidden layer: <c>relu</c> or <c>sigmoid</c>.</param>
+    /// <param name="activation">What follows a hidden layer: a name that <see cref="Activations"/> knows.</param>
     /// <param name="dropout">Probability with which a hidden activation is zeroed in training: at least 0, below 1.</param>
     /// <exception cref="ArgumentException">A value is out of range or the activation is unknown.</exception>
     public Mlp(int inputs, IReadOnlyList<int> hidden, int classes, string activation = "relu", double dropout = 0)
@@ -27,12 +27,7 @@ public sealed class Mlp : Module<Tensor, Tensor>
     {
         ArgumentNullException.ThrowIfNull(hidden);
         _dropout = ModelArguments.Probability(dropout);
-        _activation = activation switch
-        {
-            "relu" => static x => functional.relu(x),
-            "sigmoid" => functional.sigmoid,
-            _ => throw new ArgumentException($"Unknown activation '{activation}'; it is 'relu' or 'sigmoid'.", nameof(activation)),
-        };
+        _activation = Activations.Of(activation);
         var width = ModelArguments.Positive(inputs);
         _layers = new Linear[hidden.Count + 1];
         for (var i = 0; i < _layers.Length; i++)

@@ -47,7 +47,7 @@ public sealed class Predictor : IDisposable
         using var noGradient = no_grad();
         var image = empty([1, _format.Channels, _format.Height, _format.Width], ScalarType.Float32);
         // By the way that training takes, so that equal pixels become equal numbers.
-        Span<long> label = stackalloc long[1];
+        Span<float> label = stackalloc float[1];
         new ImageSet(pixels, new byte[1], _format.Channels, _format.Height, _format.Width, _format.Classes, _format.Scale)
             .CopyTo([0], MemoryMarshal.Cast<byte, float>(image.bytes), label);
         return _model.call(image.to(_device)).cpu().data<float>().ToArray();

@@ -35,9 +35,9 @@ public sealed class Replica : IDisposable
     /// <param name="device">Where to compute.</param>
     public Replica(Job job, DataSet data, Device device)
     {
-        Task = new Classification(data, withConfusion: job.IsEvaluation);
+        Task = JobModels.CreateTask(job, data);
         Rounds = new(Task.TrainSamples, Task.TestSamples, job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed);
-        _model = new(JobModels.CreateModel(job, data.Train), device);
+        _model = new(JobModels.CreateModel(job, data.Train.Format), device);
         _optimizer = JobModels.CreateOptimizer(job.Optimizer, _model.Parameters);
         Map = new(_model, Task, job.Seed, device);
         Apply = new(_model, _optimizer, job, Rounds);

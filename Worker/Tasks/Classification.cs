@@ -1,55 +1,80 @@
 using System.Runtime.InteropServices;
-using Distributed.Shared.Kernel;
 using Distributed.Worker.Data;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;
 
-/// <summary>Images into classes: softmax and cross-entropy; the metric is the number of samples whose largest output is their class.</summary>
-/// <param name="data">The images.</param>
+/// <summary>Samples into classes: softmax and cross-entropy; the metric is the number of samples whose largest output is their class.</summary>
+/// <param name="data">The samples.</param>
 /// <param name="withConfusion">Whether the metrics also say, class by class, how many of its samples were taken for each class.</param>
-public sealed class Classification(DataSet data, bool withConfusion = false) : ITrainingTask
+public sealed class Classification(DataSet data, bool withConfusion = false) : SupervisedTask(data)
+{
+    private readonly ConfusionCounts _confusion = new(data, withConfusion);
+
+    /// <inheritdoc/>
+    public override int Metrics => 1 + _confusion.Length;
+
+    /// <inheritdoc/>
+    protected override Tensor LossSum(Tensor output, Tensor targets, Span<double> metrics)
+    {
+        using var labels = targets.to(ScalarType.Int64);
+        using var predicted = output.argmax(1);
+        using var hits = predicted.eq(labels).sum();
+        metrics[0] = hits.item<long>();
+        _confusion.Count(labels, predicted, metrics[1..]);
+        return nn.functional.cross_entropy(output, labels, reduction: nn.Reduction.Sum);
+    }
+}
+
+/// <summary>
+/// One of two classes: a sigmoid and binary cross-entropy; the metric is the number of samples on the right side of one half.
+/// </summary>
+/// <param name="data">The samples, of two classes.</param>
+/// <param name="withConfusion">As in <see cref="Classification"/>.</param>
+public sealed class BinaryClassification(DataSet data, bool withConfusion = false) : SupervisedTask(data)
+{
+    private readonly ConfusionCounts _confusion = new(data, withConfusion);
+
+    /// <inheritdoc/>
+    public override int Metrics => 1 + _confusion.Length;
+
+    /// <inheritdoc/>
+    protected override Tensor LossSum(Tensor output, Tensor targets, Span<double> metrics)
+    {
+        using var logits = output.flatten();
+        using var predicted = logits.gt(0).to(ScalarType.Int64);
+        using var labels = targets.to(ScalarType.Int64);
+        using var hits = predicted.eq(labels).sum();
+        metrics[0] = hits.item<long>();
+        _confusion.Count(labels, predicted, metrics[1..]);
+        // The sigmoid and the logarithm in one: apart, they lose what a large output says.
+        return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction: nn.Reduction.Sum);
+    }
+}
+
+/// <summary>How many samples of each class were taken for each class.</summary>
+internal sealed class ConfusionCounts(DataSet data, bool isOn)
 {
     /// <summary>With more, the counts would not fit into the tallies.</summary>
-    private const int MaxConfusionClasses = 60;
+    private const int MaxClasses = 60;
 
-    private readonly int _confusion = withConfusion && data.Test.Classes <= MaxConfusionClasses ? data.Test.Classes : 0;
+    private readonly int _classes = isOn && data.Test.Format.Classes <= MaxClasses ? data.Test.Format.Classes : 0;
 
-    /// <inheritdoc/>
-    public int TrainSamples => data.Train.Count;
+    /// <summary>How many counts there are: of all pairs of classes, or none.</summary>
+    public int Length => _classes * _classes;
 
-    /// <inheritdoc/>
-    public int TestSamples => data.Test.Count;
-
-    /// <inheritdoc/>
-    public string DataFingerprint => data.Fingerprint;
-
-    /// <inheritdoc/>
-    public int Metrics => 1 + (_confusion * _confusion);
-
-    /// <inheritdoc/>
-    public Tensor LossSum(nn.Module<Tensor, Tensor> model, RoundKind split, ReadOnlySpan<int> samples, Device device, Span<double> metrics)
+    /// <summary>Counts the samples of a micro-batch.</summary>
+    /// <param name="labels">Int64 [samples].</param>
+    /// <param name="predicted">Likewise.</param>
+    /// <param name="counts">Row by row: a class, and what its samples were taken for.</param>
+    public void Count(Tensor labels, Tensor predicted, Span<double> counts)
     {
-        var set = split == RoundKind.Train ? data.Train : data.Test;
-        using var images = empty([samples.Length, set.Channels, set.Height, set.Width], ScalarType.Float32);
-        using var labels = empty([samples.Length], ScalarType.Int64);
-        set.CopyTo(samples, MemoryMarshal.Cast<byte, float>(images.bytes), MemoryMarshal.Cast<byte, long>(labels.bytes));
-        using var input = images.to(device);
-        using var target = labels.to(device);
-        using var output = model.call(input);
-        using var predicted = output.argmax(1);
-        using var hits = predicted.eq(target).sum();
-        metrics[0] = hits.item<long>();
-        if (_confusion > 0) Count(labels, predicted, metrics[1..]);
-        return nn.functional.cross_entropy(output, target, reduction: nn.Reduction.Sum);
-    }
-
-    private void Count(Tensor labels, Tensor predicted, Span<double> counts)
-    {
+        if (_classes == 0) return;
         counts.Clear();
-        using var onHost = predicted.cpu();
-        var actual = MemoryMarshal.Cast<byte, long>(labels.bytes);
-        var taken = MemoryMarshal.Cast<byte, long>(onHost.bytes);
-        for (var i = 0; i < actual.Length; i++) counts[(int)((actual[i] * _confusion) + taken[i])]++;
+        using var labelsHere = labels.cpu();
+        using var predictedHere = predicted.cpu();
+        var actual = MemoryMarshal.Cast<byte, long>(labelsHere.bytes);
+        var taken = MemoryMarshal.Cast<byte, long>(predictedHere.bytes);
+        for (var i = 0; i < actual.Length; i++) counts[(int)((actual[i] * _classes) + taken[i])]++;
     }
 }

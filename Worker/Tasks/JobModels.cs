@@ -10,19 +10,27 @@ namespace Distributed.Worker.Tasks;
 public static class JobModels
 {
     /// <summary>The model of a job, with its initial parameters drawn from the job's seed: the same on every worker.</summary>
-    public static nn.Module<Tensor, Tensor> CreateModel(Job job, ImageSet samples) => CreateModel(job, samples.Format);
-
-    /// <summary>As above, for images that are not at hand.</summary>
-    public static nn.Module<Tensor, Tensor> CreateModel(Job job, ImageFormat samples)
+    /// <param name="job">The job.</param>
+    /// <param name="samples">What its samples are like.</param>
+    public static nn.Module<Tensor, Tensor> CreateModel(Job job, SampleFormat samples)
     {
         using var generator = manual_seed(job.Seed);
-        return job.Model switch
+        var outputs = job.Task == TaskKind.Classification.Name ? samples.Classes : 1;
+        return (job.Model, samples) switch
         {
-            CnnSpec cnn => new Cnn(samples.Channels, samples.Height, samples.Width, samples.Classes, [.. cnn.Channels], cnn.Hidden, cnn.BatchNorm, cnn.Dropout),
-            MlpSpec mlp => new Mlp(samples.SampleSize, [.. mlp.Hidden], samples.Classes, mlp.Activation, mlp.Dropout),
-            var other => throw new NotSupportedException($"no model for {other}"),
+            (CnnSpec cnn, ImageFormat images) => new Cnn(images.Channels, images.Height, images.Width, outputs, [.. cnn.Channels], cnn.Hidden, cnn.BatchNorm, cnn.Dropout),
+            (MlpSpec mlp, _) => new Mlp(samples.SampleSize, [.. mlp.Hidden], outputs, mlp.Activation, mlp.Dropout),
+            var (other, _) => throw new NotSupportedException($"no model for {other} of {samples}"),
         };
     }
+
+    /// <summary>What a job learns.</summary>
+    public static ITrainingTask CreateTask(Job job, DataSet data) => job.Task switch
+    {
+        _ when job.Task == TaskKind.Classification.Name => new Classification(data, withConfusion: job.IsEvaluation),
+        _ when job.Task == TaskKind.BinaryClassification.Name => new BinaryClassification(data, withConfusion: job.IsEvaluation),
+        var other => throw new NotSupportedException($"no task for {other}"),
+    };
 
     /// <summary>The optimizer of a job for these parameters.</summary>
     public static IVectorOptimizer CreateOptimizer(OptimizerSpec optimizer, Tensor parameters) => optimizer switch

@@ -39,7 +39,7 @@ internal static class PlainLoop
         var job = JobFile.Parse(File.ReadAllText(jobFile), jobFile, [$"batch={batch}", $"epochs={epochs}"]);
         set_num_threads(job.Threads);
         var set = DataSets.Load(job.Data, new() { DataDirectory = data }).Train;
-        using var model = JobModels.CreateModel(job, set);
+        using var model = JobModels.CreateModel(job, set.Format);
         using var optimizer = optim.SGD(model.parameters(), job.Optimizer.LearningRate);
         model.train();
         var milliseconds = new List<double>();
@@ -57,7 +57,7 @@ internal static class PlainLoop
         return 0;
     }
 
-    private static void Step(nn.Module<Tensor, Tensor> model, optim.Optimizer optimizer, ImageSet set, ReadOnlySpan<int> samples, int passes)
+    private static void Step(nn.Module<Tensor, Tensor> model, optim.Optimizer optimizer, SampleSet set, ReadOnlySpan<int> samples, int passes)
     {
         using var scope = NewDisposeScope();
         optimizer.zero_grad();
@@ -66,13 +66,13 @@ internal static class PlainLoop
         optimizer.step();
     }
 
-    private static void AddGradients(nn.Module<Tensor, Tensor> model, ImageSet set, ReadOnlySpan<int> samples, int passes)
+    private static void AddGradients(nn.Module<Tensor, Tensor> model, SampleSet set, ReadOnlySpan<int> samples, int passes)
     {
         using var scope = NewDisposeScope();
-        var images = empty([samples.Length, set.Channels, set.Height, set.Width], ScalarType.Float32);
-        var labels = empty([samples.Length], ScalarType.Int64);
-        set.CopyTo(samples, MemoryMarshal.Cast<byte, float>(images.bytes), MemoryMarshal.Cast<byte, long>(labels.bytes));
-        var loss = nn.functional.cross_entropy(model.call(images), labels) / passes;
+        var images = empty([samples.Length, .. set.Format.Shape.Select(size => (long)size)], ScalarType.Float32);
+        var labels = empty([samples.Length], ScalarType.Float32);
+        set.CopyTo(samples, MemoryMarshal.Cast<byte, float>(images.bytes), MemoryMarshal.Cast<byte, float>(labels.bytes));
+        var loss = nn.functional.cross_entropy(model.call(images), labels.to(ScalarType.Int64)) / passes;
         loss.backward();
         // As the loop of a user, which prints its loss.
         _ = loss.item<float>();

@@ -6,7 +6,7 @@ namespace Distributed.EndToEnd.Tests;
 /// <summary>The digits' test images as files.</summary>
 internal static class DigitImages
 {
-    public static ImageSet Set { get; } = Digits.Load().Test;
+    public static ImageSet Set { get; } = (ImageSet)Digits.Load().Test;
 
     /// <summary>Writes all of them as grey PNGs into a folder, in the order of their names.</summary>
     public static void WriteTo(string folder)

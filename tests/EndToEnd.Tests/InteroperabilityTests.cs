@@ -80,7 +80,7 @@ public sealed partial class InteroperabilityTests(TrainedModels models) : IDispo
     private static float[] TestImages()
     {
         var images = new float[DigitImages.Set.Count * DigitImages.Set.SampleSize];
-        DigitImages.Set.CopyTo([.. Enumerable.Range(0, DigitImages.Set.Count)], images, new long[DigitImages.Set.Count]);
+        DigitImages.Set.CopyTo([.. Enumerable.Range(0, DigitImages.Set.Count)], images, new float[DigitImages.Set.Count]);
         return images;
     }
 

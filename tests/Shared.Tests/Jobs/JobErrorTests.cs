@@ -27,9 +27,12 @@ public sealed class JobErrorTests
 
     /// <summary>A line of the valid text, what takes its place, and the message.</summary>
     [Theory]
-    [InlineData("data: digits", "data: mnist", "x.yaml:2: data is mnist; allowed: digits or fashion-mnist")]
-    [InlineData("data: digits", "data:", "x.yaml:2: data is empty; allowed: digits or fashion-mnist")]
-    [InlineData("data: digits", "data: [digits]", "x.yaml:2: data is a list of 1 entry; allowed: digits or fashion-mnist")]
+    [InlineData("data: digits", "data: mnist", "x.yaml:2: data is mnist; allowed: digits, fashion-mnist or breast-cancer")]
+    [InlineData("task: classification", "task: binary-classification", "x.yaml:2: data is digits; allowed: breast-cancer")]
+    [InlineData("data: digits", "data: breast-cancer", "x.yaml:4: model.name is cnn; allowed: mlp")]
+    [InlineData("data: digits", "data: digits\nloss: l2", "x.yaml:3: loss is l2; allowed: cross-entropy")]
+    [InlineData("data: digits", "data:", "x.yaml:2: data is empty; allowed: digits, fashion-mnist or breast-cancer")]
+    [InlineData("data: digits", "data: [digits]", "x.yaml:2: data is a list of 1 entry; allowed: digits, fashion-mnist or breast-cancer")]
     [InlineData("  name: cnn", "  name: resnet", "x.yaml:4: model.name is resnet; allowed: cnn or mlp")]
     [InlineData("  name: cnn", "  hidden: 3", "x.yaml:3: model.name is missing; allowed: cnn or mlp")]
     [InlineData("  name: cnn", "  name: mlp", "x.yaml:5: model.channels is not a known key; allowed: name, hidden, activation, dropout")]
@@ -45,9 +48,9 @@ public sealed class JobErrorTests
         "x.yaml:6: model.droput is not a known key (did you mean dropout?); allowed: name, channels, hidden, batch-norm, dropout")]
     [InlineData("  dropout: 0.1", "  name: cnn", "x.yaml:6: model.name is given again, first at x.yaml:4; allowed: once")]
     [InlineData("epochs: 15", "# none", "x.yaml:1: epochs is missing; allowed: a whole number from 0 to 2147483647")]
-    [InlineData("epochs: 15", "epoch: 15", "x.yaml:7: epoch is not a known key (did you mean epochs?); allowed: task, data, model, "
+    [InlineData("epochs: 15", "epoch: 15", "x.yaml:7: epoch is not a known key (did you mean epochs?); allowed: task, data, loss, model, "
         + "seed, epochs, batch, micro-batches, threads, optimizer, schedule, clip-norm, checkpoint, topology, wire, determinism")]
-    [InlineData("epochs: 15", "epochs: 15\nzzz: 1", "x.yaml:8: zzz is not a known key; allowed: task, data, model, "
+    [InlineData("epochs: 15", "epochs: 15\nzzz: 1", "x.yaml:8: zzz is not a known key; allowed: task, data, loss, model, "
         + "seed, epochs, batch, micro-batches, threads, optimizer, schedule, clip-norm, checkpoint, topology, wire, determinism")]
     [InlineData("epochs: 15", "epochs: -1", "x.yaml:7: epochs is -1; allowed: a whole number from 0 to 2147483647")]
     [InlineData("epochs: 15", "epochs: 1.5", "x.yaml:7: epochs is 1.5; allowed: a whole number from 0 to 2147483647")]
@@ -121,7 +124,7 @@ public sealed class JobErrorTests
 
     [Fact]
     public void Long_and_strange_text_is_shown_short_and_on_one_line() => Assert.Equal(
-        $"x.yaml:1: ?{new string('a', 59)}... is not a known key; allowed: task, data, model, seed, epochs, batch, micro-batches, "
+        $"x.yaml:1: ?{new string('a', 59)}... is not a known key; allowed: task, data, loss, model, seed, epochs, batch, micro-batches, "
         + "threads, optimizer, schedule, clip-norm, checkpoint, topology, wire, determinism", Error($"\"\\n{new string('a', 1000)}\": 1"));
 
     [Fact]
@@ -134,7 +137,7 @@ public sealed class JobErrorTests
                 "the job: model.hidden is a list of 0 entries; allowed: a list of 1 to 16 entries, each a whole number from 1 to 16384"),
             (Job.Default with { Model = new MlpSpec { Hidden = [1, 0] } },
                 "the job: model.hidden[1] is 0; allowed: a whole number from 1 to 16384"),
-            (Job.Default with { Task = "a\nb: c" }, "the job: task is a?b: c; allowed: classification"),
+            (Job.Default with { Task = "a\nb: c" }, "the job: task is a?b: c; allowed: classification or binary-classification"),
         },
         wrong => Assert.Equal(wrong.Message, Assert.Throws<JobException>(() => JobFile.Format(wrong.Job)).Message));
 

@@ -17,7 +17,7 @@ internal static class JobGen
     public static Gen<ModelSpec> Model { get; } = Gen.OneOf<ModelSpec>(
         Gen.Select(Sizes(4), _width, Gen.Bool, _belowOne, (channels, hidden, norm, dropout) =>
             (ModelSpec)new CnnSpec { Channels = channels, Hidden = hidden, BatchNorm = norm, Dropout = dropout }),
-        Gen.Select(Sizes(16), Gen.OneOfConst("relu", "sigmoid"), _belowOne, (hidden, activation, dropout) =>
+        Gen.Select(Sizes(16), Gen.OneOfConst("relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid"), _belowOne, (hidden, activation, dropout) =>
             (ModelSpec)new MlpSpec { Hidden = hidden, Activation = activation, Dropout = dropout }));
 
     public static Gen<OptimizerSpec> Optimizer { get; } = Gen.Select(_positive, _nonNegative, _nonNegative, Gen.Bool).SelectMany(
@@ -33,16 +33,24 @@ internal static class JobGen
                 ? (OptimizerSpec)new AdamSpec { LearningRate = rate, WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon }
                 : new AdamWSpec { LearningRate = rate, WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon })));
 
+    private static Gen<(TaskKind Task, string Data, string Loss, ModelSpec Model)> Problem =>
+        from task in Gen.OneOfConst([.. TaskKind.All])
+        from data in Gen.OneOfConst([.. task.Data])
+        from loss in Gen.OneOfConst([.. task.Losses])
+        from model in TaskKind.IsImages(data) ? Model : Model.Where(model => model is MlpSpec)
+        select (task, data, loss, model);
+
     public static Gen<ScheduleSpec> Schedule { get; } = ScheduleWithin(_natural);
 
     public static Gen<Job> Job { get; } =
-        Gen.Select(Model, Optimizer, Schedule, Gen.OneOfConst("digits", "fashion-mnist"), _reduction).SelectMany((model, optimizer, schedule, data, reduction) =>
+        Gen.Select(Problem, Optimizer, Schedule, _reduction).SelectMany((problem, optimizer, schedule, reduction) =>
         Gen.Select(_natural, _count, _count, Gen.Int[1, 256], _positive.Nullable()).SelectMany((seed, epochs, batch, threads, clipNorm) =>
         Gen.Select(Gen.Int[1, Math.Min(4096, batch)], _natural, Gen.Int[1, 1000]).Select((microBatches, every, keep) => new Job
         {
-            Task = "classification",
-            Data = data,
-            Model = model,
+            Task = problem.Task.Name,
+            Data = problem.Data,
+            Loss = problem.Loss,
+            Model = problem.Model,
             Seed = seed,
             Epochs = epochs,
             Batch = batch,

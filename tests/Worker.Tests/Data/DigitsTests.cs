@@ -7,20 +7,24 @@ public sealed class DigitsTests
 {
     private static readonly DataSet _digits = DataSets.Load("digits", new DataOptions());
 
+    private static ImageSet Train => (ImageSet)_digits.Train;
+
+    private static ImageSet Test => (ImageSet)_digits.Test;
+
     [Fact]
     public void Every_fifth_sample_is_a_test_sample()
     {
-        Assert.Equal((1438, 359), (_digits.Train.Count, _digits.Test.Count));
-        Assert.Equal([0, 1, 2, 3, 5, 6, 7, 8, 0], _digits.Train.Labels[..9].ToArray());
-        Assert.Equal([4, 9, 4, 9], _digits.Test.Labels[..4].ToArray());
+        Assert.Equal((1438, 359), (Train.Count, Test.Count));
+        Assert.Equal([0, 1, 2, 3, 5, 6, 7, 8, 0], Train.Labels[..9].ToArray());
+        Assert.Equal([4, 9, 4, 9], Test.Labels[..4].ToArray());
     }
 
     [Fact]
     public void The_first_image_is_the_zero_that_the_file_starts_with()
     {
-        Assert.Equal((1, 8, 8, 10), (_digits.Train.Channels, _digits.Train.Height, _digits.Train.Width, _digits.Train.Classes));
-        var (image, label) = (new float[64], new long[1]);
-        _digits.Train.CopyTo([0], image, label);
+        Assert.Equal((1, 8, 8, 10), (Train.Channels, Train.Height, Train.Width, Train.Classes));
+        var (image, label) = (new float[64], new float[1]);
+        Train.CopyTo([0], image, label);
         Assert.Equal([0f, 0f, 5f / 16, 13f / 16, 9f / 16, 1f / 16, 0f, 0f], image[..8]);
         Assert.Equal(0, label[0]);
     }
@@ -28,7 +32,7 @@ public sealed class DigitsTests
     [Fact]
     public void Every_class_is_in_both_splits_and_the_pixels_use_the_whole_scale()
     {
-        foreach (var set in (ImageSet[])[_digits.Train, _digits.Test])
+        foreach (var set in (ImageSet[])[Train, Test])
         {
             Assert.Equal(10, set.Labels.ToArray().Distinct().Count());
             Assert.Equal(16, set.Pixels.ToArray().Max());

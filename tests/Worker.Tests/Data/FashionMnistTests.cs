@@ -90,11 +90,12 @@ public sealed class FashionMnistTests : IDisposable
     {
         Assert.SkipUnless(Directory.Exists(PackageFolder), Missing);
         var set = DataSets.Load("fashion-mnist", new DataOptions { SharedDirectory = null, CacheDirectory = _folder.Path, HttpHandler = FakeNetwork.Closed() });
-        Assert.Equal((60_000, 10_000), (set.Train.Count, set.Test.Count));
-        Assert.Equal((1, 28, 28, 10), (set.Train.Channels, set.Train.Height, set.Train.Width, set.Train.Classes));
+        var (train, test) = ((ImageSet)set.Train, (ImageSet)set.Test);
+        Assert.Equal((60_000, 10_000), (train.Count, test.Count));
+        Assert.Equal((1, 28, 28, 10), (train.Channels, train.Height, train.Width, train.Classes));
         // The classes are balanced.
-        Assert.All(set.Train.Labels.ToArray().CountBy(label => label), kind => Assert.Equal(6_000, kind.Value));
-        Assert.All(set.Test.Labels.ToArray().CountBy(label => label), kind => Assert.Equal(1_000, kind.Value));
+        Assert.All(train.Labels.ToArray().CountBy(label => label), kind => Assert.Equal(6_000, kind.Value));
+        Assert.All(test.Labels.ToArray().CountBy(label => label), kind => Assert.Equal(1_000, kind.Value));
         Assert.Equal("d0edcbd0d3f4097d16ba3a02d8f402ae", set.Fingerprint);
     }
 

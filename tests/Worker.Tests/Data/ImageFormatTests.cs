@@ -10,14 +10,14 @@ public sealed class ImageFormatTests
     public void The_format_known_without_reading_is_that_of_the_digits()
     {
         Assert.Equal(Digits.Load().Test.Format, DataSets.FormatOf("digits"));
-        Assert.Equal(16, DataSets.FormatOf("digits").Brightest);
+        Assert.Equal(16, ((ImageFormat)DataSets.FormatOf("digits")).Brightest);
         Assert.Equal(["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"], DataSets.LabelsOf("digits"));
     }
 
     [Fact]
     public void The_format_known_without_reading_is_that_of_Fashion_MNIST()
     {
-        Assert.Equal(255, DataSets.FormatOf("fashion-mnist").Brightest);
+        Assert.Equal(255, ((ImageFormat)DataSets.FormatOf("fashion-mnist")).Brightest);
         Assert.Equal("Ankle boot", DataSets.LabelsOf("fashion-mnist")[9]);
         Assert.SkipUnless(Directory.Exists(PackageFolder), "There is no Fashion-MNIST: install the Debian package dataset-fashion-mnist.");
         Assert.Equal(DataSets.Load("fashion-mnist", new DataOptions()).Test.Format, DataSets.FormatOf("fashion-mnist"));

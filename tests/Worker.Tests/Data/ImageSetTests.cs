@@ -39,7 +39,7 @@ public sealed class ImageSetTests
     public void Spans_of_the_wrong_length_are_refused(int images, int labels)
     {
         var set = new ImageSet(new byte[12], new byte[3], 1, 2, 2, 10, 1);
-        Assert.Throws<ArgumentException>(() => set.CopyTo([0, 1], new float[images], new long[labels]));
+        Assert.Throws<ArgumentException>(() => set.CopyTo([0, 1], new float[images], new float[labels]));
     }
 
     [Fact]
@@ -66,9 +66,9 @@ public sealed class ImageSetTests
         Assert.Throws<DataException>(() => new ImageSet(Array.Empty<byte>(), Array.Empty<byte>(), 1, 2, 2, 10, 1));
     }
 
-    private static (float[] Images, long[] Labels) Copy(ImageSet set, int[] indices)
+    private static (float[] Images, float[] Labels) Copy(ImageSet set, int[] indices)
     {
-        var (images, labels) = (new float[indices.Length * set.SampleSize], new long[indices.Length]);
+        var (images, labels) = (new float[indices.Length * set.SampleSize], new float[indices.Length]);
         set.CopyTo(indices, images, labels);
         return (images, labels);
     }

@@ -136,7 +136,7 @@ public sealed class ApplyTests
 
         public Bench(Job job)
         {
-            Model = new(JobModels.CreateModel(job, TestJobs.Data.Train), CPU);
+            Model = new(JobModels.CreateModel(job, TestJobs.Data.Train.Format), CPU);
             _optimizer = JobModels.CreateOptimizer(job.Optimizer, Model.Parameters);
             Rounds = new(TestJobs.Data.Train.Count, TestJobs.Data.Test.Count, job.Epochs, job.Batch, job.MicroBatches);
             Apply = new(Model, _optimizer, job, Rounds);

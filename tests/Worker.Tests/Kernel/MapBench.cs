@@ -28,7 +28,7 @@ internal sealed class MapBench : IDisposable
     public MapBench(Job job)
     {
         var data = TestJobs.Data;
-        Model = new(JobModels.CreateModel(job, data.Train), CPU);
+        Model = new(JobModels.CreateModel(job, data.Train.Format), CPU);
         Map = new(Model, new Classification(data), job.Seed, CPU);
         Rounds = new(data.Train.Count, data.Test.Count, job.Epochs, job.Batch, job.MicroBatches);
         _pool = new(Map.Layout, layout => new TorchMemory(Model, layout));

@@ -1,5 +1,6 @@
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
+using Distributed.Worker.Data;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tests.Oracle;
 using Distributed.Worker.Tests.Replicas;
@@ -89,7 +90,7 @@ public sealed class MapOracleTests
 
     private static (double[][] Samples, int[] Labels) Samples(Job job, Round round, int microBatch)
     {
-        var set = round.Kind == RoundKind.Train ? TestJobs.Data.Train : TestJobs.Data.Test;
+        var set = (ImageSet)(round.Kind == RoundKind.Train ? TestJobs.Data.Train : TestJobs.Data.Test);
         var (first, count) = round.MicroBatch(microBatch);
         var order = round.Kind == RoundKind.Train ? Permutation.Of(set.Count, job.Seed, round.Epoch) : [.. Enumerable.Range(0, set.Count)];
         var chosen = order[first..(first + count)];

@@ -23,10 +23,10 @@ public sealed class PredictorTests
         using var trained = JobModels.CreateModel(job with { Seed = seed }, Digits.Format);
         Disturb(trained);
         using var predictor = new Predictor(job, Digits.Format, TensorsOf(trained), CPU);
-        var logits = predictor.Logits(TestJobs.Data.Test.Pixels.Slice(64 * sample, 64).ToArray());
+        var logits = predictor.Logits(((ImageSet)TestJobs.Data.Test).Pixels.Slice(64 * sample, 64).ToArray());
 
         var images = new float[64];
-        TestJobs.Data.Test.CopyTo([sample], images, new long[1]);
+        TestJobs.Data.Test.CopyTo([sample], images, new float[1]);
         trained.eval();
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();

@@ -1,0 +1,11 @@
+namespace Distributed.Shared.Jobs;
+
+/// <summary>What a model is trained to make small, as a job names it.</summary>
+public static class Losses
+{
+    /// <summary>Softmax, and the negative logarithm of what it gives the right class.</summary>
+    public const string CrossEntropy = "cross-entropy";
+
+    /// <summary>The same for one of two classes and a sigmoid.</summary>
+    public const string BinaryCrossEntropy = "binary-cross-entropy";
+}

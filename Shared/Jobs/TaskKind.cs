@@ -1,0 +1,23 @@
+namespace Distributed.Shared.Jobs;
+
+/// <summary>A kind of problem, and what it goes with.</summary>
+/// <param name="Name">As a job names it.</param>
+/// <param name="Data">The data sets that pose it.</param>
+/// <param name="Losses">What it can be learned by; the first is what a job means that names none.</param>
+public sealed record TaskKind(string Name, IReadOnlyList<string> Data, IReadOnlyList<string> Losses)
+{
+    /// <summary>Samples into classes.</summary>
+    public static TaskKind Classification { get; } = new("classification", ["digits", "fashion-mnist", "breast-cancer"], [Jobs.Losses.CrossEntropy]);
+
+    /// <summary>Samples into one of two classes, by a single output.</summary>
+    public static TaskKind BinaryClassification { get; } = new("binary-classification", ["breast-cancer"], [Jobs.Losses.BinaryCrossEntropy]);
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<TaskKind> All { get; } = [Classification, BinaryClassification];
+
+    /// <summary>The one of a name; null where there is none.</summary>
+    public static TaskKind? Find(string? name) => All.FirstOrDefault(kind => kind.Name == name);
+
+    /// <summary>Whether the samples of a data set are images.</summary>
+    public static bool IsImages(string data) => data is "digits" or "fashion-mnist";
+}

@@ -1,0 +1,54 @@
+namespace Distributed.Worker.Data;
+
+/// <summary>
+/// Rows of numbers as they were read. Every row whose number % <see cref="TestEvery"/> is one less than that is a test sample. Columns are
+/// standardized: less the mean of the training rows, over their standard deviation.
+/// </summary>
+/// <param name="Values">Row after row.</param>
+/// <param name="Targets">The class of each row.</param>
+/// <param name="Classes">Number of classes.</param>
+public sealed record Table(IReadOnlyList<double> Values, IReadOnlyList<double> Targets, int Classes)
+{
+    /// <summary>One row of so many is a test sample.</summary>
+    public const int TestEvery = 5;
+
+    private int Columns => Values.Count / Targets.Count;
+
+    /// <summary>As a data set.</summary>
+    /// <exception cref="DataException">There are too few rows, or a target is no class.</exception>
+    public DataSet ToDataSet(string name)
+    {
+        if (Targets.Count < TestEvery) throw new DataException($"{name}: has {Targets.Count} rows; at least {TestEvery} are needed for a training and a test set.");
+        var train = Enumerable.Range(0, Targets.Count).Where(row => !IsTest(row)).ToList();
+        var scales = Enumerable.Range(0, Columns).Select(column => Scale.Of(train.Select(row => Values[(row * Columns) + column]))).ToArray();
+        return new(name, Set(train), Set(Enumerable.Range(0, Targets.Count).Where(IsTest)));
+
+        TableSet Set(IEnumerable<int> rows)
+        {
+            List<float> values = [], targets = [];
+            foreach (var row in rows)
+            {
+                for (var column = 0; column < Columns; column++) values.Add(scales[column].Apply(Values[(row * Columns) + column]));
+                targets.Add((float)Targets[row]);
+            }
+            return new([.. values], [.. targets], Classes);
+        }
+    }
+
+    private static bool IsTest(int row) => row % TestEvery == TestEvery - 1;
+
+    /// <summary>Where a column's values lie, and how far apart.</summary>
+    private readonly record struct Scale(double Mean, double Deviation)
+    {
+        /// <summary>A column that is always the same stays so, at 0.</summary>
+        public static Scale Of(IEnumerable<double> values)
+        {
+            var all = values.ToList();
+            var mean = all.Sum() / all.Count;
+            var deviation = Math.Sqrt(all.Sum(value => (value - mean) * (value - mean)) / all.Count);
+            return new(mean, deviation > 0 ? deviation : 1);
+        }
+
+        public float Apply(double value) => (float)((value - Mean) / Deviation);
+    }
+}

@@ -1,0 +1,37 @@
+using Distributed.Shared.Kernel;
+using Distributed.Worker.Data;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tasks;
+
+/// <summary>A task whose samples each have a target.</summary>
+/// <param name="data">The samples.</param>
+public abstract class SupervisedTask(DataSet data) : ITrainingTask
+{
+    /// <inheritdoc/>
+    public int TrainSamples => data.Train.Count;
+
+    /// <inheritdoc/>
+    public int TestSamples => data.Test.Count;
+
+    /// <inheritdoc/>
+    public string DataFingerprint => data.Fingerprint;
+
+    /// <inheritdoc/>
+    public abstract int Metrics { get; }
+
+    /// <inheritdoc/>
+    public Tensor LossSum(nn.Module<Tensor, Tensor> model, RoundKind split, ReadOnlySpan<int> samples, Device device, Span<double> metrics)
+    {
+        using var batch = SampleBatch.Of(split == RoundKind.Train ? data.Train : data.Test, samples, device);
+        using var output = model.call(batch.Inputs);
+        return LossSum(output, batch.Targets, metrics);
+    }
+
+    /// <summary>Loss of what a model gave.</summary>
+    /// <param name="output">Float32 [samples, outputs].</param>
+    /// <param name="targets">Float32 [samples].</param>
+    /// <param name="metrics">Receives the metrics, summed over the samples.</param>
+    /// <returns>The loss summed over the samples, a scalar.</returns>
+    protected abstract Tensor LossSum(Tensor output, Tensor targets, Span<double> metrics);
+}
