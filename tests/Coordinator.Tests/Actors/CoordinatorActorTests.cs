@@ -6,6 +6,7 @@ using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Draining;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Tests.Actors;
@@ -449,6 +450,10 @@ public sealed class CoordinatorActorTests() : TestKit("""
             Assert.Equal((2, 2, 3), (next.Generation, next.FirstRound, next.EndRound));
             Assert.Equal(["a", "b", "c"], next.Workers);
         }
+        Assert.Equal(1, await bench.Registry.ValueAsync($"{MetricNames.Generations}{{cause=\"start\"}}"));
+        Assert.Equal(1, await bench.Registry.ValueAsync($"{MetricNames.Generations}{{cause=\"joined\"}}"));
+        Assert.Equal(2, await bench.Registry.ValueAsync($"{MetricNames.ReconfigurationSeconds}_count"));
+        Assert.Equal(CoordinatorBench.Layout.Slices, await bench.Registry.ValueAsync(MetricNames.ResentFrames));
     }
 
     [Fact]
@@ -462,6 +467,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         await Patience.UntilAsync(() => bench.View.Messages.Any(line => line.StartsWith("the checkpoint of step 1 could not be written: ", StringComparison.Ordinal)));
         for (var round = 1; round < 3; round++) await StepAsync(workers, plan, round);
         await workers[0].HearAsync<SendState>();
+        Assert.Equal(1, await bench.Registry.ValueAsync(MetricNames.CheckpointFailures));
     }
 
     [Fact]
