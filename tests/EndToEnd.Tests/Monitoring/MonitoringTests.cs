@@ -45,6 +45,8 @@ public sealed partial class MonitoringTests
         using var late = ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", address, "--device", "cpu", "--name", "late"]);
         await EventuallyAsync(prometheus,
         [
+            ("what is measured for others", "distributed_worker_reduce_seconds_total > 0", null),
+            ("what the others waited for", "distributed_behind_seconds_total > 0", null),
             ("the newcomer", "distributed_worker_info{worker=\"late\"}", "device"),
             .. Dashboard.All.SelectMany(dashboard => dashboard.Expressions),
             // That an alert yields nothing is its purpose; that it cannot, as nobody exports what it looks at, is not. So every metric in it must be there.
