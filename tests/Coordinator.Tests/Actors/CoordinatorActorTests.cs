@@ -457,6 +457,22 @@ public sealed class CoordinatorActorTests() : TestKit("""
     }
 
     [Fact]
+    public async Task Workers_that_stop_with_different_parameters_end_the_job_and_are_counted()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2);
+        var workers = await bench.TrainAsync("a", "b");
+        await StepAsync(workers, new(1, 0, 3, ["a", "b"], Topology.Star, [], [], []), 0);
+        workers[1].Say(new Leave("it wants to"));
+        foreach (var worker in workers)
+        {
+            await worker.HearAsync<Halt>();
+            worker.Say(new Halted(2, 1, new(1, worker.Id == "a" ? 1UL : 2)));
+        }
+        Assert.Contains("differ", await bench.FailureAsync(), StringComparison.Ordinal);
+        Assert.Equal(1, await bench.Registry.ValueAsync(MetricNames.DigestMismatches));
+    }
+
+    [Fact]
     public async Task A_checkpoint_that_cannot_be_stored_is_told_and_training_goes_on()
     {
         using var bench = new CoordinatorBench(this);
