@@ -8,6 +8,7 @@ using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.LocalWorkers;
+using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.TensorBoard;
@@ -17,6 +18,7 @@ using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Prometheus;
@@ -195,6 +197,7 @@ public static class TrainCommand
         using var log = new FileLog(Path.Combine(folder.Logs, "coordinator.log"));
         using var view = ProgressView.Create(AnsiConsole.Console);
         var registry = Metrics.NewCustomRegistry();
+        DotNetStats.Register(registry);
         var metrics = new TrainingMetrics(registry);
         using var board = new TensorBoardFolder(folder.TensorBoard, TimeProvider.System, view.Message);
         using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt, job.IsEvaluation ? [] : [board]);
@@ -209,12 +212,15 @@ public static class TrainCommand
         var notices = new Notices();
         using var star = new StarServer(
             new(await AddressOfAsync(begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token);
+        var targets = new ScrapeTargets();
         await using var status = await StatusServer.StartAsync(begun.Host, begun.MetricsPort, registry, () => null,
-            DrainRequest.For(begun.Token, () => notices.Actor, metrics.CommandRefused), stopping);
+            DrainRequest.For(begun.Token, () => notices.Actor, metrics.CommandRefused),
+            new Dictionary<string, RequestDelegate>(StringComparer.Ordinal) { [ScrapeTargets.Path] = targets.AnswerAsync }, stopping);
         var address = NodeHost.AddressOf(system);
         begun = begun with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port, MetricsPort = status.Address.Port };
         var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, text, TimeProvider.System);
         foreach (var fault in store.Open()) view.Message(fault);
+        if (store.Newest is { } stored) metrics.Checkpoints.Found(stored.Files.Sum(file => file.Bytes), stored.SavedAt);
         using var desk = new CheckpointDesk(store);
         var initial = File.Exists(folder.InitialFile) ? InitialParameters.Read(folder.InitialFile, begun.IsInitialStrict) : null;
         var result = new TaskCompletionSource<RunResult>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -236,7 +242,7 @@ public static class TrainCommand
         };
         begun = begun with { IsOpen = arguments.Workers == 0 };
         begun.Save(folder.StateFile);
-        var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, result, notices.LogOf, Akka.Cluster.Cluster.Get(system).Down, Save, initial);
+        var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, metrics, targets, result, notices.LogOf, Akka.Cluster.Cluster.Get(system).Down, Save, initial);
         notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
 
         if (arguments.Resume)

@@ -105,11 +105,15 @@ public static class WorkerProcess
     {
         var ownHost = arguments.Host ?? await OwnAddressTowardsAsync(coordinator, stopping);
         var registry = Metrics.NewCustomRegistry();
+        DotNetStats.Register(registry);
         var metrics = new WorkerMetrics(registry, $"{device}");
         var readiness = new Readiness("joining the cluster");
-        var options = new WorkerOptions(
-            arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device, new() { DataDirectory = arguments.DataDirectory }, arguments.Patience);
         await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, cancel: stopping);
+        var options = new WorkerOptions(
+            arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device, new() { DataDirectory = arguments.DataDirectory }, arguments.Patience)
+        {
+            MetricsPort = status.Address.Port,
+        };
         Console.WriteLine($"Metrics at {status.Address}metrics");
         var former = Task.CompletedTask;
         var tookPart = Stopwatch.GetTimestamp();

@@ -6,8 +6,10 @@ using Akka.Event;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
+using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Kernel;
+using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Actors;
@@ -28,12 +30,14 @@ public sealed class RunFailedException(string message) : Exception(message);
 /// <param name="Star">The data plane.</param>
 /// <param name="Recorder">What people see.</param>
 /// <param name="Checkpoints">Stores states.</param>
+/// <param name="Metrics">Is told what happens.</param>
+/// <param name="Targets">Is told where the workers' metrics are.</param>
 /// <param name="Result">Receives the outcome.</param>
 /// <param name="LogOf">Where the log of a worker is, if this coordinator has started it.</param>
 /// <param name="Down">Takes the node at an address out of the cluster at once: a newcomer is let in only when nobody is missing.</param>
 /// <param name="Initial">What workers begin with; null for parameters drawn from the seed.</param>
 /// <param name="Save">Writes down what a coordinator needs that is started again; says what was wrong, in a user's words, null if nothing was.</param>
-public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, CheckpointDesk Checkpoints, TaskCompletionSource<RunResult> Result,
+public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, CheckpointDesk Checkpoints, TrainingMetrics Metrics, ScrapeTargets Targets, TaskCompletionSource<RunResult> Result,
     Func<string, string?>? LogOf = null, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null, InitialParameters? Initial = null);
 
 /// <summary>What the coordinator's process tells its actor; never leaves the process.</summary>
@@ -100,14 +104,17 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private ImmutableSortedDictionary<string, Member> _shown;
     private readonly ProgressWatch _watch = new();
     private readonly StragglerWatch _stragglers;
+    private readonly ClusterMeter _meter;
     private readonly Drains _drains = new();
     private RunResult? _result;
     private ClusterProtocol? _saved;
     private string? _saveError;
+    private readonly long _startedAt = Stopwatch.GetTimestamp();
     private long _lastTick = Stopwatch.GetTimestamp();
     private long _safe;
     private readonly SortedDictionary<RoundKind, CoordinatorNotice.CheckpointArrived> _unstored = [];
     private bool _isStoring;
+    private long _storingSince;
     private bool _isInitialTold;
     private (int Generation, Task<(long Applied, byte[] State)>? Task) _loading;
     private bool _isDeciding;
@@ -117,7 +124,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     /// <param name="run">What it works with.</param>
     public CoordinatorActor(ClusterProtocol cluster, CoordinatorContext run)
     {
-        (_cluster, _run, _shown, _stragglers) = (cluster, run, cluster.Members, new(cluster.Job.MicroBatches));
+        (_cluster, _run, _shown, _stragglers, _meter) = (cluster, run, cluster.Members, new(cluster.Job.MicroBatches), new(run.Metrics.Cluster));
         Receive<Register>(Take);
         Receive<Prepared>(m => FromWorker(worker =>
         {
@@ -153,7 +160,9 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         });
         Receive<CoordinatorNotice.CheckpointStored>(m =>
         {
-            _run.Recorder.Happened(RunEventKind.Checkpoint, $"checkpoint of step {m.Manifest.Step}: {m.Manifest.Files.Sum(file => file.Bytes)} bytes");
+            var bytes = m.Manifest.Files.Sum(file => file.Bytes);
+            _run.Recorder.Happened(RunEventKind.Checkpoint, $"checkpoint of step {m.Manifest.Step}: {bytes} bytes");
+            _run.Metrics.Checkpoints.Stored(bytes, m.Manifest.SavedAt, Stopwatch.GetElapsedTime(_storingSince));
             _isStoring = false;
             if (_run.Checkpoints.Newest is { } newest && newest != _cluster.Stored) Decide(new ClusterEvent.Stored(newest));
             Store();
@@ -161,6 +170,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<CoordinatorNotice.CheckpointFailed>(m =>
         {
             _run.Recorder.Happened(RunEventKind.Fault, $"the checkpoint of step {m.Step} could not be written: {m.Reason} Training goes on");
+            _run.Metrics.Checkpoints.Failed();
             _isStoring = false;
             Store();
         });
@@ -229,6 +239,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         _workers[worker] = (Context.Watch(Sender), register.Device);
         _ids[Sender] = worker;
         _run.Star.Admit(worker);
+        _run.Targets.Add(worker, new(Sender.Path.Address.Host ?? "", register.MetricsPort));
         _run.Recorder.Happened(RunEventKind.Joined, $"{worker} has joined, with {register.Device}", worker);
         Decide(new ClusterEvent.Registered(worker));
         if (!isAdopted && _run.Initial is { } initial) _run.Star.SendInitial(worker, initial.File);
@@ -275,7 +286,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         if (_isStoring) return;
         var (kind, arrived) = _unstored.LastOrDefault(waiting => _run.Recorder.FactsAfter(waiting.Value.Applied) is not null);
         if (arrived is null || _run.Recorder.FactsAfter(arrived.Applied) is not { } facts) return;
-        _isStoring = true;
+        (_isStoring, _storingSince) = (true, Stopwatch.GetTimestamp());
         _unstored.Remove(kind);
         _run.Checkpoints.SaveAsync(facts, arrived.State).PipeTo(Self,
             success: manifest => new CoordinatorNotice.CheckpointStored(manifest),
@@ -339,7 +350,9 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         _isDeciding = true;
         while (_events.TryDequeue(out var next))
         {
-            (_cluster, var effects) = _cluster.Handle(next);
+            var before = _cluster;
+            (_cluster, var effects) = before.Handle(next);
+            _meter.Changed(before, _cluster, Stopwatch.GetElapsedTime(_startedAt));
             Save();
             foreach (var effect in effects) Carry(effect);
         }
@@ -446,6 +459,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
                 SayGoodbye("the job is done");
                 break;
             case ClusterEffect.Fail fail:
+                if (fail.IsMismatch) _run.Metrics.Cluster.DigestDiffered();
                 Fail(fail.Reason);
                 break;
             case ClusterEffect.Announce announce:
@@ -516,6 +530,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     {
         if (!_workers.Remove(worker, out var removed)) return null;
         _ids.Remove(removed.Ref);
+        _run.Targets.Remove(worker);
         return removed.Ref;
     }
 

@@ -175,8 +175,9 @@ public sealed class StarServer : ILinkHandler, IDisposable
         {
             if (_lastAverage is null || _workers.GetValueOrDefault(worker) is not { } link) return;
             var round = _completed - 1;
-            for (var slice = _lastAverage.Layout.FirstSlice(_rounds!.At(round).Kind); slice < _lastAverage.Layout.Slices; slice++)
-                SendAverage(link, _lastAverage, generation, round, slice);
+            var first = _lastAverage.Layout.FirstSlice(_rounds!.At(round).Kind);
+            for (var slice = first; slice < _lastAverage.Layout.Slices; slice++) SendAverage(link, _lastAverage, generation, round, slice);
+            _metrics.Resent(_lastAverage.Layout.Slices - first);
             _links.Push();
         }
     }

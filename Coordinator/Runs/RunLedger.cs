@@ -24,6 +24,9 @@ public sealed class RunLedger(Rounds rounds, bool isExact, long entered = 0)
     /// <summary>Rounds entered, in order and each once.</summary>
     public long Entered { get; private set; } = entered;
 
+    /// <summary>Whether a replica had other bits than another.</summary>
+    public bool HasMismatch { get; private set; }
+
     /// <summary>Training samples applied.</summary>
     public long SamplesApplied { get; private set; } = SamplesBefore(rounds, entered);
 
@@ -44,13 +47,17 @@ public sealed class RunLedger(Rounds rounds, bool isExact, long entered = 0)
         // An evaluation is worth a round for its metric; a step can do without.
         var needed = current.Kind == RoundKind.Evaluate ? Tally.FirstMetric + 1 : Tally.FirstMetric;
         if (report.Tallies.Length < needed) return $"{What()}: {report.Tallies.Length} tallies are reported where at least {needed} are needed";
-        if (!IsTime(report.Times.Compute) || !IsTime(report.Times.Send) || !IsTime(report.Times.Wait) || !IsTime(report.Times.Apply))
+        if (!IsTime(report.Times.Compute) || !IsTime(report.Times.Send) || !IsTime(report.Times.Wait) || !IsTime(report.Times.Apply) || !IsTime(report.Times.Reduce))
             return $"{What()}: impossible times are reported: {report.Times}";
         if (report.Tallies[Tally.Samples] != current.Samples)
             return $"{What()}: {report.Tallies[Tally.Samples]} samples were applied where the round has {current.Samples}";
         if (_digests.TryGetValue(report.Round, out var known))
         {
-            if (known.Digest != report.Digest) return $"{What()}: its parameters ({report.Digest}) differ from those of {known.Worker} ({known.Digest})";
+            if (known.Digest != report.Digest)
+            {
+                HasMismatch = true;
+                return $"{What()}: its parameters ({report.Digest}) differ from those of {known.Worker} ({known.Digest})";
+            }
         }
         else if (report.Round >= _oldest) _digests.Add(report.Round, (worker, report.Digest));
         if (report.Round == Entered)

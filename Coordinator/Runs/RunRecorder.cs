@@ -34,6 +34,7 @@ public sealed class RunRecorder : IDisposable
     private readonly List<EpochResult> _evaluations = [];
     private readonly List<RunEvent> _events = [];
     private readonly SortedDictionary<long, StateDigest> _digests = [];
+    private readonly ArrivalWatch _arrivals = new();
     private readonly Dictionary<string, RoundReport> _lastReports = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, (string Device, MemberStatus Status)> _workers = new(StringComparer.Ordinal);
     private Rounds? _rounds;
@@ -60,7 +61,11 @@ public sealed class RunRecorder : IDisposable
     {
         (_job, _view, _metrics, _time, _rounds, _observers) = (job, view, metrics, time, resumed, observers ?? []);
         _startedAt = startedAt ?? time.GetUtcNow();
-        if (resumed is not null) _ledger = new(resumed, job.IsExact, Recall(folder, resumed));
+        if (resumed is not null)
+        {
+            _ledger = new(resumed, job.IsExact, Recall(folder, resumed));
+            metrics.JobSteps(resumed.Steps);
+        }
         _history = LineLog.Continue(folder.HistoryFile, HistoryRow.Header, _rows.Count);
         _evaluationLog = LineLog.Continue(folder.EvaluationsFile, EpochResult.Header, _evaluations.Count);
         // Events belong to no round: what happened has happened, also to a coordinator that recorded nothing else.
@@ -94,6 +99,7 @@ public sealed class RunRecorder : IDisposable
         _rounds = rounds;
         if (_ledger is not null) return;
         _ledger = new(rounds, _job.IsExact);
+        _metrics.JobSteps(rounds.Steps);
         TellAll(observer => observer.Opened(rounds));
     }
 
@@ -103,6 +109,7 @@ public sealed class RunRecorder : IDisposable
         if (plan.Generation == 1) _startedAt = _time.GetUtcNow();
         _phase = "training";
         _ledger?.Begin(plan);
+        _arrivals.Begin(plan.Workers);
         _metrics.GenerationBegan(plan.Generation);
         Show();
     }
@@ -141,6 +148,7 @@ public sealed class RunRecorder : IDisposable
     {
         _workers.Remove(worker);
         _lastReports.Remove(worker);
+        _metrics.Members.Gone(worker);
         Show();
     }
 
@@ -152,9 +160,13 @@ public sealed class RunRecorder : IDisposable
         foreach (var report in reports)
         {
             if (_ledger is null) return $"{worker} reports rounds before it was prepared";
-            if (_ledger.Enter(worker, report, out var round) is { } wrong) return wrong;
+            if (_ledger.Enter(worker, report, out var round) is { } wrong)
+            {
+                if (_ledger.HasMismatch) _metrics.Cluster.DigestDiffered();
+                return wrong;
+            }
             Remember(_rounds!.At(report.Round), report.Digest);
-            if (_rounds!.At(report.Round).Kind == RoundKind.Train) _lastReports[worker] = report;
+            if (_rounds!.At(report.Round).Kind == RoundKind.Train) Note(worker, report);
             if (round is { } first) Enter(first, report);
         }
         return null;
@@ -250,6 +262,15 @@ public sealed class RunRecorder : IDisposable
         return number;
     }
 
+    /// <summary>What a worker took for a step.</summary>
+    private void Note(string worker, RoundReport report)
+    {
+        _lastReports[worker] = report;
+        _metrics.Members.Computed(worker, report.MicroBatches);
+        var behind = _arrivals.Waited(worker, report.Round, report.Times.Wait);
+        for (var i = 0; i < behind.Length; i++) _metrics.Members.Behind(_arrivals.Workers[i], behind[i]);
+    }
+
     private void Remember(Round round, StateDigest digest)
     {
         if (round.Kind == RoundKind.Train && !CheckpointRule.IsDue(_rounds!, _job.Checkpoint.EverySteps, round)) return;
@@ -330,7 +351,8 @@ public sealed class RunRecorder : IDisposable
         _isChanged = false;
         _history.Flush();
         _metrics.Workers(_workers.Values.CountBy(worker => worker.Status).ToDictionary(state => state.Key.ToString().ToLowerInvariant(), state => state.Value));
-        var step = (long)_rows.Count;
+        var (step, timeLeft) = ((long)_rows.Count, TimeLeft());
+        _metrics.TimeLeft(timeLeft);
         var progress = new TrainingProgress
         {
             Phase = _phase,
@@ -341,7 +363,7 @@ public sealed class RunRecorder : IDisposable
             Loss = _rows.Count > 0 ? _rows[^1].Loss : null,
             TestAccuracy = _evaluations.Count > 0 ? _evaluations[^1].TestAccuracy : null,
             SamplesPerSecond = _secondsPerSample > 0 ? 1 / _secondsPerSample : 0,
-            TimeLeft = TimeLeft(),
+            TimeLeft = timeLeft,
             Workers = [.. _workers.Select(worker => Progress(worker.Key, worker.Value.Device, worker.Value.Status))],
         };
         _view.Update(progress);

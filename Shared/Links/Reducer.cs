@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Distributed.Shared.Kernel;
@@ -25,6 +26,7 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
     private int _firstSlice;
     private int _rootRight;
     private (int First, nint Start) _arriving = (-1, 0);
+    private long _spent;
 
     /// <summary>The sum of a node of which a slice is held: nothing, an own contribution, or a block.</summary>
     private struct Cell
@@ -44,6 +46,9 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
         _decoded = _blocks.Rent();
         _places = [.. Enumerable.Range(0, layout.Slices).Select(_ => new SliceBlock())];
     }
+
+    /// <summary>Time spent taking slices in, since the start.</summary>
+    public TimeSpan Spent => Stopwatch.GetElapsedTime(0, _spent);
 
     /// <summary>Takes up a round; what is left of the one before is let go of.</summary>
     /// <param name="number">Number of the round.</param>
@@ -84,6 +89,7 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
     /// <exception cref="InvalidOperationException">Nobody owes it now; nothing has changed.</exception>
     public void Arrive(int worker, TreeNode node, int slice, ReadOnlySpan<byte> payload)
     {
+        var began = Stopwatch.GetTimestamp();
         fixed (byte* start = payload)
         {
             _arriving = (node.First, (nint)(_wire.Halves(slice, _layout) ? Decode(payload) : start));
@@ -96,6 +102,7 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
             {
                 // Also where it was refused: the payload is gone when this returns.
                 _arriving = (-1, 0);
+                _spent += Stopwatch.GetTimestamp() - began;
             }
         }
     }
@@ -103,10 +110,12 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
     /// <summary>Takes in a slice of an own contribution, which must not change before the round is over.</summary>
     public void ArriveOwn(int worker, TreeNode node, int slice, VectorBuffer contribution)
     {
+        var began = Stopwatch.GetTimestamp();
         _own[node.First] ??= contribution.Hold();
         CellOf(node.First, slice).IsOwn = true;
         _rules.Arrive(worker, node, slice, this);
         if (node.Count == _round.MicroBatches) Finish(slice, Start(node.First, slice), null);
+        _spent += Stopwatch.GetTimestamp() - began;
     }
 
     /// <inheritdoc/>

@@ -9,6 +9,7 @@ public sealed class LinkMetrics
     private readonly Counter.Child _violation;
     private readonly Counter.Child _sent;
     private readonly Counter.Child _received;
+    private readonly Counter _resent;
 
     internal LinkMetrics(MetricFactory metrics)
     {
@@ -17,6 +18,8 @@ public sealed class LinkMetrics
         (_stale, _violation) = (refused.WithLabels(MetricLabels.Stale), refused.WithLabels(MetricLabels.Violation));
         var bytes = metrics.CreateCounter(MetricNames.LinkBytes, "Bytes on tensor links, frame headers included.", [MetricLabels.Direction]);
         (_sent, _received) = (bytes.WithLabels(MetricLabels.Sent), bytes.WithLabels(MetricLabels.Received));
+        _resent = metrics.CreateCounter(MetricNames.ResentFrames,
+            "Frames sent once more under a newer generation: the coordinator's averages of the last round, a worker's sums of a round taken up anew.");
     }
 
     /// <summary>A frame was refused.</summary>
@@ -28,6 +31,10 @@ public sealed class LinkMetrics
         MetricLabels.Violation => _violation,
         _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, $"{MetricLabels.Stale} or {MetricLabels.Violation}"),
     }).Inc();
+
+    /// <summary>So many frames are sent once more.</summary>
+    /// <param name="frames">0 or more.</param>
+    public void Resent(int frames) => _resent.Inc(frames);
 
     /// <summary>So many more bytes have been sent.</summary>
     /// <param name="bytes">0 or more, headers included; not a running total.</param>

@@ -48,6 +48,12 @@ public static class MetricLabels
     /// <summary>While the worker waited for the average.</summary>
     public const string Waiting = "waiting";
 
+    /// <summary>Why a generation began: a <see cref="Protocol.GenerationCause"/> in lower case.</summary>
+    public const string Cause = "cause";
+
+    /// <summary>Id of a worker in the job.</summary>
+    public const string Worker = "worker";
+
     /// <summary>What a worker computes with, such as cpu or cuda:0.</summary>
     public const string Device = "device";
 }

@@ -15,6 +15,8 @@ public static class MetricNames
     public const string RefusedFrames = Prefix + "refused_frames_total";
     /// <summary>Counter, of every process, by <see cref="MetricLabels.Direction"/>: bytes on tensor links.</summary>
     public const string LinkBytes = Prefix + "link_bytes_total";
+    /// <summary>Counter, of every process: frames sent once more under a newer generation.</summary>
+    public const string ResentFrames = Prefix + "resent_frames_total";
     /// <summary>Counter, of every process, by <see cref="MetricLabels.Direction"/> and <see cref="MetricLabels.Message"/>: messages of the protocol.</summary>
     public const string ControlMessages = Prefix + "control_messages_total";
 
@@ -35,17 +37,44 @@ public static class MetricNames
     public const string Epoch = Prefix + "epoch";
     /// <summary>Gauge, from 1: the last step.</summary>
     public const string Step = Prefix + "step";
-    /// <summary>Counter: steps applied.</summary>
+    /// <summary>Gauge: steps of the whole job.</summary>
+    public const string JobSteps = Prefix + "job_steps";
+    /// <summary>Gauge: expected time to the last step.</summary>
+    public const string TimeLeft = Prefix + "time_left_seconds";
+    /// <summary>Counter: steps applied, each once.</summary>
     public const string Steps = Prefix + "steps_total";
+    /// <summary>Counter: steps that had to be done again.</summary>
+    public const string StepsRedone = Prefix + "steps_redone_total";
     /// <summary>Counter: training samples applied.</summary>
     public const string Samples = Prefix + "samples_total";
     /// <summary>Gauge: throughput of the last step.</summary>
     public const string SamplesPerSecond = Prefix + "samples_per_second";
     /// <summary>Gauge, by <see cref="MetricLabels.State"/>: workers.</summary>
     public const string Workers = Prefix + "workers";
+    /// <summary>Counter, by <see cref="MetricLabels.Worker"/>: how far behind the fastest it was.</summary>
+    public const string Behind = Prefix + "behind_seconds_total";
+    /// <summary>Gauge, by <see cref="MetricLabels.Worker"/>: micro-batches of a step that are its own.</summary>
+    public const string AssignedMicroBatches = Prefix + "assigned_micro_batches";
+
+    /// <summary>Counter, by <see cref="MetricLabels.Cause"/>: generations that began.</summary>
+    public const string Generations = Prefix + "generations_total";
+    /// <summary>Histogram: from the stop of a plan to the next plan.</summary>
+    public const string ReconfigurationSeconds = Prefix + "reconfiguration_seconds";
+    /// <summary>Counter: replicas whose bits differed.</summary>
+    public const string DigestMismatches = Prefix + "digest_mismatches_total";
+    /// <summary>Histogram: how long checkpoints took to be stored.</summary>
+    public const string CheckpointSeconds = Prefix + "checkpoint_seconds";
+    /// <summary>Gauge: bytes of the newest checkpoint.</summary>
+    public const string CheckpointBytes = Prefix + "checkpoint_bytes";
+    /// <summary>Gauge: when the newest checkpoint was written, in seconds since 1970.</summary>
+    public const string CheckpointTimestamp = Prefix + "checkpoint_timestamp_seconds";
+    /// <summary>Counter: checkpoints that could not be stored.</summary>
+    public const string CheckpointFailures = Prefix + "checkpoint_failures_total";
 
     /// <summary>Histogram, by <see cref="MetricLabels.Phase"/>: where a worker's time of a step goes.</summary>
     public const string WorkerStepSeconds = Prefix + "worker_step_seconds";
+    /// <summary>Counter: time spent reducing slices for all workers of a mesh, within and beside the phases of a step.</summary>
+    public const string WorkerReduceSeconds = Prefix + "worker_reduce_seconds_total";
     /// <summary>Counter, by <see cref="MetricLabels.Kind"/>: rounds the replica went through.</summary>
     public const string WorkerRounds = Prefix + "worker_rounds_total";
     /// <summary>Counter, by <see cref="MetricLabels.Kind"/>: samples the worker computed.</summary>
@@ -58,6 +87,8 @@ public static class MetricNames
     public const string WorkerLoss = Prefix + "worker_train_loss";
     /// <summary>Gauge: tensors alive in the process.</summary>
     public const string WorkerLiveTensors = Prefix + "worker_live_tensors";
-    /// <summary>Always 1, by <see cref="MetricLabels.Device"/>: what the worker computes with.</summary>
-    public const string WorkerDevice = Prefix + "worker_device_info";
+    /// <summary>Gauge, of a worker with a CUDA device: memory of the device in use.</summary>
+    public const string WorkerDeviceMemory = Prefix + "worker_device_memory_bytes";
+    /// <summary>Always 1, by <see cref="MetricLabels.Worker"/> and <see cref="MetricLabels.Device"/>: who the worker is, once the job has taken it in.</summary>
+    public const string WorkerInfo = Prefix + "worker_info";
 }

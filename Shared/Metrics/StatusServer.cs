@@ -33,10 +33,12 @@ public sealed class StatusServer : IAsyncDisposable
     private readonly CollectorRegistry _registry;
     private readonly Func<string?> _notReady;
     private readonly StatusCommand? _command;
+    private readonly IReadOnlyDictionary<string, RequestDelegate>? _pages;
 
-    private StatusServer(IPEndPoint endPoint, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command)
+    private StatusServer(
+        IPEndPoint endPoint, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command, IReadOnlyDictionary<string, RequestDelegate>? pages)
     {
-        (_registry, _notReady, _command) = (registry, notReady, command);
+        (_registry, _notReady, _command, _pages) = (registry, notReady, command, pages);
         _app = Build(endPoint);
         _app.Run(AnswerAsync);
     }
@@ -50,10 +52,12 @@ public sealed class StatusServer : IAsyncDisposable
     /// <param name="registry">What /metrics shows.</param>
     /// <param name="notReady">Why the process cannot do its work now, in a user's words; null when it can. Called from any thread.</param>
     /// <param name="command">What it can be asked to do; null for nothing.</param>
+    /// <param name="pages">By exact path, what answers GET and HEAD there; null for nothing more.</param>
     /// <param name="cancel">Gives up starting.</param>
     /// <exception cref="IOException">It cannot listen there; the message says why.</exception>
     public static async Task<StatusServer> StartAsync(
-        string host, int port, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command = null, CancellationToken cancel = default)
+        string host, int port, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command = null,
+        IReadOnlyDictionary<string, RequestDelegate>? pages = null, CancellationToken cancel = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(host);
         ArgumentOutOfRangeException.ThrowIfNegative(port);
@@ -62,7 +66,7 @@ public sealed class StatusServer : IAsyncDisposable
         try
         {
             var addresses = await Dns.GetHostAddressesAsync(host, cancel).ConfigureAwait(false);
-            server = new(new(addresses[0], port), registry, notReady, command);
+            server = new(new(addresses[0], port), registry, notReady, command, pages);
             await server._app.StartAsync(cancel).ConfigureAwait(false);
             return server;
         }
@@ -113,6 +117,7 @@ public sealed class StatusServer : IAsyncDisposable
             response.Headers.Connection = "close";
             return Text(response, StatusCodes.Status405MethodNotAllowed, "only GET and HEAD are allowed");
         }
+        if (_pages is not null && _pages.TryGetValue(context.Request.Path.Value ?? "", out var page)) return page(context);
         return context.Request.Path.Value switch
         {
             "/metrics" => MetricsAsync(response, context.RequestAborted),

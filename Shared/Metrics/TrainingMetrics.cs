@@ -20,6 +20,8 @@ public sealed class TrainingMetrics
     private readonly Gauge _gradientNorm;
     private readonly Gauge _epoch;
     private readonly Gauge _step;
+    private readonly Gauge _jobSteps;
+    private readonly Gauge _timeLeft;
     private readonly Counter _steps;
     private readonly Counter _samples;
     private readonly Gauge _samplesPerSecond;
@@ -42,7 +44,9 @@ public sealed class TrainingMetrics
             "L2 norm of the averaged gradient of the last step, before clipping.", _absentUntilKnown);
         _epoch = metrics.CreateGauge(MetricNames.Epoch, "Epoch of the last step, from 1; 0 before the first.");
         _step = metrics.CreateGauge(MetricNames.Step, "The last step, from 1, over the whole job; 0 before the first.");
-        _steps = metrics.CreateCounter(MetricNames.Steps, "Steps applied since the process started.");
+        _jobSteps = metrics.CreateGauge(MetricNames.JobSteps, "Steps of the whole job.", _absentUntilKnown);
+        _timeLeft = metrics.CreateGauge(MetricNames.TimeLeft, "Expected time to the last step.", _absentUntilKnown);
+        _steps = metrics.CreateCounter(MetricNames.Steps, "Steps applied since the process started, each once, however often it was done.");
         _samples = metrics.CreateCounter(MetricNames.Samples, "Training samples of the steps applied since the process started.");
         _samplesPerSecond = metrics.CreateGauge(MetricNames.SamplesPerSecond,
             "Samples of the last step over the time it took.", _absentUntilKnown);
@@ -50,9 +54,21 @@ public sealed class TrainingMetrics
         foreach (var state in Enum.GetNames<MemberStatus>()) _workers.WithLabels(state.ToLowerInvariant());
         _generation = SharedMetrics.Generation(metrics);
         _refusedCommands = metrics.CreateCounter(MetricNames.RefusedCommands, "Commands refused, since the caller did not hold the job's token.");
+        Members = new(metrics);
+        Cluster = new(metrics);
+        Checkpoints = new(metrics);
         Links = new(metrics);
         Control = new(metrics);
     }
+
+    /// <summary>Each worker.</summary>
+    public MemberMetrics Members { get; }
+
+    /// <summary>Changes of the cluster.</summary>
+    public ClusterMetrics Cluster { get; }
+
+    /// <summary>The checkpoints.</summary>
+    public CheckpointMetrics Checkpoints { get; }
 
     /// <summary>A command was refused. Safe from every thread.</summary>
     public void CommandRefused() => _refusedCommands.Inc();
@@ -91,6 +107,16 @@ public sealed class TrainingMetrics
     {
         _testLoss.Set(loss);
         if (accuracy is { } share) _testAccuracy.Set(share);
+    }
+
+    /// <summary>The job has so many steps.</summary>
+    public void JobSteps(long steps) => _jobSteps.Set(steps);
+
+    /// <summary>So much time is left; null where it cannot be told.</summary>
+    public void TimeLeft(TimeSpan? time)
+    {
+        if (time is { } left) _timeLeft.Set(left.TotalSeconds);
+        else _timeLeft.Unpublish();
     }
 
     /// <summary>A new generation begins.</summary>

@@ -5,7 +5,7 @@ using Prometheus;
 namespace Distributed.Shared.Metrics;
 
 /// <summary>
-/// What a worker tells Prometheus. The loss is absent until it is known. Call from one thread at a time; reading is safe meanwhile.
+/// What a worker tells Prometheus. What is not known yet is absent. Call from one thread at a time; reading is safe meanwhile.
 /// </summary>
 public sealed class WorkerMetrics
 {
@@ -17,12 +17,16 @@ public sealed class WorkerMetrics
     private readonly Histogram.Child _send;
     private readonly Histogram.Child _wait;
     private readonly Histogram.Child _apply;
+    private readonly Counter _reduce;
     private readonly Work _train;
     private readonly Work _evaluate;
     private readonly Counter.Child _sentComputing;
     private readonly Counter.Child _sentWaiting;
     private readonly Gauge _loss;
     private readonly Gauge _liveTensors;
+    private readonly Gauge _deviceMemory;
+    private readonly Gauge _info;
+    private readonly string _device;
     private readonly Gauge _generation;
 
     /// <summary>Registers the metrics.</summary>
@@ -31,10 +35,13 @@ public sealed class WorkerMetrics
     public WorkerMetrics(CollectorRegistry registry, string device)
     {
         var metrics = Prometheus.Metrics.WithCustomRegistry(registry);
+        _device = device;
         var seconds = metrics.CreateHistogram(MetricNames.WorkerStepSeconds, "Where the time of a training step went.",
             [MetricLabels.Phase], new HistogramConfiguration { Buckets = _seconds });
         (_compute, _send) = (seconds.WithLabels(MetricLabels.Compute), seconds.WithLabels(MetricLabels.Send));
         (_wait, _apply) = (seconds.WithLabels(MetricLabels.Wait), seconds.WithLabels(MetricLabels.Apply));
+        _reduce = metrics.CreateCounter(MetricNames.WorkerReduceSeconds,
+            "Time spent reducing slices of training steps for all workers of a mesh. It lies within the phases send and wait, or beside compute on the thread of the links: not to be added to them.");
         var rounds = metrics.CreateCounter(MetricNames.WorkerRounds, "Rounds that the replica went through.", [MetricLabels.Kind]);
         var samples = metrics.CreateCounter(MetricNames.WorkerSamples, "Samples that the worker computed.", [MetricLabels.Kind]);
         var microBatches = metrics.CreateCounter(MetricNames.WorkerMicroBatches, "Micro-batches that the worker computed.", [MetricLabels.Kind]);
@@ -46,8 +53,9 @@ public sealed class WorkerMetrics
         _loss = metrics.CreateGauge(MetricNames.WorkerLoss, "Mean loss over the global batch of the last training round.",
             new GaugeConfiguration { SuppressInitialValue = true });
         _liveTensors = metrics.CreateGauge(MetricNames.WorkerLiveTensors, "Tensors alive in the process: rises without end where one leaks.");
-        metrics.CreateGauge(MetricNames.WorkerDevice, "What the worker computes with; always 1.", [MetricLabels.Device])
-            .WithLabels(device).Set(1);
+        _deviceMemory = metrics.CreateGauge(MetricNames.WorkerDeviceMemory,
+            "Memory of the worker's CUDA device that is in use, by this and all other processes; absent on a CPU.", new GaugeConfiguration { SuppressInitialValue = true });
+        _info = metrics.CreateGauge(MetricNames.WorkerInfo, "Who the worker is in the job, and what it computes with; always 1.", [MetricLabels.Worker, MetricLabels.Device]);
         _generation = SharedMetrics.Generation(metrics);
         Links = new(metrics);
         Control = new(metrics);
@@ -74,6 +82,7 @@ public sealed class WorkerMetrics
         _send.Observe(times.Send);
         _wait.Observe(times.Wait);
         _apply.Observe(times.Apply);
+        _reduce.Inc(times.Reduce);
     }
 
     /// <summary>So many bytes of contributions have left since the start.</summary>
@@ -87,6 +96,16 @@ public sealed class WorkerMetrics
 
     /// <summary>A new generation begins.</summary>
     public void GenerationBegan(int generation) => _generation.Set(generation);
+
+    /// <summary>The job knows the worker by this id from now on.</summary>
+    public void Named(string worker)
+    {
+        foreach (var former in _info.GetAllLabelValues()) _info.RemoveLabelled(former);
+        _info.WithLabels(worker, _device).Set(1);
+    }
+
+    /// <summary>So many bytes of the device are in use now.</summary>
+    public void DeviceMemory(long bytes) => _deviceMemory.Set(bytes);
 
     /// <summary>So many tensors are alive now.</summary>
     public void LiveTensors(long count) => _liveTensors.Set(count);

@@ -83,8 +83,8 @@ public abstract record ClusterEffect
     public sealed record Collect(string Donor, int Generation) : ClusterEffect;
     /// <summary>The job is done.</summary>
     public sealed record Finish : ClusterEffect;
-    /// <summary>The job cannot go on.</summary>
-    public sealed record Fail(string Reason) : ClusterEffect;
+    /// <summary>The job cannot go on; <paramref name="IsMismatch"/>: since two replicas have other bits after the same rounds.</summary>
+    public sealed record Fail(string Reason, bool IsMismatch = false) : ClusterEffect;
     /// <summary>Something a person wants to know; <paramref name="Lost"/> names the worker that is gone, if that is what it is.</summary>
     public sealed record Announce(string Text, string? Lost = null) : ClusterEffect;
 }

@@ -315,7 +315,7 @@ public sealed record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Begin(long target)
     {
         var workers = Members.Values.Where(m => IsInPlay(m) && !m.Leaving).ToList();
-        if (Odd(target) is { } odd) return Stop(odd);
+        if (Odd(target) is { } odd) return Stop(odd, isMismatch: true);
         var heldBack = workers.Count == 0 && target > 0 ? Members.Values.First(m => m.Applied == target).Id : null;
         var leaving = Members.Values.Where(m => m.Leaving && m.Id != heldBack).Select(m => m.Id).ToList();
         var stay = this with { Members = Members.RemoveRange(leaving) };
@@ -378,8 +378,8 @@ public sealed record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Turn(string worker, string reason, bool mayReturn = false) =>
         (Without(worker), [new ClusterEffect.Refuse(worker, reason, mayReturn)]);
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Stop(string reason) =>
-        (this with { Phase = ClusterPhase.Failed }, [new ClusterEffect.Fail(reason)]);
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Stop(string reason, bool isMismatch = false) =>
+        (this with { Phase = ClusterPhase.Failed }, [new ClusterEffect.Fail(reason, isMismatch)]);
 
     private int Needed => Generation == 0 ? Math.Max(StartWith, MinWorkers) : MinWorkers;
 

@@ -20,10 +20,11 @@ public interface ICoordinatorMessage : IControlMessage;
 /// <param name="Token">Proves that it had a part in the job; empty for a newcomer.</param>
 /// <param name="Generation">What it holds of the job, see <see cref="Protocol.Holding"/>; 0 for a newcomer.</param>
 /// <param name="Applied">What it holds of the job, see <see cref="Protocol.Holding"/>; 0 for a newcomer.</param>
+/// <param name="MetricsPort">Where its metrics are served, on the host of its node; not checked.</param>
 [MessagePackObject]
 public sealed record Register(
     [property: Key(0)] int Version, [property: Key(1)] string Name, [property: Key(2)] string Device, [property: Key(3)] byte[] Token,
-    [property: Key(4)] int Generation, [property: Key(5)] long Applied) : IWorkerMessage
+    [property: Key(4)] int Generation, [property: Key(5)] long Applied, [property: Key(6)] int MetricsPort = 0) : IWorkerMessage
 {
     /// <summary>As a value; its numbers are not checked.</summary>
     [IgnoreMember]
@@ -180,16 +181,18 @@ public sealed record RoundReport(
     [property: Key(3)] double LearningRate, [property: Key(4)] double GradientNorm, [property: Key(5)] int MicroBatches,
     [property: Key(6)] RoundTimes Times);
 
-/// <summary>Where a worker's time of a round went, in seconds.</summary>
+/// <summary>Where a worker's time of a round went, in seconds: four phases one after the other, and what it reduced meanwhile.</summary>
 /// <param name="Compute">Forward and backward passes, and local sums.</param>
 /// <param name="Send">Handing sums to the link.</param>
 /// <param name="Wait">Waiting for the average.</param>
 /// <param name="Apply">Optimizer step and digest.</param>
+/// <param name="Reduce">Adding slices for all workers of a mesh: within <paramref name="Send"/> and <paramref name="Wait"/>, or on another thread beside <paramref name="Compute"/>.</param>
 [MessagePackObject]
 public readonly record struct RoundTimes(
-    [property: Key(0)] double Compute, [property: Key(1)] double Send, [property: Key(2)] double Wait, [property: Key(3)] double Apply)
+    [property: Key(0)] double Compute, [property: Key(1)] double Send, [property: Key(2)] double Wait, [property: Key(3)] double Apply,
+    [property: Key(4)] double Reduce = 0)
 {
-    /// <summary>All of it.</summary>
+    /// <summary>All phases; what was reduced lies within or beside them.</summary>
     [IgnoreMember]
     public double Total => Compute + Send + Wait + Apply;
 }

@@ -18,7 +18,7 @@ namespace Distributed.Shared.Protocol;
 public sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetrics? metrics = null) : SerializerWithStringManifest(system)
 {
     /// <summary>Version of the protocol; both ends must speak the same.</summary>
-    public const int Version = 4;
+    public const int Version = 5;
 
     /// <summary>Identifies this serializer in every message; Akka's own are below 100.</summary>
     public const int SerializerId = 7101;

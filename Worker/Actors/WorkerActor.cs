@@ -26,6 +26,9 @@ public sealed record WorkerOptions(string Name, string Coordinator, string Host,
 {
     /// <summary>What is left of it.</summary>
     public TimeSpan Remaining { get; init; } = Patience;
+
+    /// <summary>Port of its metrics; 0 where it serves none.</summary>
+    public int MetricsPort { get; init; }
 }
 
 /// <summary>How a worker ended, or how a part of its life did.</summary>
@@ -150,7 +153,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         }
         var holding = _session?.Replica.Holding ?? default;
         Context.ActorSelection($"akka.tcp://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}").Tell(new Register(
-            ProtocolSerializer.Version, _session?.Worker ?? _options.Name, $"{_options.Device}", _session?.Token ?? [], holding.Generation, holding.Applied));
+            ProtocolSerializer.Version, _session?.Worker ?? _options.Name, $"{_options.Device}", _session?.Token ?? [], holding.Generation, holding.Applied, _options.MetricsPort));
     }
 
     private void Enter(Welcome welcome)
@@ -158,6 +161,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Timers.CancelAll();
         _coordinator = Context.Watch(Sender);
         _welcome = welcome;
+        _metrics.Named(welcome.Worker);
         if (_session is { } session && welcome.IsAdopted && welcome.Worker == session.Worker)
         {
             _log.Info("Taken in again as {0}, with {1} rounds applied", welcome.Worker, session.Replica.Holding.Applied);

@@ -6,6 +6,7 @@ using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 using Distributed.Worker.Data;
 using Distributed.Worker.Links;
+using Distributed.Worker.Natives;
 using Distributed.Worker.Replicas;
 using static TorchSharp.torch;
 
@@ -21,6 +22,7 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     private readonly WorkerMetrics _metrics;
     private readonly Queue<RoundReport> _kept = new();
     private readonly bool _isInitialStrict;
+    private readonly bool _hasDeviceMemory;
     private IActorRef _actor;
     private LinkListener? _listener;
 
@@ -33,6 +35,7 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     /// <param name="actor">Is told too.</param>
     public WorkerSession(Welcome welcome, Job job, DataOptions data, Device device, WorkerMetrics metrics, IActorRef actor)
     {
+        _hasDeviceMemory = device.type == TorchSharp.DeviceType.CUDA;
         (Worker, Job, Token, _isInitialStrict, _metrics, _actor) = (welcome.Worker, job, welcome.Token, welcome.IsInitialStrict, metrics, actor);
         Replica = new(welcome.Worker, job, data, device, this);
     }
@@ -167,6 +170,8 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
             _metrics.RoundApplied(Rounds!.At(round.Round).Kind, round.MicroBatches, OwnSamples(round), round.Tallies[Tally.Loss] / samples, round.Times);
         }
         _metrics.LiveTensors(Tensor.TotalCount);
+        // The replica's thread, which computes with the device.
+        if (_hasDeviceMemory && DeviceMemory.Used() is { } bytes) _metrics.DeviceMemory(bytes);
         _metrics.ContributionsSent(Replica.SentComputing, Replica.SentWaiting);
     }
 

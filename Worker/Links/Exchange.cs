@@ -95,6 +95,12 @@ public sealed class Exchange : ILinkHandler, IDisposable
         get { lock (_links.Gate) return _links.ContributionBytesSent; }
     }
 
+    /// <summary>Time spent reducing slices, since the start, on whatever thread.</summary>
+    public TimeSpan Reducing
+    {
+        get { lock (_links.Gate) return _reducer.Spent; }
+    }
+
     /// <summary>The link to the coordinator stands, perhaps to another one than before.</summary>
     public void Connect(IFramePipe coordinator)
     {
@@ -170,17 +176,24 @@ public sealed class Exchange : ILinkHandler, IDisposable
     /// <param name="first">First of the slices.</param>
     /// <param name="count">How many.</param>
     /// <param name="sum">Where they lie; these slices do not change before the round is over.</param>
-    public void Contribute(TreeNode node, int first, int count, VectorBuffer sum)
+    /// <param name="isRepeated">Whether they were computed under an earlier plan.</param>
+    public void Contribute(TreeNode node, int first, int count, VectorBuffer sum, bool isRepeated = false)
     {
         lock (_links.Gate)
         {
             if (_plan is null) return;
+            var sent = 0;
             for (var slice = first; slice < first + count; slice++)
             {
                 var owner = _plan.OwnerOf(slice);
                 if (owner == _self) _reducer.ArriveOwn(_self, node, slice, sum);
-                else if (LinkTo(owner) is { } link) SendSlice(link, FrameKind.Contribution, node, slice, sum, FramePriority.Normal);
+                else if (LinkTo(owner) is { } link)
+                {
+                    SendSlice(link, FrameKind.Contribution, node, slice, sum, FramePriority.Normal);
+                    sent++;
+                }
             }
+            if (isRepeated) _options.Metrics?.Resent(sent);
             HandOut();
             Progress();
         }

@@ -69,6 +69,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private bool _isEnding;
     private RoundTimes _times;
     private double _sendSeconds;
+    private TimeSpan _reducing;
     private long _sentComputing;
     private long _sentWaiting;
     private int _generation;
@@ -281,10 +282,11 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         _times = _times with { Compute = _times.Compute + Lap() - _sendSeconds, Send = _times.Send + _sendSeconds };
     }
 
+    /// <summary>Sends what an earlier plan had it compute.</summary>
     private void Send(TreeNode node)
     {
         var first = _pool.Layout.FirstSlice(_work!.Round.Kind);
-        _exchange!.Contribute(node, first, _pool.Layout.Slices - first, _sums.At(node));
+        _exchange!.Contribute(node, first, _pool.Layout.Slices - first, _sums.At(node), isRepeated: true);
     }
 
     private void ApplyAverage(Round round)
@@ -299,7 +301,9 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         average.Release();
         var digest = _replica.Digest();
         SaveIfDue(round, tallies);
-        _times = _times with { Apply = Lap() };
+        var reducing = _exchange.Reducing;
+        _times = _times with { Apply = Lap(), Reduce = (reducing - _reducing).TotalSeconds };
+        _reducing = reducing;
         _reports.Add(new(round.Number, digest, tallies, step.LearningRate, step.GradientNorm, MicroBatchesOf(round), _times));
         if (_reports.Count >= MaxReports || round.Number + 1 == _protocol.Plan?.EndRound || Stopwatch.GetElapsedTime(_lastReport) > _reportInterval) Report();
     }

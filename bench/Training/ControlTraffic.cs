@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using Distributed.Bench.Processes;
 
 namespace Distributed.Bench.Training;
@@ -23,7 +21,7 @@ internal sealed record ControlTraffic(double Steps, double Seconds, double Sent,
     {
         using var folder = new TemporaryFolder();
         using var client = new HttpClient();
-        var page = $"http://127.0.0.1:{FreePort()}/metrics";
+        var page = $"http://127.0.0.1:{Ports.Free()}/metrics";
         var ended = ChildProcess.RunAsync((run with { MetricsPort = new Uri(page).Port }).Command(folder["run"]), stopping);
         var seen = new List<(ControlCounts Counts, long Time)>();
         while (!ended.IsCompleted)
@@ -51,12 +49,5 @@ internal sealed record ControlTraffic(double Steps, double Seconds, double Sent,
         {
             return null;
         }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

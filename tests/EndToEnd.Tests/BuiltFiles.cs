@@ -15,6 +15,8 @@ internal static class BuiltFiles
 
     public static string Document(string name) => Path.Combine(Metadata("DocsPath"), name);
 
+    public static string Grafana(string name) => Path.Combine(Metadata("GrafanaPath"), name);
+
     private static string Metadata(string key) =>
         typeof(BuiltFiles).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == key).Value!;
 }

@@ -6,6 +6,7 @@ using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Draining;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Tests.Actors;
@@ -449,6 +450,26 @@ public sealed class CoordinatorActorTests() : TestKit("""
             Assert.Equal((2, 2, 3), (next.Generation, next.FirstRound, next.EndRound));
             Assert.Equal(["a", "b", "c"], next.Workers);
         }
+        Assert.Equal(1, await bench.Registry.ValueAsync($"{MetricNames.Generations}{{cause=\"start\"}}"));
+        Assert.Equal(1, await bench.Registry.ValueAsync($"{MetricNames.Generations}{{cause=\"joined\"}}"));
+        Assert.Equal(2, await bench.Registry.ValueAsync($"{MetricNames.ReconfigurationSeconds}_count"));
+        Assert.Equal(CoordinatorBench.Layout.Slices, await bench.Registry.ValueAsync(MetricNames.ResentFrames));
+    }
+
+    [Fact]
+    public async Task Workers_that_stop_with_different_parameters_end_the_job_and_are_counted()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2);
+        var workers = await bench.TrainAsync("a", "b");
+        await StepAsync(workers, new(1, 0, 3, ["a", "b"], Topology.Star, [], [], []), 0);
+        workers[1].Say(new Leave("it wants to"));
+        foreach (var worker in workers)
+        {
+            await worker.HearAsync<Halt>();
+            worker.Say(new Halted(2, 1, new(1, worker.Id == "a" ? 1UL : 2)));
+        }
+        Assert.Contains("differ", await bench.FailureAsync(), StringComparison.Ordinal);
+        Assert.Equal(1, await bench.Registry.ValueAsync(MetricNames.DigestMismatches));
     }
 
     [Fact]
@@ -462,6 +483,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         await Patience.UntilAsync(() => bench.View.Messages.Any(line => line.StartsWith("the checkpoint of step 1 could not be written: ", StringComparison.Ordinal)));
         for (var round = 1; round < 3; round++) await StepAsync(workers, plan, round);
         await workers[0].HearAsync<SendState>();
+        Assert.Equal(1, await bench.Registry.ValueAsync(MetricNames.CheckpointFailures));
     }
 
     [Fact]

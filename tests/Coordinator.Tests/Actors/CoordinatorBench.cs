@@ -5,12 +5,14 @@ using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
+using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Tests.Links;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
+using Prometheus;
 
 namespace Distributed.Coordinator.Tests.Actors;
 
@@ -35,18 +37,22 @@ internal sealed class CoordinatorBench : IDisposable
         _kit = kit;
         _runFolder = RunFolder.Create(_folder["run"], "job", overwrite: false);
         var job = Job.Default with { Epochs = Rounds.Epochs, Batch = Rounds.Batch, MicroBatches = Rounds.MicroBatches, Checkpoint = new() { EverySteps = 1 } };
-        var metrics = new TrainingMetrics(Prometheus.Metrics.NewCustomRegistry());
+        var metrics = new TrainingMetrics(Registry);
         Recorder = new(_runFolder, job, View, metrics, TimeProvider.System);
         Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsHalf: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
         Checkpoints = new(new(_runFolder.Checkpoints, keep: 2, "task: classification\n", TimeProvider.System));
         var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers };
-        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, _result, logOf, Initial: initial);
+        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, logOf, Initial: initial);
         Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));
     }
 
     private readonly TaskCompletionSource<RunResult> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public IActorRef Actor { get; }
+
+    public CollectorRegistry Registry { get; } = Metrics.NewCustomRegistry();
+
+    public ScrapeTargets Targets { get; } = new();
 
     public StarServer Star { get; }
 

@@ -176,6 +176,32 @@ public sealed class RunRecorderTests : IDisposable
     }
 
     [Fact]
+    public async Task What_each_worker_does_is_exported_until_it_is_gone()
+    {
+        Begin("a", "b");
+        Assert.Null(_recorder.Applied("a", [Report(0) with { MicroBatches = 2, Times = new(1, 0, 0.5, 0) }]));
+        Assert.Null(_recorder.Applied("b", [Report(0) with { MicroBatches = 1, Times = new(1, 0, 2, 0) }, Report(1) with { MicroBatches = 1, Times = new(1, 0, 0, 0) }]));
+        Assert.Equal(1.5, await _registry.ValueAsync($"{MetricNames.Behind}{{worker=\"a\"}}"));
+        Assert.Equal(0, await _registry.ValueAsync($"{MetricNames.Behind}{{worker=\"b\"}}"));
+        Assert.Equal(2, await _registry.ValueAsync($"{MetricNames.AssignedMicroBatches}{{worker=\"a\"}}"));
+        _recorder.WorkerGone("a");
+        Assert.Null(await _registry.ValueAsync($"{MetricNames.Behind}{{worker=\"a\"}}"));
+        Assert.Null(await _registry.ValueAsync($"{MetricNames.AssignedMicroBatches}{{worker=\"a\"}}"));
+        Assert.Equal(1, await _registry.ValueAsync($"{MetricNames.AssignedMicroBatches}{{worker=\"b\"}}"));
+    }
+
+    [Fact]
+    public async Task Replicas_that_differ_are_counted()
+    {
+        Begin("a", "b");
+        Assert.Null(_recorder.Applied("a", [Report(0)]));
+        Assert.NotNull(_recorder.Applied("b", [Report(5)]));
+        Assert.Equal(0, await _registry.ValueAsync(MetricNames.DigestMismatches));
+        Assert.NotNull(_recorder.Applied("b", [Report(0) with { Digest = default }]));
+        Assert.Equal(1, await _registry.ValueAsync(MetricNames.DigestMismatches));
+    }
+
+    [Fact]
     public void The_progress_shows_how_far_the_run_and_its_workers_are()
     {
         Assert.Empty(_view.Updates);
@@ -214,7 +240,7 @@ public sealed class RunRecorderTests : IDisposable
     }
 
     [Fact]
-    public void The_time_left_follows_from_the_samples_left()
+    public async Task The_time_left_follows_from_the_samples_left()
     {
         Begin("a");
         // One second for four samples leaves ten.
@@ -225,6 +251,8 @@ public sealed class RunRecorderTests : IDisposable
         for (var number = 1; number < _rounds.Count; number++) Assert.Null(_recorder.Applied("a", [Report(number)]));
         _recorder.Refresh();
         Assert.Equal(TimeSpan.Zero, _view.Last.TimeLeft);
+        Assert.Equal(0, await _registry.ValueAsync(MetricNames.TimeLeft));
+        Assert.Equal(_rounds.Steps, await _registry.ValueAsync(MetricNames.JobSteps));
     }
 
     [Fact]

@@ -1,6 +1,4 @@
-using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
 
 namespace Distributed.Shared.Tests.Metrics;
 
@@ -13,14 +11,14 @@ public sealed class MetricNamesTests
     [Fact]
     public async Task Coordinator_and_worker_together_export_every_name_and_no_other()
     {
-        var exported = (await OfCoordinator()).Types.Keys.Union((await OfWorker()).Types.Keys);
+        var exported = (await ExportedMetrics.OfCoordinator()).Types.Keys.Union((await ExportedMetrics.OfWorker()).Types.Keys);
         Assert.Equal(_names.Order(StringComparer.Ordinal), exported.Order(StringComparer.Ordinal));
     }
 
     [Fact]
     public async Task Every_metric_says_what_it_is()
     {
-        foreach (var page in new[] { await OfCoordinator(), await OfWorker() })
+        foreach (var page in new[] { await ExportedMetrics.OfCoordinator(), await ExportedMetrics.OfWorker() })
         {
             Assert.Equal(page.Types.Keys.ToHashSet(), page.Help.Keys.ToHashSet());
             Assert.All(page.Types.Keys, name => Assert.Contains(page.Samples, sample => sample.StartsWith(name, StringComparison.Ordinal)));
@@ -30,9 +28,9 @@ public sealed class MetricNamesTests
     [Fact]
     public async Task What_both_export_means_the_same()
     {
-        var (coordinator, worker) = (await OfCoordinator(), await OfWorker());
+        var (coordinator, worker) = (await ExportedMetrics.OfCoordinator(), await ExportedMetrics.OfWorker());
         var common = coordinator.Types.Keys.Intersect(worker.Types.Keys).ToHashSet();
-        Assert.Equal([MetricNames.ControlMessages, MetricNames.Generation, MetricNames.LinkBytes, MetricNames.RefusedFrames], common);
+        Assert.Equal([MetricNames.ControlMessages, MetricNames.Generation, MetricNames.LinkBytes, MetricNames.RefusedFrames, MetricNames.ResentFrames], common);
         Assert.All(common, name => Assert.Equal((coordinator.Types[name], coordinator.Help[name]), (worker.Types[name], worker.Help[name])));
     }
 
@@ -40,23 +38,7 @@ public sealed class MetricNamesTests
     public async Task Names_follow_the_conventions_of_their_types()
     {
         Assert.All(_names, name => Assert.Matches("^distributed_[a-z]+(_[a-z]+)*$", name));
-        foreach (var page in new[] { await OfCoordinator(), await OfWorker() })
+        foreach (var page in new[] { await ExportedMetrics.OfCoordinator(), await ExportedMetrics.OfWorker() })
             Assert.All(page.Types, family => Assert.Equal(family.Value == "counter", family.Key.EndsWith("_total", StringComparison.Ordinal)));
-    }
-
-    private static Task<Exposition> OfCoordinator()
-    {
-        var registry = Prometheus.Metrics.NewCustomRegistry();
-        var metrics = new TrainingMetrics(registry);
-        metrics.RoundApplied(new(0, RoundKind.Train, 0, 0, 0, 32, 4), loss: 1, learningRate: 0.1, gradientNorm: 2, samplesPerSecond: 100);
-        metrics.Evaluated(1, 0.5);
-        return Exposition.Of(registry);
-    }
-
-    private static Task<Exposition> OfWorker()
-    {
-        var registry = Prometheus.Metrics.NewCustomRegistry();
-        new WorkerMetrics(registry, "cpu").RoundApplied(RoundKind.Train, 4, 32, 1, new RoundTimes(1, 1, 1, 1));
-        return Exposition.Of(registry);
     }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using Distributed.Shared.Metrics;
+using Microsoft.AspNetCore.Http;
 using Prometheus;
 
 namespace Distributed.Shared.Tests.Metrics;
@@ -149,6 +150,22 @@ public sealed class StatusServerTests : IDisposable
         Assert.Equal(HttpStatusCode.MethodNotAllowed, refused.StatusCode);
         Assert.Equal(allowed, string.Join(", ", refused.Content.Headers.Allow));
         Assert.Empty(_done);
+    }
+
+    [Fact]
+    public async Task A_page_is_read_at_its_exact_path_and_nowhere_else()
+    {
+        await using var server = await StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason,
+            pages: new Dictionary<string, RequestDelegate> { ["/page"] = context => context.Response.WriteAsync("a page") });
+        await Answers(server, "/page", HttpStatusCode.OK, "a page");
+        await Answers(server, "/healthz", HttpStatusCode.OK, "ok");
+        foreach (var path in new[] { "/page/", "/Page", "/pages" })
+        {
+            using var missing = await Get(server, path);
+            Assert.Equal(HttpStatusCode.NotFound, missing.StatusCode);
+        }
+        using var refused = await Command(server, "/page", null);
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, refused.StatusCode);
     }
 
     [Fact]

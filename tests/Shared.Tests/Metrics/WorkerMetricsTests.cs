@@ -13,9 +13,9 @@ public sealed class WorkerMetricsTests
     public async Task Training_and_evaluation_are_counted_apart_and_only_steps_are_timed()
     {
         var metrics = new WorkerMetrics(_registry, "cpu");
-        metrics.RoundApplied(RoundKind.Train, 4, 32, 2.5, new(0.2, 0.001, 0.03, 0.004));
-        metrics.RoundApplied(RoundKind.Train, 3, 20, 2.25, new(0.3, 0.001, 0.05, 0.004));
-        metrics.RoundApplied(RoundKind.Evaluate, 1, 128, 9, new(60, 0, 0, 0));
+        metrics.RoundApplied(RoundKind.Train, 4, 32, 2.5, new(0.2, 0.001, 0.03, 0.004, 0.5));
+        metrics.RoundApplied(RoundKind.Train, 3, 20, 2.25, new(0.3, 0.001, 0.05, 0.004, 0.25));
+        metrics.RoundApplied(RoundKind.Evaluate, 1, 128, 9, new(60, 0, 0, 0, 60));
         metrics.LiveTensors(17);
         metrics.GenerationBegan(2);
         var page = await Exposition.Of(_registry);
@@ -27,6 +27,7 @@ public sealed class WorkerMetricsTests
         Assert.Equal(2.25, page["distributed_worker_train_loss"]);
         Assert.Equal(0.5, page["distributed_worker_step_seconds_sum{phase=\"compute\"}"]);
         Assert.Equal(2, page["distributed_worker_step_seconds_count{phase=\"wait\"}"]);
+        Assert.Equal(0.75, page["distributed_worker_reduce_seconds_total"]);
         Assert.Equal(17, page["distributed_worker_live_tensors"]);
         Assert.Equal(2, page["distributed_generation"]);
     }
@@ -47,7 +48,11 @@ public sealed class WorkerMetricsTests
     [InlineData("a \"GPU\" \\ two\nlines, {no} = Ω", "a \\\"GPU\\\" \\\\ two\\nlines, {no} = Ω")]
     public async Task A_device_of_any_name_is_told(string device, string written)
     {
-        _ = new WorkerMetrics(_registry, device);
-        Assert.Equal(1, (await Exposition.Of(_registry))[$"distributed_worker_device_info{{device=\"{written}\"}}"]);
+        var metrics = new WorkerMetrics(_registry, device);
+        Assert.DoesNotContain((await Exposition.Of(_registry)).Samples, sample => sample.StartsWith("distributed_worker_info", StringComparison.Ordinal));
+        metrics.Named("fritz");
+        metrics.Named("fritz-2");
+        var page = await Exposition.Of(_registry);
+        Assert.Equal([$"distributed_worker_info{{worker=\"fritz-2\",device=\"{written}\"}}"], page.Samples.Where(sample => sample.StartsWith("distributed_worker_info", StringComparison.Ordinal)));
     }
 }

@@ -599,7 +599,7 @@ public sealed class ClusterProtocolTests
         Assert.Equal([new ClusterEffect.Transfer("a", "c", 2)], effects);
         effects = cluster.Tell(new ClusterEvent.Synced("c", 2, 2, isNewcomer ? new(1, 3) : new(1, 2)));
         Assert.Equal(
-            [new ClusterEffect.Fail($"{(isNewcomer ? "c" : "b")}: after 2 rounds its parameters (00000000000000010000000000000003) differ from those of a (00000000000000010000000000000002)")],
+            [new ClusterEffect.Fail($"{(isNewcomer ? "c" : "b")}: after 2 rounds its parameters (00000000000000010000000000000003) differ from those of a (00000000000000010000000000000002)", IsMismatch: true)],
             effects);
         Assert.Equal(ClusterPhase.Failed, cluster.State.Phase);
     }
@@ -651,7 +651,7 @@ public sealed class ClusterProtocolTests
         cluster.Prepare("a");
         cluster.Tell(new ClusterEvent.Halted("a", 5, 0));
         Assert.Equal(
-            [new ClusterEffect.Fail("a: after 2 rounds its parameters (00000000000000070000000000000008) differ from those of the checkpoint (00000000000000070000000000000007)")],
+            [new ClusterEffect.Fail("a: after 2 rounds its parameters (00000000000000070000000000000008) differ from those of the checkpoint (00000000000000070000000000000007)", IsMismatch: true)],
             cluster.Tell(new ClusterEvent.Synced("a", 5, 2, new(7, 8))));
     }
 

@@ -8,7 +8,7 @@ internal static class ControlMessages
 {
     public static readonly IReadOnlyList<IControlMessage> Samples =
     [
-        new Register(ProtocolSerializer.Version, "worker-1", "CPU, 2 threads", [1, 2, 255], 7, 4711),
+        new Register(ProtocolSerializer.Version, "worker-1", "CPU, 2 threads", [1, 2, 255], 7, 4711, 9464),
         new Welcome("worker-1", "task: digits\n", "10.0.0.1", 4711, [1, 2, 3, 255], true, 4711),
         new Refused("the job is over", true),
         new ReportsSafe(8192),
@@ -19,7 +19,7 @@ internal static class ControlMessages
         new BeginPlan(4, 17, 1000, ["worker-1", "worker-2"], Topology.Mesh, ["10.0.0.1", "10.0.0.2"], [1, 65_535], [3, 0]),
         new PeerLost(4, "worker-2", "it was reset"),
         new SendState(4),
-        new RoundsApplied([new(17, new(ulong.MaxValue, 6), [32, 1.25, -0.0, double.NaN], 0.01, 2.5, 4, new(0.1, 0.2, 0.3, 0.4)), new(18, default, [], 0, 0, 0, default)]),
+        new RoundsApplied([new(17, new(ulong.MaxValue, 6), [32, 1.25, -0.0, double.NaN], 0.01, 2.5, 4, new(0.1, 0.2, 0.3, 0.4, 0.5)), new(18, default, [], 0, 0, 0, default)]),
         new Leave("asked to"),
         new Failed("no data"),
         new Dismissed("done"),

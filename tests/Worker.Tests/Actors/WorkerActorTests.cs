@@ -47,7 +47,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     {
         Start();
         var offer = Next<Register>();
-        Assert.Equal((ProtocolSerializer.Version, "fritz", "cpu", default), (offer.Version, offer.Name, offer.Device, offer.Holding));
+        Assert.Equal((ProtocolSerializer.Version, "fritz", "cpu", default, 9464), (offer.Version, offer.Name, offer.Device, offer.Holding, offer.MetricsPort));
         Assert.Empty(offer.Token);
         Assert.Equal("fritz", Next<Register>().Name);
 
@@ -344,7 +344,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     {
         if (session is not null) _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
         var end = _end;
-        var options = new WorkerOptions("fritz", nodes.Address, "127.0.0.1", 0, CPU, data ?? new(), _patience);
+        var options = new WorkerOptions("fritz", nodes.Address, "127.0.0.1", 0, CPU, data ?? new(), _patience) { MetricsPort = 9464 };
         var metrics = new WorkerMetrics(_registry, "cpu");
         _worker = nodes.Worker.ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, _readiness, NullLogger.Instance, session)));
     }

@@ -39,7 +39,7 @@ public sealed class ReplicaThreadTests
             Assert.Equal(round.MicroBatches, report.MicroBatches);
             Assert.Equal(round.Kind == RoundKind.Train ? LearningRate.At(_job.Schedule, 0.001, round.Step, 6, 3) : 0, report.LearningRate);
             Assert.Equal(round.Kind == RoundKind.Train, report.GradientNorm > 0);
-            Assert.All([report.Times.Compute, report.Times.Send, report.Times.Wait, report.Times.Apply], seconds => Assert.InRange(seconds, 0, 60));
+            Assert.All([report.Times.Compute, report.Times.Send, report.Times.Wait, report.Times.Apply, report.Times.Reduce], seconds => Assert.InRange(seconds, 0, 60));
         });
     }
 

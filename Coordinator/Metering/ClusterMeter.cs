@@ -1,0 +1,36 @@
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Metering;
+
+/// <summary>Makes metrics of what changes in a cluster. Time is what the caller says it is.</summary>
+/// <param name="metrics">Is told.</param>
+public sealed class ClusterMeter(ClusterMetrics metrics)
+{
+    private TimeSpan? _stoppedAt;
+
+    /// <summary>The cluster has gone from one state to the next.</summary>
+    /// <param name="before">That before.</param>
+    /// <param name="now">That after.</param>
+    /// <param name="at">On a clock that only goes forward.</param>
+    public void Changed(ClusterProtocol before, ClusterProtocol now, TimeSpan at)
+    {
+        for (var i = before.Generations.Count; i < now.Generations.Count; i++) metrics.GenerationBegan(now.Generations[i].Cause);
+        metrics.StepsRedone(now.StepsRedone - before.StepsRedone);
+        switch (now.Phase)
+        {
+            // One that begins within another has the same workers waiting.
+            case ClusterPhase.Reconfiguring:
+                _stoppedAt ??= at;
+                break;
+            case ClusterPhase.Training when _stoppedAt is { } since:
+                metrics.Reconfigured(at - since);
+                _stoppedAt = null;
+                break;
+            // What takes long now is that somebody comes, or nothing follows.
+            default:
+                _stoppedAt = null;
+                break;
+        }
+    }
+}

@@ -1,0 +1,23 @@
+using System.Runtime.InteropServices;
+
+namespace Distributed.Worker.Natives;
+
+/// <summary>Memory of a CUDA device, which TorchSharp does not tell. Source: cuMemGetInfo of the CUDA driver API.</summary>
+public static partial class DeviceMemory
+{
+    /// <summary>Bytes in use of the device that the calling thread computes with, by all processes; null where it has none.</summary>
+    public static long? Used()
+    {
+        try
+        {
+            return Info(out var free, out var total) == 0 ? (long)(total - free) : null;
+        }
+        catch (Exception error) when (error is DllNotFoundException or EntryPointNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    [LibraryImport("libcuda.so.1", EntryPoint = "cuMemGetInfo_v2")]
+    private static partial int Info(out nuint free, out nuint total);
+}
