@@ -43,6 +43,7 @@ public sealed class RunRecorder : IDisposable
     private (double Loss, int Samples) _epoch;
     private double _trainLoss;
     private double _secondsPerSample;
+    private int _generation;
     private bool _isChanged;
 
     /// <summary>Records into this folder.</summary>
@@ -102,6 +103,7 @@ public sealed class RunRecorder : IDisposable
     {
         if (plan.Generation == 1) _startedAt = _time.GetUtcNow();
         _phase = "training";
+        _generation = plan.Generation;
         _ledger?.Begin(plan);
         _metrics.GenerationBegan(plan.Generation);
         Show();
@@ -342,6 +344,7 @@ public sealed class RunRecorder : IDisposable
             TestAccuracy = _evaluations.Count > 0 ? _evaluations[^1].TestAccuracy : null,
             SamplesPerSecond = _secondsPerSample > 0 ? 1 / _secondsPerSample : 0,
             TimeLeft = TimeLeft(),
+            Generation = _generation,
             Workers = [.. _workers.Select(worker => Progress(worker.Key, worker.Value.Device, worker.Value.Status))],
         };
         _view.Update(progress);

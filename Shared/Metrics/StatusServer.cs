@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
@@ -12,8 +13,8 @@ namespace Distributed.Shared.Metrics;
 
 /// <summary>
 /// What a process tells whoever watches it, over plain HTTP: GET /metrics for Prometheus, GET /healthz (200 while the process is
-/// alive) and GET /readyz (200, or 503 with the reason) for an orchestrator's probes. Whoever holds a token may give a command, if
-/// there is one; everybody else only reads.
+/// alive) and GET /readyz (200, or 503 with the reason) for an orchestrator's probes, and pages of its own. Whoever holds a token may
+/// give a command, if there is one; everybody else only reads.
 /// </summary>
 public sealed class StatusServer : IAsyncDisposable
 {
@@ -33,10 +34,12 @@ public sealed class StatusServer : IAsyncDisposable
     private readonly CollectorRegistry _registry;
     private readonly Func<string?> _notReady;
     private readonly StatusCommand? _command;
+    private readonly IReadOnlyDictionary<string, RequestDelegate> _pages;
 
-    private StatusServer(IPEndPoint endPoint, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command)
+    private StatusServer(
+        IPEndPoint endPoint, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command, IReadOnlyDictionary<string, RequestDelegate>? pages)
     {
-        (_registry, _notReady, _command) = (registry, notReady, command);
+        (_registry, _notReady, _command, _pages) = (registry, notReady, command, pages ?? ReadOnlyDictionary<string, RequestDelegate>.Empty);
         _app = Build(endPoint);
         _app.Run(AnswerAsync);
     }
@@ -50,10 +53,12 @@ public sealed class StatusServer : IAsyncDisposable
     /// <param name="registry">What /metrics shows.</param>
     /// <param name="notReady">Why the process cannot do its work now, in a user's words; null when it can. Called from any thread.</param>
     /// <param name="command">What it can be asked to do; null for nothing.</param>
+    /// <param name="pages">What else there is to read: exact paths, and what answers a GET or HEAD there.</param>
     /// <param name="cancel">Gives up starting.</param>
     /// <exception cref="IOException">It cannot listen there; the message says why.</exception>
     public static async Task<StatusServer> StartAsync(
-        string host, int port, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command = null, CancellationToken cancel = default)
+        string host, int port, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command = null,
+        IReadOnlyDictionary<string, RequestDelegate>? pages = null, CancellationToken cancel = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(host);
         ArgumentOutOfRangeException.ThrowIfNegative(port);
@@ -62,7 +67,7 @@ public sealed class StatusServer : IAsyncDisposable
         try
         {
             var addresses = await Dns.GetHostAddressesAsync(host, cancel).ConfigureAwait(false);
-            server = new(new(addresses[0], port), registry, notReady, command);
+            server = new(new(addresses[0], port), registry, notReady, command, pages);
             await server._app.StartAsync(cancel).ConfigureAwait(false);
             return server;
         }
@@ -119,7 +124,8 @@ public sealed class StatusServer : IAsyncDisposable
             "/healthz" => Text(response, StatusCodes.Status200OK, "ok"),
             "/readyz" when _notReady() is { } reason => Text(response, StatusCodes.Status503ServiceUnavailable, reason),
             "/readyz" => Text(response, StatusCodes.Status200OK, "ok"),
-            _ => Text(response, StatusCodes.Status404NotFound, "there are /metrics, /healthz and /readyz"),
+            { } path when _pages.TryGetValue(path, out var page) => page(context),
+            _ => Text(response, StatusCodes.Status404NotFound, string.Join(", ", ["there are /metrics, /healthz, /readyz", .. _pages.Keys])),
         };
     }
 
