@@ -15,6 +15,9 @@ internal static class BuiltFiles
 
     public static string Document(string name) => Path.Combine(Metadata("DocsPath"), name);
 
+    /// <summary>Where a picture for people is left.</summary>
+    public static string Picture(string name) => Path.Combine(Metadata("PicturesPath"), name);
+
     private static string Metadata(string key) =>
         typeof(BuiltFiles).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == key).Value!;
 }
