@@ -96,20 +96,22 @@ export class Charts {
       const { train, test } = this.#model;
       const { steps, spread } = align([train, test]);
       const raw = clean(train.mean);
-      return [steps, ...[clean(train.min), clean(train.max), raw, smooth(raw)].map(values => spread(train.steps, values)), spread(test.steps, clean(test.mean))];
+      // On a logarithmic axis the middle is that of the logarithms.
+      const middle = log ? smooth(raw.map(value => value === null ? null : Math.log(value))).map(value => value === null ? null : Math.exp(value)) : smooth(raw);
+      return [steps, ...[clean(train.min), clean(train.max), raw, middle].map(values => spread(train.steps, values)), spread(test.steps, clean(test.mean))];
     };
     const edge = { stroke: 'transparent', width: 0, points: { show: false } };
     const series = [
       {}, edge, edge,
       { stroke: smoothed ? fade(c.accent, 0.38) : c.accent, width: smoothed ? 1 : 1.6, points: { show: false } },
       { show: smoothed, stroke: c.accent, width: 2.25, points: { show: false } },
-      { stroke: c.ink, width: 1.6, points: { show: (u, i) => u.data[i].filter(value => value != null).length <= 60, size: 5, width: 1.5, stroke: c.ink, fill: c.card } },
+      { stroke: c.ink, width: 1.6, points: { show: isSparse, size: 5, width: 1.5, stroke: c.ink, fill: c.card } },
     ];
     return this.#chart(this.#elements.loss, data, {
       series,
       bands: [{ series: [2, 1], fill: fade(c.accent, 0.13) }],
       y: log
-        ? { distr: 3, range: (u, low, high) => low > 0 ? [low / 1.2, high * 1.2] : [0.1, 1] }
+        ? { distr: 3, range: (u, low, high) => low > 0 ? [low / ratio(low, high), high * ratio(low, high)] : [0.1, 1] }
         : { range: (u, low, high) => padded(low, high, 0, Infinity) },
       values: (u, values) => values.map(value => value === null ? '' : log ? tick(value) : String(+value.toFixed(4))),
       last: () => this.#model.train.last === null ? null : [this.#model.train.lastStep, this.#settings.smoothed ? tail(this.#charts[0]?.plot.data[4]) : this.#model.train.last],
@@ -127,7 +129,7 @@ export class Charts {
       return [steps, spread(accuracy.steps, accuracy.mean)];
     };
     return this.#chart(this.#elements.accuracy, data, {
-      series: [{}, { stroke: c.ink, width: 1.6, points: { show: (u, i) => u.data[i].filter(value => value != null).length <= 60, size: 5, width: 1.5, stroke: c.ink, fill: c.card } }],
+      series: [{}, { stroke: c.ink, width: 1.6, points: { show: isSparse, size: 5, width: 1.5, stroke: c.ink, fill: c.card } }],
       y: { range: (u, low, high) => padded(low, high, 0, 1) },
       values: (u, values) => values.map(value => `${+(100 * value).toFixed(2)} %`),
       last: () => null,
@@ -140,6 +142,8 @@ export class Charts {
     const c = this.#colours;
     const axis = { stroke: c.quiet, font: `12px ${getComputedStyle(document.body).fontFamily}`, ticks: { show: false } };
     const grid = { stroke: c.hair, width: 1 };
+    // Those of uPlot for a logarithmic axis are too few within a decade, and too many over several.
+    const ticks = y.distr === 3 ? { splits: (u, axis, low, high) => logarithmicTicks(low, high), filter: (u, values) => values } : {};
     const options = {
       ...size(element),
       padding: [top, 14, 0, 0],
@@ -153,8 +157,8 @@ export class Charts {
       },
       scales: { x: { time: false }, y },
       axes: [
-        { ...axis, grid: { show: false }, space: 70, size: 30, values: (u, steps) => steps.map(step => Number.isInteger(step) ? format.stepLabel(step) : '') },
-        { ...axis, grid, size: 56, space: 36, values },
+        { ...axis, grid: { show: false }, space: 56, size: 30, values: (u, steps) => steps.map(step => Number.isInteger(step) ? format.stepLabel(step) : '') },
+        { ...axis, ...ticks, grid, size: 56, space: 36, values },
       ],
       series,
       bands,
@@ -167,7 +171,7 @@ export class Charts {
         }],
       },
       plugins: [
-        marks({ events: () => this.#model.events, first: () => this.#whole()[0], last, colours: () => c.kinds, withGlyphs }),
+        marks({ events: () => this.#model.events, first: () => this.#whole()[0], last, colours: () => c.kinds, ground: () => c.card, withGlyphs }),
         tip({ describe: (step, near) => this.#tell(step, near), events: () => this.#model.events.map(event => [at(event, this.#whole()[0]), event]) }),
       ],
     };
@@ -238,7 +242,30 @@ const size = element => ({ width: Math.max(element.clientWidth, 120), height: Ma
 
 const tail = line => line?.findLast(value => value != null) ?? NaN;
 
+/** Numbers that people know, on a logarithmic axis. */
+function logarithmicTicks(low, high) {
+  const decades = Math.log10(high / low);
+  if (decades < 1) {
+    const rough = (high - low) / 5;
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = [1, 2, 5, 10].find(factor => factor * power >= rough) * power;
+    const first = Math.ceil(low / step);
+    return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => +((first + i) * step).toPrecision(12));
+  }
+  const every = Math.ceil(decades / 7);
+  const factors = decades <= 2 ? [1, 2, 5] : [1];
+  const ticks = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
+    if (power % every === 0) ticks.push(...factors.map(factor => +`${factor}e${power}`));
+  return ticks.filter(value => value >= low && value <= high);
+}
+
 const tick = value => value >= 0.001 && value < 1e5 ? String(+value.toPrecision(3)) : value.toExponential(0).replace('-', '−');
+
+/** Whether there is room for the values of a line one by one. */
+const isSparse = (u, i) => u.data[i].filter(value => value != null).length <= u.width / 24;
+
+const ratio = (low, high) => Math.max(1.03, (high / low) ** 0.06);
 
 function padded(low, high, least, most) {
   if (low == null) return [0, 1];

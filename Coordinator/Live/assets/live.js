@@ -9,7 +9,7 @@ const again = 3_000;
 
 const $ = id => document.getElementById(id);
 const remembered = JSON.parse(read() ?? '{}');
-const settings = { smoothed: remembered.smoothed ?? true, log: remembered.log ?? false, routine: remembered.routine ?? false };
+const settings = { smoothed: remembered.smoothed ?? true, log: remembered.log ?? true, routine: remembered.routine ?? false };
 
 let model = empty();
 let source;

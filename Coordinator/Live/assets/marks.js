@@ -5,7 +5,7 @@ export const routine = kind => kind === 'checkpoint' || kind === 'generation';
 /** Where an event is on the axis: it happened after a step was applied, or before the first. */
 export const at = (event, first) => Math.max(event.step, first);
 
-export function marks({ events, first, last, colours, withGlyphs }) {
+export function marks({ events, first, last, colours, ground, withGlyphs }) {
   return {
     hooks: {
       draw: u => {
@@ -19,7 +19,7 @@ export function marks({ events, first, last, colours, withGlyphs }) {
           if (x < left - dpr || x > left + width + dpr) continue;
           const colour = colours()[event.kind] ?? colours().note;
           if (!routine(event.kind)) line(ctx, x, top, height, colour, dpr);
-          if (withGlyphs) glyph(ctx, event.kind, x, top - 9 * dpr, colour, dpr);
+          if (withGlyphs) glyph(ctx, event.kind, x, top - 9 * dpr, colour, ground(), dpr);
         }
         const tip = last();
         if (tip) dot(ctx, u, tip, colours().accent, dpr);
@@ -42,7 +42,7 @@ function line(ctx, x, top, height, colour, dpr) {
   ctx.globalAlpha = 1;
 }
 
-function glyph(ctx, kind, x, y, colour, dpr) {
+function glyph(ctx, kind, x, y, colour, ground, dpr) {
   const r = 4 * dpr;
   ctx.fillStyle = ctx.strokeStyle = colour;
   ctx.lineWidth = 1.75 * dpr;
@@ -65,6 +65,8 @@ function glyph(ctx, kind, x, y, colour, dpr) {
       break;
     case 'left': case 'refused': case 'note':
       ctx.arc(x, y, r - 0.9 * dpr, 0, 2 * Math.PI);
+      ctx.fillStyle = ground;
+      ctx.fill();
       ctx.stroke();
       break;
     default:

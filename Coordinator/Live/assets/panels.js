@@ -97,6 +97,17 @@ function createWorker({ progress }) {
   return node;
 }
 
+// What single steps take differs much, above all on a machine that does other things too.
+const calm = 0.25;
+const averages = new WeakMap();
+
+function average(node, values) {
+  const before = averages.get(node);
+  const now = before ? values.map((value, i) => before[i] + calm * (value - before[i])) : values;
+  if (values.some(value => value > 0)) averages.set(node, now);
+  return now;
+}
+
 const away = { lost: 'lost', left: 'left', refused: 'turned away' };
 
 function updateWorker(node, { presence, progress, since }, status) {
@@ -105,7 +116,7 @@ function updateWorker(node, { presence, progress, since }, status) {
   const isHere = presence === 'here';
   text(find('worker-device'), progress.device);
   text(find('worker-doing'), isHere ? status.outcome === 'running' ? progress.doing : '' : `${away[presence]} at ${format.time(since)}`);
-  const values = shares.map(share => isHere ? Math.min(1, Math.max(0, progress[`${share}_share`] ?? 0)) : 0);
+  const values = isHere ? average(node, shares.map(share => Math.min(1, Math.max(0, progress[`${share}_share`] ?? 0)))) : shares.map(() => 0);
   shares.forEach((share, i) => { find(share).style.width = `${(100 * values[i]).toFixed(2)}%`; });
   const spoken = shares.map((share, i) => `${share} ${Math.round(100 * values[i])} %`).join(', ');
   find('bar').setAttribute('aria-label', isHere ? `Where its time goes: ${spoken}` : away[presence]);
