@@ -69,7 +69,7 @@ public sealed partial class LivePageTests
     }
 
     [Fact]
-    public async Task A_page_that_is_open_sees_the_model_come_and_loads_it()
+    public async Task A_page_that_is_open_sees_the_run_finish_and_the_model_come()
     {
         await using var browser = await Browser.StartAsync();
         using var run = TrainingRun.Start(Jobs.Medium, "--workers", "1");

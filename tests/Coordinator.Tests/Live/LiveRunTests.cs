@@ -83,6 +83,15 @@ public sealed class LiveRunTests
         Assert.Equal(!double.IsFinite(numbers[0]), json.RootElement.GetProperty("status").TryGetProperty("diverged_at", out _));
     });
 
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(1, true)]
+    public void It_says_whether_there_is_a_test_set(int samples, bool isTested)
+    {
+        _run.Opened(new(TrainSamples: 7, TestSamples: samples, Epochs: 2, Batch: 4, MicroBatches: 2));
+        Assert.Equal(isTested, Next().Status!.IsTested);
+    }
+
     [Fact]
     public void It_says_since_when_the_loss_is_no_number()
     {
