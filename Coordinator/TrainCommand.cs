@@ -7,6 +7,7 @@ using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
+using Distributed.Coordinator.Live;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Progress;
@@ -200,7 +201,8 @@ public static class TrainCommand
         DotNetStats.Register(registry);
         var metrics = new TrainingMetrics(registry);
         using var board = new TensorBoardFolder(folder.TensorBoard, TimeProvider.System, view.Message);
-        using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt, job.IsEvaluation ? [] : [board]);
+        var live = LiveRun.Of(jobName, job);
+        using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt, job.IsEvaluation ? [live] : [live, board]);
         using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control);
         await host.StartAsync(stopping);
         var system = host.Services.GetRequiredService<ActorSystem>();
@@ -213,9 +215,12 @@ public static class TrainCommand
         using var star = new StarServer(
             new(await AddressOfAsync(begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token);
         var targets = new ScrapeTargets();
+        var page = new LivePage(live, folder.Path);
         await using var status = await StatusServer.StartAsync(begun.Host, begun.MetricsPort, registry, () => null,
             DrainRequest.For(begun.Token, () => notices.Actor, metrics.CommandRefused),
-            new Dictionary<string, RequestDelegate>(StringComparer.Ordinal) { [ScrapeTargets.Path] = targets.AnswerAsync }, stopping);
+            new Dictionary<string, RequestDelegate>(page.Pages, StringComparer.Ordinal) { [ScrapeTargets.Path] = targets.AnswerAsync }, stopping);
+        // Before the server is gone.
+        await using var farewell = page;
         var address = NodeHost.AddressOf(system);
         begun = begun with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port, MetricsPort = status.Address.Port };
         var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, text, TimeProvider.System);
@@ -247,8 +252,8 @@ public static class TrainCommand
 
         if (arguments.Resume)
             view.Message($"Going on with {jobName}: {recorder.Entered} of {rounds?.Count.ToString(CultureInfo.InvariantCulture) ?? "?"} rounds were recorded, {(store.Newest is { } newest ? $"the newest checkpoint is of step {newest.Step}" : "there is no checkpoint")}");
-        view.Message(job.IsEvaluation ? $"Evaluating {jobName}. Results in {folder.Path}, metrics at {status.Address}metrics"
-            : $"Training {jobName}: {job.Epochs} epochs, batch {job.Batch} in {job.MicroBatches} micro-batches. Results in {folder.Path}, metrics at {status.Address}metrics");
+        var places = $"Results in {folder.Path}, live page at {status.Address}, metrics at {status.Address}metrics";
+        view.Message(job.IsEvaluation ? $"Evaluating {jobName}. {places}" : $"Training {jobName}: {job.Epochs} epochs, batch {job.Batch} in {job.MicroBatches} micro-batches. {places}");
         if (arguments.Workers == 0) view.Message($"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}");
 
         await using var workers = LocalWorkerGroup.Start(arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded);
@@ -260,6 +265,7 @@ public static class TrainCommand
         await workers.EndAsync(_stopTimeout);
         view.Dispose();
         finish(recorder, trained);
+        live.End();
         // A finished run takes in nobody any more.
         File.Delete(folder.StateFile);
         await NodeHost.LeaveAsync(host, _stopTimeout, line => logger.LogInformation("{Line}", line));

@@ -32,6 +32,9 @@ public sealed record TrainingProgress
     /// <summary>Expected time to the last step; null while it cannot be told.</summary>
     public TimeSpan? TimeLeft { get; init; }
 
+    /// <summary>The generation whose plan is in force; 0 before the first.</summary>
+    public int Generation { get; init; }
+
     /// <summary>The workers of the current generation.</summary>
     public ImmutableArray<WorkerProgress> Workers { get; init; } = [];
 }

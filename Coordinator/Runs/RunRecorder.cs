@@ -44,6 +44,7 @@ public sealed class RunRecorder : IDisposable
     private (double Loss, int Samples) _epoch;
     private double _trainLoss;
     private double _secondsPerSample;
+    private int _generation;
     private bool _isChanged;
 
     /// <summary>Records into this folder.</summary>
@@ -108,6 +109,7 @@ public sealed class RunRecorder : IDisposable
     {
         if (plan.Generation == 1) _startedAt = _time.GetUtcNow();
         _phase = "training";
+        _generation = plan.Generation;
         _ledger?.Begin(plan);
         _arrivals.Begin(plan.Workers);
         _metrics.GenerationBegan(plan.Generation);
@@ -364,6 +366,7 @@ public sealed class RunRecorder : IDisposable
             TestAccuracy = _evaluations.Count > 0 ? _evaluations[^1].TestAccuracy : null,
             SamplesPerSecond = _secondsPerSample > 0 ? 1 / _secondsPerSample : 0,
             TimeLeft = timeLeft,
+            Generation = _generation,
             Workers = [.. _workers.Select(worker => Progress(worker.Key, worker.Value.Device, worker.Value.Status))],
         };
         _view.Update(progress);

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
@@ -12,8 +13,8 @@ namespace Distributed.Shared.Metrics;
 
 /// <summary>
 /// What a process tells whoever watches it, over plain HTTP: GET /metrics for Prometheus, GET /healthz (200 while the process is
-/// alive) and GET /readyz (200, or 503 with the reason) for an orchestrator's probes. Whoever holds a token may give a command, if
-/// there is one; everybody else only reads.
+/// alive) and GET /readyz (200, or 503 with the reason) for an orchestrator's probes, and pages of its own. Whoever holds a token may
+/// give a command, if there is one; everybody else only reads.
 /// </summary>
 public sealed class StatusServer : IAsyncDisposable
 {
@@ -33,12 +34,12 @@ public sealed class StatusServer : IAsyncDisposable
     private readonly CollectorRegistry _registry;
     private readonly Func<string?> _notReady;
     private readonly StatusCommand? _command;
-    private readonly IReadOnlyDictionary<string, RequestDelegate>? _pages;
+    private readonly IReadOnlyDictionary<string, RequestDelegate> _pages;
 
     private StatusServer(
         IPEndPoint endPoint, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command, IReadOnlyDictionary<string, RequestDelegate>? pages)
     {
-        (_registry, _notReady, _command, _pages) = (registry, notReady, command, pages);
+        (_registry, _notReady, _command, _pages) = (registry, notReady, command, pages ?? ReadOnlyDictionary<string, RequestDelegate>.Empty);
         _app = Build(endPoint);
         _app.Run(AnswerAsync);
     }
@@ -52,7 +53,7 @@ public sealed class StatusServer : IAsyncDisposable
     /// <param name="registry">What /metrics shows.</param>
     /// <param name="notReady">Why the process cannot do its work now, in a user's words; null when it can. Called from any thread.</param>
     /// <param name="command">What it can be asked to do; null for nothing.</param>
-    /// <param name="pages">By exact path, what answers GET and HEAD there; null for nothing more.</param>
+    /// <param name="pages">What else there is to read: exact paths, and what answers a GET or HEAD there.</param>
     /// <param name="cancel">Gives up starting.</param>
     /// <exception cref="IOException">It cannot listen there; the message says why.</exception>
     public static async Task<StatusServer> StartAsync(
@@ -117,14 +118,14 @@ public sealed class StatusServer : IAsyncDisposable
             response.Headers.Connection = "close";
             return Text(response, StatusCodes.Status405MethodNotAllowed, "only GET and HEAD are allowed");
         }
-        if (_pages is not null && _pages.TryGetValue(context.Request.Path.Value ?? "", out var page)) return page(context);
         return context.Request.Path.Value switch
         {
             "/metrics" => MetricsAsync(response, context.RequestAborted),
             "/healthz" => Text(response, StatusCodes.Status200OK, "ok"),
             "/readyz" when _notReady() is { } reason => Text(response, StatusCodes.Status503ServiceUnavailable, reason),
             "/readyz" => Text(response, StatusCodes.Status200OK, "ok"),
-            _ => Text(response, StatusCodes.Status404NotFound, "there are /metrics, /healthz and /readyz"),
+            { } path when _pages.TryGetValue(path, out var page) => page(context),
+            _ => Text(response, StatusCodes.Status404NotFound, string.Join(", ", ["there are /metrics, /healthz, /readyz", .. _pages.Keys])),
         };
     }
 

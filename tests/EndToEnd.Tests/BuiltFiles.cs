@@ -17,6 +17,9 @@ internal static class BuiltFiles
 
     public static string Grafana(string name) => Path.Combine(Metadata("GrafanaPath"), name);
 
+    /// <summary>Where a picture for people is left.</summary>
+    public static string Picture(string name) => Path.Combine(Metadata("PicturesPath"), name);
+
     private static string Metadata(string key) =>
         typeof(BuiltFiles).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == key).Value!;
 }

@@ -178,6 +178,28 @@ public sealed class StatusServerTests : IDisposable
         Assert.Empty(await response.Content.ReadAsByteArrayAsync());
     }
 
+    [Fact]
+    public async Task Pages_are_answered_at_exactly_their_paths_to_who_reads_and_hide_nothing()
+    {
+        await using var server = await StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason, pages: new Dictionary<string, RequestDelegate>
+        {
+            ["/"] = context => context.Response.WriteAsync("a page"),
+            ["/deep/page"] = context => context.Response.WriteAsync($"to {context.Request.Method}"),
+            ["/healthz"] = context => context.Response.WriteAsync("hidden"),
+        });
+        await Answers(server, "/", HttpStatusCode.OK, "a page");
+        await Answers(server, "/deep/page?x=1", HttpStatusCode.OK, "to GET");
+        await Answers(server, "/healthz", HttpStatusCode.OK, "ok");
+        await Answers(server, "/deep", HttpStatusCode.NotFound, "there are /metrics, /healthz, /readyz, /, /deep/page, /healthz");
+        foreach (var path in new[] { "/deep/page/", "/Deep/page", "/deep/page/x" })
+        {
+            using var missed = await Get(server, path);
+            Assert.Equal(HttpStatusCode.NotFound, missed.StatusCode);
+        }
+        using var written = await Command(server, "/deep/page", null);
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, written.StatusCode);
+    }
+
     [Theory]
     [InlineData("/")]
     [InlineData("/metrics/")]

@@ -1,0 +1,104 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Distributed.Coordinator.Live;
+
+/// <summary>
+/// Tells browsers how a run goes, as server-sent events: first all there is, then what has changed, at the end that it is the end.
+/// Each is told what it lacks when it can take it, so that one that is slow misses steps on the way but costs no memory.
+/// </summary>
+/// <param name="run">The run.</param>
+/// <param name="files">Its files.</param>
+public sealed class LiveFeed(LiveRun run, LiveFiles files)
+{
+    /// <summary>Browsers at a time; more are refused.</summary>
+    public const int MaxClients = 16;
+
+    private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan _heartbeat = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _filesInterval = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan _writeTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly SemaphoreSlim _places = new(MaxClients);
+
+    /// <summary>Answers a request with the stream.</summary>
+    public async Task AnswerAsync(HttpContext context)
+    {
+        if (!_places.Wait(0))
+        {
+            await LiveHeaders.RefuseAsync(context, $"{MaxClients} pages are open; close one, or try again later");
+            return;
+        }
+        try
+        {
+            LiveHeaders.Set(context.Response, "text/event-stream; charset=utf-8");
+            if (HttpMethods.IsGet(context.Request.Method)) await FollowAsync(context);
+        }
+        catch (OperationCanceledException)
+        {
+            context.Abort();
+        }
+        catch (IOException)
+        {
+            // Whoever read is gone.
+        }
+        finally
+        {
+            _places.Release();
+        }
+    }
+
+    /// <summary>Returns when nobody is told anything any more, or the patience is at its end; from then on nobody is.</summary>
+    public async Task WhenDoneAsync(TimeSpan patience)
+    {
+        using var limit = new CancellationTokenSource(patience);
+        try
+        {
+            for (var places = 0; places < MaxClients; places++) await _places.WaitAsync(limit.Token);
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    private async Task FollowAsync(HttpContext context)
+    {
+        await WriteAsync(context, "retry: 1000\n\n"u8.ToArray());
+        var seen = default(LiveCursor);
+        var written = Environment.TickCount64;
+        IReadOnlyList<LiveFile>? listed = null;
+        long looked = 0;
+        while (true)
+        {
+            // Asked before the state is, so that nothing comes behind the end.
+            var isEnd = run.Ended.IsCompleted;
+            var message = run.Since(ref seen);
+            if (isEnd || listed is null || Environment.TickCount64 - looked >= _filesInterval.TotalMilliseconds)
+            {
+                looked = Environment.TickCount64;
+                var existing = files.Existing();
+                if (listed is null || !existing.SequenceEqual(listed)) message = (message ?? new()) with { Files = listed = existing };
+            }
+            var isDue = Environment.TickCount64 - written >= _heartbeat.TotalMilliseconds;
+            if (message is not null || isDue)
+            {
+                await WriteAsync(context, message is null ? "event: beat\ndata: {}\n\n"u8.ToArray() : [.. "data: "u8, .. LiveJson.Of(message), .. "\n\n"u8]);
+                written = Environment.TickCount64;
+            }
+            if (isEnd)
+            {
+                await WriteAsync(context, "event: end\ndata: {}\n\n"u8.ToArray());
+                return;
+            }
+            await Task.WhenAny(run.Ended, Task.Delay(_interval, context.RequestAborted));
+            context.RequestAborted.ThrowIfCancellationRequested();
+        }
+    }
+
+    private static async Task WriteAsync(HttpContext context, byte[] text)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        patience.CancelAfter(_writeTimeout);
+        await context.Response.Body.WriteAsync(text, patience.Token);
+        await context.Response.Body.FlushAsync(patience.Token);
+    }
+}

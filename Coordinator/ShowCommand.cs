@@ -1,0 +1,80 @@
+using System.CommandLine;
+using System.Net;
+using Distributed.Coordinator.Live;
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Processes;
+using Distributed.Shared.Runs;
+
+namespace Distributed.Coordinator;
+
+/// <summary>Shows a run whose coordinator is gone on the page that it had.</summary>
+public static class ShowCommand
+{
+    /// <summary>The command, for the command line.</summary>
+    public static Command Create()
+    {
+        var run = new Option<string>("--run") { Description = "Folder of the run.", Required = true };
+        var host = new Option<string>("--host") { Description = "Address of this machine that the page is reached at.", DefaultValueFactory = _ => "127.0.0.1" };
+        var port = new Option<int>("--port") { Description = "Port of the page; 0 for a free one.", DefaultValueFactory = _ => 0 };
+        port.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is var value and (< 0 or > IPEndPoint.MaxPort)) result.AddError($"--port is {value}; allowed: 0 to {IPEndPoint.MaxPort}");
+        });
+        var command = new Command("show",
+            "Shows a run from its files, on the page that it has while it trains, until Ctrl-C. Exit code 1: it cannot listen there; 2: there is no such run. Example: show --run runs/mine --port 8080")
+        {
+            run, host, port,
+        };
+        command.SetAction((parsed, _) => RunAsync(parsed.GetRequiredValue(run), parsed.GetRequiredValue(host), parsed.GetValue(port)));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(string folder, string host, int port)
+    {
+        LiveRun live;
+        try
+        {
+            live = Read(folder);
+        }
+        catch (Exception error) when (error is JobException or RunFolderException or FormatException or IOException or UnauthorizedAccessException)
+        {
+            return CommandLine.Fail(2, error.Message);
+        }
+        using var signals = new Signals(onInterrupt: true);
+        try
+        {
+            var page = new LivePage(live, folder);
+            await using var server = await StatusServer.StartAsync(host, port, Prometheus.Metrics.NewCustomRegistry(), () => null, pages: page.Pages, cancel: signals.Stopping);
+            Console.WriteLine($"Showing {folder} at {server.Address} until Ctrl-C.");
+            await Task.Delay(Timeout.Infinite, signals.Stopping).ContinueWith(_ => { }, TaskScheduler.Default);
+            return 0;
+        }
+        catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
+        {
+            return 0;
+        }
+        catch (IOException error)
+        {
+            return CommandLine.Fail(1, error.Message);
+        }
+    }
+
+    private static LiveRun Read(string folder)
+    {
+        string In(string name) => Path.Combine(folder, name);
+        if (!File.Exists(In(RunFiles.Job))) throw new RunFolderException($"'{In(RunFiles.Job)}' does not exist: '{folder}' is no folder of a run. Give one with --run.");
+        var job = JobFile.Parse(File.ReadAllText(In(RunFiles.Job)), In(RunFiles.Job));
+        var live = LiveRun.Of(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))), job);
+        var events = LineLog.Lines(In(RunFiles.Events), header: null).Select(RunEvent.Parse).ToList();
+        live.Recalled(
+            [.. LineLog.Lines(In(RunFiles.History), HistoryRow.Header).Select(HistoryRow.Parse)],
+            [.. LineLog.Lines(In(RunFiles.Evaluations), EpochResult.Header).Select(EpochResult.Parse)],
+            [.. events.SkipLast(1)]);
+        // How it has ended is what happened last.
+        foreach (var last in events.TakeLast(1)) live.Happened(last);
+        live.End();
+        return live;
+    }
+}
