@@ -67,7 +67,7 @@ public static class ShowCommand
         if (!File.Exists(In(RunFiles.Job))) throw new RunFolderException($"'{In(RunFiles.Job)}' does not exist: '{folder}' is no folder of a run. Give one with --run.");
         var job = JobFile.Parse(File.ReadAllText(In(RunFiles.Job)), In(RunFiles.Job));
         var live = LiveRun.Of(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))), job);
-        var events = LineLog.Lines(In(RunFiles.Events), header: null).Select(RunEvent.Parse).ToList();
+        var events = RunEvent.ReadAll(In(RunFiles.Events));
         live.Recalled(
             [.. LineLog.Lines(In(RunFiles.History), HistoryRow.Header).Select(HistoryRow.Parse)],
             [.. LineLog.Lines(In(RunFiles.Evaluations), EpochResult.Header).Select(EpochResult.Parse)],

@@ -48,17 +48,22 @@ public sealed record RunEvent
     /// <summary>As a line.</summary>
     public string ToLine() => JsonSerializer.Serialize(this, RunJson.Line);
 
-    /// <summary>From a line.</summary>
-    /// <exception cref="FormatException">It is none.</exception>
-    public static RunEvent Parse(string line)
+    /// <summary>
+    /// Those of a file, up to the first line that is none: what was written last before a machine went down may be anything, and no
+    /// run depends on it.
+    /// </summary>
+    public static IReadOnlyList<RunEvent> ReadAll(string path) =>
+        [.. LineLog.Lines(path, header: null).Select(Parse).TakeWhile(happened => happened is not null).OfType<RunEvent>()];
+
+    private static RunEvent? Parse(string line)
     {
         try
         {
-            return JsonSerializer.Deserialize<RunEvent>(line, RunJson.Line) ?? throw new FormatException("an event is missing");
+            return JsonSerializer.Deserialize<RunEvent>(line, RunJson.Line);
         }
-        catch (JsonException error)
+        catch (JsonException)
         {
-            throw new FormatException($"'{line}' is no event: {error.Message}", error);
+            return null;
         }
     }
 }

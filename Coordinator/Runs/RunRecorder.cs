@@ -70,7 +70,7 @@ public sealed class RunRecorder : IDisposable
         _history = LineLog.Continue(folder.HistoryFile, HistoryRow.Header, _rows.Count);
         _evaluationLog = LineLog.Continue(folder.EvaluationsFile, EpochResult.Header, _evaluations.Count);
         // Events belong to no round: what happened has happened, also to a coordinator that recorded nothing else.
-        _events.AddRange(LineLog.Lines(folder.EventsFile, header: null).Select(RunEvent.Parse));
+        _events.AddRange(RunEvent.ReadAll(folder.EventsFile));
         _eventLog = LineLog.Continue(folder.EventsFile, header: null, _events.Count);
         if (_events.Count > 0 || Entered > 0) TellAll(observer => observer.Recalled(_rows, _evaluations, _events));
         if (resumed is not null) TellAll(observer => observer.Opened(resumed));
