@@ -198,7 +198,7 @@ public static class TrainCommand
         using var log = new FileLog(Path.Combine(folder.Logs, "coordinator.log"));
         using var view = ProgressView.Create(AnsiConsole.Console);
         var registry = Metrics.NewCustomRegistry();
-        DotNetStats.Register(registry);
+        ProcessMetrics.Register(registry);
         var metrics = new TrainingMetrics(registry);
         using var board = new TensorBoardFolder(folder.TensorBoard, TimeProvider.System, view.Message);
         var live = LiveRun.Of(jobName, job);

@@ -105,7 +105,7 @@ public static class WorkerProcess
     {
         var ownHost = arguments.Host ?? await OwnAddressTowardsAsync(coordinator, stopping);
         var registry = Metrics.NewCustomRegistry();
-        DotNetStats.Register(registry);
+        ProcessMetrics.Register(registry);
         var metrics = new WorkerMetrics(registry, $"{device}");
         var readiness = new Readiness("joining the cluster");
         await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, cancel: stopping);

@@ -22,6 +22,13 @@ internal sealed record Report
 
     /// <summary>Generations, without those that moved micro-batches: whether there are any depends on the machine.</summary>
     public int GenerationsByWorkers => Generations - Reconfigurations.Count(r => r.Cause == GenerationCause.Balance);
+
+    /// <summary>Requires so many workers at the end, and a change before: one who joins or leaves may do so in a generation that moves micro-batches.</summary>
+    public void RequireChange(int workers)
+    {
+        Assert.Equal(workers, Workers);
+        Assert.InRange(Generations, 2, int.MaxValue);
+    }
 }
 
 /// <summary>A coordinator process that trains, with a run folder of its own.</summary>

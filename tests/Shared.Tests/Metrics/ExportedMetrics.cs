@@ -37,7 +37,7 @@ internal static class ExportedMetrics
     private static CollectorRegistry Registry(bool ofProcess)
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
-        if (ofProcess) DotNetStats.Register(registry);
+        if (ofProcess) ProcessMetrics.Register(registry);
         return registry;
     }
 }
