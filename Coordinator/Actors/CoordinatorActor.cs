@@ -498,8 +498,15 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     {
         foreach (var worker in _workers.Values) worker.Ref.Tell(new Refused($"the job failed: {reason}", MayReturn: false));
         _drains.SettleAll(DrainResult.Failed, _ => $"the job failed: {reason}");
-        _run.Recorder.Happened(RunEventKind.Failed, reason);
-        _run.Result.TrySetException(new RunFailedException(reason));
+        try
+        {
+            _run.Recorder.Happened(RunEventKind.Failed, reason);
+        }
+        finally
+        {
+            // Also where that could not be written down: somebody waits for the end.
+            _run.Result.TrySetException(new RunFailedException(reason));
+        }
         Become(() =>
         {
             Receive<CoordinatorNotice.Drain>(drain => drain.Outcome.TrySetResult(new(DrainResult.Failed, $"the job failed: {reason}")));

@@ -25,7 +25,7 @@ public sealed class LiveFiles(string folder)
     [
         (RunFiles.Model, "application/octet-stream"),
         (RunFiles.Report, "application/json"),
-        ("loss.png", "image/png"),
+        (RunFiles.LossPicture, "image/png"),
         (RunFiles.History, "text/csv; charset=utf-8"),
         (RunFiles.Evaluations, "text/csv; charset=utf-8"),
         (RunFiles.Events, "application/jsonl; charset=utf-8"),

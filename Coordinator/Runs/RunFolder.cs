@@ -42,7 +42,7 @@ public sealed class RunFolder : IDisposable
     public string StateFile => In(StateName);
 
     /// <summary>Loss and accuracy over the steps.</summary>
-    public string LossPicture => In("loss.png");
+    public string LossPicture => In(RunFiles.LossPicture);
 
     /// <summary>The run in numbers.</summary>
     public string ReportFile => In(RunFiles.Report);

@@ -58,15 +58,14 @@ public sealed class EventFile : IDisposable
     /// <param name="step">Where, 0 or more.</param>
     /// <param name="values">By tag.</param>
     /// <exception cref="IOException">The disk is full.</exception>
-    public void Add(long step, params ReadOnlySpan<(string Tag, double Value)> values)
+    public void Add(long step, params (string Tag, double Value)[] values)
     {
-        var points = values.ToArray();
         Write(step, output =>
         {
             output.WriteTag(Summary);
             output.WriteBytes(Message(summary =>
             {
-                foreach (var (tag, value) in points)
+                foreach (var (tag, value) in values)
                 {
                     summary.WriteTag(Value);
                     summary.WriteBytes(Message(point =>

@@ -18,6 +18,9 @@ public static class RunFiles
     /// <summary>One line of JSON for each thing that has happened.</summary>
     public const string Events = "events.jsonl";
 
+    /// <summary>Loss and accuracy over the steps.</summary>
+    public const string LossPicture = "loss.png";
+
     /// <summary>The run in numbers, once it is finished.</summary>
     public const string Report = "report.json";
 

@@ -9,19 +9,17 @@ namespace Distributed.Worker.Tasks;
 /// <param name="withConfusion">Whether the metrics also say, class by class, how many of its samples were taken for each class.</param>
 public sealed class Classification(DataSet data, bool withConfusion = false) : SupervisedTask(data)
 {
-    private readonly ConfusionCounts _confusion = new(data, withConfusion);
+    private readonly ClassMetrics _metrics = new(data, withConfusion);
 
     /// <inheritdoc/>
-    public override int Metrics => 1 + _confusion.Length;
+    public override int Metrics => _metrics.Count;
 
     /// <inheritdoc/>
     protected override Tensor LossSum(Tensor output, Tensor targets, Span<double> metrics)
     {
         using var labels = targets.to(ScalarType.Int64);
         using var predicted = output.argmax(1);
-        using var hits = predicted.eq(labels).sum();
-        metrics[0] = hits.item<long>();
-        _confusion.Count(labels, predicted, metrics[1..]);
+        _metrics.Measure(labels, predicted, metrics);
         return nn.functional.cross_entropy(output, labels, reduction: nn.Reduction.Sum);
     }
 }
@@ -33,10 +31,10 @@ public sealed class Classification(DataSet data, bool withConfusion = false) : S
 /// <param name="withConfusion">As in <see cref="Classification"/>.</param>
 public sealed class BinaryClassification(DataSet data, bool withConfusion = false) : SupervisedTask(data)
 {
-    private readonly ConfusionCounts _confusion = new(data, withConfusion);
+    private readonly ClassMetrics _metrics = new(data, withConfusion);
 
     /// <inheritdoc/>
-    public override int Metrics => 1 + _confusion.Length;
+    public override int Metrics => _metrics.Count;
 
     /// <inheritdoc/>
     protected override Tensor LossSum(Tensor output, Tensor targets, Span<double> metrics)
@@ -44,32 +42,33 @@ public sealed class BinaryClassification(DataSet data, bool withConfusion = fals
         using var logits = output.flatten();
         using var predicted = logits.gt(0).to(ScalarType.Int64);
         using var labels = targets.to(ScalarType.Int64);
-        using var hits = predicted.eq(labels).sum();
-        metrics[0] = hits.item<long>();
-        _confusion.Count(labels, predicted, metrics[1..]);
+        _metrics.Measure(labels, predicted, metrics);
         // The sigmoid and the logarithm in one: apart, they lose what a large output says.
         return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction: nn.Reduction.Sum);
     }
 }
 
-/// <summary>How many samples of each class were taken for each class.</summary>
-internal sealed class ConfusionCounts(DataSet data, bool isOn)
+/// <summary>The metrics of either: how many samples were taken for their class, and, where asked for, how many of each class for each.</summary>
+internal sealed class ClassMetrics(DataSet data, bool withConfusion)
 {
     /// <summary>With more, the counts would not fit into the tallies.</summary>
     private const int MaxClasses = 60;
 
-    private readonly int _classes = isOn && data.Test.Format.Classes <= MaxClasses ? data.Test.Format.Classes : 0;
+    private readonly int _classes = withConfusion && data.Test.Format.Classes <= MaxClasses ? data.Test.Format.Classes : 0;
 
-    /// <summary>How many counts there are: of all pairs of classes, or none.</summary>
-    public int Length => _classes * _classes;
+    /// <summary>How many there are.</summary>
+    public int Count => 1 + (_classes * _classes);
 
-    /// <summary>Counts the samples of a micro-batch.</summary>
+    /// <summary>Measures the samples of a micro-batch.</summary>
     /// <param name="labels">Int64 [samples].</param>
     /// <param name="predicted">Likewise.</param>
-    /// <param name="counts">Row by row: a class, and what its samples were taken for.</param>
-    public void Count(Tensor labels, Tensor predicted, Span<double> counts)
+    /// <param name="metrics">The hits; then row by row a class, and what its samples were taken for.</param>
+    public void Measure(Tensor labels, Tensor predicted, Span<double> metrics)
     {
+        using var hits = predicted.eq(labels).sum();
+        metrics[0] = hits.item<long>();
         if (_classes == 0) return;
+        var counts = metrics[1..];
         counts.Clear();
         using var labelsHere = labels.cpu();
         using var predictedHere = predicted.cpu();
