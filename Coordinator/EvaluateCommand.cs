@@ -30,7 +30,7 @@ public static class EvaluateCommand
             if (result.GetValueOrDefault<int>() is var value and (< 1 or > 1024)) result.AddError($"--workers is {value}; allowed: 1 to 1024");
         });
         var command = new Command("evaluate",
-            "Evaluates a model on the test set: loss, accuracy, precision and recall of each class, and what is taken for what, as tables, "
+            "Evaluates a model on the test set: loss and metric; where it tells classes apart, precision and recall of each, and what is taken for what, as tables, "
             + "evaluation.json and confusion.png in the folder evaluation of the run. Example: evaluate --run runs/mine --workers 4")
         {
             run, checkpoint, workers, device, dataDir,
@@ -73,7 +73,7 @@ public static class EvaluateCommand
         {
             var name = Path.GetFileName(Path.GetFullPath(run).TrimEnd(Path.DirectorySeparatorChar));
             await TrainCommand.RunAsync(arguments, job, TrainCommand.Begun(arguments, name), folder,
-                (recorder, result) => Finish(folder, name, job.Data, model, recorder, result), signals.Stopping).ConfigureAwait(false);
+                (recorder, result) => Finish(folder, name, job, model, recorder, result), signals.Stopping).ConfigureAwait(false);
             return 0;
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
@@ -102,20 +102,21 @@ public static class EvaluateCommand
         return chosen is null ? throw new RunFolderException($"'{root}' holds no such checkpoint.") : CheckpointStore.FolderOf(root, chosen.Step);
     }
 
-    private static void Finish(RunFolder folder, string name, string data, string model, RunRecorder recorder, RunResult result)
+    private static void Finish(RunFolder folder, string name, Job job, string model, RunRecorder recorder, RunResult result)
     {
         // Behind the only other metric.
         const int FirstCount = Tally.FirstMetric + 1;
         if (recorder.Evaluations is not [.., var last]) throw new RunFailedException("the data has no test set: there is nothing to evaluate on");
         double[] tallies = [.. recorder.EvaluationTallies];
-        var matrix = tallies.Length > FirstCount ? ConfusionMatrix.Of(tallies.AsSpan(FirstCount)) : null;
-        var labels = ClassNames.Of(data, matrix?.Classes ?? 0);
+        var matrix = job.Kind.Metric == Metric.Accuracy && tallies.Length > FirstCount ? ConfusionMatrix.Of(tallies.AsSpan(FirstCount)) : null;
+        var labels = ClassNames.Of(job.Data, matrix?.Classes ?? 0);
         var report = new EvaluationReport
         {
             Model = model,
             Samples = (long)tallies[Tally.Samples],
             Loss = last.TestLoss,
-            Accuracy = last.TestAccuracy,
+            Metric = last.TestMetric.Metric.Name,
+            TestMetric = last.TestMetric.Value,
             Workers = result.Workers,
             Labels = labels,
             Classes = matrix?.Qualities() ?? [],
@@ -124,10 +125,10 @@ public static class EvaluateCommand
         recorder.Dispose();
         report.Save(Path.Combine(folder.Path, "evaluation.json"));
         EvaluationTable.Write(AnsiConsole.Console, report);
-        if (matrix is not null) ConfusionPicture.Save(Path.Combine(folder.Path, "confusion.png"), $"{name}: {100 * report.Accuracy:0.00} % of {report.Samples} right", matrix, labels);
+        if (matrix is not null) ConfusionPicture.Save(Path.Combine(folder.Path, "confusion.png"), $"{name}: {last.TestMetric.Metric.Text(last.TestMetric.Value)} of {report.Samples} right", matrix, labels);
         // A copy of what there is already.
         File.Delete(folder.InitialFile);
-        Console.WriteLine($"Accuracy {100 * report.Accuracy:0.00} %, loss {report.Loss:0.0000} over {report.Samples} samples of {model}");
+        Console.WriteLine($"Test {last.TestMetric}, loss {report.Loss:0.0000} over {report.Samples} samples of {model}");
         Console.WriteLine($"Results: {folder.Path}");
     }
 }

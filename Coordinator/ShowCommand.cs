@@ -70,7 +70,7 @@ public static class ShowCommand
         var events = RunEvent.ReadAll(In(RunFiles.Events));
         live.Recalled(
             [.. LineLog.Lines(In(RunFiles.History), HistoryRow.Header).Select(HistoryRow.Parse)],
-            [.. LineLog.Lines(In(RunFiles.Evaluations), EpochResult.Header).Select(EpochResult.Parse)],
+            [.. LineLog.Lines(In(RunFiles.Evaluations), EpochResult.Header(job.Kind.Metric)).Select(line => EpochResult.Parse(line, job.Kind.Metric))],
             [.. events.SkipLast(1)]);
         // How it has ended is what happened last.
         foreach (var last in events.TakeLast(1)) live.Happened(last);

@@ -12,7 +12,7 @@ public sealed class CheckpointDesk(CheckpointStore store) : IDisposable
     public StoredState? Newest => store.Newest is { } newest ? new(newest.Round, StateDigest.Parse(newest.Digest)) : null;
 
     /// <summary>The most that the metric has been in one of them; not a number where there is none.</summary>
-    public double Best => store.Best?.TestAccuracy ?? double.NaN;
+    public double Best => store.Best?.TestMetric ?? double.NaN;
 
     /// <summary>Stores a state. Fails like <see cref="CheckpointStore.Save"/>.</summary>
     public Task<Manifest> SaveAsync(CheckpointFacts facts, byte[] state) => InTurnAsync(() => store.Save(facts, state));

@@ -45,7 +45,7 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
 
     /// <summary>The one of these that did best on the test set, the earliest of equals; null where none was measured.</summary>
     public static Manifest? BestOf(IEnumerable<Manifest> checkpoints) =>
-        checkpoints.Where(m => m.TestAccuracy is not null).OrderByDescending(m => m.TestAccuracy).ThenBy(m => m.Round).FirstOrDefault();
+        checkpoints.Where(m => m.TestMetric is not null).OrderByDescending(m => m.TestMetric).ThenBy(m => m.Round).FirstOrDefault();
 
     /// <summary>The folder of the checkpoint of a step.</summary>
     public static string FolderOf(string root, long step) => Path.Combine(root, string.Create(CultureInfo.InvariantCulture, $"step-{step:D9}"));
@@ -89,7 +89,8 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
                 Epoch = facts.Epoch,
                 Digest = facts.Digest.ToString(),
                 TestLoss = facts.Evaluation?.TestLoss,
-                TestAccuracy = facts.Evaluation?.TestAccuracy,
+                Metric = facts.Evaluation?.TestMetric.Metric.Name,
+                TestMetric = facts.Evaluation?.TestMetric.Value,
                 SavedAt = time.GetUtcNow(),
                 JobSha256 = Convert.ToHexStringLower(SHA256.HashData(_job)),
                 Program = _program,

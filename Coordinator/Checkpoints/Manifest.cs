@@ -7,7 +7,7 @@ namespace Distributed.Coordinator.Checkpoints;
 public sealed record Manifest
 {
     /// <summary>The version that is written, and the one that is read.</summary>
-    public const int CurrentVersion = 1;
+    public const int CurrentVersion = 2;
 
     /// <summary>Bytes that a manifest may have.</summary>
     public const int MaxBytes = 1 << 20;
@@ -34,8 +34,11 @@ public sealed record Manifest
     /// <summary>Mean loss over the test set at the last evaluation; null before the first.</summary>
     public double? TestLoss { get; init; }
 
-    /// <summary>Share of the test set that was classified right then, 0 to 1; null before the first.</summary>
-    public double? TestAccuracy { get; init; }
+    /// <summary>Name of the task's metric; null before the first.</summary>
+    public string? Metric { get; init; }
+
+    /// <summary>What that was then; null before the first.</summary>
+    public double? TestMetric { get; init; }
 
     /// <summary>When it was written.</summary>
     public required DateTimeOffset SavedAt { get; init; }
@@ -101,7 +104,6 @@ public sealed record Manifest
         : Epoch < 0 ? $"epoch is {Epoch}; allowed: 0 or more"
         : !IsHex(Digest) || Digest.Length != DigestLength ? $"digest is '{Digest}'; allowed: {DigestLength} lower-case hexadecimal digits"
         : !IsSha256(JobSha256) ? $"job_sha256 is '{JobSha256}'; allowed: {Sha256Length} lower-case hexadecimal digits"
-        : TestAccuracy is < 0 or > 1 ? $"test_accuracy is {TestAccuracy}; allowed: 0 to 1"
         : Files.Count > MaxFiles ? $"it lists {Files.Count} files; at most {MaxFiles} are allowed"
         : Files.Select(FaultOf).FirstOrDefault(fault => fault is not null)
             ?? (Files.CountBy(file => file.Name, StringComparer.Ordinal).FirstOrDefault(name => name.Value > 1).Key is { } twice ? $"it lists '{twice}' twice" : null);

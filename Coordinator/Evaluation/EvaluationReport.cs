@@ -15,13 +15,16 @@ public sealed record EvaluationReport
     /// <summary>Mean loss.</summary>
     public required double Loss { get; init; }
 
-    /// <summary>Share that is classified right, 0 to 1.</summary>
-    public required double Accuracy { get; init; }
+    /// <summary>Name of the task's metric.</summary>
+    public required string Metric { get; init; }
+
+    /// <summary>What that is.</summary>
+    public required double TestMetric { get; init; }
 
     /// <summary>Workers that took part.</summary>
     public required int Workers { get; init; }
 
-    /// <summary>The names of the classes, in their order.</summary>
+    /// <summary>The names of the classes, in their order; empty where there are none.</summary>
     public required IReadOnlyList<string> Labels { get; init; }
 
     /// <summary>How well each is told from the others; empty where there are too many of them.</summary>

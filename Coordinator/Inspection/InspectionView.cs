@@ -1,4 +1,5 @@
 using Distributed.Coordinator.Checkpoints;
+using Distributed.Shared.Kernel;
 using Spectre.Console;
 
 namespace Distributed.Coordinator.Inspection;
@@ -40,7 +41,7 @@ public static class InspectionView
         yield return ("checkpoint", checkpoint.Folder);
         if (checkpoint.Manifest is not { } manifest) yield break;
         yield return ("step", Text($"{manifest.Step}, round {manifest.Round}, epoch {manifest.Epoch}"));
-        yield return ("test", Test(manifest.TestAccuracy, manifest.TestLoss));
+        yield return ("test", Test(manifest));
         yield return ("digest", manifest.Digest);
         yield return ("saved", Text($"{manifest.SavedAt:yyyy-MM-dd HH:mm:ss zzz} by {manifest.Program}"));
         yield return ("job", $"SHA-256 {manifest.JobSha256}");
@@ -53,7 +54,7 @@ public static class InspectionView
         if (run.Job is { } job)
             yield return ("job", Text($"{job.Data}; {job.Model}; {job.Epochs} epoch(s), batch {job.Batch} in {job.MicroBatches} micro-batch(es); {job.Optimizer}; seed {job.Seed}"));
         yield return ("steps", run.LastStep is { } step ? Text($"{step.Step}, epoch {step.Epoch}, last loss {step.Loss:0.0000}") : "none recorded");
-        if (run.LastEvaluation is { } evaluation) yield return ("test", Text($"{Test(evaluation.TestAccuracy, evaluation.TestLoss)} after epoch {evaluation.Epoch}"));
+        if (run.LastEvaluation is { } evaluation) yield return ("test", Text($"{evaluation.TestMetric}, loss {evaluation.TestLoss:0.0000} after epoch {evaluation.Epoch}"));
         if (run.Report is { } report)
         {
             yield return ("report", Text($"{report.Steps} steps in {report.Seconds:0.0} s ({report.StepsPerSecond:0.0} steps/s), {report.SamplesApplied} of {report.SamplesExpected} samples, train loss {report.TrainLoss:0.0000}"));
@@ -89,7 +90,7 @@ public static class InspectionView
         {
             var manifest = checkpoint.Manifest;
             table.AddTexts(
-                Path.GetFileName(checkpoint.Folder), $"{manifest?.Step}", $"{manifest?.Epoch}", manifest is null ? "" : Test(manifest.TestAccuracy, manifest.TestLoss),
+                Path.GetFileName(checkpoint.Folder), $"{manifest?.Step}", $"{manifest?.Epoch}", manifest is null ? "" : Test(manifest),
                 $"{manifest?.Files.Sum(file => file.Bytes)}", checkpoint.Damage.Count == 0 ? "whole" : "damaged");
         }
         return table;
@@ -105,8 +106,9 @@ public static class InspectionView
     private static string Size(TensorFileInspection file) =>
         file.Damage.Count > 0 ? Text($"{file.Bytes:#,0} bytes") : Text($"{file.Tensors.Count} tensor(s) of {file.Elements:#,0} number(s), {file.Bytes:#,0} bytes");
 
-    private static string Test(double? accuracy, double? loss) =>
-        accuracy is null && loss is null ? "not evaluated" : Text($"accuracy {100 * accuracy:0.00} %, loss {loss:0.0000}");
+    private static string Test(Manifest manifest) => manifest.TestMetric is not { } value ? "not evaluated"
+        : Metric.Find(manifest.Metric) is { } metric ? Text($"{new MetricValue(metric, value)}, loss {manifest.TestLoss:0.0000}")
+        : Text($"{manifest.Metric} {value}, loss {manifest.TestLoss:0.0000}");
 
     private static string Flaws(TensorSummary tensor) =>
         string.Join(", ", new[] { tensor.Nan > 0 ? $"{tensor.Nan} NaN" : "", tensor.Infinite > 0 ? $"{tensor.Infinite} infinite" : "" }.Where(text => text != ""));

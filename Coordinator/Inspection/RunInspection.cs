@@ -57,12 +57,12 @@ public sealed record RunInspection : IInspection
         {
             State = finished ? "finished" : "unfinished",
             Job = empty.Try(RunFiles.Job, isNeeded: true, ReadJob),
-            LastStep = empty.Try(RunFiles.History, finished, path => LastOf(path, HistoryRow.Header, HistoryRow.Parse)),
-            LastEvaluation = empty.Try(RunFiles.Evaluations, isNeeded: false, path => LastOf(path, EpochResult.Header, EpochResult.Parse)),
+            LastStep = empty.Try(RunFiles.History, finished, path => LastOf(path, HistoryRow.Parse)),
             Report = empty.Try(RunFiles.Report, isNeeded: false, RunReport.Load),
             Model = empty.Try(RunFiles.Model, finished, TensorFileInspection.Read),
             Checkpoints = empty.ReadCheckpoints(),
         };
+        if (run.Job is { } job) run = run with { LastEvaluation = run.Try(RunFiles.Evaluations, isNeeded: false, path => LastOf(path, line => EpochResult.Parse(line, job.Metric))) };
         run._damage.AddRange([.. run.Model?.Damage ?? [], .. run.Checkpoints.SelectMany(checkpoint => checkpoint.Damage)]);
         if (run is { Report: { } report, Model.TensorsSha256: { } sum } && sum != report.ParametersSha256)
             run._damage.Add($"'{run.In(RunFiles.Model)}' is not what was trained: the SHA-256 of its tensors is {sum}; {RunFiles.Report} says {report.ParametersSha256}");
@@ -106,9 +106,10 @@ public sealed record RunInspection : IInspection
         ? throw new JobException($"'{path}' has {length} bytes; a job file has at most {JobFile.MaxLength}")
         : JobSummary.Of(JobFile.Parse(File.ReadAllText(path), path));
 
-    private static T? LastOf<T>(string path, string header, Func<string, T> parse)
+    /// <summary>Values begin with a number, their names with a letter.</summary>
+    private static T? LastOf<T>(string path, Func<string, T> parse)
         where T : class =>
-        CsvTail.LastLine(path) is { } line && line != header ? parse(line) : null;
+        CsvTail.LastLine(path) is { } line && (line.Length == 0 || !char.IsAsciiLetter(line[0])) ? parse(line) : null;
 
     private string In(string name) => Path.Combine(Folder, name);
 }

@@ -24,8 +24,8 @@ public sealed record LiveMessage
     /// <summary>Loss of the evaluations.</summary>
     public CurvePart? Test { get; init; }
 
-    /// <summary>Accuracy of the evaluations.</summary>
-    public CurvePart? Accuracy { get; init; }
+    /// <summary>Metric of the evaluations.</summary>
+    public CurvePart? Metric { get; init; }
 
     /// <summary>Samples per second over steps.</summary>
     public CurvePart? Speed { get; init; }
@@ -38,7 +38,9 @@ public sealed record LiveMessage
 /// <param name="Name">Its name.</param>
 /// <param name="About">The job, in a few words.</param>
 /// <param name="Epochs">Epochs of the job; 0 where it is only evaluated.</param>
-public sealed record LiveFacts(string Name, string About, int Epochs);
+/// <param name="Metric">What is measured on the test set.</param>
+/// <param name="IsShare">Whether that is read as a percentage.</param>
+public sealed record LiveFacts(string Name, string About, int Epochs, string Metric, bool IsShare);
 
 /// <summary>How a run goes, or has ended.</summary>
 public enum LiveOutcome
@@ -86,8 +88,8 @@ public sealed record LiveStatus
     /// <summary>The step from which on the loss is no number; null while it is one.</summary>
     public long? DivergedAt { get; init; }
 
-    /// <summary>What the last evaluation found right, 0 to 1; null before the first.</summary>
-    public double? Accuracy { get; init; }
+    /// <summary>The metric at the last evaluation; null before the first, and where it is no number.</summary>
+    public double? Metric { get; init; }
 
     /// <summary>Throughput of the cluster.</summary>
     public required double SamplesPerSecond { get; init; }

@@ -24,7 +24,7 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
 
     private readonly Lock _lock = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Curve _train = new(MaxPoints), _test = new(MaxPoints), _accuracy = new(MaxPoints), _speed = new(MaxSpeeds);
+    private readonly Curve _train = new(MaxPoints), _test = new(MaxPoints), _metric = new(MaxPoints), _speed = new(MaxSpeeds);
     private readonly EventWindow _events = new(MaxEvents);
     private readonly Roster _roster = new(MaxGone);
     private TrainingProgress _progress = new() { Phase = "starting", Epochs = facts.Epochs, Steps = 0 };
@@ -36,7 +36,7 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
     private long _version = 1;
 
     /// <summary>A run that begins.</summary>
-    public static LiveRun Of(string name, Job job) => new(new(name, About(job), job.Epochs));
+    public static LiveRun Of(string name, Job job) => new(new(name, About(job), job.Epochs, job.Kind.Metric.Title, job.Kind.Metric.IsShare));
 
     /// <summary>Done when nothing will change any more.</summary>
     public Task Ended => _ended.Task;
@@ -53,7 +53,7 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
             Step = steps.Count,
             Epoch = _epoch,
             Loss = steps is [.., var last] ? last.Loss : null,
-            TestAccuracy = evaluations is [.., var tested] ? tested.TestAccuracy : null,
+            TestMetric = evaluations is [.., var tested] ? tested.TestMetric : null,
         };
     });
 
@@ -100,7 +100,7 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
         {
             if (seen.Version == _version) return null;
             var (rows, events) = (_roster.Rows, _events.Since(seen.Events));
-            var (train, test, accuracy, speed) = (seen.Train, seen.Test, seen.Accuracy, seen.Speed);
+            var (train, test, measured, speed) = (seen.Train, seen.Test, seen.Metric, seen.Speed);
             var message = new LiveMessage
             {
                 Run = seen.Version == 0 ? facts : null,
@@ -110,10 +110,10 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
                 Events = events.Count > 0 ? events : null,
                 Train = _train.Since(ref train),
                 Test = _test.Since(ref test),
-                Accuracy = _accuracy.Since(ref accuracy),
+                Metric = _metric.Since(ref measured),
                 Speed = _speed.Since(ref speed),
             };
-            seen = new(_version, _events.Added, train, test, accuracy, speed);
+            seen = new(_version, _events.Added, train, test, measured, speed);
             return message;
         }
     }
@@ -130,7 +130,7 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
         IsTested = _isTested,
         Loss = _progress.Loss is { } loss && double.IsFinite(loss) ? loss : null,
         DivergedAt = _divergedAt,
-        Accuracy = _progress.TestAccuracy,
+        Metric = _progress.TestMetric is { Value: var measured } && double.IsFinite(measured) ? measured : null,
         SamplesPerSecond = _progress.SamplesPerSecond,
         TimeLeft = _end.Outcome == LiveOutcome.Running ? _progress.TimeLeft?.TotalSeconds : null,
         Workers = _progress.Workers.Length,
@@ -157,7 +157,7 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
     private void Add(EpochResult evaluation)
     {
         _test.Add(evaluation.Step, evaluation.TestLoss);
-        _accuracy.Add(evaluation.Step, evaluation.TestAccuracy);
+        _metric.Add(evaluation.Step, evaluation.TestMetric.Value);
         if (evaluation.Epoch > 0) _stepsPerEpoch ??= evaluation.Step / evaluation.Epoch;
     }
 
@@ -180,6 +180,6 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
 /// <param name="Events">Number of the last event.</param>
 /// <param name="Train">Of that curve, as are the following.</param>
 /// <param name="Test">Loss of the evaluations.</param>
-/// <param name="Accuracy">Accuracy of the evaluations.</param>
+/// <param name="Metric">Metric of the evaluations.</param>
 /// <param name="Speed">Samples per second.</param>
-public readonly record struct LiveCursor(long Version, long Events, CurveCursor Train, CurveCursor Test, CurveCursor Accuracy, CurveCursor Speed);
+public readonly record struct LiveCursor(long Version, long Events, CurveCursor Train, CurveCursor Test, CurveCursor Metric, CurveCursor Speed);

@@ -1,3 +1,5 @@
+using Distributed.Shared.Kernel;
+
 namespace Distributed.Coordinator.Progress;
 
 /// <summary>
@@ -11,7 +13,7 @@ public sealed class PlainProgress(TextWriter output, TimeProvider time) : IProgr
     private readonly Lock _lock = new();
     private string? _line;
     private string? _phase;
-    private double? _testAccuracy;
+    private MetricValue? _testMetric;
     private long _writtenAt;
 
     /// <inheritdoc/>
@@ -20,9 +22,9 @@ public sealed class PlainProgress(TextWriter output, TimeProvider time) : IProgr
         lock (_lock)
         {
             var line = Line(p);
-            if (line == _line || p.Phase == _phase && Equals(p.TestAccuracy, _testAccuracy) && time.GetElapsedTime(_writtenAt) < Interval)
+            if (line == _line || p.Phase == _phase && Equals(p.TestMetric, _testMetric) && time.GetElapsedTime(_writtenAt) < Interval)
                 return;
-            (_line, _phase, _testAccuracy, _writtenAt) = (line, p.Phase, p.TestAccuracy, time.GetTimestamp());
+            (_line, _phase, _testMetric, _writtenAt) = (line, p.Phase, p.TestMetric, time.GetTimestamp());
             WriteLine(line);
         }
     }
@@ -55,8 +57,8 @@ public sealed class PlainProgress(TextWriter output, TimeProvider time) : IProgr
         yield return $"step {p.Step}/{p.Steps}";
         if (p.Loss is { } loss)
             yield return $"loss {ProgressText.Loss(loss)}";
-        if (p.TestAccuracy is { } accuracy)
-            yield return $"test accuracy {ProgressText.Accuracy(accuracy)}";
+        if (p.TestMetric is { } metric)
+            yield return $"test {metric}";
         if (p.SamplesPerSecond > 0)
             yield return ProgressText.Speed(p.SamplesPerSecond);
         if (p.TimeLeft is { } left)

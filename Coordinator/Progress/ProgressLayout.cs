@@ -59,8 +59,8 @@ internal static class ProgressLayout
         var parts = new List<(string Label, string Value)>();
         if (p.Loss is { } loss)
             parts.Add(("loss ", ProgressText.Loss(loss)));
-        if (p.TestAccuracy is { } accuracy)
-            parts.Add(("test accuracy ", ProgressText.Accuracy(accuracy)));
+        if (p.TestMetric is { } metric)
+            parts.Add(($"test {metric.Metric.Title} ", metric.Metric.Text(metric.Value)));
         if (p.SamplesPerSecond > 0)
             parts.Add(("", ProgressText.Speed(p.SamplesPerSecond)));
         if (p.TimeLeft is { } left)

@@ -7,8 +7,6 @@ internal static class ProgressText
 {
     public static string Loss(double loss) => string.Create(CultureInfo.InvariantCulture, $"{loss:0.0000}");
 
-    public static string Accuracy(double share) => string.Create(CultureInfo.InvariantCulture, $"{100 * share:0.00} %");
-
     public static string Speed(double samplesPerSecond) =>
         samplesPerSecond.ToString(samplesPerSecond < 100 ? "0.0" : "#,0", CultureInfo.InvariantCulture) + " samples/s";
 

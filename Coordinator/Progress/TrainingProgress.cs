@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Distributed.Shared.Kernel;
 
 namespace Distributed.Coordinator.Progress;
 
@@ -23,8 +24,8 @@ public sealed record TrainingProgress
     /// <summary>Mean loss over the samples of the last step; null before the first.</summary>
     public double? Loss { get; init; }
 
-    /// <summary>Share of the test samples that the last evaluation found right, 0 to 1; null before the first.</summary>
-    public double? TestAccuracy { get; init; }
+    /// <summary>The task's metric at the last evaluation; null before the first.</summary>
+    public MetricValue? TestMetric { get; init; }
 
     /// <summary>Throughput of the whole cluster.</summary>
     public double SamplesPerSecond { get; init; }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Distributed.Shared.Kernel;
 
 namespace Distributed.Coordinator.Runs;
 
@@ -6,7 +7,8 @@ namespace Distributed.Coordinator.Runs;
 public sealed record EpochResult
 {
     /// <summary>Names the values of a line.</summary>
-    public const string Header = "epoch,step,test_loss,test_accuracy";
+    /// <param name="metric">The task's.</param>
+    public static string Header(Metric metric) => $"epoch,step,test_loss,test_{metric.Name}";
 
     /// <summary>From 1.</summary>
     public required int Epoch { get; init; }
@@ -17,21 +19,23 @@ public sealed record EpochResult
     /// <summary>Mean over the test samples.</summary>
     public required double TestLoss { get; init; }
 
-    /// <summary>Share of the test samples that were classified right, 0 to 1.</summary>
-    public required double TestAccuracy { get; init; }
+    /// <summary>The task's metric over the test samples.</summary>
+    public required MetricValue TestMetric { get; init; }
 
     /// <summary>As a line.</summary>
-    public string ToLine() => string.Create(CultureInfo.InvariantCulture, $"{Epoch},{Step},{TestLoss:R},{TestAccuracy:R}");
+    public string ToLine() => string.Create(CultureInfo.InvariantCulture, $"{Epoch},{Step},{TestLoss:R},{TestMetric.Value:R}");
 
     /// <summary>From a line.</summary>
+    /// <param name="line">The line.</param>
+    /// <param name="kind">What its last value is.</param>
     /// <exception cref="FormatException">It is none.</exception>
-    public static EpochResult Parse(string line) => line.Split(',') is [var epoch, var step, var loss, var accuracy]
+    public static EpochResult Parse(string line, Metric kind) => line.Split(',') is [var epoch, var step, var loss, var metric]
         ? new()
         {
             Epoch = int.Parse(epoch, CultureInfo.InvariantCulture),
             Step = long.Parse(step, CultureInfo.InvariantCulture),
             TestLoss = double.Parse(loss, CultureInfo.InvariantCulture),
-            TestAccuracy = double.Parse(accuracy, CultureInfo.InvariantCulture),
+            TestMetric = new(kind, double.Parse(metric, CultureInfo.InvariantCulture)),
         }
-        : throw new FormatException($"'{line}' is no line of evaluations; it has the values {Header}");
+        : throw new FormatException($"'{line}' is no line of evaluations; it has an epoch, a step, a loss and a metric");
 }

@@ -1,9 +1,10 @@
+using Distributed.Shared.Kernel;
 using ScottPlot;
 using ScottPlot.TickGenerators;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>A picture of how a run learned: losses on the left axis, accuracy on the right one, over the steps.</summary>
+/// <summary>A picture of how a run learned: losses on the left axis, the metric on the right one, over the steps.</summary>
 public static class LossPlot
 {
     private const int Width = 1200;
@@ -14,7 +15,7 @@ public static class LossPlot
 
     private static readonly Color _train = Color.FromHex("#2563eb");
     private static readonly Color _test = Color.FromHex("#ea580c");
-    private static readonly Color _accuracy = Color.FromHex("#15803d");
+    private static readonly Color _metric = Color.FromHex("#15803d");
     private static readonly Color _text = Color.FromHex("#374151");
 
     /// <summary>Writes a PNG. Values that are not finite are left out.</summary>
@@ -30,7 +31,7 @@ public static class LossPlot
         using var plot = new Plot();
         AddTrainLoss(plot, [.. history.Where(r => double.IsFinite(r.Loss)).Select(r => new Coordinates(r.Step, r.Loss))]);
         AddTestLoss(plot, Points(evaluations, e => e.TestLoss));
-        AddAccuracy(plot, Points(evaluations, e => 100 * e.TestAccuracy));
+        AddMetric(plot, evaluations);
         Decorate(plot, title, history.Select(r => r.Step).Concat(evaluations.Select(e => e.Step)).DefaultIfEmpty(1).Max());
         AtomicFile.Write(path, stream => stream.Write(plot.GetImageBytes(Width, Height, ImageFormat.Png)));
     }
@@ -57,22 +58,25 @@ public static class LossPlot
         (line.LineWidth, line.MarkerSize, line.LegendText) = (2, 9, "test loss");
     }
 
-    private static void AddAccuracy(Plot plot, Coordinates[] percents)
+    private static void AddMetric(Plot plot, IReadOnlyList<EpochResult> evaluations)
     {
-        if (percents.Length == 0)
+        var metric = evaluations.Count > 0 ? evaluations[0].TestMetric.Metric : Metric.Accuracy;
+        var one = metric.IsShare ? 100 : 1;
+        var points = Points(evaluations, e => one * e.TestMetric.Value);
+        if (points.Length == 0)
         {
             plot.Axes.Right.FrameLineStyle.Width = 0;
             return;
         }
-        var line = plot.Add.Scatter(percents, _accuracy);
-        (line.LineWidth, line.MarkerSize, line.LegendText) = (2, 9, "test accuracy (right)");
+        var line = plot.Add.Scatter(points, _metric);
+        (line.LineWidth, line.MarkerSize, line.LegendText) = (2, 9, $"test {metric.Title} (right)");
         (line.MarkerShape, line.LinePattern) = (MarkerShape.FilledDiamond, LinePattern.Dashed);
         line.Axes.YAxis = plot.Axes.Right;
-        // Whole tens up to 100: one point has no range of its own, and nothing is above 100 %.
-        plot.Axes.SetLimitsY(Math.Max(0, 10 * Math.Floor((percents.Min(p => p.Y) - 1) / 10)), 100, plot.Axes.Right);
-        plot.Axes.Right.Label.Text = "accuracy (%)";
-        plot.Axes.Right.Label.ForeColor = _accuracy;
-        plot.Axes.Right.TickLabelStyle.ForeColor = _accuracy;
+        // Whole tenths up to 1: one point has no range of its own, and no metric is above 1, or 100 %. One that began far below 0 would hide what came of it.
+        plot.Axes.SetLimitsY(one * Math.Max(metric.IsShare ? 0 : -1, Math.Floor((10 * points.Min(p => p.Y) / one) - 0.1) / 10), one, plot.Axes.Right);
+        plot.Axes.Right.Label.Text = metric.IsShare ? $"{metric.Title} (%)" : metric.Title;
+        plot.Axes.Right.Label.ForeColor = _metric;
+        plot.Axes.Right.TickLabelStyle.ForeColor = _metric;
     }
 
     private static void Decorate(Plot plot, string title, long lastStep)

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Distributed.Shared.Kernel;
 
 namespace Distributed.Coordinator.Runs;
 
@@ -11,7 +12,7 @@ public static class RunJson
     public static JsonSerializerOptions Line { get; } = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
+        Converters = { new MetricName(), new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
         // A diverged run has a loss of NaN, and files all the same.
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -27,4 +28,12 @@ public static class RunJson
         WriteIndented = true,
         NewLine = "\n",
     };
+
+    private sealed class MetricName : JsonConverter<Metric>
+    {
+        public override Metric Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) =>
+            Metric.Find(reader.GetString()) ?? throw new JsonException($"there is no metric '{reader.GetString()}'");
+
+        public override void Write(Utf8JsonWriter writer, Metric value, JsonSerializerOptions options) => writer.WriteStringValue(value.Name);
+    }
 }

@@ -68,7 +68,7 @@ public sealed class RunRecorder : IDisposable
             metrics.JobSteps(resumed.Steps);
         }
         _history = LineLog.Continue(folder.HistoryFile, HistoryRow.Header, _rows.Count);
-        _evaluationLog = LineLog.Continue(folder.EvaluationsFile, EpochResult.Header, _evaluations.Count);
+        _evaluationLog = LineLog.Continue(folder.EvaluationsFile, EpochResult.Header(job.Kind.Metric), _evaluations.Count);
         // Events belong to no round: what happened has happened, also to a coordinator that recorded nothing else.
         _events.AddRange(RunEvent.ReadAll(folder.EventsFile));
         _eventLog = LineLog.Continue(folder.EventsFile, header: null, _events.Count);
@@ -216,7 +216,8 @@ public sealed class RunRecorder : IDisposable
             SamplesApplied = _ledger.SamplesApplied,
             TrainLoss = _trainLoss,
             TestLoss = last?.TestLoss,
-            TestAccuracy = last?.TestAccuracy,
+            Metric = _job.Kind.Metric.Name,
+            TestMetric = last?.TestMetric.Value,
             ParametersSha256 = parametersSha256,
             Workers = workers,
             Generations = generations.Count,
@@ -243,7 +244,7 @@ public sealed class RunRecorder : IDisposable
     /// <returns>The rounds that are.</returns>
     private long Recall(RunFolder folder, Rounds rounds)
     {
-        var (rows, evaluations) = (LineLog.Lines(folder.HistoryFile, HistoryRow.Header), LineLog.Lines(folder.EvaluationsFile, EpochResult.Header));
+        var (rows, evaluations) = (LineLog.Lines(folder.HistoryFile, HistoryRow.Header), LineLog.Lines(folder.EvaluationsFile, EpochResult.Header(_job.Kind.Metric)));
         long number = 0;
         for (; number < rounds.Count; number++)
         {
@@ -251,7 +252,7 @@ public sealed class RunRecorder : IDisposable
             if (round.Kind == RoundKind.Evaluate)
             {
                 if (_evaluations.Count == evaluations.Count) break;
-                _evaluations.Add(EpochResult.Parse(evaluations[_evaluations.Count]));
+                _evaluations.Add(EpochResult.Parse(evaluations[_evaluations.Count], _job.Kind.Metric));
             }
             else
             {
@@ -297,11 +298,11 @@ public sealed class RunRecorder : IDisposable
                 Epoch = round.Epoch + 1,
                 Step = round.Step,
                 TestLoss = loss / round.Samples,
-                TestAccuracy = report.Tallies[Tally.FirstMetric] / round.Samples,
+                TestMetric = new(_job.Kind.Metric, _job.Kind.Metric.Of(report.Tallies.AsSpan(Tally.FirstMetric), round.Samples)),
             });
             _evaluationLog.Write(_evaluations[^1].ToLine());
             _evaluationLog.Flush();
-            _metrics.Evaluated(_evaluations[^1].TestLoss, _evaluations[^1].TestAccuracy);
+            _metrics.Evaluated(_evaluations[^1].TestLoss, _evaluations[^1].TestMetric);
             TellAll(observer => observer.Evaluated(_evaluations[^1]));
             return;
         }
@@ -363,7 +364,7 @@ public sealed class RunRecorder : IDisposable
             Step = step,
             Steps = _rounds?.Steps ?? 0,
             Loss = _rows.Count > 0 ? _rows[^1].Loss : null,
-            TestAccuracy = _evaluations.Count > 0 ? _evaluations[^1].TestAccuracy : null,
+            TestMetric = _evaluations.Count > 0 ? _evaluations[^1].TestMetric : null,
             SamplesPerSecond = _secondsPerSample > 0 ? 1 / _secondsPerSample : 0,
             TimeLeft = timeLeft,
             Generation = _generation,

@@ -42,8 +42,11 @@ public sealed record RunReport
     /// <summary>Mean loss over the test set after the last epoch; null when the job has none.</summary>
     public double? TestLoss { get; init; }
 
-    /// <summary>Share of the test set that is classified right after the last epoch, 0 to 1; null when the job has none.</summary>
-    public double? TestAccuracy { get; init; }
+    /// <summary>Name of the task's metric.</summary>
+    public required string Metric { get; init; }
+
+    /// <summary>What that was on the test set after the last epoch; null when the job has none.</summary>
+    public double? TestMetric { get; init; }
 
     /// <summary>SHA-256 of the trained parameters, in lower-case hexadecimal.</summary>
     public required string ParametersSha256 { get; init; }

@@ -39,7 +39,7 @@ public sealed class TensorBoardFolder(string root, TimeProvider time, Action<str
         ("loss", step.Loss), ("learning_rate", step.LearningRate), ("gradient_norm", step.GradientNorm), ("samples_per_second", step.SamplesPerSecond), ("epoch", step.Epoch)));
 
     /// <inheritdoc/>
-    public void Evaluated(EpochResult evaluation) => Try(() => (_test ??= Begin(Test)).Add(evaluation.Step, ("loss", evaluation.TestLoss), ("accuracy", evaluation.TestAccuracy)));
+    public void Evaluated(EpochResult evaluation) => Try(() => (_test ??= Begin(Test)).Add(evaluation.Step, ("loss", evaluation.TestLoss), (evaluation.TestMetric.Metric.Name, evaluation.TestMetric.Value)));
 
     /// <inheritdoc/>
     public void Progressed(TrainingProgress progress) => Try(() =>

@@ -9,6 +9,9 @@ public sealed record Job
     /// <summary>The kind of problem: the name of a <see cref="TaskKind"/>.</summary>
     public required string Task { get; init; }
 
+    /// <summary>The kind of problem.</summary>
+    public TaskKind Kind => TaskKind.Find(Task) ?? throw new InvalidOperationException($"there is no task '{Task}'");
+
     /// <summary>The data set: one of those of <see cref="TaskKind.Data"/>.</summary>
     public required string Data { get; init; }
 

@@ -8,4 +8,10 @@ public static class Losses
 
     /// <summary>The same for one of two classes and a sigmoid.</summary>
     public const string BinaryCrossEntropy = "binary-cross-entropy";
+
+    /// <summary>The squared error.</summary>
+    public const string L2 = "l2";
+
+    /// <summary>The absolute error.</summary>
+    public const string L1 = "l1";
 }

@@ -1,19 +1,25 @@
+using Distributed.Shared.Kernel;
+
 namespace Distributed.Shared.Jobs;
 
 /// <summary>A kind of problem, and what it goes with.</summary>
 /// <param name="Name">As a job names it.</param>
 /// <param name="Data">The data sets that pose it.</param>
 /// <param name="Losses">What it can be learned by; the first is what a job means that names none.</param>
-public sealed record TaskKind(string Name, IReadOnlyList<string> Data, IReadOnlyList<string> Losses)
+/// <param name="Metric">What the result is judged by.</param>
+public sealed record TaskKind(string Name, IReadOnlyList<string> Data, IReadOnlyList<string> Losses, Metric Metric)
 {
     /// <summary>Samples into classes.</summary>
-    public static TaskKind Classification { get; } = new("classification", ["digits", "fashion-mnist", "breast-cancer"], [Jobs.Losses.CrossEntropy]);
+    public static TaskKind Classification { get; } = new("classification", ["digits", "fashion-mnist", "breast-cancer"], [Jobs.Losses.CrossEntropy], Metric.Accuracy);
 
     /// <summary>Samples into one of two classes, by a single output.</summary>
-    public static TaskKind BinaryClassification { get; } = new("binary-classification", ["breast-cancer"], [Jobs.Losses.BinaryCrossEntropy]);
+    public static TaskKind BinaryClassification { get; } = new("binary-classification", ["breast-cancer"], [Jobs.Losses.BinaryCrossEntropy], Metric.Accuracy);
+
+    /// <summary>A number for each sample.</summary>
+    public static TaskKind Regression { get; } = new("regression", ["diabetes"], [Jobs.Losses.L2, Jobs.Losses.L1], Metric.R2);
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<TaskKind> All { get; } = [Classification, BinaryClassification];
+    public static IReadOnlyList<TaskKind> All { get; } = [Classification, BinaryClassification, Regression];
 
     /// <summary>The one of a name; null where there is none.</summary>
     public static TaskKind? Find(string? name) => All.FirstOrDefault(kind => kind.Name == name);

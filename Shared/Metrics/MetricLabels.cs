@@ -48,6 +48,9 @@ public static class MetricLabels
     /// <summary>While the worker waited for the average.</summary>
     public const string Waiting = "waiting";
 
+    /// <summary>What a model is judged by: the name of a <see cref="Kernel.Metric"/>.</summary>
+    public const string Metric = "metric";
+
     /// <summary>Why a generation began: a <see cref="Protocol.GenerationCause"/> in lower case.</summary>
     public const string Cause = "cause";
 

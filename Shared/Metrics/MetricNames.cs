@@ -28,7 +28,7 @@ public static class MetricNames
     /// <summary>Gauge: mean loss of the last evaluation.</summary>
     public const string TestLoss = Prefix + "test_loss";
     /// <summary>Gauge, 0 to 1: accuracy of the last evaluation.</summary>
-    public const string TestAccuracy = Prefix + "test_accuracy_ratio";
+    public const string TestMetric = Prefix + "test_metric";
     /// <summary>Gauge: learning rate of the last step.</summary>
     public const string LearningRate = Prefix + "learning_rate";
     /// <summary>Gauge: gradient norm of the last step.</summary>

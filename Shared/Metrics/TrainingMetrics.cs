@@ -15,7 +15,7 @@ public sealed class TrainingMetrics
 
     private readonly Gauge _trainLoss;
     private readonly Gauge _testLoss;
-    private readonly Gauge _testAccuracy;
+    private readonly Gauge _testMetric;
     private readonly Gauge _learningRate;
     private readonly Gauge _gradientNorm;
     private readonly Gauge _epoch;
@@ -37,8 +37,8 @@ public sealed class TrainingMetrics
         _trainLoss = metrics.CreateGauge(MetricNames.TrainLoss,
             "Mean loss over the global batch of the last step, before it is applied.", _absentUntilKnown);
         _testLoss = metrics.CreateGauge(MetricNames.TestLoss, "Mean loss over the test set at the last evaluation.", _absentUntilKnown);
-        _testAccuracy = metrics.CreateGauge(MetricNames.TestAccuracy,
-            "Share of the test samples that the last evaluation found right, 0 to 1.", _absentUntilKnown);
+        _testMetric = metrics.CreateGauge(MetricNames.TestMetric,
+            "The task's metric over the test set at the last evaluation: accuracy, 0 to 1, R2 and the like; more is better.", [MetricLabels.Metric]);
         _learningRate = metrics.CreateGauge(MetricNames.LearningRate, "Learning rate of the last step.", _absentUntilKnown);
         _gradientNorm = metrics.CreateGauge(MetricNames.GradientNorm,
             "L2 norm of the averaged gradient of the last step, before clipping.", _absentUntilKnown);
@@ -102,11 +102,11 @@ public sealed class TrainingMetrics
 
     /// <summary>An evaluation is done.</summary>
     /// <param name="loss">Mean over the test set.</param>
-    /// <param name="accuracy">0 to 1; null where the task has none.</param>
-    public void Evaluated(double loss, double? accuracy)
+    /// <param name="metric">The task's, likewise.</param>
+    public void Evaluated(double loss, MetricValue metric)
     {
         _testLoss.Set(loss);
-        if (accuracy is { } share) _testAccuracy.Set(share);
+        _testMetric.WithLabels(metric.Metric.Name).Set(metric.Value);
     }
 
     /// <summary>The job has so many steps.</summary>

@@ -9,7 +9,8 @@ public static class DataSets
     {
         [Digits.Name] = (Digits.Format, _ => Digits.Load()),
         [FashionMnist.Name] = (FashionMnist.Format, FashionMnist.Load),
-        [EmbeddedTables.BreastCancer] = (EmbeddedTables.BreastCancerFormat, _ => EmbeddedTables.LoadBreastCancer()),
+        [EmbeddedTable.BreastCancer.Name] = (EmbeddedTable.BreastCancer.Format, _ => EmbeddedTable.BreastCancer.Load()),
+        [EmbeddedTable.Diabetes.Name] = (EmbeddedTable.Diabetes.Format, _ => EmbeddedTable.Diabetes.Load()),
     };
 
     /// <summary>Every name that <see cref="Load"/> knows.</summary>

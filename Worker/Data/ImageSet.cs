@@ -68,10 +68,10 @@ public sealed class ImageSet : SampleSet
     public ReadOnlySpan<byte> Labels => _labels.Span;
 
     /// <inheritdoc/>
-    protected override float Copy(int sample, Span<float> inputs)
+    protected override void Copy(int sample, Span<float> inputs, Span<float> target)
     {
         Scaled(Pixels.Slice(sample * SampleSize, SampleSize), inputs);
-        return Labels[sample];
+        target[0] = Labels[sample];
     }
 
     /// <inheritdoc/>

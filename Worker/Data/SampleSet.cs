@@ -8,11 +8,19 @@ public abstract record SampleFormat
     /// <summary>Sizes of the dimensions of a sample's inputs.</summary>
     public abstract IReadOnlyList<int> Shape { get; }
 
-    /// <summary>Number of classes, of which a target is one.</summary>
+    /// <summary>Sizes of the dimensions of a sample's target; none where it is one number.</summary>
+    public virtual IReadOnlyList<int> TargetShape => [];
+
+    /// <summary>Number of classes, of which a target is one; 0 where a target is any number.</summary>
     public abstract int Classes { get; init; }
 
     /// <summary>Values of a sample's inputs.</summary>
-    public int SampleSize => Shape.Aggregate(1, (size, dimension) => checked(size * dimension));
+    public int SampleSize => SizeOf(Shape);
+
+    /// <summary>Values of a sample's target.</summary>
+    public int TargetSize => SizeOf(TargetShape);
+
+    private static int SizeOf(IReadOnlyList<int> shape) => shape.Aggregate(1, (size, dimension) => checked(size * dimension));
 }
 
 /// <summary>Samples of one format, each with inputs and a target. Immutable, so any number of threads may read it.</summary>
@@ -27,26 +35,28 @@ public abstract class SampleSet
     /// <summary>Writes a micro-batch: the samples at <paramref name="indices"/>, in that order, as the model takes them.</summary>
     /// <param name="indices">Sample numbers, each 0 to <see cref="Count"/> - 1; one may occur twice.</param>
     /// <param name="inputs">Exactly indices.Length × <see cref="SampleFormat.SampleSize"/> values.</param>
-    /// <param name="targets">Exactly indices.Length values: numbers of classes.</param>
+    /// <param name="targets">Exactly indices.Length × <see cref="SampleFormat.TargetSize"/> values.</param>
     /// <exception cref="ArgumentException">A span has the wrong length.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An index lies outside the set; what was written is then unspecified.</exception>
     public void CopyTo(ReadOnlySpan<int> indices, Span<float> inputs, Span<float> targets)
     {
-        var size = Format.SampleSize;
+        var (size, targetSize) = (Format.SampleSize, Format.TargetSize);
         if (inputs.Length != (long)indices.Length * size)
             throw new ArgumentException($"{indices.Length} samples are {(long)indices.Length * size} values; there is room for {inputs.Length}.", nameof(inputs));
-        if (targets.Length != indices.Length)
-            throw new ArgumentException($"{indices.Length} samples have as many targets; there is room for {targets.Length}.", nameof(targets));
+        if (targets.Length != (long)indices.Length * targetSize)
+            throw new ArgumentException($"The targets of {indices.Length} samples are {(long)indices.Length * targetSize} values; there is room for {targets.Length}.", nameof(targets));
         for (var i = 0; i < indices.Length; i++)
         {
             if ((uint)indices[i] >= (uint)Count) throw new ArgumentOutOfRangeException(nameof(indices), indices[i], $"The set has samples 0 to {Count - 1}.");
-            targets[i] = Copy(indices[i], inputs.Slice(i * size, size));
+            Copy(indices[i], inputs.Slice(i * size, size), targets.Slice(i * targetSize, targetSize));
         }
     }
 
     /// <summary>Writes one sample.</summary>
-    /// <returns>Its target.</returns>
-    protected abstract float Copy(int sample, Span<float> inputs);
+    /// <param name="sample">Its number.</param>
+    /// <param name="inputs"><see cref="SampleFormat.SampleSize"/> values.</param>
+    /// <param name="target"><see cref="SampleFormat.TargetSize"/> values.</param>
+    protected abstract void Copy(int sample, Span<float> inputs, Span<float> target);
 
     /// <summary>Appends all that the set consists of.</summary>
     internal abstract void AppendTo(XxHash128 hash);

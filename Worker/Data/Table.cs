@@ -2,11 +2,11 @@ namespace Distributed.Worker.Data;
 
 /// <summary>
 /// Rows of numbers as they were read. Every row whose number % <see cref="TestEvery"/> is one less than that is a test sample. Columns are
-/// standardized: less the mean of the training rows, over their standard deviation.
+/// standardized: less the mean of the training rows, over their standard deviation. So are targets that are no classes.
 /// </summary>
 /// <param name="Values">Row after row.</param>
-/// <param name="Targets">The class of each row.</param>
-/// <param name="Classes">Number of classes.</param>
+/// <param name="Targets">The class of each row, or its number.</param>
+/// <param name="Classes">Number of classes; 0 where targets are any numbers.</param>
 public sealed record Table(IReadOnlyList<double> Values, IReadOnlyList<double> Targets, int Classes)
 {
     /// <summary>One row of so many is a test sample.</summary>
@@ -21,6 +21,7 @@ public sealed record Table(IReadOnlyList<double> Values, IReadOnlyList<double> T
         if (Targets.Count < TestEvery) throw new DataException($"{name}: has {Targets.Count} rows; at least {TestEvery} are needed for a training and a test set.");
         var train = Enumerable.Range(0, Targets.Count).Where(row => !IsTest(row)).ToList();
         var scales = Enumerable.Range(0, Columns).Select(column => Scale.Of(train.Select(row => Values[(row * Columns) + column]))).ToArray();
+        var target = Classes > 0 ? Scale.None : Scale.Of(train.Select(row => Targets[row]));
         return new(name, Set(train), Set(Enumerable.Range(0, Targets.Count).Where(IsTest)));
 
         TableSet Set(IEnumerable<int> rows)
@@ -29,7 +30,7 @@ public sealed record Table(IReadOnlyList<double> Values, IReadOnlyList<double> T
             foreach (var row in rows)
             {
                 for (var column = 0; column < Columns; column++) values.Add(scales[column].Apply(Values[(row * Columns) + column]));
-                targets.Add((float)Targets[row]);
+                targets.Add(target.Apply(Targets[row]));
             }
             return new([.. values], [.. targets], Classes);
         }
@@ -40,6 +41,9 @@ public sealed record Table(IReadOnlyList<double> Values, IReadOnlyList<double> T
     /// <summary>Where a column's values lie, and how far apart.</summary>
     private readonly record struct Scale(double Mean, double Deviation)
     {
+        /// <summary>Leaves values as they are.</summary>
+        public static Scale None { get; } = new(0, 1);
+
         /// <summary>A column that is always the same stays so, at 0.</summary>
         public static Scale Of(IEnumerable<double> values)
         {

@@ -5,7 +5,7 @@ namespace Distributed.Worker.Data;
 
 /// <summary>What the rows of a table have in common.</summary>
 /// <param name="Columns">Values of a row, without its target.</param>
-/// <param name="Classes">Number of classes.</param>
+/// <param name="Classes">Number of classes; 0 where a target is any number.</param>
 public sealed record TableFormat(int Columns, int Classes) : SampleFormat
 {
     /// <inheritdoc/>
@@ -24,14 +24,15 @@ public sealed class TableSet : SampleSet
     /// <summary>Wraps the numbers without copying them: the caller gives them up.</summary>
     /// <param name="values">Row after row.</param>
     /// <param name="targets">One a row.</param>
-    /// <param name="classes">Number of classes.</param>
-    /// <exception cref="DataException">The sizes do not fit, the set is empty, or a target is no class.</exception>
+    /// <param name="classes">Number of classes; 0 where a target is any number.</param>
+    /// <exception cref="DataException">The sizes do not fit, the set is empty, or a target is not finite or no class.</exception>
     public TableSet(float[] values, float[] targets, int classes)
     {
         if (targets.Length == 0) throw new DataException("A table needs at least one row; this one has none.");
         if (values.Length == 0 || values.Length % targets.Length != 0)
             throw new DataException($"{targets.Length} rows have the same number of values each, at least 1; there are {values.Length} values.");
-        if (Array.FindIndex(targets, target => !(target >= 0 && target < classes && target == MathF.Floor(target))) is var wrong and >= 0)
+        if (Array.FindIndex(targets, target => !float.IsFinite(target)) is var odd and >= 0) throw new DataException($"Row {odd} has target {targets[odd]}; a finite number is expected.");
+        if (classes > 0 && Array.FindIndex(targets, target => !(target >= 0 && target < classes && target == MathF.Floor(target))) is var wrong and >= 0)
             throw new DataException($"Row {wrong} has class {targets[wrong]}; allowed are 0 to {classes - 1}.");
         (_values, _targets, Format) = (values, targets, new(values.Length / targets.Length, classes));
     }
@@ -43,10 +44,10 @@ public sealed class TableSet : SampleSet
     public override int Count => _targets.Length;
 
     /// <inheritdoc/>
-    protected override float Copy(int sample, Span<float> inputs)
+    protected override void Copy(int sample, Span<float> inputs, Span<float> target)
     {
         _values.AsSpan(sample * Format.Columns, Format.Columns).CopyTo(inputs);
-        return _targets[sample];
+        target[0] = _targets[sample];
     }
 
     /// <inheritdoc/>

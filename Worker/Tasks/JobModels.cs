@@ -29,6 +29,7 @@ public static class JobModels
     {
         _ when job.Task == TaskKind.Classification.Name => new Classification(data, withConfusion: job.IsEvaluation),
         _ when job.Task == TaskKind.BinaryClassification.Name => new BinaryClassification(data, withConfusion: job.IsEvaluation),
+        _ when job.Task == TaskKind.Regression.Name => new Regression(data, job.Loss),
         var other => throw new NotSupportedException($"no task for {other}"),
     };
 

@@ -103,7 +103,7 @@ class Bench:
         with open(os.path.join(folder, "logs", "worker-1.log")) as file:
             libtorch = ". ".join(line.strip() for line in file if line.startswith(("Computes with", "warning: a call")))
         result = {
-            "images_per_second": len(steady) / sum(1 / speed for speed in steady), "accuracy": report["test_accuracy"], "steps": len(rows),
+            "images_per_second": len(steady) / sum(1 / speed for speed in steady), "accuracy": report["test_metric"], "steps": len(rows),
             "libtorch": libtorch, "began": instant(report["started_at"]), "ended": instant(report["finished_at"]),
         }
         self.results[name] = result

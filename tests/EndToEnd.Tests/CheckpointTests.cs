@@ -105,13 +105,13 @@ public sealed class CheckpointTests
         await run.Coordinator.EndsWithAsync(0);
         using var evaluation = Evaluate(run, workers);
         await evaluation.EndsWithAsync(0);
-        Assert.StartsWith(string.Create(CultureInfo.InvariantCulture, $"Accuracy {100 * run.Report.TestAccuracy:0.00} %, loss {run.Report.TestLoss:0.0000} over 359 samples of "), evaluation.Output[^2], StringComparison.Ordinal);
+        Assert.StartsWith(string.Create(CultureInfo.InvariantCulture, $"Test accuracy {100 * run.Report.TestMetric:0.00} %, loss {run.Report.TestLoss:0.0000} over 359 samples of "), evaluation.Output[^2], StringComparison.Ordinal);
         using var report = System.Text.Json.JsonDocument.Parse(await File.ReadAllTextAsync(run["evaluation/evaluation.json"]));
         Assert.Equal(run.Report.TestLoss, report.RootElement.GetProperty("loss").GetDouble());
-        Assert.Equal(run.Report.TestAccuracy, report.RootElement.GetProperty("accuracy").GetDouble());
+        Assert.Equal(run.Report.TestMetric, report.RootElement.GetProperty("test_metric").GetDouble());
         var counts = report.RootElement.GetProperty("confusion").EnumerateArray().Select(row => row.EnumerateArray().Select(count => count.GetInt32()).ToArray()).ToArray();
         Assert.Equal(359, counts.Sum(row => row.Sum()));
-        Assert.Equal(run.Report.TestAccuracy, Enumerable.Range(0, 10).Sum(i => counts[i][i]) / 359.0);
+        Assert.Equal(run.Report.TestMetric, Enumerable.Range(0, 10).Sum(i => counts[i][i]) / 359.0);
         Assert.True(File.Exists(run["evaluation/confusion.png"]));
 
         // The best checkpoint is worth what its manifest says.
@@ -119,7 +119,7 @@ public sealed class CheckpointTests
         await best.EndsWithAsync(0);
         var known = File.ReadLines(run["evaluations.csv"]).Skip(1).SkipLast(1).Select(line => double.Parse(line.Split(',')[3], CultureInfo.InvariantCulture)).Max();
         using var found = System.Text.Json.JsonDocument.Parse(await File.ReadAllTextAsync(run["evaluation/evaluation.json"]));
-        Assert.Equal(known, found.RootElement.GetProperty("accuracy").GetDouble());
+        Assert.Equal(known, found.RootElement.GetProperty("test_metric").GetDouble());
     }
 
     [Fact]

@@ -16,7 +16,7 @@ public sealed class FashionMnistTests
         await run.Coordinator.EndsWithAsync(0, TimeSpan.FromMinutes(15));
         var report = run.Report;
         Assert.InRange(report.Epochs, 1, 5);
-        Assert.InRange(report.TestAccuracy, 0.9, 1);
+        Assert.InRange(report.TestMetric, 0.9, 1);
         Assert.Equal((60_000L * report.Epochs, 60_000L * report.Epochs), (report.SamplesExpected, report.SamplesApplied));
     }
 }

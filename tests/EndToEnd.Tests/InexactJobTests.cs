@@ -22,7 +22,7 @@ public sealed partial class InexactJobTests
         Assert.Equal((2, 1), (run.Report.Workers, run.Report.GenerationsByWorkers));
         var exact = ReferenceLoop.Train(Jobs.Medium);
         Assert.NotEqual(exact.Model, run.Model);
-        Assert.InRange(run.Report.TestAccuracy, exact.TestAccuracy - 0.01, exact.TestAccuracy + 0.01);
+        Assert.InRange(run.Report.TestMetric, exact.TestMetric - 0.01, exact.TestMetric + 0.01);
     }
 
     [Theory]

@@ -127,13 +127,14 @@ public sealed class InspectTests(TrainedModels models) : IDisposable
         for (var i = 0; i < 2; i++) await File.WriteAllBytesAsync(Path.Combine(folder, names[i]), contents[i]);
         await File.WriteAllTextAsync(Path.Combine(folder, "manifest.json"), JsonSerializer.Serialize(new
         {
-            version = 1,
+            version = 2,
             step,
             round = step + 1,
             epoch = 1,
             digest = new string('0', 32),
             test_loss = 0.5,
-            test_accuracy = (double?)null,
+            metric = (string?)null,
+            test_metric = (double?)null,
             saved_at = DateTimeOffset.UnixEpoch,
             job_sha256 = new string('a', 64),
             program = "1.0",

@@ -21,7 +21,7 @@ public sealed class PredictTests(TrainedModels models) : IDisposable
         var run = await models.RunAsync(model);
         var predictions = await PredictAsync(0, run.Folder, models.Images);
         Assert.Equal(Enumerable.Range(0, DigitImages.Set.Count).Select(i => Path.Combine(models.Images, $"digit-{i:000}.png")), predictions.Select(p => p.File));
-        Assert.Equal(run.Report.TestAccuracy, predictions.Select((p, i) => p.Label == $"{DigitImages.Set.Labels[i]}" ? 1.0 : 0).Average());
+        Assert.Equal(run.Report.TestMetric, predictions.Select((p, i) => p.Label == $"{DigitImages.Set.Labels[i]}" ? 1.0 : 0).Average());
         Assert.Equal(run.Report.TestLoss, predictions.Select((p, i) => -Math.Log(p.Probabilities![$"{DigitImages.Set.Labels[i]}"])).Average(), 1e-5);
         Assert.All(predictions, p => Assert.Equal(1, p.Probabilities!.Values.Sum(), 1e-5));
     }

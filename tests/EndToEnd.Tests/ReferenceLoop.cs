@@ -14,8 +14,8 @@ namespace Distributed.EndToEnd.Tests;
 /// <param name="Model">The trained model, as a file.</param>
 /// <param name="Steps">For every step the mean loss of its batch, and what was applied.</param>
 /// <param name="TestLoss">Mean over the test set after the last epoch.</param>
-/// <param name="TestAccuracy">Likewise, 0 to 1.</param>
-internal sealed record Reference(byte[] Model, IReadOnlyList<(double Loss, AppliedStep Applied)> Steps, double TestLoss, double TestAccuracy);
+/// <param name="TestMetric">The task's metric, likewise.</param>
+internal sealed record Reference(byte[] Model, IReadOnlyList<(double Loss, AppliedStep Applied)> Steps, double TestLoss, double TestMetric);
 
 /// <summary>
 /// A job trained by the plainest loop there is: one process, one thread, no workers, no plans, no messages, no links. What a
@@ -46,7 +46,7 @@ internal static class ReferenceLoop
             var samples = (float)sum.Tallies[Tally.Samples];
             if (round.Kind == RoundKind.Evaluate)
             {
-                evaluation = [.. sum.Tallies.Select(tally => tally / samples)];
+                evaluation = sum.Tallies;
                 continue;
             }
             for (var i = 0; i < sum.Floats.Length; i++) buffer.Floats[i] = sum.Floats[i] / samples;
@@ -56,7 +56,7 @@ internal static class ReferenceLoop
         var model = Safetensors.Read(replica.Serialize()).Tensors
             .Where(tensor => tensor.Name.StartsWith(ModelPrefix, StringComparison.Ordinal))
             .Select(tensor => tensor with { Name = tensor.Name[ModelPrefix.Length..] });
-        return new(Safetensors.ToBytes([.. model]), steps, evaluation[Tally.Loss], evaluation[Tally.FirstMetric]);
+        return new(Safetensors.ToBytes([.. model]), steps, evaluation[Tally.Loss] / evaluation[Tally.Samples], job.Kind.Metric.Of(evaluation.AsSpan(Tally.FirstMetric), (long)evaluation[Tally.Samples]));
     }
 
     private static (float[] Floats, double[] Tallies) Contribution(Map map, Round round, int id, VectorBuffer buffer)

@@ -18,7 +18,7 @@ internal static class SameBits
             File.ReadLines(run["history.csv"]).Skip(1).Select(line => line.Split(',')).Select(cells => string.Join(',', cells[0], cells[2], cells[3], cells[4])));
         var report = run.Report;
         Assert.Equal(expected.TestLoss, report.TestLoss);
-        Assert.Equal(expected.TestAccuracy, report.TestAccuracy);
+        Assert.Equal(expected.TestMetric, report.TestMetric);
         Assert.Equal(expected.Steps.Count, report.Steps);
         Assert.Equal(report.SamplesExpected, report.SamplesApplied);
     }

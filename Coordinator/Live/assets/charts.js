@@ -16,13 +16,13 @@ export class Charts {
   #elements;
   #say;
 
-  constructor({ loss, accuracy, settings, onZoom, say }) {
-    this.#elements = { loss, accuracy };
+  constructor({ loss, metric, settings, onZoom, say }) {
+    this.#elements = { loss, metric };
     this.#settings = settings;
     this.#onZoom = onZoom;
     this.#say = say;
     const resized = new ResizeObserver(() => this.#charts.forEach(({ plot, element }) => plot.setSize(size(element))));
-    for (const element of [loss, accuracy]) {
+    for (const element of [loss, metric]) {
       resized.observe(element);
       element.addEventListener('keydown', key => this.#press(element, key));
     }
@@ -83,7 +83,7 @@ export class Charts {
     this.#charts = [];
     if (!this.#model) return;
     this.#colours = colours();
-    this.#charts = [this.#loss(), this.#accuracy()];
+    this.#charts = [this.#loss(), this.#metric()];
     this.#charts.forEach(chart => this.#scale(chart.plot));
     this.#describe();
   }
@@ -120,18 +120,18 @@ export class Charts {
     });
   }
 
-  #accuracy() {
+  #metric() {
     const c = this.#colours;
     const data = () => {
       // The steps of the loss, too, so that whatever happened has its place.
-      const { accuracy, train } = this.#model;
-      const { steps, spread } = align([accuracy, train]);
-      return [steps, spread(accuracy.steps, accuracy.mean)];
+      const { metric, train } = this.#model;
+      const { steps, spread } = align([metric, train]);
+      return [steps, spread(metric.steps, metric.mean)];
     };
-    return this.#chart(this.#elements.accuracy, data, {
+    return this.#chart(this.#elements.metric, data, {
       series: [{}, { stroke: c.ink, width: 1.6, points: { show: isSparse, size: 5, width: 1.5, stroke: c.ink, fill: c.card } }],
-      y: { range: (u, low, high) => padded(low, high, 0, 1) },
-      values: (u, values) => values.map(value => `${+(100 * value).toFixed(2)} %`),
+      y: { range: (u, low, high) => padded(low, high, this.#model.run.is_share ? 0 : -Infinity, 1) },
+      values: (u, values) => values.map(value => this.#model.run.is_share ? `${+(100 * value).toFixed(2)} %` : String(+value.toFixed(4))),
       last: () => null,
       withGlyphs: false,
       top: 8,
@@ -179,7 +179,7 @@ export class Charts {
   }
 
   #tell(step, near) {
-    const { train, test, accuracy, status } = this.#model;
+    const { run, train, test, metric, status } = this.#model;
     const perEpoch = status?.steps_per_epoch;
     const rows = [row(`Step ${format.count(step)}`, perEpoch ? `epoch ${format.count(Math.max(1, Math.ceil(step / perEpoch)))}` : '', true)];
     const i = before(train.steps, step);
@@ -188,7 +188,7 @@ export class Charts {
       if (train.stride > 1 && train.min[i] !== null) rows.push(row('from – to', `${format.loss(train.min[i])} – ${format.loss(train.max[i])}`));
     }
     const j = before(test.steps, step);
-    if (j >= 0) rows.push(row('test', format.loss(test.mean[j])), row('accuracy', accuracy.mean[j] === null ? '–' : `${format.percent(accuracy.mean[j])} %`));
+    if (j >= 0) rows.push(row('test', format.loss(test.mean[j])), row(run.metric, metric.mean[j] === null ? '–' : format.metric(metric.mean[j], run).join(' ').trim()));
     for (const event of near.slice(-maxTold)) {
       const line = document.createElement('div');
       line.className = 'event';
@@ -230,11 +230,11 @@ export class Charts {
   }
 
   #describe() {
-    const { train, test, accuracy } = this.#model;
+    const { run, train, test, metric } = this.#model;
     const keys = 'Arrow keys move along it, plus and minus zoom, Escape shows the whole run.';
     const tested = test.last === null ? '' : ` Test ${format.loss(test.last)}.`;
     this.#elements.loss.setAttribute('aria-label', `Loss over ${format.count(train.lastStep)} steps. Train ${format.loss(train.last)}.${tested} ${keys}`);
-    this.#elements.accuracy.setAttribute('aria-label', `Test accuracy over ${format.count(train.lastStep)} steps. ${accuracy.last === null ? 'None yet.' : `${format.percent(accuracy.last)} %.`} ${keys}`);
+    if (run) this.#elements.metric.setAttribute('aria-label', `Test ${run.metric} over ${format.count(train.lastStep)} steps. ${metric.last === null ? 'None yet.' : `${format.metric(metric.last, run).join(' ').trim()}.`} ${keys}`);
   }
 }
 

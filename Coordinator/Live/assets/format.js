@@ -10,7 +10,8 @@ export const loss = value =>
     : value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(2).replace('-', '−')
       : Math.abs(value) >= 1e6 ? value.toExponential(2) : value.toFixed(Math.abs(value) >= 100 ? 2 : 4);
 
-export const percent = share => (100 * share).toFixed(2);
+/** A value of what is measured on the test set, with its unit. */
+export const metric = (value, { is_share: isShare }) => isShare ? [(100 * value).toFixed(2), '%'] : [value.toFixed(3), ''];
 
 export const speed = value => (value < 100 ? one : whole).format(value);
 

@@ -18,7 +18,7 @@ let isAway = false;
 let isDue = false;
 
 const charts = new Charts({
-  loss: $('loss'), accuracy: $('accuracy'), settings,
+  loss: $('loss'), metric: $('metric'), settings,
   onZoom: isZoomed => { $('zoom-reset').hidden = !isZoomed; },
   say: words => panels.text($('said'), words),
 });
@@ -82,8 +82,9 @@ function show() {
     panels.files(model);
     charts.update(model);
     $('loss-empty').hidden = model.train.steps.length + model.test.steps.length > 0;
-    $('accuracy-empty').hidden = model.accuracy.steps.length > 0;
-    panels.text($('accuracy-empty'), model.status.is_tested ? 'The test set is looked at after each epoch.' : 'There is no test set.');
+    panels.text($('metric-title'), model.run.metric);
+    $('metric-empty').hidden = model.metric.steps.length > 0;
+    panels.text($('metric-empty'), model.status.is_tested ? 'The test set is looked at after each epoch.' : 'There is no test set.');
   }
   showState();
 }
@@ -101,12 +102,12 @@ function showState() {
   if (document.title !== title) document.title = title;
 }
 
-function stateOf({ status }) {
+function stateOf({ status, run }) {
   if (isAway) return ['away', 'Connection lost', status ? 'The coordinator does not answer. This page goes on as soon as it does.' : 'The coordinator does not answer.'];
   if (!status) return ['connecting', 'Connecting'];
   switch (status.outcome) {
     case 'finished':
-      return ['finished', 'Finished', summary(status), true];
+      return ['finished', 'Finished', summary(status, run), true];
     case 'failed':
       return ['failed', status.reason?.startsWith('interrupted') ? 'Stopped' : 'Failed', status.reason];
     case 'unfinished':
@@ -119,8 +120,8 @@ function stateOf({ status }) {
   }
 }
 
-function summary({ step, accuracy }) {
-  const tested = accuracy == null ? '' : ` ${format.percent(accuracy)} % of the test set are right.`;
+function summary({ step, metric }, run) {
+  const tested = metric == null ? '' : ` Test ${run.metric}: ${format.metric(metric, run).join(' ').trim()}.`;
   return `All ${format.count(step)} steps are done.${tested} The model is below, among the files.`;
 }
 

@@ -6,7 +6,7 @@ const emptyCurve = () => ({ stride: 1, steps: [], mean: [], min: [], max: [], la
 
 export const empty = () => ({
   run: null, status: null, workers: [], moreWorkers: 0, events: [], files: [],
-  train: emptyCurve(), test: emptyCurve(), accuracy: emptyCurve(), speed: emptyCurve(),
+  train: emptyCurve(), test: emptyCurve(), metric: emptyCurve(), speed: emptyCurve(),
 });
 
 export function apply(before, message) {
@@ -18,7 +18,7 @@ export function apply(before, message) {
   }
   if (message.events) model.events = [...model.events, ...message.events].slice(-maxEvents);
   if (message.files) model.files = message.files;
-  for (const name of ['train', 'test', 'accuracy', 'speed'])
+  for (const name of ['train', 'test', 'metric', 'speed'])
     if (message[name]) model[name] = splice(model[name], message[name]);
   return model;
 }

@@ -48,8 +48,9 @@ export function figures({ run, status, speed, workers }) {
 
   figure('figure-loss', status.diverged_at ? 'NaN' : format.loss(status.loss));
   $('figure-loss').classList.toggle('bad', Boolean(status.diverged_at));
-  if (status.accuracy == null) figure('figure-accuracy', '–');
-  else figure('figure-accuracy', format.percent(status.accuracy), '%');
+  text($('figure-metric-title'), `Test ${run.metric}`);
+  if (status.metric == null) figure('figure-metric', '–');
+  else figure('figure-metric', ...format.metric(status.metric, run));
   const rate = status.samples_per_second || speed.last;
   figure('figure-speed', rate > 0 ? format.speed(rate) : '–');
   figure('figure-time', status.time_left == null ? '–' : format.duration(status.time_left));

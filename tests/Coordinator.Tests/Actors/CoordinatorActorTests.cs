@@ -386,7 +386,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         Assert.Equal(2, result.Workers);
         Assert.Equal([new(1, GenerationCause.Start, "start")], result.Generations);
         Assert.Equal(2, bench.Recorder.History.Count);
-        Assert.Equal(0.6, Assert.Single(bench.Recorder.Evaluations).TestAccuracy);
+        Assert.Equal(0.6, Assert.Single(bench.Recorder.Evaluations).TestMetric.Value);
     }
 
     [Fact]

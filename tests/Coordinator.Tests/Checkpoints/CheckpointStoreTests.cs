@@ -1,5 +1,6 @@
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Runs;
+using Distributed.Shared.Kernel;
 using Distributed.Shared.State;
 
 namespace Distributed.Coordinator.Tests.Checkpoints;
@@ -21,7 +22,7 @@ public sealed class CheckpointStoreTests : IDisposable
         var manifest = store.Save(Facts(10, 0.5), state);
         Assert.Equal(state, store.Load(manifest));
         var again = Open();
-        Assert.Equal((10, 11, 2, 0.5), again.Newest is { } newest ? (newest.Step, newest.Round, newest.Epoch, newest.TestAccuracy) : default);
+        Assert.Equal((10, 11, 2, 0.5), again.Newest is { } newest ? (newest.Step, newest.Round, newest.Epoch, newest.TestMetric) : default);
         Assert.Equal(Job, File.ReadAllText(Path.Combine(Root, "step-000000010", "job.yaml")));
         Assert.Equal(new(0, 10), Shared.Protocol.StateDigest.Parse(again.Newest!.Digest));
         Assert.Equal(state, again.Load(again.Newest!));
@@ -115,7 +116,7 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     private static CheckpointFacts Facts(long step, double? accuracy) => new(step, step + 1, 2, new(0, (ulong)step),
-        accuracy is { } measured ? new EpochResult { Epoch = 2, Step = step, TestLoss = 1, TestAccuracy = measured } : null);
+        accuracy is { } measured ? new EpochResult { Epoch = 2, Step = step, TestLoss = 1, TestMetric = new(Metric.Accuracy, measured) } : null);
 
     private static byte[] State(int seed) => Safetensors.ToBytes(
     [

@@ -14,9 +14,9 @@ public sealed class ManifestTests : IDisposable
     [InlineData(0.125, 0.9)]
     [InlineData(double.NaN, 0.0)]
     [InlineData(null, null)]
-    public void What_is_saved_is_loaded(double? loss, double? accuracy)
+    public void What_is_saved_is_loaded(double? loss, double? metric)
     {
-        var saved = SavedCheckpoint.Example with { TestLoss = loss, TestAccuracy = accuracy };
+        var saved = SavedCheckpoint.Example with { TestLoss = loss, TestMetric = metric };
         saved.Save(File);
         var loaded = Manifest.Load(File);
         Assert.Equal(saved.Files, loaded.Files);
@@ -31,13 +31,14 @@ public sealed class ManifestTests : IDisposable
         Assert.Equal(
             """
             {
-              "version": 1,
+              "version": 2,
               "step": 460,
               "round": 480,
               "epoch": 20,
               "digest": "0123456789abcdef0123456789abcdef",
               "test_loss": 0.125,
-              "test_accuracy": 0.9,
+              "metric": "accuracy",
+              "test_metric": 0.9,
               "saved_at": "2026-05-04T03:02:01+00:00",
               "job_sha256": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
               "program": "1.0",
@@ -58,7 +59,7 @@ public sealed class ManifestTests : IDisposable
     }
 
     [Theory]
-    [InlineData("\"version\": 1", "\"version\": 2", "is of version 2; this program reads version 1")]
+    [InlineData("\"version\": 2", "\"version\": 1", "is of version 1; this program reads version 2")]
     [InlineData("\"step\": 460", "\"step\": -1", "step is -1; allowed: 0 or more")]
     [InlineData("\"step\": 460", "\"step\": 1.5", "damaged: ")]
     [InlineData("\"step\": 460,", "", "'step'")]
@@ -67,7 +68,7 @@ public sealed class ManifestTests : IDisposable
     [InlineData("\"epoch\": 20", "\"epoch\": -1", "epoch is -1")]
     [InlineData("0123456789abcdef0123456789abcdef", "xyz", "digest is 'xyz'")]
     [InlineData("0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef0", "allowed: 32 lower-case hexadecimal digits")]
-    [InlineData("\"test_accuracy\": 0.9", "\"test_accuracy\": 90", "test_accuracy is 90; allowed: 0 to 1")]
+    [InlineData("\"test_metric\": 0.9", "\"test_metric\": \"good\"", "damaged: ")]
     [InlineData("\"digest\": \"0123456789abcdef0123456789abcdef\"", "\"digest\": null", "'digest'")]
     [InlineData("aaaa", "A", "job_sha256 is 'A")]
     [InlineData("\"bytes\": 3", "\"bytes\": -3", "model.safetensors has -3 bytes")]
@@ -93,7 +94,7 @@ public sealed class ManifestTests : IDisposable
     [InlineData("")]
     [InlineData("null")]
     [InlineData("[]")]
-    [InlineData("{\"version\": 1}")]
+    [InlineData("{\"version\": 2}")]
     [InlineData("{\"version\": null}")]
     public void What_is_no_manifest_is_refused(string text)
     {

@@ -4,6 +4,7 @@ using Distributed.Coordinator.Live;
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
 
 namespace Distributed.Coordinator.Tests.Live;
 
@@ -24,12 +25,12 @@ public sealed class LiveRunTests
         Assert.Equal((2L, 4L), (first.Status!.StepsPerEpoch!.Value, first.Status.Steps));
         Assert.Equal([2.5f], Next(step: (2, 2.5)).Train!.Mean.Skip(1));
         Assert.Null(_run.Since(ref _seen));
-        _run.Evaluated(new() { Epoch = 1, Step = 2, TestLoss = 1.5, TestAccuracy = 0.5 });
+        _run.Evaluated(new() { Epoch = 1, Step = 2, TestLoss = 1.5, TestMetric = new(Metric.Accuracy, 0.5) });
         var last = Next();
         Assert.Null(last.Run);
         Assert.Null(last.Train);
         Assert.Null(last.Events);
-        Assert.Equal((1.5, 0.5), (last.Test!.Last, last.Accuracy!.Last));
+        Assert.Equal((1.5, 0.5), (last.Test!.Last, last.Metric!.Last));
     }
 
     [Fact]
@@ -65,14 +66,14 @@ public sealed class LiveRunTests
     {
         var run = LiveRun.Of("digits", Job.Default);
         run.Stepped(Row(1, numbers[0]) with { SamplesPerSecond = numbers[1] });
-        run.Evaluated(new() { Epoch = 1, Step = 1, TestLoss = numbers[2], TestAccuracy = numbers[3] });
+        run.Evaluated(new() { Epoch = 1, Step = 1, TestLoss = numbers[2], TestMetric = new(Metric.Accuracy, numbers[3]) });
         run.Progressed(new()
         {
             Phase = "training",
             Epochs = 1,
             Steps = 1,
             Loss = numbers[0],
-            TestAccuracy = numbers[3],
+            TestMetric = new(Metric.Accuracy, numbers[3]),
             SamplesPerSecond = numbers[4],
             Workers = [new("a", "cpu", "training", numbers[5], 0, 0, 0, 1)],
         });
@@ -140,9 +141,9 @@ public sealed class LiveRunTests
     [Fact]
     public void A_run_that_goes_on_has_its_history_and_not_its_former_end()
     {
-        _run.Recalled([Row(1, 2), Row(2, 1)], [new() { Epoch = 1, Step = 2, TestLoss = 3, TestAccuracy = 0.25 }], [Event(RunEventKind.Lost, "a", "a is lost"), Event(RunEventKind.Failed, null, "interrupted")]);
+        _run.Recalled([Row(1, 2), Row(2, 1)], [new() { Epoch = 1, Step = 2, TestLoss = 3, TestMetric = new(Metric.Accuracy, 0.25) }], [Event(RunEventKind.Lost, "a", "a is lost"), Event(RunEventKind.Failed, null, "interrupted")]);
         var message = Next();
-        Assert.Equal((LiveOutcome.Running, 2L, 1.0, 0.25), (message.Status!.Outcome, message.Status.Step, message.Status.Loss!.Value, message.Status.Accuracy!.Value));
+        Assert.Equal((LiveOutcome.Running, 2L, 1.0, 0.25), (message.Status!.Outcome, message.Status.Step, message.Status.Loss!.Value, message.Status.Metric!.Value));
         Assert.Equal([2f, 1], message.Train!.Mean);
         Assert.Equal(2, message.Events!.Count);
         Assert.Equal(WorkerPresence.Lost, Assert.Single(message.Workers!).Presence);

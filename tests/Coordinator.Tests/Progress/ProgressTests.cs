@@ -1,4 +1,5 @@
 using Distributed.Coordinator.Progress;
+using Distributed.Shared.Kernel;
 using Spectre.Console;
 
 namespace Distributed.Coordinator.Tests.Progress;
@@ -27,7 +28,7 @@ public sealed class ProgressTests : IDisposable
     public void A_plain_line_says_all_in_one_line()
     {
         using var view = new PlainProgress(_output, _time);
-        view.Update(_training with { TestAccuracy = 0.975 });
+        view.Update(_training with { TestMetric = new(Metric.Accuracy, 0.975) });
         Assert.Equal(
             "training  epoch 2/5  step 120/480  loss 0.4322  test accuracy 97.50 %  12,345 samples/s  1:02:03 left  2 workers\n",
             _output.ToString());
@@ -56,9 +57,9 @@ public sealed class ProgressTests : IDisposable
         view.Update(_training);
         view.Update(_training with { Step = 121 });
         view.Update(_training with { Phase = "evaluating" });
-        view.Update(_training with { Phase = "evaluating", TestAccuracy = 0.9 });
+        view.Update(_training with { Phase = "evaluating", TestMetric = new(Metric.Accuracy, 0.9) });
         _time.Advance(TimeSpan.FromMinutes(1));
-        view.Update(_training with { Phase = "evaluating", TestAccuracy = 0.9 });
+        view.Update(_training with { Phase = "evaluating", TestMetric = new(Metric.Accuracy, 0.9) });
         view.Message("worker-3 joined");
         Assert.Equal(
             ["training", "evaluating", "evaluating", "worker-3 joined", ""],
@@ -82,7 +83,7 @@ public sealed class ProgressTests : IDisposable
     public void A_terminal_shows_the_numbers_and_what_every_worker_does(bool unicode)
     {
         using (var view = new TerminalProgress(Console(unicode: unicode)))
-            view.Update(_training with { TestAccuracy = 0.975 });
+            view.Update(_training with { TestMetric = new(Metric.Accuracy, 0.975) });
         var text = Plain();
         foreach (var part in (string[])["training", "epoch 2/5", "step 120/480", "25 %", "0.4322", "97.50 %", "12,345 samples/s", "1:02:03"])
             Assert.Contains(part, text);

@@ -1,4 +1,5 @@
 using Distributed.Coordinator.Runs;
+using Distributed.Shared.Kernel;
 
 namespace Distributed.Coordinator.Tests.Runs;
 
@@ -61,6 +62,6 @@ public sealed class LineLogTests
     public void What_is_no_line_is_refused()
     {
         Assert.Throws<FormatException>(() => HistoryRow.Parse("1,2,3"));
-        Assert.Throws<FormatException>(() => EpochResult.Parse("1,2,x,4"));
+        Assert.Throws<FormatException>(() => EpochResult.Parse("1,2,x,4", Metric.Accuracy));
     }
 }

@@ -1,4 +1,5 @@
 using Distributed.Coordinator.Runs;
+using Distributed.Shared.Kernel;
 using SkiaSharp;
 
 namespace Distributed.Coordinator.Tests.Runs;
@@ -26,7 +27,7 @@ public sealed class LossPlotTests
     {
         using var folder = new TemporaryFolder();
         HistoryRow[] history = [.. History(20).Select(r => r with { Loss = r.Step < 10 ? r.Loss : double.NaN })];
-        LossPlot.Save(folder["loss.png"], "diverged", history, [new() { Epoch = 1, Step = 20, TestLoss = double.PositiveInfinity, TestAccuracy = 0.1 }]);
+        LossPlot.Save(folder["loss.png"], "diverged", history, [new() { Epoch = 1, Step = 20, TestLoss = double.PositiveInfinity, TestMetric = new(Metric.Accuracy, 0.1) }]);
         using var picture = SKBitmap.Decode(folder["loss.png"]);
         Assert.True(picture.Pixels.Distinct().Count() > 1);
     }
@@ -51,6 +52,6 @@ public sealed class LossPlotTests
             Epoch = epoch,
             Step = (long)steps * epoch / epochs,
             TestLoss = 0.12 + 1.5 * Math.Exp(-5.0 * epoch / epochs),
-            TestAccuracy = 0.98 - 0.4 * Math.Exp(-4.0 * epoch / epochs),
+            TestMetric = new(Metric.Accuracy, 0.98 - 0.4 * Math.Exp(-4.0 * epoch / epochs)),
         })];
 }

@@ -56,7 +56,7 @@ public sealed class RunRecorderTests : IDisposable
         Assert.Equal([0.01, 0.02, 0.04, 0.05], _recorder.History.Select(r => r.LearningRate));
         Assert.Equal([1.0, 2, 4, 5], _recorder.History.Select(r => r.GradientNorm));
         Assert.Equal([4.0, 3, 4, 3], _recorder.History.Select(r => r.SamplesPerSecond), (a, b) => Math.Abs(a - b) < 1e-9);
-        Assert.Equal([new() { Epoch = 1, Step = 2, TestLoss = 2, TestAccuracy = 0.6 }, new() { Epoch = 2, Step = 4, TestLoss = 2, TestAccuracy = 0.6 }], _recorder.Evaluations);
+        Assert.Equal([new() { Epoch = 1, Step = 2, TestLoss = 2, TestMetric = new(Metric.Accuracy, 0.6) }, new() { Epoch = 2, Step = 4, TestLoss = 2, TestMetric = new(Metric.Accuracy, 0.6) }], _recorder.Evaluations);
     }
 
     [Fact]
@@ -146,7 +146,7 @@ public sealed class RunRecorderTests : IDisposable
         Assert.Equal(report.StartedAt.AddSeconds(8), report.FinishedAt);
         // The last epoch has 4 samples of loss 3 and 3 of loss 4.
         Assert.Equal((4 * 3 + 3 * 4) / 7.0, report.TrainLoss, 1e-12);
-        Assert.Equal((5.0, 0.6), (report.TestLoss, report.TestAccuracy));
+        Assert.Equal((5.0, 0.6), (report.TestLoss, report.TestMetric));
     }
 
     [Fact]
@@ -159,7 +159,7 @@ public sealed class RunRecorderTests : IDisposable
         Assert.Null(_recorder.Applied("a", [Report(0)]));
         var report = _recorder.Report("job", "abc", 1, [new(1, GenerationCause.Start, "start")], 0);
         Assert.Null(report.TestLoss);
-        Assert.Null(report.TestAccuracy);
+        Assert.Null(report.TestMetric);
     }
 
     [Fact]
@@ -173,7 +173,7 @@ public sealed class RunRecorderTests : IDisposable
         Assert.Equal(2, await _registry.ValueAsync(MetricNames.TrainLoss));
         Assert.Equal(0.02, await _registry.ValueAsync(MetricNames.LearningRate));
         Assert.Equal(2, await _registry.ValueAsync(MetricNames.TestLoss));
-        Assert.Equal(0.6, await _registry.ValueAsync(MetricNames.TestAccuracy));
+        Assert.Equal(0.6, await _registry.ValueAsync($"{MetricNames.TestMetric}{{metric=\"accuracy\"}}"));
         Assert.Equal(1, await _registry.ValueAsync(MetricNames.Generation));
         Assert.Equal(2, await _registry.ValueAsync($"{MetricNames.Workers}{{state=\"active\"}}"));
         Assert.Equal(0, await _registry.ValueAsync($"{MetricNames.Workers}{{state=\"preparing\"}}"));
@@ -216,12 +216,12 @@ public sealed class RunRecorderTests : IDisposable
         Assert.Equal(("training", 0, 2, 0, 4), (begun.Phase, begun.Epoch, begun.Epochs, begun.Step, begun.Steps));
         Assert.Null(begun.Loss);
         Assert.Null(begun.TimeLeft);
-        Assert.Null(begun.TestAccuracy);
+        Assert.Null(begun.TestMetric);
 
         Assert.Null(_recorder.Applied("b", [Report(0) with { MicroBatches = 2, Times = new(0.1, 0.2, 0.3, 0.4) }, Report(1), Report(2)]));
         _recorder.Refresh();
         var shown = _view.Last;
-        Assert.Equal((1, 2, 2.0, 0.6), (shown.Epoch, shown.Step, shown.Loss, shown.TestAccuracy));
+        Assert.Equal((1, 2, 2.0, 0.6), (shown.Epoch, shown.Step, shown.Loss, shown.TestMetric?.Value));
         Assert.Equal(["a", "b"], shown.Workers.Select(w => w.Name));
         var (a, b) = (shown.Workers[0], shown.Workers[1]);
         Assert.Equal((0, 0), (a.ComputeShare, a.MicroBatches));

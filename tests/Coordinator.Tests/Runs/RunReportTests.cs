@@ -19,7 +19,8 @@ public sealed class RunReportTests
         SamplesApplied = 120_000,
         TrainLoss = 0.25,
         TestLoss = 0.5,
-        TestAccuracy = 0.975,
+        Metric = "accuracy",
+        TestMetric = 0.975,
         ParametersSha256 = "ab",
         Workers = 3,
         Generations = 2,
@@ -33,17 +34,17 @@ public sealed class RunReportTests
         using var json = Saved(_report);
         Assert.Equal(
             ["job", "started_at", "finished_at", "seconds", "steps", "epochs", "steps_per_second", "samples_expected", "samples_applied",
-                "train_loss", "test_loss", "test_accuracy", "parameters_sha256", "workers", "generations",
+                "train_loss", "test_loss", "metric", "test_metric", "parameters_sha256", "workers", "generations",
                 "reconfigurations", "steps_redone"],
             json.RootElement.EnumerateObject().Select(p => p.Name));
-        Assert.Equal(0.975, json.RootElement.GetProperty("test_accuracy").GetDouble());
+        Assert.Equal(0.975, json.RootElement.GetProperty("test_metric").GetDouble());
         Assert.Equal("2026-02-03T04:05:06+00:00", json.RootElement.GetProperty("started_at").GetString());
     }
 
     [Fact]
     public void A_run_that_diverged_or_was_not_evaluated_has_a_report()
     {
-        using var json = Saved(_report with { TrainLoss = double.NaN, TestLoss = null, TestAccuracy = null });
+        using var json = Saved(_report with { TrainLoss = double.NaN, TestLoss = null, TestMetric = null });
         Assert.Equal("NaN", json.RootElement.GetProperty("train_loss").GetString());
         Assert.Equal(JsonValueKind.Null, json.RootElement.GetProperty("test_loss").ValueKind);
     }

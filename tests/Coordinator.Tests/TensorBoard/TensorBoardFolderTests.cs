@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.TensorBoard;
+using Distributed.Shared.Kernel;
 using Google.Protobuf;
 
 namespace Distributed.Coordinator.Tests.TensorBoard;
@@ -20,7 +21,7 @@ public sealed class TensorBoardFolderTests : IDisposable
             board.Stepped(Step(1, loss: 2.5));
             _time.Advance(TimeSpan.FromSeconds(1.5));
             board.Stepped(Step(2, loss: double.NaN));
-            board.Evaluated(new() { Epoch = 1, Step = 2, TestLoss = 0.25, TestAccuracy = 0.75 });
+            board.Evaluated(new() { Epoch = 1, Step = 2, TestLoss = 0.25, TestMetric = new(Metric.Accuracy, 0.75) });
         }
         var train = Read("train");
         Assert.Equal([0, 1, 1, 2], train.Select(e => e.Step));

@@ -14,7 +14,7 @@ internal sealed record Report
     public required long SamplesExpected { get; init; }
     public required long SamplesApplied { get; init; }
     public required double TestLoss { get; init; }
-    public required double TestAccuracy { get; init; }
+    public required double TestMetric { get; init; }
     public required int Workers { get; init; }
     public required int Generations { get; init; }
     public required long StepsRedone { get; init; }

@@ -31,6 +31,7 @@ public sealed class JobErrorTests
     [InlineData("task: classification", "task: binary-classification", "x.yaml:2: data is digits; allowed: breast-cancer")]
     [InlineData("data: digits", "data: breast-cancer", "x.yaml:4: model.name is cnn; allowed: mlp")]
     [InlineData("data: digits", "data: digits\nloss: l2", "x.yaml:3: loss is l2; allowed: cross-entropy")]
+    [InlineData("task: classification", "task: regression", "x.yaml:2: data is digits; allowed: diabetes")]
     [InlineData("data: digits", "data:", "x.yaml:2: data is empty; allowed: digits, fashion-mnist or breast-cancer")]
     [InlineData("data: digits", "data: [digits]", "x.yaml:2: data is a list of 1 entry; allowed: digits, fashion-mnist or breast-cancer")]
     [InlineData("  name: cnn", "  name: resnet", "x.yaml:4: model.name is resnet; allowed: cnn or mlp")]

@@ -14,7 +14,7 @@ internal static class ExportedMetrics
         var registry = Registry(ofProcess);
         var metrics = new TrainingMetrics(registry);
         metrics.RoundApplied(new(0, RoundKind.Train, 0, 0, 0, 32, 4), loss: 1, learningRate: 0.1, gradientNorm: 2, samplesPerSecond: 100);
-        metrics.Evaluated(1, 0.5);
+        metrics.Evaluated(1, new(Metric.Accuracy, 0.5));
         metrics.JobSteps(7);
         metrics.TimeLeft(TimeSpan.FromSeconds(3));
         metrics.Members.Computed("worker-1", 4);

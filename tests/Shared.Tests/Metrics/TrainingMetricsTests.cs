@@ -16,18 +16,18 @@ public sealed class TrainingMetricsTests
     public async Task What_is_not_known_yet_is_absent_and_what_is_counted_starts_at_zero()
     {
         var page = await Exposition.Of(_registry);
-        Assert.DoesNotContain(page.Samples, sample => sample.Contains("loss") || sample.Contains("accuracy") || sample.Contains("rate"));
+        Assert.DoesNotContain(page.Samples, sample => sample.Contains("loss") || sample.Contains("test_metric") || sample.Contains("rate"));
         Assert.Equal(0, page["distributed_steps_total"]);
         Assert.All(Enum.GetNames<MemberStatus>(), state => Assert.Equal(0, page[$"distributed_workers{{state=\"{state.ToLowerInvariant()}\"}}"]));
     }
 
     [Fact]
-    public async Task A_task_without_accuracy_exports_none()
+    public async Task A_metric_is_told_with_its_name()
     {
-        _metrics.Evaluated(0, null);
+        _metrics.Evaluated(0, new(Metric.R2, -0.5));
         var page = await Exposition.Of(_registry);
         Assert.Equal(0, page["distributed_test_loss"]);
-        Assert.DoesNotContain("distributed_test_accuracy_ratio", page.Samples);
+        Assert.Equal(-0.5, page["distributed_test_metric{metric=\"r2\"}"]);
     }
 
     [Fact]

@@ -2,7 +2,7 @@ using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;
 
-public sealed class EmbeddedTablesTests
+public sealed class EmbeddedTableTests
 {
     [Fact]
     public void The_cell_nuclei_are_all_there_and_standardized_by_the_training_rows()

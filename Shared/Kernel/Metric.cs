@@ -1,0 +1,68 @@
+using System.Globalization;
+
+namespace Distributed.Shared.Kernel;
+
+/// <summary>
+/// What a task is judged by on the test set: one number, of which more is better, from what was summed over its samples. Whoever adds
+/// needs no model, and the order of the samples does not matter.
+/// </summary>
+/// <param name="Name">In snake_case, as files and metrics have it.</param>
+/// <param name="Title">As people read it.</param>
+public abstract record Metric(string Name, string Title)
+{
+    /// <summary>Share of the samples whose class was found.</summary>
+    public static Metric Accuracy { get; } = new ShareOfHits();
+
+    /// <summary>Share of the targets' variance that is explained.</summary>
+    public static Metric R2 { get; } = new CoefficientOfDetermination();
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<Metric> All { get; } = [Accuracy, R2];
+
+    /// <summary>The one of a name; null where there is none.</summary>
+    public static Metric? Find(string? name) => All.FirstOrDefault(metric => metric.Name == name);
+
+    /// <summary>Whether it is a share of something, 0 to 1, which people read as a percentage.</summary>
+    public virtual bool IsShare => false;
+
+    /// <summary>The number.</summary>
+    /// <param name="sums">The task's tallies behind the loss, summed over the samples.</param>
+    /// <param name="samples">How many samples, at least 1.</param>
+    /// <returns>Not a number where these samples do not define it.</returns>
+    public abstract double Of(ReadOnlySpan<double> sums, long samples);
+
+    /// <summary>A value as people read it: 97.22 %, 0.812.</summary>
+    public string Text(double value) => IsShare
+        ? string.Create(CultureInfo.InvariantCulture, $"{100 * value:0.00} %")
+        : string.Create(CultureInfo.InvariantCulture, $"{value:0.000}");
+}
+
+/// <summary>Sums: samples whose class was found.</summary>
+internal sealed record ShareOfHits() : Metric("accuracy", "accuracy")
+{
+    public override bool IsShare => true;
+
+    public override double Of(ReadOnlySpan<double> sums, long samples) => sums[0] / samples;
+}
+
+/// <summary>
+/// R² = 1 − Σ(t − y)² / Σ(t − mean t)²: 0 for whoever always says the mean, below it for worse. Sums: the squared errors, the targets t,
+/// their squares.
+/// </summary>
+internal sealed record CoefficientOfDetermination() : Metric("r2", "R²")
+{
+    public override double Of(ReadOnlySpan<double> sums, long samples)
+    {
+        var variation = sums[2] - (sums[1] * sums[1] / samples);
+        return variation > 0 ? 1 - (sums[0] / variation) : double.NaN;
+    }
+}
+
+/// <summary>A metric and what it was.</summary>
+/// <param name="Metric">The metric.</param>
+/// <param name="Value">Its value.</param>
+public readonly record struct MetricValue(Metric Metric, double Value)
+{
+    /// <summary>As people read it: accuracy 97.22 %.</summary>
+    public override string ToString() => $"{Metric.Title} {Metric.Text(Value)}";
+}

@@ -1,0 +1,31 @@
+using Distributed.Shared.Jobs;
+using Distributed.Worker.Data;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tasks;
+
+/// <summary>A number for each sample; the metrics are those that <see cref="Shared.Kernel.Metric.R2"/> is made of.</summary>
+/// <param name="data">The samples.</param>
+/// <param name="loss"><see cref="Losses.L2"/> or <see cref="Losses.L1"/>.</param>
+public sealed class Regression(DataSet data, string loss) : SupervisedTask(data)
+{
+    /// <inheritdoc/>
+    public override int Metrics => 3;
+
+    /// <inheritdoc/>
+    protected override Tensor LossSum(Tensor output, Tensor targets, Span<double> metrics)
+    {
+        var predicted = output.flatten();
+        // In doubles: the variance is a small difference of large sums.
+        var (exact, errors) = (targets.to(ScalarType.Float64), (predicted.detach() - targets).to(ScalarType.Float64));
+        metrics[0] = errors.square().sum().item<double>();
+        metrics[1] = exact.sum().item<double>();
+        metrics[2] = exact.square().sum().item<double>();
+        return loss switch
+        {
+            Losses.L2 => nn.functional.mse_loss(predicted, targets, nn.Reduction.Sum),
+            Losses.L1 => nn.functional.l1_loss(predicted, targets, nn.Reduction.Sum),
+            var other => throw new NotSupportedException($"no loss {other} for a regression"),
+        };
+    }
+}
