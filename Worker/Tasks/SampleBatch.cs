@@ -4,11 +4,15 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;
 
-/// <summary>The samples of a micro-batch where a model computes with them.</summary>
+/// <summary>The samples of a micro-batch where a model computes with them. Belongs to one thread at a time.</summary>
 /// <param name="Inputs">Float32 [samples, …].</param>
 /// <param name="Targets">Float32 [samples].</param>
-internal readonly record struct SampleBatch(Tensor Inputs, Tensor Targets) : IDisposable
+public sealed record SampleBatch(Tensor Inputs, Tensor Targets) : IDisposable
 {
+    /// <summary>Copies samples of a set.</summary>
+    /// <param name="set">The set.</param>
+    /// <param name="samples">Sample numbers; not empty.</param>
+    /// <param name="device">Where they are to lie.</param>
     public static SampleBatch Of(SampleSet set, ReadOnlySpan<int> samples, Device device)
     {
         using var inputs = empty([samples.Length, .. set.Format.Shape.Select(size => (long)size)], ScalarType.Float32);
@@ -17,6 +21,7 @@ internal readonly record struct SampleBatch(Tensor Inputs, Tensor Targets) : IDi
         return new(inputs.to(device), targets.to(device));
     }
 
+    /// <summary>Frees them.</summary>
     public void Dispose()
     {
         Inputs.Dispose();

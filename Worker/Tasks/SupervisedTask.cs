@@ -21,9 +21,12 @@ public abstract class SupervisedTask(DataSet data) : ITrainingTask
     public abstract int Metrics { get; }
 
     /// <inheritdoc/>
-    public Tensor LossSum(nn.Module<Tensor, Tensor> model, RoundKind split, ReadOnlySpan<int> samples, Device device, Span<double> metrics)
+    public SampleBatch Fetch(RoundKind split, int epoch, ReadOnlySpan<int> samples, Device device) =>
+        SampleBatch.Of(split == RoundKind.Train ? data.Train : data.Test, samples, device);
+
+    /// <inheritdoc/>
+    public Tensor LossSum(nn.Module<Tensor, Tensor> model, SampleBatch batch, Span<double> metrics)
     {
-        using var batch = SampleBatch.Of(split == RoundKind.Train ? data.Train : data.Test, samples, device);
         using var output = model.call(batch.Inputs);
         return LossSum(output, batch.Targets, metrics);
     }
