@@ -13,11 +13,16 @@ public sealed record SampleBatch(Tensor Inputs, Tensor Targets) : IDisposable
     /// <param name="set">The set.</param>
     /// <param name="samples">Sample numbers; not empty.</param>
     /// <param name="device">Where they are to lie.</param>
-    public static SampleBatch Of(SampleSet set, ReadOnlySpan<int> samples, Device device)
+    /// <param name="augmentation">What is done to them; null for nothing.</param>
+    /// <param name="epoch">In which they are used.</param>
+    public static SampleBatch Of(SampleSet set, ReadOnlySpan<int> samples, Device device, Augmentation? augmentation = null, int epoch = 0)
     {
         using var inputs = empty([samples.Length, .. set.Format.Shape.Select(size => (long)size)], ScalarType.Float32);
         using var targets = empty([samples.Length], ScalarType.Float32);
-        set.CopyTo(samples, MemoryMarshal.Cast<byte, float>(inputs.bytes), MemoryMarshal.Cast<byte, float>(targets.bytes));
+        var values = MemoryMarshal.Cast<byte, float>(inputs.bytes);
+        set.CopyTo(samples, values, MemoryMarshal.Cast<byte, float>(targets.bytes));
+        var size = set.Format.SampleSize;
+        for (var i = 0; augmentation is not null && i < samples.Length; i++) augmentation.Apply(epoch, samples[i], values.Slice(i * size, size));
         return new(inputs.to(device), targets.to(device));
     }
 
