@@ -15,13 +15,12 @@ internal static class Allow
     /// <summary>Whole numbers in a range, whose upper end <paramref name="maxIs"/> may explain.</summary>
     public static Leaf<T> Whole<T>(T min, T max, string? maxIs = null) where T : struct, IBinaryInteger<T> => new(
         $"a whole number from {min} to {max}{(maxIs is null ? "" : $" ({maxIs})")}",
-        (scalar, out value) =>
-        {
-            value = default;
-            return !scalar.Quoted && T.TryParse(scalar.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value);
-        },
+        TryWhole,
         value => value >= min && value <= max,
-        value => value.ToString(null, CultureInfo.InvariantCulture));
+        FormatWhole);
+
+    /// <summary>Only 0, and why.</summary>
+    public static Leaf<int> Zero(string reason) => new($"0, because {reason}", TryWhole, value => value == 0, FormatWhole);
 
     /// <summary>Finite numbers in a range.</summary>
     public static Leaf<double> Number(string range, Predicate<double> contains) => new(
@@ -62,6 +61,14 @@ internal static class Allow
     }
 
     private static string FormatFlag(bool value) => value ? "true" : "false";
+
+    private static bool TryWhole<T>(YamlScalar scalar, out T value) where T : struct, IBinaryInteger<T>
+    {
+        value = default;
+        return !scalar.Quoted && T.TryParse(scalar.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value);
+    }
+
+    private static string FormatWhole<T>(T value) where T : struct, IBinaryInteger<T> => value.ToString(null, CultureInfo.InvariantCulture);
 
     private static bool TryNumber(YamlScalar scalar, out double value)
     {

@@ -45,7 +45,7 @@ internal sealed class Leaf<T>(string text, ScalarReader<T> read, Predicate<T> co
 /// <summary>Lists of leaves, written on one line.</summary>
 internal sealed class LeafList<T>(Leaf<T> item, int minCount, int maxCount) : Allowed<ValueList<T>>
 {
-    public override string Text => $"a list of {minCount} to {maxCount} entries, each {item.Text}";
+    public override string Text => $"a list of {Counts}, each {item.Text}";
 
     public override ValueList<T> Read(YamlNode node, string path) => node is YamlList list && Contains(list.Items.Count)
         ? [.. list.Items.Select((entry, i) => item.Read(entry, $"{path}[{i}]"))]
@@ -56,6 +56,13 @@ internal sealed class LeafList<T>(Leaf<T> item, int minCount, int maxCount) : Al
         if (!Contains(value.Count)) throw new JobException($"the job: {path} is a list of {value.Count} entries; allowed: {Text}");
         yaml.Append(" [").AppendJoin(", ", value.Select((entry, i) => item.Checked(entry, $"{path}[{i}]"))).Append("]\n");
     }
+
+    private string Counts => (minCount, maxCount) switch
+    {
+        (1, 1) => "1 entry",
+        _ when minCount == maxCount => $"{minCount} entries",
+        _ => $"{minCount} to {maxCount} entries",
+    };
 
     private bool Contains(int count) => count >= minCount && count <= maxCount;
 }

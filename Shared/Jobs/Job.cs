@@ -21,6 +21,9 @@ public sealed record Job
     /// <summary>The model.</summary>
     public required ModelSpec Model { get; init; }
 
+    /// <summary>What is done at random to the images that are trained on.</summary>
+    public AugmentSpec Augment { get; init; } = new();
+
     /// <summary>Seeds the parameters, the shuffling and all that is random in a step; at least 0.</summary>
     public required long Seed { get; init; }
 

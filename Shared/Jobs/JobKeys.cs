@@ -9,6 +9,7 @@ namespace Distributed.Shared.Jobs;
 internal static class JobKeys
 {
     private const int MaxWidth = 16_384;
+    private const string ForImagesAlone = "only images that are classified are augmented";
 
     private static readonly Leaf<double> _positive = Number("greater than 0", x => x > 0);
     private static readonly Leaf<double> _nonNegative = Number("of at least 0", x => x >= 0);
@@ -17,6 +18,7 @@ internal static class JobKeys
 
     private static readonly Choice<ModelSpec> _models = new(
         Kind<ModelSpec>.Of<CnnSpec>("cnn", Cnn),
+        Kind<ModelSpec>.Of<ResNetSpec>("resnet", ResNet),
         Kind<ModelSpec>.Of<MlpSpec>("mlp", Mlp));
 
     private static readonly Choice<ModelSpec> _tableModels = new(
@@ -31,6 +33,10 @@ internal static class JobKeys
         Kind<ScheduleSpec>.Of<ConstantSpec>("constant", Warmup),
         Kind<ScheduleSpec>.Of<StepSpec>("step", Step),
         Kind<ScheduleSpec>.Of<CosineSpec>("cosine", Warmup));
+
+    private static readonly Section<AugmentSpec> _augment = Augment(Flag, Whole(0, AugmentSpec.MaxPixels));
+
+    private static readonly Section<AugmentSpec> _noAugment = Augment(Off(ForImagesAlone), Zero(ForImagesAlone));
 
     private static readonly Section<CheckpointSpec> _checkpoint = new(new(), (f, checkpoint) => checkpoint with
     {
@@ -52,6 +58,7 @@ internal static class JobKeys
             Data = data = f.Required("data", job?.Data, OneOf([.. kind.Data])),
             Loss = f.Value("loss", job?.Loss ?? kind.Losses[0], OneOf([.. kind.Losses])),
             Model = f.Required("model", job?.Model, TaskKind.IsImages(data) ? _models : _tableModels),
+            Augment = f.Value("augment", job?.Augment ?? new(), kind == TaskKind.Classification && TaskKind.IsImages(data) ? _augment : _noAugment),
             Seed = f.Value("seed", job?.Seed ?? 1, Whole(0, long.MaxValue)),
             Epochs = f.Required("epochs", job?.Epochs ?? 0, Whole(0, int.MaxValue)),
             Batch = batch = f.Required("batch", job?.Batch ?? 0, Whole(1, int.MaxValue)),
@@ -75,6 +82,19 @@ internal static class JobKeys
         BatchNorm = f.Value("batch-norm", model.BatchNorm, Flag),
         Dropout = f.Value("dropout", model.Dropout, _belowOne),
     };
+
+    private static ResNetSpec ResNet(Fields f, ResNetSpec model)
+    {
+        var blocks = f.Value("blocks", model.Blocks, ListOf(Whole(1, 64), 1, 4));
+        var channels = ListOf(_width, blocks.Count, blocks.Count);
+        return model with
+        {
+            Blocks = blocks,
+            // There is a default for as many stages as the default has.
+            Channels = blocks.Count == model.Channels.Count ? f.Value("channels", model.Channels, channels) : f.Required("channels", model.Channels, channels),
+            Norm = f.Value("norm", model.Norm, OneOf("batch", "group", "none")),
+        };
+    }
 
     private static MlpSpec Mlp(Fields f, MlpSpec model) => model with
     {
@@ -103,6 +123,13 @@ internal static class JobKeys
         Epsilon = f.Value("epsilon", optimizer.Epsilon, _positive),
         WeightDecay = f.Value("weight-decay", optimizer.WeightDecay, _nonNegative),
     };
+
+    private static Section<AugmentSpec> Augment(Leaf<bool> flag, Leaf<int> pixels) => new(new(), (f, augment) => augment with
+    {
+        Flip = f.Value("flip", augment.Flip, flag),
+        Crop = f.Value("crop", augment.Crop, pixels),
+        Cutout = f.Value("cutout", augment.Cutout, pixels),
+    });
 
     private static StepSpec Step(Fields f, StepSpec schedule) => Warmup(f, schedule) with
     {

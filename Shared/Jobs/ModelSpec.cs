@@ -19,6 +19,19 @@ public sealed record CnnSpec : ModelSpec
     public double Dropout { get; init; }
 }
 
+/// <summary>A residual network for images (He et al. 2016): a convolution, stages of basic blocks, the mean over the image, the classes.</summary>
+public sealed record ResNetSpec : ModelSpec
+{
+    /// <summary>Basic blocks of each stage, first to last; 1 to 4 stages of 1 to 64 blocks. Each stage but the first halves the image.</summary>
+    public ValueList<int> Blocks { get; init; } = [1, 1, 1];
+
+    /// <summary>Channels of each stage, as many as there are stages; 1 to 16384.</summary>
+    public ValueList<int> Channels { get; init; } = [16, 32, 64];
+
+    /// <summary>What follows each convolution: batch (Ioffe and Szegedy 2015), group (Wu and He 2018) or none.</summary>
+    public string Norm { get; init; } = "batch";
+}
+
 /// <summary>A multilayer perceptron: dense layers on the flattened sample.</summary>
 public sealed record MlpSpec : ModelSpec
 {

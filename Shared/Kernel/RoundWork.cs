@@ -37,6 +37,9 @@ public sealed class RoundWork
     /// <exception cref="InvalidOperationException">All are computed.</exception>
     public int Next => IsDone ? throw new InvalidOperationException("nothing is left to compute") : _next;
 
+    /// <summary>What will be <see cref="Next"/> after it, under this range; null where nothing is left then.</summary>
+    public int? AfterNext => !IsDone && FirstMissing(_sum.End) is var after && after < _range.End ? after : null;
+
     /// <summary>The additions that follow from the contribution of <see cref="Next"/>, in order. Each holds for every slice by itself.</summary>
     public ReadOnlySpan<Merge> Merges => _merges.AsSpan(0, _mergeCount);
 
@@ -86,11 +89,16 @@ public sealed class RoundWork
 
     private void GoTo(int microBatch)
     {
-        _next = microBatch;
-        // A sum that is held covers nothing before its first micro-batch, and ends where the next missing one, or the next sum, begins.
-        while (!IsDone && _held[_next] > 0) _next += _held[_next];
+        _next = FirstMissing(microBatch);
         _mergeCount = 0;
         if (!IsDone) FollowTree();
+    }
+
+    private int FirstMissing(int microBatch)
+    {
+        // A sum that is held covers nothing before its first micro-batch, and ends where the next missing one, or the next sum, begins.
+        while (microBatch < _range.End && _held[microBatch] > 0) microBatch += _held[microBatch];
+        return microBatch;
     }
 
     /// <summary>The same walk as <see cref="Reduce.Arrive"/>'s, before the contribution is there.</summary>

@@ -17,8 +17,7 @@ namespace Distributed.Worker.Kernel;
 /// </remarks>
 public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device device) : IDisposable
 {
-    private (int Epoch, int[] Order) _permutation = (-1, []);
-    private int[] _testSamples = [];
+    private readonly BatchSource _batches = new(task, seed, device);
     private FlatContribution? _staging;
     private BackwardProgress? _progress;
 
@@ -36,38 +35,44 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
     /// <param name="sink">
     /// Is told of each slice that the round exchanges, once, as soon as it is final: some of them while backward still runs.
     /// </param>
+    /// <param name="next">The micro-batch that will be asked for next, if that is known: its samples may be fetched meanwhile.</param>
     /// <exception cref="InvalidOperationException">The model changed how it uses its parameters after slices of them were announced.</exception>
-    public void Compute(Round round, int microBatch, VectorBuffer contribution, ISliceSink? sink = null)
+    public void Compute(Round round, int microBatch, VectorBuffer contribution, ISliceSink? sink = null, (Round Round, int MicroBatch)? next = null)
     {
         contribution.Tallies.Clear();
-        var samples = SamplesOf(round, microBatch);
-        if (samples.Length == 0)
+        var samples = round.MicroBatch(microBatch).Count;
+        if (samples == 0)
         {
             if (round.Kind == RoundKind.Train) contribution.Floats.Clear();
         }
         else
         {
-            contribution.Tallies[Tally.Samples] = samples.Length;
+            contribution.Tallies[Tally.Samples] = samples;
             using var scope = NewDisposeScope();
             model.RestoreBuffers();
-            if (round.Kind == RoundKind.Evaluate) Evaluate(samples, contribution);
-            else if (Train(round, microBatch, samples, contribution, sink)) return;
+            using var batch = _batches.Take(round, microBatch, next);
+            if (round.Kind == RoundKind.Evaluate) Evaluate(batch, contribution);
+            else if (Train(round, microBatch, batch, contribution, sink)) return;
         }
         for (var slice = Layout.FirstSlice(round.Kind); slice < Layout.Slices; slice++) sink?.Ready(slice);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _staging?.Dispose();
+    public void Dispose()
+    {
+        _batches.Dispose();
+        _staging?.Dispose();
+    }
 
-    private void Evaluate(ReadOnlySpan<int> samples, VectorBuffer contribution)
+    private void Evaluate(SampleBatch batch, VectorBuffer contribution)
     {
         model.Module.eval();
         using var noGrad = no_grad();
-        contribution.Tallies[Tally.Loss] = Loss(RoundKind.Evaluate, samples, contribution).item<float>();
+        contribution.Tallies[Tally.Loss] = Loss(batch, contribution).item<float>();
     }
 
     /// <returns>Whether the slices are announced.</returns>
-    private bool Train(Round round, int microBatch, ReadOnlySpan<int> samples, VectorBuffer contribution, ISliceSink? sink)
+    private bool Train(Round round, int microBatch, SampleBatch batch, VectorBuffer contribution, ISliceSink? sink)
     {
         var inPlace = model.IsOnCpu ? (contribution.Storage as TorchMemory)?.Contribution : null;
         var target = inPlace ?? (_staging ??= new(model, empty([Layout.Floats], float32, device)));
@@ -77,7 +82,7 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
         using var generator = manual_seed((long)Permutation.Mix(seed, round.Step, microBatch));
         var progress = inPlace is null || sink is null ? null : _progress ??= new(model, Layout);
         progress?.Begin(contribution, sink!);
-        var loss = Loss(RoundKind.Train, samples, contribution);
+        var loss = Loss(batch, contribution);
         contribution.Tallies[Tally.Loss] = loss.item<float>();
         if (progress is null) loss.backward();
         else
@@ -85,7 +90,7 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
             progress.Backward(loss);
             progress.AnnounceBelow(progress.GradientSlices);
         }
-        using (no_grad()) model.BufferChange(samples.Length, target.BufferChange);
+        using (no_grad()) model.BufferChange(contribution.Tallies[Tally.Samples], target.BufferChange);
         if (inPlace is null) CopyOut(target, contribution);
         progress?.AnnounceBelow(Layout.Slices);
         return progress is not null;
@@ -103,19 +108,6 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
         cuda.synchronize(device);
     }
 
-    private Tensor Loss(RoundKind kind, ReadOnlySpan<int> samples, VectorBuffer contribution) =>
-        task.LossSum(model.Module, kind, samples, device, contribution.Tallies[Tally.FirstMetric..]);
-
-    private ReadOnlySpan<int> SamplesOf(Round round, int microBatch)
-    {
-        var (first, count) = round.MicroBatch(microBatch);
-        if (round.Kind == RoundKind.Evaluate)
-        {
-            if (_testSamples.Length < task.TestSamples) _testSamples = [.. Enumerable.Range(0, task.TestSamples)];
-            return _testSamples.AsSpan(first, count);
-        }
-        if (_permutation.Epoch != round.Epoch)
-            _permutation = (round.Epoch, Permutation.Of(task.TrainSamples, seed, round.Epoch));
-        return _permutation.Order.AsSpan(first, count);
-    }
+    private Tensor Loss(SampleBatch batch, VectorBuffer contribution) =>
+        task.LossSum(model.Module, batch, contribution.Tallies[Tally.FirstMetric..]);
 }

@@ -274,12 +274,23 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     {
         var work = _work!;
         _sendSeconds = 0;
-        _replica.Map.Compute(work.Round, work.Next, _sums.Place(work.Next, work.Merges), this);
+        _replica.Map.Compute(work.Round, work.Next, _sums.Place(work.Next, work.Merges), this, AfterNext());
         _sums.Complete(work.Merges);
         work.Advance();
         _isMapping = !work.IsDone;
         CountSent(ref _sentComputing);
         _times = _times with { Compute = _times.Compute + Lap() - _sendSeconds, Send = _times.Send + _sendSeconds };
+    }
+
+    /// <summary>The micro-batch after the next one, if all goes as planned.</summary>
+    private (Round, int)? AfterNext()
+    {
+        var round = _work!.Round;
+        if (_work.AfterNext is { } microBatch) return (round, microBatch);
+        if (_protocol.Plan is not { } plan || round.Number + 1 >= plan.EndRound) return null;
+        var next = plan.RoundAt(_protocol.Rounds, round.Number + 1);
+        var range = plan.RangeOf(_worker, next.MicroBatches);
+        return range.Count > 0 ? (next, range.First) : null;
     }
 
     /// <summary>Sends what an earlier plan had it compute.</summary>

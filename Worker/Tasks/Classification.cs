@@ -7,7 +7,8 @@ namespace Distributed.Worker.Tasks;
 /// <summary>Samples into classes: softmax and cross-entropy; the metric is the number of samples whose largest output is their class.</summary>
 /// <param name="data">The samples.</param>
 /// <param name="withConfusion">Whether the metrics also say, class by class, how many of its samples were taken for each class.</param>
-public sealed class Classification(DataSet data, bool withConfusion = false) : SupervisedTask(data)
+/// <param name="augmentation">What is done to the images that are trained on; null for nothing.</param>
+public sealed class Classification(DataSet data, bool withConfusion = false, Augmentation? augmentation = null) : SupervisedTask(data, augmentation)
 {
     private readonly ClassMetrics _metrics = new(data, withConfusion);
 

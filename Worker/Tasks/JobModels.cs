@@ -19,6 +19,7 @@ public static class JobModels
         return (job.Model, samples) switch
         {
             (CnnSpec cnn, ImageFormat images) => new Cnn(images.Channels, images.Height, images.Width, outputs, [.. cnn.Channels], cnn.Hidden, cnn.BatchNorm, cnn.Dropout),
+            (ResNetSpec resnet, ImageFormat images) => new ResNet(images.Channels, outputs, [.. resnet.Blocks], [.. resnet.Channels], resnet.Norm),
             (MlpSpec mlp, _) => new Mlp(samples.SampleSize, [.. mlp.Hidden], outputs, mlp.Activation, mlp.Dropout),
             var (other, _) => throw new NotSupportedException($"no model for {other} of {samples}"),
         };
@@ -27,11 +28,14 @@ public static class JobModels
     /// <summary>What a job learns.</summary>
     public static ITrainingTask CreateTask(Job job, DataSet data) => job.Task switch
     {
-        _ when job.Task == TaskKind.Classification.Name => new Classification(data, withConfusion: job.IsEvaluation),
+        _ when job.Task == TaskKind.Classification.Name => new Classification(data, withConfusion: job.IsEvaluation, AugmentationOf(job, data)),
         _ when job.Task == TaskKind.BinaryClassification.Name => new BinaryClassification(data, withConfusion: job.IsEvaluation),
         _ when job.Task == TaskKind.Regression.Name => new Regression(data, job.Loss),
         var other => throw new NotSupportedException($"no task for {other}"),
     };
+
+    private static Augmentation? AugmentationOf(Job job, DataSet data) =>
+        job.Augment != new AugmentSpec() && data.Train.Format is ImageFormat images ? new(job.Augment, images, job.Seed) : null;
 
     /// <summary>The optimizer of a job for these parameters.</summary>
     public static IVectorOptimizer CreateOptimizer(OptimizerSpec optimizer, Tensor parameters) => optimizer switch

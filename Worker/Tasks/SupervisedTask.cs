@@ -6,7 +6,8 @@ namespace Distributed.Worker.Tasks;
 
 /// <summary>A task whose samples each have a target.</summary>
 /// <param name="data">The samples.</param>
-public abstract class SupervisedTask(DataSet data) : ITrainingTask
+/// <param name="augmentation">What is done to the images that are trained on, which leaves their targets as they are; null for nothing.</param>
+public abstract class SupervisedTask(DataSet data, Augmentation? augmentation = null) : ITrainingTask
 {
     /// <inheritdoc/>
     public int TrainSamples => data.Train.Count;
@@ -21,9 +22,12 @@ public abstract class SupervisedTask(DataSet data) : ITrainingTask
     public abstract int Metrics { get; }
 
     /// <inheritdoc/>
-    public Tensor LossSum(nn.Module<Tensor, Tensor> model, RoundKind split, ReadOnlySpan<int> samples, Device device, Span<double> metrics)
+    public SampleBatch Fetch(RoundKind split, int epoch, ReadOnlySpan<int> samples, Device device) =>
+        split == RoundKind.Train ? SampleBatch.Of(data.Train, samples, device, augmentation, epoch) : SampleBatch.Of(data.Test, samples, device);
+
+    /// <inheritdoc/>
+    public Tensor LossSum(nn.Module<Tensor, Tensor> model, SampleBatch batch, Span<double> metrics)
     {
-        using var batch = SampleBatch.Of(split == RoundKind.Train ? data.Train : data.Test, samples, device);
         using var output = model.call(batch.Inputs);
         return LossSum(output, batch.Targets, metrics);
     }

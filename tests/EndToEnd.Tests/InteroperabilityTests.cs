@@ -18,6 +18,7 @@ public sealed partial class InteroperabilityTests(TrainedModels models) : IDispo
 
     [Theory]
     [InlineData("cnn", "The cnn of jobs/digits.yaml")]
+    [InlineData("resnet", "A resnet")]
     [InlineData("mlp", "An mlp")]
     public async Task A_trained_model_gives_in_PyTorch_the_logits_that_predict_gives(string model, string heading)
     {
@@ -41,6 +42,7 @@ public sealed partial class InteroperabilityTests(TrainedModels models) : IDispo
 
     [Theory]
     [InlineData("cnn", "The cnn of jobs/digits.yaml")]
+    [InlineData("resnet", "A resnet")]
     [InlineData("mlp", "An mlp")]
     public async Task What_PyTorch_writes_is_read_here_to_the_bit(string model, string heading)
     {

@@ -30,6 +30,10 @@ internal static class Jobs
             "optimizer={name: adam, learning-rate: 0.002}", "schedule={name: step, every-epochs: 1, factor: 0.3}", "clip-norm=null"),
         ["one of two classes"] = JobFile.Parse(File.ReadAllText(BuiltFiles.Job("breast-cancer.yaml")), "jobs/breast-cancer.yaml"),
         ["a number"] = JobFile.Parse(File.ReadAllText(BuiltFiles.Job("diabetes.yaml")), "jobs/diabetes.yaml", ["epochs=3", "loss=l1"]),
+        ["augmented resnet"] = Digits(
+            "epochs=1", "batch=150", "micro-batches=6", "model={name: resnet, blocks: [1, 1], channels: [8, 16]}", "augment={flip: true, crop: 2, cutout: 3}"),
+        // Micro-batches of 719 samples, so large that they are fetched ahead.
+        ["large micro-batches"] = Digits("epochs=4", "batch=1438", "micro-batches=2", "model={name: mlp, hidden: [16]}", "augment={crop: 1}"),
         ["two micro-batches"] = Short with { MicroBatches = 2 },
         // The last batch of an epoch has fewer samples than micro-batches.
         ["empty micro-batches"] = Short with { Batch = 100, MicroBatches = 50 },

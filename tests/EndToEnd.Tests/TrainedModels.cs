@@ -18,12 +18,18 @@ public sealed class TrainedModels : IAsyncLifetime
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>The run of one of the models that docs/interoperability.md has: cnn or mlp.</summary>
+    private static readonly Dictionary<string, string[]> _settings = new(StringComparer.Ordinal)
+    {
+        ["cnn"] = ["epochs=1"],
+        ["resnet"] = ["epochs=1", "model={name: resnet, blocks: [1, 2], channels: [8, 16]}"],
+        ["mlp"] = ["epochs=2", "model={name: mlp, hidden: [128, 64]}"],
+    };
+
+    /// <summary>The run of one of the models that docs/interoperability.md has: cnn, resnet or mlp.</summary>
     internal async Task<TrainingRun> RunAsync(string model)
     {
         if (_runs.TryGetValue(model, out var known)) return known;
-        string[] settings = model == "cnn" ? ["epochs=1"] : ["epochs=2", "model={name: mlp, hidden: [128, 64]}"];
-        var run = _runs[model] = TrainingRun.Start(JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", settings), "--workers", "1");
+        var run = _runs[model] = TrainingRun.Start(JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", _settings[model]), "--workers", "1");
         await run.Coordinator.EndsWithAsync(0);
         return run;
     }

@@ -34,8 +34,8 @@ public sealed class JobErrorTests
     [InlineData("task: classification", "task: regression", "x.yaml:2: data is digits; allowed: diabetes")]
     [InlineData("data: digits", "data:", "x.yaml:2: data is empty; allowed: digits, fashion-mnist or breast-cancer")]
     [InlineData("data: digits", "data: [digits]", "x.yaml:2: data is a list of 1 entry; allowed: digits, fashion-mnist or breast-cancer")]
-    [InlineData("  name: cnn", "  name: resnet", "x.yaml:4: model.name is resnet; allowed: cnn or mlp")]
-    [InlineData("  name: cnn", "  hidden: 3", "x.yaml:3: model.name is missing; allowed: cnn or mlp")]
+    [InlineData("  name: cnn", "  name: vgg", "x.yaml:4: model.name is vgg; allowed: cnn, resnet or mlp")]
+    [InlineData("  name: cnn", "  hidden: 3", "x.yaml:3: model.name is missing; allowed: cnn, resnet or mlp")]
     [InlineData("  name: cnn", "  name: mlp", "x.yaml:5: model.channels is not a known key; allowed: name, hidden, activation, dropout")]
     [InlineData("  channels: [32, 64]", "  channels: [32, 0]",
         "x.yaml:5: model.channels[1] is 0; allowed: a whole number from 1 to 16384")]
@@ -48,10 +48,25 @@ public sealed class JobErrorTests
     [InlineData("  dropout: 0.1", "  droput: 0.1",
         "x.yaml:6: model.droput is not a known key (did you mean dropout?); allowed: name, channels, hidden, batch-norm, dropout")]
     [InlineData("  dropout: 0.1", "  name: cnn", "x.yaml:6: model.name is given again, first at x.yaml:4; allowed: once")]
+    [InlineData("  name: cnn\n  channels: [32, 64]\n  dropout: 0.1", "  name: resnet\n  blocks: [1, 2]",
+        "x.yaml:3: model.channels is missing; allowed: a list of 2 entries, each a whole number from 1 to 16384")]
+    [InlineData("  name: cnn\n  channels: [32, 64]\n  dropout: 0.1", "  name: resnet\n  channels: [8, 16]",
+        "x.yaml:5: model.channels is a list of 2 entries; allowed: a list of 3 entries, each a whole number from 1 to 16384")]
+    [InlineData("  name: cnn\n  channels: [32, 64]\n  dropout: 0.1", "  name: resnet\n  blocks: [0]",
+        "x.yaml:5: model.blocks[0] is 0; allowed: a whole number from 1 to 64")]
+    [InlineData("  name: cnn\n  channels: [32, 64]\n  dropout: 0.1", "  name: resnet\n  norm: layer", "x.yaml:5: model.norm is layer; allowed: batch, group or none")]
+    [InlineData("epochs: 15", "epochs: 15\naugment: flip", "x.yaml:8: augment is flip; allowed: a section of keys with values")]
+    [InlineData("epochs: 15", "epochs: 15\naugment: {flop: true}", "x.yaml:8: augment.flop is not a known key (did you mean flip?); allowed: flip, crop, cutout")]
+    [InlineData("epochs: 15", "epochs: 15\naugment: {flip: 0.5}", "x.yaml:8: augment.flip is 0.5; allowed: true or false")]
+    [InlineData("epochs: 15", "epochs: 15\naugment: {crop: -1}", "x.yaml:8: augment.crop is -1; allowed: a whole number from 0 to 64")]
+    [InlineData("data: digits\nmodel:\n  name: cnn\n  channels: [32, 64]\n", "data: breast-cancer\naugment: {flip: true}\nmodel:\n  name: mlp\n",
+        "x.yaml:3: augment.flip is true; allowed: false, because only images that are classified are augmented")]
+    [InlineData("data: digits\nmodel:\n  name: cnn\n  channels: [32, 64]\n", "data: breast-cancer\naugment: {crop: 2}\nmodel:\n  name: mlp\n",
+        "x.yaml:3: augment.crop is 2; allowed: 0, because only images that are classified are augmented")]
     [InlineData("epochs: 15", "# none", "x.yaml:1: epochs is missing; allowed: a whole number from 0 to 2147483647")]
-    [InlineData("epochs: 15", "epoch: 15", "x.yaml:7: epoch is not a known key (did you mean epochs?); allowed: task, data, loss, model, "
+    [InlineData("epochs: 15", "epoch: 15", "x.yaml:7: epoch is not a known key (did you mean epochs?); allowed: task, data, loss, model, augment, "
         + "seed, epochs, batch, micro-batches, threads, optimizer, schedule, clip-norm, checkpoint, topology, wire, determinism")]
-    [InlineData("epochs: 15", "epochs: 15\nzzz: 1", "x.yaml:8: zzz is not a known key; allowed: task, data, loss, model, "
+    [InlineData("epochs: 15", "epochs: 15\nzzz: 1", "x.yaml:8: zzz is not a known key; allowed: task, data, loss, model, augment, "
         + "seed, epochs, batch, micro-batches, threads, optimizer, schedule, clip-norm, checkpoint, topology, wire, determinism")]
     [InlineData("epochs: 15", "epochs: -1", "x.yaml:7: epochs is -1; allowed: a whole number from 0 to 2147483647")]
     [InlineData("epochs: 15", "epochs: 1.5", "x.yaml:7: epochs is 1.5; allowed: a whole number from 0 to 2147483647")]
@@ -125,7 +140,7 @@ public sealed class JobErrorTests
 
     [Fact]
     public void Long_and_strange_text_is_shown_short_and_on_one_line() => Assert.Equal(
-        $"x.yaml:1: ?{new string('a', 59)}... is not a known key; allowed: task, data, loss, model, seed, epochs, batch, micro-batches, "
+        $"x.yaml:1: ?{new string('a', 59)}... is not a known key; allowed: task, data, loss, model, augment, seed, epochs, batch, micro-batches, "
         + "threads, optimizer, schedule, clip-norm, checkpoint, topology, wire, determinism", Error($"\"\\n{new string('a', 1000)}\": 1"));
 
     [Fact]

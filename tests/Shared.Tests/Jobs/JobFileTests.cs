@@ -16,6 +16,10 @@ public sealed class JobFileTests
           hidden: 128
           batch-norm: true
           dropout: 0.1
+        augment:
+          flip: false
+          crop: 0
+          cutout: 0
         seed: 1
         epochs: 15
         batch: 64
@@ -72,7 +76,7 @@ public sealed class JobFileTests
     // Processes of two builds refuse each other's frames if this changes.
     [Fact]
     public void The_fingerprint_is_stable() =>
-        Assert.Equal(13596540917694276385UL, JobFile.Fingerprint(JobFile.Parse(Canonical, "canonical")));
+        Assert.Equal(4026254709314363447UL, JobFile.Fingerprint(JobFile.Parse(Canonical, "canonical")));
 
     [Fact]
     public void Absent_keys_take_their_defaults() => Assert.Equal(
@@ -81,6 +85,7 @@ public sealed class JobFileTests
             Task = "classification",
             Data = "digits",
             Model = new CnnSpec { Channels = [32, 64], Hidden = 128, BatchNorm = false, Dropout = 0 },
+            Augment = new AugmentSpec { Flip = false, Crop = 0, Cutout = 0 },
             Seed = 1,
             Epochs = 3,
             Batch = 64,
@@ -101,6 +106,7 @@ public sealed class JobFileTests
 
     [Theory]
     [InlineData("model=mlp", "model={name: mlp, hidden: [128], activation: relu, dropout: 0}")]
+    [InlineData("model=resnet", "model={name: resnet, blocks: [1, 1, 1], channels: [16, 32, 64], norm: batch}")]
     [InlineData("optimizer=adam",
         "optimizer={name: adam, learning-rate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight-decay: 0}")]
     [InlineData("optimizer=adamw",

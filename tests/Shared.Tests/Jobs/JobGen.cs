@@ -17,6 +17,12 @@ internal static class JobGen
     public static Gen<ModelSpec> Model { get; } = Gen.OneOf<ModelSpec>(
         Gen.Select(Sizes(4), _width, Gen.Bool, _belowOne, (channels, hidden, norm, dropout) =>
             (ModelSpec)new CnnSpec { Channels = channels, Hidden = hidden, BatchNorm = norm, Dropout = dropout }),
+        Gen.Select(Gen.Select(Gen.Int[1, 64], _width).Array[1, 4], Gen.OneOfConst("batch", "group", "none"), (stages, norm) => (ModelSpec)new ResNetSpec
+        {
+            Blocks = [.. stages.Select(stage => stage.Item1)],
+            Channels = [.. stages.Select(stage => stage.Item2)],
+            Norm = norm,
+        }),
         Gen.Select(Sizes(16), Gen.OneOfConst("relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid"), _belowOne, (hidden, activation, dropout) =>
             (ModelSpec)new MlpSpec { Hidden = hidden, Activation = activation, Dropout = dropout }));
 
@@ -33,12 +39,16 @@ internal static class JobGen
                 ? (OptimizerSpec)new AdamSpec { LearningRate = rate, WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon }
                 : new AdamWSpec { LearningRate = rate, WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon })));
 
-    private static Gen<(TaskKind Task, string Data, string Loss, ModelSpec Model)> Problem =>
+    private static Gen<AugmentSpec> Augment { get; } = Gen.Select(Gen.Bool, Gen.Int[0, 64], Gen.Int[0, 64], (flip, crop, cutout) =>
+        new AugmentSpec { Flip = flip, Crop = crop, Cutout = cutout });
+
+    private static Gen<(TaskKind Task, string Data, string Loss, ModelSpec Model, AugmentSpec Augment)> Problem =>
         from task in Gen.OneOfConst([.. TaskKind.All])
         from data in Gen.OneOfConst([.. task.Data])
         from loss in Gen.OneOfConst([.. task.Losses])
         from model in TaskKind.IsImages(data) ? Model : Model.Where(model => model is MlpSpec)
-        select (task, data, loss, model);
+        from augment in task == TaskKind.Classification && TaskKind.IsImages(data) ? Augment : Gen.Const(new AugmentSpec())
+        select (task, data, loss, model, augment);
 
     public static Gen<ScheduleSpec> Schedule { get; } = ScheduleWithin(_natural);
 
@@ -51,6 +61,7 @@ internal static class JobGen
             Data = problem.Data,
             Loss = problem.Loss,
             Model = problem.Model,
+            Augment = problem.Augment,
             Seed = seed,
             Epochs = epochs,
             Batch = batch,

@@ -46,7 +46,9 @@ public sealed class RoundWorkTests
                 Assert.Equal(cover.Contains(node) ? node : null, work.Completes);
                 if (work.Completes is { } complete) sent.Add(complete);
                 held.Add(node);
+                var after = work.AfterNext;
                 work.Advance();
+                Assert.Equal(work.IsDone ? null : work.Next, after);
             }
             if (work.IsDone) Assert.Equal(cover, sent.OrderBy(node => node.First));
             else Assert.Subset(cover.ToHashSet(), sent.ToHashSet());
@@ -55,6 +57,7 @@ public sealed class RoundWorkTests
         Assert.Throws<InvalidOperationException>(() => work.Next);
         Assert.Throws<InvalidOperationException>(work.Advance);
         Assert.Null(work.Completes);
+        Assert.Null(work.AfterNext);
 
         TreeNode SiblingOf(TreeNode node) => tree.Pair(node) is var (left, right) && left == node ? right : tree.Pair(node).Left;
     });

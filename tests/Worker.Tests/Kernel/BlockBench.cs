@@ -82,14 +82,17 @@ internal sealed class BlockBench : ITrainingTask, ISliceSink, IDisposable
         contribution.Release();
     }
 
-    public Tensor LossSum(nn.Module<Tensor, Tensor> model, RoundKind split, ReadOnlySpan<int> samples, Device device, Span<double> metrics)
+    public SampleBatch Fetch(RoundKind split, int epoch, ReadOnlySpan<int> samples, Device device)
     {
-        metrics[0] = samples.Length;
         using var chosen = tensor(samples.ToArray(), int64);
-        using var input = _samples.index_select(0, chosen);
-        using var target = _targets.index_select(0, chosen);
-        using var output = model.call(input);
-        return nn.functional.mse_loss(output, target, nn.Reduction.Sum);
+        return new(_samples.index_select(0, chosen), _targets.index_select(0, chosen));
+    }
+
+    public Tensor LossSum(nn.Module<Tensor, Tensor> model, SampleBatch batch, Span<double> metrics)
+    {
+        metrics[0] = batch.Inputs.shape[0];
+        using var output = model.call(batch.Inputs);
+        return nn.functional.mse_loss(output, batch.Targets, nn.Reduction.Sum);
     }
 
     public void Ready(int slice)

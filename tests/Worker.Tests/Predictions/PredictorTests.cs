@@ -14,7 +14,8 @@ namespace Distributed.Worker.Tests.Predictions;
 public sealed class PredictorTests
 {
     private static readonly Gen<ModelSpec> _models = Gen.OneOfConst<ModelSpec>(
-        TestJobs.Noisy, new CnnSpec { Channels = [2, 3], Hidden = 5 }, new MlpSpec { Hidden = [7, 6], Dropout = 0.5 }, new MlpSpec { Hidden = [3], Activation = "sigmoid" });
+        TestJobs.Noisy, new CnnSpec { Channels = [2, 3], Hidden = 5 }, new MlpSpec { Hidden = [7, 6], Dropout = 0.5 }, new MlpSpec { Hidden = [3], Activation = "sigmoid" },
+        new ResNetSpec { Blocks = [1, 1], Channels = [2, 3] });
 
     [Fact]
     public void It_gives_the_bits_of_the_module_in_evaluation_whatever_it_was_built_with() => Gen.Select(_models, Gen.Int[0, 300], Gen.Long[1, 1000]).Sample((spec, sample, seed) =>

@@ -136,6 +136,25 @@ public sealed class ReplicaThreadTests
     }
 
     [Fact]
+    public async Task Samples_that_were_fetched_ahead_change_no_bit_whatever_the_plan_becomes()
+    {
+        // Micro-batches of 719 samples are large enough for it.
+        var job = _job with { Batch = 1438, MicroBatches = 2, Epochs = 3, Augment = new() { Flip = true, Crop = 2 } };
+        using var byHand = new LocalTraining(job);
+        using var replica = await LinkedReplica.StartAsync(job);
+
+        // After its half of the first round it gets ready for the next; then it is left alone with the first.
+        replica.Begin(1, 0, LinkedReplica.Worker, "w3");
+        replica.Coordinator.NextSum(replica.Pool, 1, replica.Rounds.At(0), new(0, 1)).Release();
+        replica.Halt(2);
+        replica.Begin(2, 0);
+        for (var round = 0; round < replica.Rounds.Count; round++) replica.Reduce(2, round);
+
+        while (replica.Reports.Count < replica.Rounds.Count) replica.Next<RoundsApplied>();
+        Assert.Equal(byHand.Run(0, replica.Rounds.Count), replica.Reports.Select(report => report.Digest));
+    }
+
+    [Fact]
     public async Task A_sum_is_sent_again_with_the_same_bits()
     {
         using var replica = await LinkedReplica.StartAsync(_twelve);

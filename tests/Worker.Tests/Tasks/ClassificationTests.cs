@@ -43,7 +43,8 @@ public sealed class ClassificationTests
         using var scope = NewDisposeScope();
         using var model = nn.Identity();
         var metrics = new double[task.Metrics];
-        return (task.LossSum(model, RoundKind.Evaluate, [.. Enumerable.Range(0, set.Count)], CPU, metrics).item<float>(), metrics);
+        using var batch = task.Fetch(RoundKind.Evaluate, 0, [.. Enumerable.Range(0, set.Count)], CPU);
+        return (task.LossSum(model, batch, metrics).item<float>(), metrics);
     }
 
     private static IEnumerable<double> Confusion(int[] actual, IEnumerable<int> taken, int classes)

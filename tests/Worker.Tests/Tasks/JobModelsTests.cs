@@ -12,7 +12,8 @@ namespace Distributed.Worker.Tests.Tasks;
 public sealed class JobModelsTests
 {
     private static readonly Gen<ModelSpec> _models = Gen.OneOfConst<ModelSpec>(
-        TestJobs.Noisy, new CnnSpec { Channels = [2, 3], Hidden = 5 }, new MlpSpec { Hidden = [7, 6] }, new MlpSpec { Hidden = [3], Activation = "sigmoid" });
+        TestJobs.Noisy, new CnnSpec { Channels = [2, 3], Hidden = 5 }, new MlpSpec { Hidden = [7, 6] }, new MlpSpec { Hidden = [3], Activation = "sigmoid" },
+        new ResNetSpec { Blocks = [1, 2], Channels = [2, 3] }, new ResNetSpec { Blocks = [1], Channels = [4], Norm = "group" });
 
     [Fact]
     public void The_seed_decides_the_initial_bits_and_nothing_else_does() => Gen.Select(_models, Gen.Long[0, long.MaxValue]).Sample((model, seed) =>
@@ -35,6 +36,10 @@ public sealed class JobModelsTests
         Assert.Equal(
             ["fc1.weight [7,64]", "fc1.bias [7]", "fc2.weight [6,7]", "fc2.bias [6]", "fc3.weight [10,6]", "fc3.bias [10]"],
             Tensors(new MlpSpec { Hidden = [7, 6] }));
+        Assert.Equal(
+            ["conv1.weight [4,1,3,3]", "bn1.weight [4]", "bn1.bias [4]", "layer1.0.conv1.weight [4,4,3,3]", "layer1.0.bn1.weight [4]", "layer1.0.bn1.bias [4]",
+                "layer1.0.conv2.weight [4,4,3,3]", "layer1.0.bn2.weight [4]", "layer1.0.bn2.bias [4]", "fc.weight [10,4]", "fc.bias [10]"],
+            Tensors(new ResNetSpec { Blocks = [1], Channels = [4], Norm = "group" }));
 
         // The names and the order of PyTorch's state_dict.
         static IEnumerable<string> Tensors(ModelSpec model)

@@ -27,7 +27,8 @@ public sealed class RegressionTests
             {
                 if (!part.Any()) continue;
                 var metrics = new double[task.Metrics];
-                loss += task.LossSum(model, RoundKind.Evaluate, [.. part], CPU, metrics).item<float>();
+                using var batch = task.Fetch(RoundKind.Evaluate, 0, [.. part], CPU);
+                loss += task.LossSum(model, batch, metrics).item<float>();
                 for (var i = 0; i < sums.Length; i++) sums[i] += metrics[i];
             }
             var errors = outputs.Zip(targets, (y, t) => (double)y - t).ToList();
