@@ -34,10 +34,16 @@ internal static class Jobs
             "epochs=1", "batch=150", "micro-batches=6", "model={name: resnet, blocks: [1, 1], channels: [8, 16]}", "augment={flip: true, crop: 2, cutout: 3}"),
         // Micro-batches of 719 samples, so large that they are fetched ahead.
         ["large micro-batches"] = Digits("epochs=4", "batch=1438", "micro-batches=2", "model={name: mlp, hidden: [16]}", "augment={crop: 1}"),
+        ["masks"] = Scenes("segmentation", "model={name: unet, channels: [4, 8]}"),
+        ["boxes"] = Scenes("detection", "model={name: detector, channels: [4, 8, 16]}"),
         ["two micro-batches"] = Short with { MicroBatches = 2 },
         // The last batch of an epoch has fewer samples than micro-batches.
         ["empty micro-batches"] = Short with { Batch = 100, MicroBatches = 50 },
     };
+
+    /// <summary>Seven steps on scenes, the last one short.</summary>
+    private static Job Scenes(string task, string model) =>
+        JobFile.Parse(File.ReadAllText(BuiltFiles.Job($"{task}.yaml")), $"jobs/{task}.yaml", ["epochs=1", "batch=600", "micro-batches=5", model]);
 
     private static Job Digits(params string[] settings) => JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", settings);
 }
