@@ -7,11 +7,11 @@ namespace Distributed.Coordinator.Inspection;
 /// <param name="Data">The data set.</param>
 /// <param name="Model">The model and what it is made of.</param>
 /// <param name="Epochs">Passes over the training set.</param>
-/// <param name="Batch">Samples of a step.</param>
+/// <param name="Batch">Samples of a step; null for the whole training set.</param>
 /// <param name="MicroBatches">Micro-batches of a step.</param>
 /// <param name="Optimizer">The update rule and its base rate.</param>
 /// <param name="Seed">Of all that is random.</param>
-public sealed record JobSummary(string Data, string Model, int Epochs, int Batch, int MicroBatches, string Optimizer, long Seed)
+public sealed record JobSummary(string Data, string Model, int Epochs, int? Batch, int MicroBatches, string Optimizer, long Seed)
 {
     /// <summary>Sums a job up.</summary>
     public static JobSummary Of(Job job) => new(job.Data, Of(job.Model), job.Epochs, job.Batch, job.MicroBatches, Of(job.Optimizer), job.Seed);

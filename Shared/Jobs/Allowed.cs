@@ -37,6 +37,9 @@ internal sealed class Leaf<T>(string text, ScalarReader<T> read, Predicate<T> co
         ? format(value)
         : throw new JobException($"the job: {path} is {YamlNode.Shown(format(value))}; allowed: {text}");
 
+    /// <summary>Reads the form alone.</summary>
+    public bool TryRead(YamlScalar scalar, out T value) => read(scalar, out value);
+
     public bool Contains(T value) => contains(value);
 
     public string Format(T value) => format(value);

@@ -10,6 +10,9 @@ internal static class JobKeys
 {
     private const int MaxWidth = 16_384;
 
+    /// <summary>With 60,000 samples, a worker then computes fewer than 1,000 at a time.</summary>
+    private const int MicroBatchesOfAll = 64;
+
     private static readonly Leaf<double> _positive = Number("greater than 0", x => x > 0);
     private static readonly Leaf<double> _nonNegative = Number("of at least 0", x => x >= 0);
     private static readonly Leaf<double> _belowOne = Number("from 0 to below 1", x => x is >= 0 and < 1);
@@ -41,7 +44,7 @@ internal static class JobKeys
     /// <summary>The keys of a whole job; <paramref name="job"/> is the one to write, null when reading.</summary>
     public static Job Job(Fields f, Job? job)
     {
-        int batch;
+        int? batch;
         string data;
         var task = f.Required("task", job?.Task, OneOf([.. TaskKind.All.Select(kind => kind.Name)]));
         // Where the keys alone are asked for, there is none.
@@ -54,9 +57,9 @@ internal static class JobKeys
             Model = f.Required("model", job?.Model, TaskKind.IsImages(data) ? _models : _tableModels),
             Seed = f.Value("seed", job?.Seed ?? 1, Whole(0, long.MaxValue)),
             Epochs = f.Required("epochs", job?.Epochs ?? 0, Whole(0, int.MaxValue)),
-            Batch = batch = f.Required("batch", job?.Batch ?? 0, Whole(1, int.MaxValue)),
-            MicroBatches = f.Value("micro-batches", job?.MicroBatches ?? Math.Min(8, batch),
-                batch < Jobs.Job.MaxMicroBatches ? Whole(1, batch, "the batch") : Whole(1, Jobs.Job.MaxMicroBatches)),
+            Batch = batch = f.Required("batch", job?.Batch, OrWord(Whole(1, int.MaxValue), Jobs.Job.All)),
+            MicroBatches = f.Value("micro-batches", job?.MicroBatches ?? (batch is { } samples ? Math.Min(8, samples) : MicroBatchesOfAll),
+                batch is { } most and < Jobs.Job.MaxMicroBatches ? Whole(1, most, "the batch") : Whole(1, Jobs.Job.MaxMicroBatches)),
             Threads = f.Value("threads", job?.Threads ?? 1, Whole(1, 256)),
             Optimizer = f.Required("optimizer", job?.Optimizer, _optimizers),
             Schedule = f.Value("schedule", job?.Schedule ?? new ConstantSpec(), _schedules),

@@ -29,6 +29,8 @@ internal static class Jobs
             "epochs=2", "batch=150", "micro-batches=5", "model={name: mlp, hidden: [1024, 64], activation: sigmoid}",
             "optimizer={name: adam, learning-rate: 0.002}", "schedule={name: step, every-epochs: 1, factor: 0.3}", "clip-norm=null"),
         ["one of two classes"] = JobFile.Parse(File.ReadAllText(BuiltFiles.Job("breast-cancer.yaml")), "jobs/breast-cancer.yaml"),
+        ["the whole training set a step"] = Short with { Batch = null, Epochs = 3 },
+        ["one sample a step"] = JobFile.Parse(File.ReadAllText(BuiltFiles.Job("breast-cancer.yaml")), "jobs/breast-cancer.yaml", ["epochs=1", "batch=1", "micro-batches=1", "optimizer={name: sgd, learning-rate: 0.01}"]),
         ["two micro-batches"] = Short with { MicroBatches = 2 },
         // The last batch of an epoch has fewer samples than micro-batches.
         ["empty micro-batches"] = Short with { Batch = 100, MicroBatches = 50 },

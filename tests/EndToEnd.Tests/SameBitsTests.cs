@@ -8,6 +8,11 @@ public sealed class SameBitsTests
     public static TheoryData<string, int> Cases()
     {
         var cases = new TheoryData<string, int> { { "two micro-batches", 3 }, { "empty micro-batches", 3 }, { "one of two classes", 3 } };
+        foreach (var kind in (string[])["the whole training set a step", "one sample a step"])
+        {
+            cases.Add(kind, 1);
+            cases.Add(kind, 3);
+        }
         for (var workers = 1; workers <= 4; workers++)
         {
             cases.Add("cnn with momentum", workers);

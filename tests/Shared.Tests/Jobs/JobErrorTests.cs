@@ -66,6 +66,9 @@ public sealed class JobErrorTests
     [InlineData("epochs: 15", "epochs: 15\nwire: float16", "x.yaml:8: wire is float16; allowed: float32 or bf16")]
     [InlineData("epochs: 15", "epochs: 15\nwire: 32", "x.yaml:8: wire is 32; allowed: float32 or bf16")]
     [InlineData("epochs: 15", "epochs: 15\ndeterminism: false", "x.yaml:8: determinism is false; allowed: strict or relaxed")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: 0", "x.yaml:8: batch is 0; allowed: a whole number from 1 to 2147483647, or all")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: whole", "x.yaml:8: batch is whole; allowed: a whole number from 1 to 2147483647, or all")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: all\nmicro-batches: 4097", "x.yaml:9: micro-batches is 4097; allowed: a whole number from 1 to 4096")]
     [InlineData("micro-batches: 8", "micro-batches: 65",
         "x.yaml:9: micro-batches is 65; allowed: a whole number from 1 to 64 (the batch)")]
     [InlineData("batch: 64\nmicro-batches: 8", "batch: 8192\nmicro-batches: 4097",

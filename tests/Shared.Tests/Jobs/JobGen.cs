@@ -44,8 +44,8 @@ internal static class JobGen
 
     public static Gen<Job> Job { get; } =
         Gen.Select(Problem, Optimizer, Schedule, _reduction).SelectMany((problem, optimizer, schedule, reduction) =>
-        Gen.Select(_natural, _count, _count, Gen.Int[1, 256], _positive.Nullable()).SelectMany((seed, epochs, batch, threads, clipNorm) =>
-        Gen.Select(Gen.Int[1, Math.Min(4096, batch)], _natural, Gen.Int[1, 1000]).Select((microBatches, every, keep) => new Job
+        Gen.Select(_natural, _count, _count.Nullable(), Gen.Int[1, 256], _positive.Nullable()).SelectMany((seed, epochs, batch, threads, clipNorm) =>
+        Gen.Select(Gen.Int[1, Math.Min(4096, batch ?? 4096)], _natural, Gen.Int[1, 1000]).Select((microBatches, every, keep) => new Job
         {
             Task = problem.Task.Name,
             Data = problem.Data,
