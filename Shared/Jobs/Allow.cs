@@ -10,7 +10,11 @@ internal static class Allow
     public static Leaf<bool> Flag { get; } = new("true or false", TryFlag, _ => true, FormatFlag);
 
     /// <summary>Only false, and why.</summary>
-    public static Leaf<bool> Off(string reason) => new($"false, because {reason}", TryFlag, on => !on, FormatFlag);
+    public static Leaf<bool> Off(string reason) => new Leaf<bool>("false", TryFlag, on => !on, FormatFlag).Because(reason);
+
+    /// <summary>Only null, and why.</summary>
+    public static Leaf<T?> None<T>(string reason) where T : struct =>
+        new Leaf<T?>("null", (scalar, out value) => { value = null; return scalar.IsNull; }, value => value is null, _ => "null").Because(reason);
 
     /// <summary>Whole numbers in a range, whose upper end <paramref name="maxIs"/> may explain.</summary>
     public static Leaf<T> Whole<T>(T min, T max, string? maxIs = null) where T : struct, IBinaryInteger<T> => new(

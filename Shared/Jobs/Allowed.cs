@@ -42,6 +42,9 @@ internal sealed class Leaf<T>(string text, ScalarReader<T> read, Predicate<T> co
 
     public bool Contains(T value) => contains(value);
 
+    /// <summary>The same values, and why no others.</summary>
+    public Leaf<T> Because(string reason) => new($"{text}, because {reason}", read, contains, format);
+
     public string Format(T value) => format(value);
 }
 

@@ -28,12 +28,20 @@ internal static class JobKeys
     private static readonly Choice<OptimizerSpec> _optimizers = new(
         Kind<OptimizerSpec>.Of<SgdSpec>("sgd", Sgd),
         Kind<OptimizerSpec>.Of<AdamSpec>("adam", Adam),
-        Kind<OptimizerSpec>.Of<AdamWSpec>("adamw", Adam));
+        Kind<OptimizerSpec>.Of<AdamWSpec>("adamw", Adam),
+        Kind<OptimizerSpec>.Of<RandomSearchSpec>("random-search", (f, search) => search with { Scale = f.Value("scale", search.Scale, _positive) }),
+        Kind<OptimizerSpec>.Of<LocalSearchSpec>("local-search", (f, search) => search with { StepSize = f.Value("step-size", search.StepSize, _positive) }));
 
     private static readonly Choice<ScheduleSpec> _schedules = new(
         Kind<ScheduleSpec>.Of<ConstantSpec>("constant", Warmup),
         Kind<ScheduleSpec>.Of<StepSpec>("step", Step),
         Kind<ScheduleSpec>.Of<CosineSpec>("cosine", Warmup));
+
+    private const string NoRate = "a search has no learning rate";
+    private const string NoGradient = "a search has no gradient";
+
+    private static readonly Choice<ScheduleSpec> _noSchedule = new(NoRate, Kind<ScheduleSpec>.Of<ConstantSpec>("constant", (f, schedule) =>
+        schedule with { WarmupSteps = f.Value("warmup-steps", schedule.WarmupSteps, Whole(0L, 0L).Because(NoRate)) }));
 
     private static readonly Section<CheckpointSpec> _checkpoint = new(new(), (f, checkpoint) => checkpoint with
     {
@@ -46,6 +54,7 @@ internal static class JobKeys
     {
         int? batch;
         string data;
+        OptimizerSpec optimizer;
         var task = f.Required("task", job?.Task, OneOf([.. TaskKind.All.Select(kind => kind.Name)]));
         // Where the keys alone are asked for, there is none.
         var kind = TaskKind.Find(task) ?? TaskKind.Classification;
@@ -61,9 +70,9 @@ internal static class JobKeys
             MicroBatches = f.Value("micro-batches", job?.MicroBatches ?? (batch is { } samples ? Math.Min(8, samples) : MicroBatchesOfAll),
                 batch is { } most and < Jobs.Job.MaxMicroBatches ? Whole(1, most, "the batch") : Whole(1, Jobs.Job.MaxMicroBatches)),
             Threads = f.Value("threads", job?.Threads ?? 1, Whole(1, 256)),
-            Optimizer = f.Required("optimizer", job?.Optimizer, _optimizers),
-            Schedule = f.Value("schedule", job?.Schedule ?? new ConstantSpec(), _schedules),
-            ClipNorm = f.Value("clip-norm", job?.ClipNorm, OrNull(_positive)),
+            Optimizer = optimizer = f.Required("optimizer", job?.Optimizer, _optimizers),
+            Schedule = f.Value("schedule", job?.Schedule ?? new ConstantSpec(), optimizer is SearchSpec ? _noSchedule : _schedules),
+            ClipNorm = f.Value("clip-norm", job?.ClipNorm, optimizer is SearchSpec ? None<double>(NoGradient) : OrNull(_positive)),
             Checkpoint = f.Value("checkpoint", job?.Checkpoint ?? new(), _checkpoint),
             Topology = f.Value("topology", job?.Topology ?? "mesh", OneOf("star", "mesh")),
             Wire = f.Value("wire", job?.Wire ?? "float32", OneOf("float32", "bf16")),

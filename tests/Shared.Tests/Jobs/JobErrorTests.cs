@@ -90,6 +90,16 @@ public sealed class JobErrorTests
     [InlineData("  learning-rate: 0.05", "  learning_rate: 0.05", "x.yaml:12: optimizer.learning_rate is not a known key "
         + "(did you mean learning-rate?); allowed: name, learning-rate, momentum, nesterov, weight-decay")]
     [InlineData("  momentum: 0.9", "  nesterov: true", "x.yaml:13: optimizer.nesterov is true; allowed: false, because momentum is 0")]
+    [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9", "  name: random-search\n  learning-rate: 0.05",
+        "x.yaml:12: optimizer.learning-rate is not a known key; allowed: name, scale")]
+    [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9", "  name: local-search\n  step-size: 0",
+        "x.yaml:12: optimizer.step-size is 0; allowed: a number greater than 0")]
+    [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9", "  name: local-search",
+        "x.yaml:12: schedule is cosine; allowed: constant, because a search has no learning rate")]
+    [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9\nschedule: cosine", "  name: local-search\nschedule: {name: constant, warmup-steps: 1}",
+        "x.yaml:12: schedule.warmup-steps is 1; allowed: a whole number from 0 to 0, because a search has no learning rate")]
+    [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9\nschedule: cosine", "  name: local-search",
+        "x.yaml:12: clip-norm is 1.0; allowed: null, because a search has no gradient")]
     [InlineData("schedule: cosine", "schedule: []",
         "x.yaml:14: schedule is a list of 0 entries; allowed: constant, step or cosine, alone or as the name of a section")]
     [InlineData("schedule: cosine", "schedule: { name: step, factor: 1.5 }",

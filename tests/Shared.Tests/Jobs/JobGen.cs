@@ -29,6 +29,7 @@ internal static class JobGen
                 Momentum = momentum,
                 Nesterov = flag && momentum > 0,
             }),
+            Gen.OneOfConst<OptimizerSpec>(new RandomSearchSpec { Scale = rate }, new LocalSearchSpec { StepSize = rate }),
             Gen.Select(_belowOne, _belowOne, _positive, (beta1, beta2, epsilon) => flag
                 ? (OptimizerSpec)new AdamSpec { LearningRate = rate, WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon }
                 : new AdamWSpec { LearningRate = rate, WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon })));
@@ -57,8 +58,8 @@ internal static class JobGen
             MicroBatches = microBatches,
             Threads = threads,
             Optimizer = optimizer,
-            Schedule = schedule,
-            ClipNorm = clipNorm,
+            Schedule = optimizer is SearchSpec ? new ConstantSpec() : schedule,
+            ClipNorm = optimizer is SearchSpec ? null : clipNorm,
             Checkpoint = new() { EverySteps = every, Keep = keep },
             Topology = reduction.Topology,
             Wire = reduction.Wire,
