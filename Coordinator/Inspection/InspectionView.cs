@@ -1,4 +1,5 @@
 using Distributed.Coordinator.Checkpoints;
+using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Spectre.Console;
 
@@ -52,7 +53,7 @@ public static class InspectionView
         yield return ("run", run.Folder);
         yield return ("state", run.State);
         if (run.Job is { } job)
-            yield return ("job", Text($"{job.Data}; {job.Model}; {job.Epochs} epoch(s), batch {job.Batch} in {job.MicroBatches} micro-batch(es); {job.Optimizer}; seed {job.Seed}"));
+            yield return ("job", Text($"{job.Data}; {job.Model}; {job.Epochs} epoch(s), batch {(job.Batch is { } samples ? $"{samples}" : Job.All)} in {job.MicroBatches} micro-batch(es); {job.Optimizer}; seed {job.Seed}"));
         yield return ("steps", run.LastStep is { } step ? Text($"{step.Step}, epoch {step.Epoch}, last loss {step.Loss:0.0000}") : "none recorded");
         if (run.LastEvaluation is { } evaluation) yield return ("test", Text($"{evaluation.TestMetric}, loss {evaluation.TestLoss:0.0000} after epoch {evaluation.Epoch}"));
         if (run.Report is { } report)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 
@@ -9,11 +8,11 @@ namespace Distributed.Coordinator.Inspection;
 /// <param name="Metric">What it is judged by.</param>
 /// <param name="Model">The model and what it is made of.</param>
 /// <param name="Epochs">Passes over the training set.</param>
-/// <param name="Batch">Samples of a step.</param>
+/// <param name="Batch">Samples of a step; null for the whole training set.</param>
 /// <param name="MicroBatches">Micro-batches of a step.</param>
-/// <param name="Optimizer">The update rule and its base rate.</param>
+/// <param name="Optimizer">The way to better parameters, with its base rate or the size of its steps.</param>
 /// <param name="Seed">Of all that is random.</param>
-public sealed record JobSummary(string Data, Metric Metric, string Model, int Epochs, int Batch, int MicroBatches, string Optimizer, long Seed)
+public sealed record JobSummary(string Data, Metric Metric, string Model, int Epochs, int? Batch, int MicroBatches, string Optimizer, long Seed)
 {
     /// <summary>Sums a job up.</summary>
     public static JobSummary Of(Job job) => new(job.Data, job.Kind.Metric, Of(job.Model), job.Epochs, job.Batch, job.MicroBatches, Of(job.Optimizer), job.Seed);
@@ -26,17 +25,18 @@ public sealed record JobSummary(string Data, Metric Metric, string Model, int Ep
         var other => other.GetType().Name,
     };
 
-    private static string Dropout(double share) => share > 0 ? string.Create(CultureInfo.InvariantCulture, $", dropout {share}") : "";
+    private static string Dropout(double share) => share > 0 ? Text($", dropout {share}") : "";
 
-    private static string Of(OptimizerSpec optimizer)
+    /// <summary>An optimizer by its name and what it is chosen by first.</summary>
+    internal static string Of(OptimizerSpec optimizer) => optimizer switch
     {
-        var name = optimizer switch
-        {
-            SgdSpec => "sgd",
-            AdamWSpec => "adamw",
-            AdamSpec => "adam",
-            var other => other.GetType().Name,
-        };
-        return string.Create(CultureInfo.InvariantCulture, $"{name}, learning rate {optimizer.LearningRate}");
-    }
+        SgdSpec sgd => Text($"sgd, learning rate {sgd.LearningRate}"),
+        AdamWSpec adam => Text($"adamw, learning rate {adam.LearningRate}"),
+        AdamSpec adam => Text($"adam, learning rate {adam.LearningRate}"),
+        RandomSearchSpec search => Text($"random-search, scale {search.Scale}"),
+        LocalSearchSpec search => Text($"local-search, step size {search.StepSize}"),
+        var other => other.GetType().Name,
+    };
+
+    private static string Text(FormattableString text) => FormattableString.Invariant(text);
 }

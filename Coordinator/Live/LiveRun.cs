@@ -1,4 +1,5 @@
 using System.Globalization;
+using Distributed.Coordinator.Inspection;
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Jobs;
@@ -170,7 +171,7 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
     }
 
     private static string About(Job job) => string.Create(CultureInfo.InvariantCulture,
-        $"{job.Data} · {NameOf(job.Model)} · {NameOf(job.Optimizer)}, learning rate {job.Optimizer.LearningRate} · batch {job.Batch} in {job.MicroBatches} micro-batches · {job.Topology}");
+        $"{job.Data} · {NameOf(job.Model)} · {JobSummary.Of(job.Optimizer)} · batch {job.BatchText} in {job.MicroBatches} micro-batches · {job.Topology}");
 
     private static string NameOf(object spec) => spec.GetType().Name.Replace("Spec", "", StringComparison.Ordinal).ToLowerInvariant();
 }

@@ -16,7 +16,6 @@ public static class LossPlot
     private static readonly Color _train = Color.FromHex("#2563eb");
     private static readonly Color _test = Color.FromHex("#ea580c");
     private static readonly Color _metric = Color.FromHex("#15803d");
-    private static readonly Color _text = Color.FromHex("#374151");
 
     /// <summary>Writes a PNG. Values that are not finite are left out.</summary>
     /// <param name="path">The file.</param>
@@ -81,31 +80,11 @@ public static class LossPlot
 
     private static void Decorate(Plot plot, string title, long lastStep)
     {
-        PlotFont.Use(plot);
+        CurveStyle.Use(plot, title, "step", "loss");
         plot.Axes.SetLimitsX(0, 1.02 * lastStep);
         plot.Axes.Bottom.TickGenerator = new NumericAutomatic { IntegerTicksOnly = true };
-        plot.Title(title, size: 22);
-        plot.Axes.Title.Label.ForeColor = _text;
-        plot.XLabel("step", size: 16);
-        plot.YLabel("loss", size: 16);
         plot.Axes.Right.Label.FontSize = 16;
         plot.Axes.Right.Label.Bold = false;
-        foreach (var axis in (IAxis[])[plot.Axes.Bottom, plot.Axes.Left])
-        {
-            axis.Label.ForeColor = _text;
-            axis.Label.Bold = false;
-            axis.TickLabelStyle.ForeColor = _text;
-        }
-        foreach (var axis in plot.Axes.GetAxes())
-            axis.TickLabelStyle.FontSize = 13;
-        plot.Axes.Top.FrameLineStyle.Width = 0;
-        plot.Grid.MajorLineColor = Colors.Black.WithAlpha(0.08);
-        plot.Legend.FontSize = 14;
-        plot.Legend.OutlineColor = Colors.Black.WithAlpha(0.15);
-        plot.Legend.ShadowColor = Colors.Transparent;
-        // A panel with an empty legend keeps the whole picture from being drawn.
-        if (plot.GetPlottables().Any())
-            plot.ShowLegend(Edge.Bottom);
     }
 
     /// <summary>A moving average, a fortieth of the curve wide, centred so that it does not lag.</summary>

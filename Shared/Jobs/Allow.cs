@@ -10,7 +10,11 @@ internal static class Allow
     public static Leaf<bool> Flag { get; } = new("true or false", TryFlag, _ => true, FormatFlag);
 
     /// <summary>Only false, and why.</summary>
-    public static Leaf<bool> Off(string reason) => new($"false, because {reason}", TryFlag, on => !on, FormatFlag);
+    public static Leaf<bool> Off(string reason) => new Leaf<bool>("false", TryFlag, on => !on, FormatFlag).Because(reason);
+
+    /// <summary>Only null, and why.</summary>
+    public static Leaf<T?> None<T>(string reason) where T : struct =>
+        new Leaf<T?>("null", (scalar, out value) => { value = null; return scalar.IsNull; }, value => value is null, _ => "null").Because(reason);
 
     /// <summary>Whole numbers in a range, whose upper end <paramref name="maxIs"/> may explain.</summary>
     public static Leaf<T> Whole<T>(T min, T max, string? maxIs = null) where T : struct, IBinaryInteger<T> => new(
@@ -40,19 +44,24 @@ internal static class Allow
         words.Contains,
         word => word);
 
-    /// <summary>Numbers, or null for none.</summary>
-    public static Leaf<double?> OrNull(Leaf<double> number) => new(
-        $"{number.Text}, or null",
-        (scalar, out value) =>
-        {
-            value = TryNumber(scalar, out var present) ? present : null;
-            return value is not null || scalar.IsNull;
-        },
-        value => value is not { } present || number.Contains(present),
-        value => value is { } present ? number.Format(present) : "null");
+    /// <summary>Values, or null for none.</summary>
+    public static Leaf<T?> OrNull<T>(Leaf<T> leaf) where T : struct => Or(leaf, "null", scalar => scalar.IsNull);
+
+    /// <summary>Values, or a word for none of them.</summary>
+    public static Leaf<T?> OrWord<T>(Leaf<T> leaf, string word) where T : struct => Or(leaf, word, scalar => scalar.Text == word);
 
     /// <summary>Lists of leaves.</summary>
     public static LeafList<T> ListOf<T>(Leaf<T> item, int minCount, int maxCount) => new(item, minCount, maxCount);
+
+    private static Leaf<T?> Or<T>(Leaf<T> leaf, string word, Predicate<YamlScalar> isWord) where T : struct => new(
+        $"{leaf.Text}, or {word}",
+        (scalar, out value) =>
+        {
+            value = leaf.TryRead(scalar, out var present) ? present : null;
+            return value is not null || isWord(scalar);
+        },
+        value => value is not { } present || leaf.Contains(present),
+        value => value is { } present ? leaf.Format(present) : word);
 
     private static bool TryFlag(YamlScalar scalar, out bool value)
     {

@@ -37,7 +37,13 @@ internal sealed class Leaf<T>(string text, ScalarReader<T> read, Predicate<T> co
         ? format(value)
         : throw new JobException($"the job: {path} is {YamlNode.Shown(format(value))}; allowed: {text}");
 
+    /// <summary>Reads the form alone.</summary>
+    public bool TryRead(YamlScalar scalar, out T value) => read(scalar, out value);
+
     public bool Contains(T value) => contains(value);
+
+    /// <summary>The same values, and why no others.</summary>
+    public Leaf<T> Because(string reason) => new($"{text}, because {reason}", read, contains, format);
 
     public string Format(T value) => format(value);
 }

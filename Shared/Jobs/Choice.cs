@@ -20,9 +20,15 @@ internal sealed class Choice<T> : Allowed<T> where T : class
     private readonly Kind<T>[] _kinds;
     private readonly Leaf<string> _names;
 
-    public Choice(params Kind<T>[] kinds)
+    public Choice(params Kind<T>[] kinds) : this(null, kinds)
+    {
+    }
+
+    /// <summary>Few kinds, and why no others.</summary>
+    public Choice(string? reason, params Kind<T>[] kinds)
     {
         _names = Allow.OneOf([.. kinds.Select(kind => kind.Name)]);
+        if (reason is not null) _names = _names.Because(reason);
         _kinds = [.. kinds.Select(kind => kind with
         {
             Keys = (fields, spec) =>

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Distributed.Shared.Jobs;
 
 /// <summary>
@@ -30,15 +32,16 @@ public sealed record Job
     /// <summary>Passes over the training set; with 0 the model is evaluated as it is.</summary>
     public required int Epochs { get; init; }
 
-    /// <summary>Samples of a global batch, that is, of a step; at least 1. The last batch of an epoch may be smaller.</summary>
-    public required int Batch { get; init; }
+    /// <summary>Samples of a global batch, that is, of a step; at least 1, null for the whole training set. The last batch of an
+    /// epoch may be smaller.</summary>
+    public required int? Batch { get; init; }
 
     /// <summary>Largest number of micro-batches of a step.</summary>
     public const int MaxMicroBatches = 4096;
 
     /// <summary>
     /// Micro-batches that a global batch is cut into, 1 to <see cref="MaxMicroBatches"/> and at most <see cref="Batch"/>: the unit of work given to a worker,
-    /// hence the greatest number of workers that can be busy. The rounding, and so the result, depends on it.
+    /// hence the greatest number of workers that can be busy, and what bounds the memory of each. The rounding, and so the result, depends on it.
     /// </summary>
     public required int MicroBatches { get; init; }
 
@@ -68,6 +71,12 @@ public sealed record Job
     /// <summary>strict, or relaxed: a worker computes its share of a batch in one pass instead of in micro-batches, and the result
     /// depends on the number of workers.</summary>
     public required string Determinism { get; init; }
+
+    /// <summary>The batch as a job file has it.</summary>
+    public string BatchText => Batch?.ToString(CultureInfo.InvariantCulture) ?? All;
+
+    /// <summary>How a job file writes the batch that is the whole training set.</summary>
+    public const string All = "all";
 
     /// <summary>Whether nothing is trained, and the model only evaluated.</summary>
     public bool IsEvaluation => Epochs == 0;

@@ -11,6 +11,9 @@ internal static class JobKeys
     private const int MaxWidth = 16_384;
     private const string ForImagesAlone = "only images that are classified are augmented";
 
+    /// <summary>With 60,000 samples, a worker then computes fewer than 1,000 at a time.</summary>
+    private const int MicroBatchesOfAll = 64;
+
     private static readonly Leaf<double> _positive = Number("greater than 0", x => x > 0);
     private static readonly Leaf<double> _nonNegative = Number("of at least 0", x => x >= 0);
     private static readonly Leaf<double> _belowOne = Number("from 0 to below 1", x => x is >= 0 and < 1);
@@ -27,7 +30,9 @@ internal static class JobKeys
     private static readonly Choice<OptimizerSpec> _optimizers = new(
         Kind<OptimizerSpec>.Of<SgdSpec>("sgd", Sgd),
         Kind<OptimizerSpec>.Of<AdamSpec>("adam", Adam),
-        Kind<OptimizerSpec>.Of<AdamWSpec>("adamw", Adam));
+        Kind<OptimizerSpec>.Of<AdamWSpec>("adamw", Adam),
+        Kind<OptimizerSpec>.Of<RandomSearchSpec>("random-search", (f, search) => search with { Scale = f.Value("scale", search.Scale, _positive) }),
+        Kind<OptimizerSpec>.Of<LocalSearchSpec>("local-search", (f, search) => search with { StepSize = f.Value("step-size", search.StepSize, _positive) }));
 
     private static readonly Choice<ScheduleSpec> _schedules = new(
         Kind<ScheduleSpec>.Of<ConstantSpec>("constant", Warmup),
@@ -38,6 +43,12 @@ internal static class JobKeys
 
     private static readonly Section<AugmentSpec> _noAugment = Augment(Off(ForImagesAlone), Zero(ForImagesAlone));
 
+    private const string NoRate = "a search has no learning rate";
+    private const string NoGradient = "a search has no gradient";
+
+    private static readonly Choice<ScheduleSpec> _noSchedule = new(NoRate, Kind<ScheduleSpec>.Of<ConstantSpec>("constant", (f, schedule) =>
+        schedule with { WarmupSteps = f.Value("warmup-steps", schedule.WarmupSteps, Whole(0L, 0L).Because(NoRate)) }));
+
     private static readonly Section<CheckpointSpec> _checkpoint = new(new(), (f, checkpoint) => checkpoint with
     {
         EverySteps = f.Value("every-steps", checkpoint.EverySteps, Whole(0, long.MaxValue)),
@@ -47,8 +58,9 @@ internal static class JobKeys
     /// <summary>The keys of a whole job; <paramref name="job"/> is the one to write, null when reading.</summary>
     public static Job Job(Fields f, Job? job)
     {
-        int batch;
+        int? batch;
         string data;
+        OptimizerSpec optimizer;
         var task = f.Required("task", job?.Task, OneOf([.. TaskKind.All.Select(kind => kind.Name)]));
         // Where the keys alone are asked for, there is none.
         var kind = TaskKind.Find(task) ?? TaskKind.Classification;
@@ -61,13 +73,13 @@ internal static class JobKeys
             Augment = f.Value("augment", job?.Augment ?? new(), kind == TaskKind.Classification && TaskKind.IsImages(data) ? _augment : _noAugment),
             Seed = f.Value("seed", job?.Seed ?? 1, Whole(0, long.MaxValue)),
             Epochs = f.Required("epochs", job?.Epochs ?? 0, Whole(0, int.MaxValue)),
-            Batch = batch = f.Required("batch", job?.Batch ?? 0, Whole(1, int.MaxValue)),
-            MicroBatches = f.Value("micro-batches", job?.MicroBatches ?? Math.Min(8, batch),
-                batch < Jobs.Job.MaxMicroBatches ? Whole(1, batch, "the batch") : Whole(1, Jobs.Job.MaxMicroBatches)),
+            Batch = batch = f.Required("batch", job?.Batch, OrWord(Whole(1, int.MaxValue), Jobs.Job.All)),
+            MicroBatches = f.Value("micro-batches", job?.MicroBatches ?? (batch is { } samples ? Math.Min(8, samples) : MicroBatchesOfAll),
+                batch is { } most and < Jobs.Job.MaxMicroBatches ? Whole(1, most, "the batch") : Whole(1, Jobs.Job.MaxMicroBatches)),
             Threads = f.Value("threads", job?.Threads ?? 1, Whole(1, 256)),
-            Optimizer = f.Required("optimizer", job?.Optimizer, _optimizers),
-            Schedule = f.Value("schedule", job?.Schedule ?? new ConstantSpec(), _schedules),
-            ClipNorm = f.Value("clip-norm", job?.ClipNorm, OrNull(_positive)),
+            Optimizer = optimizer = f.Required("optimizer", job?.Optimizer, _optimizers),
+            Schedule = f.Value("schedule", job?.Schedule ?? new ConstantSpec(), optimizer is SearchSpec ? _noSchedule : _schedules),
+            ClipNorm = f.Value("clip-norm", job?.ClipNorm, optimizer is SearchSpec ? None<double>(NoGradient) : OrNull(_positive)),
             Checkpoint = f.Value("checkpoint", job?.Checkpoint ?? new(), _checkpoint),
             Topology = f.Value("topology", job?.Topology ?? "mesh", OneOf("star", "mesh")),
             Wire = f.Value("wire", job?.Wire ?? "float32", OneOf("float32", "bf16")),

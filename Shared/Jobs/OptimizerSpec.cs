@@ -1,7 +1,27 @@
 namespace Distributed.Shared.Jobs;
 
+/// <summary>The way to better parameters.</summary>
+public abstract record OptimizerSpec;
+
+/// <summary>Tries parameters and keeps the best by their loss on the step's batch: no gradient, no learning rate.</summary>
+public abstract record SearchSpec : OptimizerSpec;
+
+/// <summary>Draws all parameters anew in each step.</summary>
+public sealed record RandomSearchSpec : SearchSpec
+{
+    /// <summary>The standard deviation of the normal distribution around 0 that each parameter is drawn from; greater than 0.</summary>
+    public double Scale { get; init; } = 1;
+}
+
+/// <summary>Moves the best parameters at random in each step.</summary>
+public sealed record LocalSearchSpec : SearchSpec
+{
+    /// <summary>The standard deviation of the normal noise that each parameter is moved by; greater than 0.</summary>
+    public double StepSize { get; init; } = 0.1;
+}
+
 /// <summary>The rule by which an averaged gradient changes the parameters.</summary>
-public abstract record OptimizerSpec
+public abstract record GradientSpec : OptimizerSpec
 {
     /// <summary>The base learning rate, which the schedule scales; greater than 0.</summary>
     public double LearningRate { get; init; }
@@ -11,7 +31,7 @@ public abstract record OptimizerSpec
 }
 
 /// <summary>Stochastic gradient descent, as torch.optim.SGD defines it.</summary>
-public sealed record SgdSpec : OptimizerSpec
+public sealed record SgdSpec : GradientSpec
 {
     /// <summary>Plain descent at a learning rate of 0.01.</summary>
     public SgdSpec() => LearningRate = 0.01;
@@ -24,7 +44,7 @@ public sealed record SgdSpec : OptimizerSpec
 }
 
 /// <summary>What Adam and AdamW have in common, with PyTorch's defaults.</summary>
-public abstract record AdamFamilySpec : OptimizerSpec
+public abstract record AdamFamilySpec : GradientSpec
 {
     /// <summary>A learning rate of 0.001.</summary>
     protected AdamFamilySpec() => LearningRate = 0.001;

@@ -179,15 +179,18 @@ public enum ClusterPhase
 
 /// <summary>What of the job decides its rounds.</summary>
 /// <param name="Epochs">Passes over the training set.</param>
-/// <param name="Batch">Samples a step.</param>
+/// <param name="Batch">Samples a step; null for the whole training set.</param>
 /// <param name="MicroBatches">Micro-batches a step.</param>
 /// <param name="Relaxed">Whether a worker computes its share of a step in one pass.</param>
 /// <param name="IsExact">Whether a round gives the same bits whoever computes it.</param>
-public sealed record JobShape(int Epochs, int Batch, int MicroBatches, bool Relaxed = false, bool IsExact = true)
+public sealed record JobShape(int Epochs, int? Batch, int MicroBatches, bool Relaxed = false, bool IsExact = true)
 {
     /// <summary>That of a job.</summary>
     public static JobShape Of(Job job) => new(job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed, job.IsExact);
 
     /// <summary>The rounds of the job with data of these sizes.</summary>
-    public Rounds RoundsOf(WorkerFacts facts) => new(facts.TrainSamples, facts.TestSamples, Epochs, Batch, MicroBatches, Relaxed);
+    public Rounds RoundsOf(WorkerFacts facts) => RoundsOf(facts.TrainSamples, facts.TestSamples);
+
+    /// <summary>The rounds of the job with so many samples.</summary>
+    public Rounds RoundsOf(int trainSamples, int testSamples) => new(trainSamples, testSamples, Epochs, Batch ?? trainSamples, MicroBatches, Relaxed);
 }

@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Kernel;
 
 /// <summary>What a step did, the same on every replica.</summary>
-/// <param name="LearningRate">Learning rate of the step.</param>
-/// <param name="GradientNorm">L2 norm of the averaged gradient before clipping.</param>
+/// <param name="LearningRate">Learning rate of the step; 0 where there is none.</param>
+/// <param name="GradientNorm">L2 norm of the averaged gradient before clipping; 0 where there is none.</param>
 public readonly record struct AppliedStep(double LearningRate, double GradientNorm);
 
 /// <summary>The fourth move: the same average through the same update rule gives the same bits on every replica.</summary>
@@ -24,12 +24,12 @@ public sealed class Apply(FlatModel model, IVectorOptimizer optimizer, Job job, 
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        if (!model.IsOnCpu || average.Storage is not TorchMemory memory) return Step(round, Staged(average));
-        if (!average.IsShared) return Step(round, memory.Contribution);
+        if (!model.IsOnCpu || average.Storage is not TorchMemory memory) return Step(round, Staged(average), average.Tallies);
+        if (!average.IsShared) return Step(round, memory.Contribution, average.Tallies);
         var copy = average.Copy();
         try
         {
-            return Step(round, ((TorchMemory)copy.Storage).Contribution);
+            return Step(round, ((TorchMemory)copy.Storage).Contribution, average.Tallies);
         }
         finally
         {
@@ -40,13 +40,23 @@ public sealed class Apply(FlatModel model, IVectorOptimizer optimizer, Job job, 
     /// <inheritdoc/>
     public void Dispose() => _staging?.Dispose();
 
-    private AppliedStep Step(Round round, FlatContribution average)
+    private AppliedStep Step(Round round, FlatContribution average, ReadOnlySpan<double> tallies)
     {
-        var norm = GradientNorm.Clip(average.Gradient, job.ClipNorm);
-        var rate = LearningRate.At(job.Schedule, job.Optimizer.LearningRate, round.Step, rounds.Steps, rounds.StepsPerEpoch);
-        optimizer.Step(model.Parameters, average.Gradient, rate);
-        model.ApplyBufferChange(average.BufferChange);
-        return new(rate, norm);
+        switch (optimizer)
+        {
+            case IGradientOptimizer descent:
+                var norm = GradientNorm.Clip(average.Gradient, job.ClipNorm);
+                var rate = LearningRate.At(job.Schedule, ((GradientSpec)job.Optimizer).LearningRate, round.Step, rounds.Steps, rounds.StepsPerEpoch);
+                descent.Step(model.Parameters, average.Gradient, rate);
+                model.ApplyBufferChange(average.BufferChange);
+                return new(rate, norm);
+            case ISearchOptimizer search:
+                // The buffers belong to the parameters: those of a candidate that is not kept go with it.
+                if (search.Decide(model.Parameters, round.Step, tallies[Tally.Loss] / tallies[Tally.Samples])) model.ApplyBufferChange(average.BufferChange);
+                return default;
+            default:
+                throw new NotSupportedException($"no step is defined for {optimizer.GetType().Name}");
+        }
     }
 
     private FlatContribution Staged(VectorBuffer average)

@@ -1,5 +1,6 @@
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
+using Distributed.Worker.Optimizers;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tasks;
 using static TorchSharp.torch;
@@ -13,17 +14,24 @@ namespace Distributed.Worker.Kernel;
 /// </summary>
 /// <remarks>
 /// On the CPU, backward adds straight into a contribution of <see cref="TorchMemory"/>, and its slices are announced as it goes.
-/// Into other memory, and from another device, the contribution is copied when it is whole.
+/// Into other memory, and from another device, the contribution is copied when it is whole. A search needs no gradient: there is no
+/// backward pass, and a contribution has none.
 /// </remarks>
-public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device device) : IDisposable
+/// <param name="model">What is trained.</param>
+/// <param name="task">What it learns.</param>
+/// <param name="seed">The job's seed.</param>
+/// <param name="device">Where the model lies.</param>
+/// <param name="search">Proposes the parameters of training rounds; null for those of the model.</param>
+public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device device, ISearchOptimizer? search = null) : IDisposable
 {
     private readonly BatchSource _batches = new(task, seed, device);
     private FlatContribution? _staging;
     private BackwardProgress? _progress;
+    private Tensor? _best;
 
-    /// <summary>Layout of a contribution: the gradient, then the change of the buffers, then the tallies.</summary>
+    /// <summary>Layout of a contribution: the gradient, if it is needed, then the change of the buffers, then the tallies.</summary>
     public VectorLayout Layout { get; } = new(
-        checked((int)(model.Parameters.numel() + model.Buffers.numel())), Tally.FirstMetric + task.Metrics);
+        checked((int)((search is null ? model.Parameters.numel() : 0) + model.Buffers.numel())), Tally.FirstMetric + task.Metrics);
 
     /// <summary>Why some slices wait for the end of backward where they need not by the structure of the model; null where none do.</summary>
     public string? OverlapNote => _progress?.Note;
@@ -52,6 +60,7 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
             model.RestoreBuffers();
             using var batch = _batches.Take(round, microBatch, next);
             if (round.Kind == RoundKind.Evaluate) Evaluate(batch, contribution);
+            else if (search is not null) Try(search, round, microBatch, batch, contribution);
             else if (Train(round, microBatch, batch, contribution, sink)) return;
         }
         for (var slice = Layout.FirstSlice(round.Kind); slice < Layout.Slices; slice++) sink?.Ready(slice);
@@ -62,6 +71,7 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
     {
         _batches.Dispose();
         _staging?.Dispose();
+        _best?.Dispose();
     }
 
     private void Evaluate(SampleBatch batch, VectorBuffer contribution)
@@ -71,11 +81,27 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
         contribution.Tallies[Tally.Loss] = Loss(batch, contribution).item<float>();
     }
 
+    /// <summary>The loss of a step's candidate; the model's parameters are the best so far before and after.</summary>
+    private void Try(ISearchOptimizer proposals, Round round, int microBatch, SampleBatch batch, VectorBuffer contribution)
+    {
+        using var noGrad = no_grad();
+        (_best ??= empty_like(model.Parameters).DetachFromDisposeScope()).copy_(model.Parameters);
+        proposals.Propose(model.Parameters, round.Step);
+        model.Module.train();
+        using var generator = manual_seed((long)Permutation.Mix(seed, round.Step, microBatch));
+        contribution.Tallies[Tally.Loss] = Loss(batch, contribution).item<float>();
+        model.Parameters.copy_(_best);
+        var inPlace = InPlace(contribution);
+        var target = inPlace ?? Staging();
+        model.BufferChange(contribution.Tallies[Tally.Samples], target.BufferChange);
+        if (inPlace is null) CopyOut(target, contribution);
+    }
+
     /// <returns>Whether the slices are announced.</returns>
     private bool Train(Round round, int microBatch, SampleBatch batch, VectorBuffer contribution, ISliceSink? sink)
     {
-        var inPlace = model.IsOnCpu ? (contribution.Storage as TorchMemory)?.Contribution : null;
-        var target = inPlace ?? (_staging ??= new(model, empty([Layout.Floats], float32, device)));
+        var inPlace = InPlace(contribution);
+        var target = inPlace ?? Staging();
         model.Module.train();
         using (no_grad()) target.Gradient.zero_();
         model.AddGradientsTo(target);
@@ -95,6 +121,11 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
         progress?.AnnounceBelow(Layout.Slices);
         return progress is not null;
     }
+
+    /// <returns>Null where the contribution is to be copied.</returns>
+    private FlatContribution? InPlace(VectorBuffer contribution) => model.IsOnCpu ? (contribution.Storage as TorchMemory)?.Contribution : null;
+
+    private FlatContribution Staging() => _staging ??= new(model, empty([Layout.Floats], float32, device));
 
     private void CopyOut(FlatContribution from, VectorBuffer contribution)
     {

@@ -7,7 +7,7 @@ namespace Distributed.Worker.Optimizers;
 /// What Adam and AdamW share: m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; p ← p − η/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε), in the order
 /// of operations of torch.optim (<see href="https://arxiv.org/abs/1412.6980">Kingma and Ba, 2015</see>).
 /// </summary>
-public abstract class AdaptiveMoments : IVectorOptimizer
+public abstract class AdaptiveMoments : IGradientOptimizer
 {
     private readonly double _beta1;
     private readonly double _beta2;

@@ -8,7 +8,7 @@ namespace Distributed.Worker.Optimizers;
 /// <see href="https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html">torch.optim.SGD</see> with no dampening:
 /// g ← g + λp; b ← μb + g; g ← g + μb (Nesterov) or b; p ← p − ηg.
 /// </summary>
-public sealed class Sgd : IVectorOptimizer
+public sealed class Sgd : IGradientOptimizer
 {
     private readonly double _momentum;
     private readonly bool _nesterov;

@@ -36,10 +36,10 @@ public sealed class Replica : IDisposable
     public Replica(Job job, DataSet data, Device device)
     {
         Task = JobModels.CreateTask(job, data);
-        Rounds = new(Task.TrainSamples, Task.TestSamples, job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed);
+        Rounds = JobShape.Of(job).RoundsOf(Task.TrainSamples, Task.TestSamples);
         _model = new(JobModels.CreateModel(job, data.Train.Format), device);
-        _optimizer = JobModels.CreateOptimizer(job.Optimizer, _model.Parameters);
-        Map = new(_model, Task, job.Seed, device);
+        _optimizer = JobModels.CreateOptimizer(job, _model.Parameters);
+        Map = new(_model, Task, job.Seed, device, _optimizer as ISearchOptimizer);
         Apply = new(_model, _optimizer, job, Rounds);
         using var meter = new Meter();
         Safetensors.Write(meter, [.. Tensors()]);

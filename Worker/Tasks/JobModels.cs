@@ -38,11 +38,13 @@ public static class JobModels
         job.Augment != new AugmentSpec() && data.Train.Format is ImageFormat images ? new(job.Augment, images, job.Seed) : null;
 
     /// <summary>The optimizer of a job for these parameters.</summary>
-    public static IVectorOptimizer CreateOptimizer(OptimizerSpec optimizer, Tensor parameters) => optimizer switch
+    public static IVectorOptimizer CreateOptimizer(Job job, Tensor parameters) => job.Optimizer switch
     {
         SgdSpec sgd => new Sgd(parameters, sgd.Momentum, sgd.Nesterov, sgd.WeightDecay),
         AdamWSpec adam => new AdamW(parameters, adam.Beta1, adam.Beta2, adam.Epsilon, adam.WeightDecay),
         AdamSpec adam => new Adam(parameters, adam.Beta1, adam.Beta2, adam.Epsilon, adam.WeightDecay),
+        RandomSearchSpec search => new RandomSearch(job.Seed, search.Scale),
+        LocalSearchSpec search => new LocalSearch(job.Seed, search.StepSize),
         var other => throw new NotSupportedException($"no optimizer for {other}"),
     };
 }

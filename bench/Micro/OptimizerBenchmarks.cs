@@ -12,10 +12,10 @@ public class OptimizerBenchmarks
 
     private Tensor _parameters = null!;
     private Tensor _gradient = null!;
-    private IVectorOptimizer _sgd = null!;
-    private IVectorOptimizer _momentum = null!;
-    private IVectorOptimizer _adam = null!;
-    private IVectorOptimizer _adamW = null!;
+    private IGradientOptimizer _sgd = null!;
+    private IGradientOptimizer _momentum = null!;
+    private IGradientOptimizer _adam = null!;
+    private IGradientOptimizer _adamW = null!;
 
     /// <summary>Takes the memory.</summary>
     [GlobalSetup]
@@ -59,7 +59,7 @@ public class OptimizerBenchmarks
     [Benchmark]
     public double Norm() => GradientNorm.Clip(_gradient, maxNorm: null);
 
-    private void Step(IVectorOptimizer optimizer)
+    private void Step(IGradientOptimizer optimizer)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();

@@ -40,7 +40,7 @@ internal static class PlainLoop
         set_num_threads(job.Threads);
         var set = DataSets.Load(job.Data, new() { DataDirectory = data }).Train;
         using var model = JobModels.CreateModel(job, set.Format);
-        using var optimizer = optim.SGD(model.parameters(), job.Optimizer.LearningRate);
+        using var optimizer = optim.SGD(model.parameters(), ((GradientSpec)job.Optimizer).LearningRate);
         model.train();
         var milliseconds = new List<double>();
         for (var epoch = 0; epoch < job.Epochs; epoch++)

@@ -34,6 +34,12 @@ internal static class Jobs
             "epochs=1", "batch=150", "micro-batches=6", "model={name: resnet, blocks: [1, 1], channels: [8, 16]}", "augment={flip: true, crop: 2, cutout: 3}"),
         // Micro-batches of 719 samples, so large that they are fetched ahead.
         ["large micro-batches"] = Digits("epochs=4", "batch=1438", "micro-batches=2", "model={name: mlp, hidden: [16]}", "augment={crop: 1}"),
+        ["the whole training set a step"] = Short with { Batch = null, Epochs = 3 },
+        ["one sample a step"] = JobFile.Parse(File.ReadAllText(BuiltFiles.Job("breast-cancer.yaml")), "jobs/breast-cancer.yaml", ["epochs=1", "batch=1", "micro-batches=1", "optimizer={name: sgd, learning-rate: 0.01}"]),
+        ["random search"] = Short with { Batch = null, Epochs = 20, Optimizer = new RandomSearchSpec(), Schedule = new ConstantSpec(), ClipNorm = null },
+        ["local search with statistics of batches"] = Digits(
+            "epochs=2", "model={name: cnn, channels: [8], hidden: 32, batch-norm: true, dropout: 0.2}", "optimizer={name: local-search, step-size: 0.02}",
+            "schedule=constant", "clip-norm=null"),
         ["two micro-batches"] = Short with { MicroBatches = 2 },
         // The last batch of an epoch has fewer samples than micro-batches.
         ["empty micro-batches"] = Short with { Batch = 100, MicroBatches = 50 },

@@ -50,6 +50,7 @@ internal static class ReferenceLoop
                 continue;
             }
             for (var i = 0; i < sum.Floats.Length; i++) buffer.Floats[i] = sum.Floats[i] / samples;
+            sum.Tallies.CopyTo(buffer.Tallies);
             steps.Add((sum.Tallies[Tally.Loss] / samples, replica.Apply.Step(round, buffer)));
         }
         buffer.Release();

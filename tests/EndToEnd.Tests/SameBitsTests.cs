@@ -8,7 +8,7 @@ public sealed class SameBitsTests
     public static TheoryData<string, int> Cases()
     {
         var cases = new TheoryData<string, int> { { "two micro-batches", 3 }, { "empty micro-batches", 3 }, { "one of two classes", 3 }, { "a number", 3 } };
-        foreach (var kind in new[] { "augmented resnet", "large micro-batches" })
+        foreach (var kind in (string[])["augmented resnet", "large micro-batches", "the whole training set a step", "one sample a step", "random search", "local search with statistics of batches"])
         {
             cases.Add(kind, 1);
             cases.Add(kind, 3);

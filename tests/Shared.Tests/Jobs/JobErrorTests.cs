@@ -82,6 +82,9 @@ public sealed class JobErrorTests
     [InlineData("epochs: 15", "epochs: 15\nwire: float16", "x.yaml:8: wire is float16; allowed: float32 or bf16")]
     [InlineData("epochs: 15", "epochs: 15\nwire: 32", "x.yaml:8: wire is 32; allowed: float32 or bf16")]
     [InlineData("epochs: 15", "epochs: 15\ndeterminism: false", "x.yaml:8: determinism is false; allowed: strict or relaxed")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: 0", "x.yaml:8: batch is 0; allowed: a whole number from 1 to 2147483647, or all")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: whole", "x.yaml:8: batch is whole; allowed: a whole number from 1 to 2147483647, or all")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: all\nmicro-batches: 4097", "x.yaml:9: micro-batches is 4097; allowed: a whole number from 1 to 4096")]
     [InlineData("micro-batches: 8", "micro-batches: 65",
         "x.yaml:9: micro-batches is 65; allowed: a whole number from 1 to 64 (the batch)")]
     [InlineData("batch: 64\nmicro-batches: 8", "batch: 8192\nmicro-batches: 4097",
@@ -103,6 +106,16 @@ public sealed class JobErrorTests
     [InlineData("  learning-rate: 0.05", "  learning_rate: 0.05", "x.yaml:12: optimizer.learning_rate is not a known key "
         + "(did you mean learning-rate?); allowed: name, learning-rate, momentum, nesterov, weight-decay")]
     [InlineData("  momentum: 0.9", "  nesterov: true", "x.yaml:13: optimizer.nesterov is true; allowed: false, because momentum is 0")]
+    [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9", "  name: random-search\n  learning-rate: 0.05",
+        "x.yaml:12: optimizer.learning-rate is not a known key; allowed: name, scale")]
+    [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9", "  name: local-search\n  step-size: 0",
+        "x.yaml:12: optimizer.step-size is 0; allowed: a number greater than 0")]
+    [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9", "  name: local-search",
+        "x.yaml:12: schedule is cosine; allowed: constant, because a search has no learning rate")]
+    [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9\nschedule: cosine", "  name: local-search\nschedule: {name: constant, warmup-steps: 1}",
+        "x.yaml:12: schedule.warmup-steps is 1; allowed: a whole number from 0 to 0, because a search has no learning rate")]
+    [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9\nschedule: cosine", "  name: local-search",
+        "x.yaml:12: clip-norm is 1.0; allowed: null, because a search has no gradient")]
     [InlineData("schedule: cosine", "schedule: []",
         "x.yaml:14: schedule is a list of 0 entries; allowed: constant, step or cosine, alone or as the name of a section")]
     [InlineData("schedule: cosine", "schedule: { name: step, factor: 1.5 }",

@@ -104,6 +104,15 @@ public sealed class JobFileTests
     public void Absent_micro_batches_are_never_more_than_the_batch() => Gen.Int[1, 100].Sample(batch =>
         Assert.Equal(Math.Min(8, batch), JobFile.Parse(Shortest, "shortest", [$"batch={batch}"]).MicroBatches));
 
+    [Fact]
+    public void A_batch_may_be_the_whole_training_set()
+    {
+        var job = JobFile.Parse(Shortest, "shortest", ["batch=all"]);
+        Assert.Equal(((int?)null, 64, "all"), (job.Batch, job.MicroBatches, job.BatchText));
+        Assert.Contains("\nbatch: all\nmicro-batches: 64\n", JobFile.Format(job), StringComparison.Ordinal);
+        Assert.Equal(4096, JobFile.Parse(Shortest, "shortest", ["batch=all", "micro-batches=4096"]).MicroBatches);
+    }
+
     [Theory]
     [InlineData("model=mlp", "model={name: mlp, hidden: [128], activation: relu, dropout: 0}")]
     [InlineData("model=resnet", "model={name: resnet, blocks: [1, 1, 1], channels: [16, 32, 64], norm: batch}")]

@@ -35,6 +35,7 @@ internal static class JobGen
                 Momentum = momentum,
                 Nesterov = flag && momentum > 0,
             }),
+            Gen.OneOfConst<OptimizerSpec>(new RandomSearchSpec { Scale = rate }, new LocalSearchSpec { StepSize = rate }),
             Gen.Select(_belowOne, _belowOne, _positive, (beta1, beta2, epsilon) => flag
                 ? (OptimizerSpec)new AdamSpec { LearningRate = rate, WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon }
                 : new AdamWSpec { LearningRate = rate, WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon })));
@@ -54,8 +55,8 @@ internal static class JobGen
 
     public static Gen<Job> Job { get; } =
         Gen.Select(Problem, Optimizer, Schedule, _reduction).SelectMany((problem, optimizer, schedule, reduction) =>
-        Gen.Select(_natural, _count, _count, Gen.Int[1, 256], _positive.Nullable()).SelectMany((seed, epochs, batch, threads, clipNorm) =>
-        Gen.Select(Gen.Int[1, Math.Min(4096, batch)], _natural, Gen.Int[1, 1000]).Select((microBatches, every, keep) => new Job
+        Gen.Select(_natural, _count, _count.Nullable(), Gen.Int[1, 256], _positive.Nullable()).SelectMany((seed, epochs, batch, threads, clipNorm) =>
+        Gen.Select(Gen.Int[1, Math.Min(4096, batch ?? 4096)], _natural, Gen.Int[1, 1000]).Select((microBatches, every, keep) => new Job
         {
             Task = problem.Task.Name,
             Data = problem.Data,
@@ -68,8 +69,8 @@ internal static class JobGen
             MicroBatches = microBatches,
             Threads = threads,
             Optimizer = optimizer,
-            Schedule = schedule,
-            ClipNorm = clipNorm,
+            Schedule = optimizer is SearchSpec ? new ConstantSpec() : schedule,
+            ClipNorm = optimizer is SearchSpec ? null : clipNorm,
             Checkpoint = new() { EverySteps = every, Keep = keep },
             Topology = reduction.Topology,
             Wire = reduction.Wire,

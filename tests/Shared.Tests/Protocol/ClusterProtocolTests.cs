@@ -314,6 +314,13 @@ public sealed class ClusterProtocolTests
     }
 
     [Fact]
+    public void A_batch_of_all_samples_has_one_step_an_epoch_whatever_their_number() => Gen.Int[1, 1000].Sample(samples =>
+    {
+        var rounds = (_job with { Batch = null }).RoundsOf(_facts with { TrainSamples = samples });
+        Assert.Equal((1, samples), (rounds.StepsPerEpoch, rounds.At(0).Samples));
+    });
+
+    [Fact]
     public void Below_the_fewest_workers_the_cluster_waits_and_goes_on_with_the_next()
     {
         var cluster = new Cluster(startWith: 3, minWorkers: 2).Train("a", "b", "c");

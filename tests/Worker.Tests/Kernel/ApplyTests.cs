@@ -137,8 +137,8 @@ public sealed class ApplyTests
         public Bench(Job job)
         {
             Model = new(JobModels.CreateModel(job, TestJobs.Data.Train.Format), CPU);
-            _optimizer = JobModels.CreateOptimizer(job.Optimizer, Model.Parameters);
-            Rounds = new(TestJobs.Data.Train.Count, TestJobs.Data.Test.Count, job.Epochs, job.Batch, job.MicroBatches);
+            _optimizer = JobModels.CreateOptimizer(job, Model.Parameters);
+            Rounds = JobShape.Of(job).RoundsOf(TestJobs.Data.Train.Count, TestJobs.Data.Test.Count);
             Apply = new(Model, _optimizer, job, Rounds);
             _pool = new(new((int)(Model.Parameters.numel() + Model.Buffers.numel()), 3));
         }

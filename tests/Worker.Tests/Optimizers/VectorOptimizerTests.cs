@@ -80,7 +80,7 @@ public sealed class VectorOptimizerTests
             using var scope = NewDisposeScope();
             var (start, gradients) = Draw(problem);
             var (straight, resumed) = (start.clone(), start.clone());
-            using IVectorOptimizer whole = Make(straight), before = Make(resumed), after = Make(resumed);
+            using IGradientOptimizer whole = Make(straight), before = Make(resumed), after = Make(resumed);
             foreach (var gradient in gradients) whole.Step(straight, gradient.clone(), problem.Rate);
             foreach (var gradient in gradients[..4]) before.Step(resumed, gradient.clone(), problem.Rate);
             after.StepCount = before.StepCount;
@@ -90,7 +90,7 @@ public sealed class VectorOptimizerTests
             Assert.Equal(Steps, after.StepCount);
             Assert.Equal(straight.bytes.ToArray(), resumed.bytes.ToArray());
 
-            IVectorOptimizer Make(Tensor p) => new Worker.Optimizers.Adam(p, h.Beta1, h.Beta2, h.Epsilon, h.Decay);
+            IGradientOptimizer Make(Tensor p) => new Worker.Optimizers.Adam(p, h.Beta1, h.Beta2, h.Epsilon, h.Decay);
         },
         iter: 20, threads: 1);
 
@@ -100,7 +100,7 @@ public sealed class VectorOptimizerTests
         using var parameters = randn(100);
         using var gradient = randn(100);
         var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
-        IVectorOptimizer[] rules =
+        IGradientOptimizer[] rules =
             [new Sgd(parameters, 0.9, nesterov: true, 0.1), new Worker.Optimizers.Adam(parameters), new Worker.Optimizers.AdamW(parameters)];
         var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         foreach (var rule in rules)
@@ -145,7 +145,7 @@ public sealed class VectorOptimizerTests
     }
 
     private static void AssertSameBits(
-        (int Length, double Rate, long Seed) problem, Func<Tensor, IVectorOptimizer> make, Func<Parameter, optim.Optimizer> makeTorchs)
+        (int Length, double Rate, long Seed) problem, Func<Tensor, IGradientOptimizer> make, Func<Parameter, optim.Optimizer> makeTorchs)
     {
         using var scope = NewDisposeScope();
         var (ours, gradients) = Draw(problem);
@@ -163,7 +163,7 @@ public sealed class VectorOptimizerTests
 
     private static void AssertFollows(
         (int Length, double Rate, long Seed) problem,
-        Func<Tensor, IVectorOptimizer> make,
+        Func<Tensor, IGradientOptimizer> make,
         Func<double, double, int, double, double, (double X, double First, double Second)> formula)
     {
         using var scope = NewDisposeScope();

@@ -60,7 +60,7 @@ internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisp
     {
         var replica = new LinkedReplica(job, new());
         (replica.Facts, replica.Pool) = ((WorkerFacts, VectorPool))replica.Next<(WorkerFacts, VectorPool)>().What;
-        replica.Rounds = new(replica.Facts.TrainSamples, replica.Facts.TestSamples, job.Epochs, job.Batch, job.MicroBatches);
+        replica.Rounds = JobShape.Of(job).RoundsOf(replica.Facts);
         var metrics = new WorkerMetrics(Prometheus.Metrics.NewCustomRegistry(), "cpu");
         var identity = new LinkIdentity(JobFile.Fingerprint(job), replica.Coordinator.Token, Worker);
         var exchange = new Exchange(new(identity, replica.Rounds, replica.Pool, replica.Facts.StateBytes, new(false), new(), metrics.Links), replica);

@@ -18,6 +18,8 @@ public sealed class ReplicaTests
         new SgdSpec { Momentum = 0.9, Nesterov = true, WeightDecay = 0.01 },
         new AdamSpec(),
         new AdamWSpec(),
+        new RandomSearchSpec(),
+        new LocalSearchSpec(),
     ];
 
     public static TheoryData<string> Optimizers => [.. _optimizers.Select(o => $"{o}")];

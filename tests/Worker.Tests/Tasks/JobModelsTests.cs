@@ -57,11 +57,13 @@ public sealed class JobModelsTests
         Assert.Equal(["momentum_buffer"], Slots(new SgdSpec { Momentum = 0.9 }));
         Assert.Equal(["exp_avg", "exp_avg_sq"], Slots(new AdamSpec()));
         Assert.Equal(["exp_avg", "exp_avg_sq"], Slots(new AdamWSpec()));
+        Assert.Equal(["best_loss"], Slots(new RandomSearchSpec()));
+        Assert.Equal(["best_loss"], Slots(new LocalSearchSpec()));
 
         static IEnumerable<string> Slots(OptimizerSpec spec)
         {
             using var parameters = zeros(3);
-            using var optimizer = JobModels.CreateOptimizer(spec, parameters);
+            using var optimizer = JobModels.CreateOptimizer(Job.Default with { Optimizer = spec }, parameters);
             return [.. optimizer.State.Select(slot => slot.Name)];
         }
     }

@@ -1,0 +1,75 @@
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
+using Distributed.Worker.Tests.Replicas;
+
+namespace Distributed.Worker.Tests.Kernel;
+
+/// <summary>What the two moves make of a search.</summary>
+[Collection(TorchTests.Name)]
+public sealed class SearchRoundTests
+{
+    private static readonly Gen<Job> _jobs = Gen.Select(Gen.Bool, Gen.Bool, Gen.Long[0, 1000]).Select((isLocal, hasBuffers, seed) =>
+        TestJobs.Of(hasBuffers ? TestJobs.Noisy : new MlpSpec { Hidden = [8] }) with
+        {
+            Seed = seed,
+            Optimizer = isLocal ? new LocalSearchSpec { StepSize = 0.05 } : new RandomSearchSpec { Scale = 0.3 },
+        });
+
+    [Fact]
+    public void A_contribution_carries_no_gradient_and_leaves_the_parameters_as_they_were() => Gen.Select(_jobs, Gen.Long[0, 1], Gen.Int[0, 3]).Sample((job, number, microBatch) =>
+    {
+        using var training = new LocalTraining(job);
+        using var pool = training.Replica.CreatePool();
+        var before = training.Replica.Serialize();
+        var contribution = pool.Rent();
+
+        training.Replica.Map.Compute(training.Replica.Rounds.At(number), microBatch, contribution);
+
+        // Mean and variance of four channels, and the batches they were taken from.
+        Assert.Equal(job.Model is CnnSpec ? 9 : 0, contribution.Floats.Length);
+        Assert.Equal(120, contribution.Tallies[Tally.Samples]);
+        Assert.True(contribution.Tallies[Tally.Loss] > 0);
+        Assert.Equal(before, training.Replica.Serialize());
+        contribution.Release();
+    }, iter: 20, threads: 1);
+
+    [Fact]
+    public void The_first_loss_is_that_of_the_first_step_of_descent() => _jobs.Sample(job =>
+    {
+        using var search = new LocalTraining(job);
+        using var descent = new LocalTraining(job with { Optimizer = new SgdSpec() });
+        Assert.Equal(descent.Run(0), search.Run(0));
+    }, iter: 10, threads: 1);
+
+    [Fact]
+    public void The_parameters_change_where_a_loss_is_the_lowest_and_only_there() => _jobs.Sample(job =>
+    {
+        using var training = new LocalTraining(job with { Batch = null, Epochs = 6 });
+        var (best, digest) = (double.PositiveInfinity, training.Replica.Digest());
+        for (var number = 0L; number < training.Replica.Rounds.Count; number++)
+        {
+            var tallies = training.Run(number);
+            var loss = tallies[Tally.Loss] / tallies[Tally.Samples];
+            var isBest = training.Replica.Rounds.At(number).Kind == RoundKind.Train && loss < best;
+            if (isBest) best = loss;
+            // The first candidate is what there was.
+            if (number > 0) Assert.Equal(isBest, digest != training.Replica.Digest());
+            digest = training.Replica.Digest();
+        }
+    }, iter: 10, threads: 1);
+
+    [Fact]
+    public void Replicas_of_which_one_computed_something_else_in_between_stay_equal() => _jobs.Sample(job =>
+    {
+        using var one = new LocalTraining(job);
+        using var other = new LocalTraining(job);
+        for (var number = 0L; number < 8; number++)
+        {
+            // Of a round that was abandoned and is computed again, and of the next.
+            other.Average(other.Replica.Rounds.At(number)).Release();
+            other.Average(other.Replica.Rounds.At((number + 1) % 8)).Release();
+            Assert.Equal(one.Run(number), other.Run(number));
+            Assert.Equal(one.Replica.Serialize(), other.Replica.Serialize());
+        }
+    }, iter: 6, threads: 1);
+}
