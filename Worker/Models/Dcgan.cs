@@ -42,24 +42,24 @@ public sealed class Dcgan : Module<Tensor, Tensor>
     public int Classes { get; }
 
     /// <summary>Makes images.</summary>
-    internal DcganGenerator Generator { get; }
+    public DcganGenerator Generator { get; }
 
     /// <summary>Tells them from real ones.</summary>
-    internal DcganDiscriminator Discriminator { get; }
+    public DcganDiscriminator Discriminator { get; }
 
     /// <inheritdoc />
     public override Tensor forward(Tensor input) => Generator.call(input);
 }
 
 /// <summary>From noise and class to an image: a linear layer, and two transposed convolutions that double its sides.</summary>
-internal sealed class DcganGenerator : Module<Tensor, Tensor>
+public sealed class DcganGenerator : Module<Tensor, Tensor>
 {
     private readonly Linear _start;
     private readonly BatchNorm2d _norm1, _norm2;
     private readonly ConvTranspose2d _up1, _up2;
     private readonly long[] _shape;
 
-    public DcganGenerator(int channels, int rows, int columns, int inputs, int width)
+    internal DcganGenerator(int channels, int rows, int columns, int inputs, int width)
         : base(nameof(DcganGenerator))
     {
         _shape = [-1, 2 * width, rows, columns];
@@ -71,6 +71,7 @@ internal sealed class DcganGenerator : Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <inheritdoc />
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
@@ -84,7 +85,7 @@ internal sealed class DcganGenerator : Module<Tensor, Tensor>
 /// How real an image of a class looks, a logit: two convolutions that halve its sides, and a projection of the features onto the class
 /// (Miyato and Koyama 2018).
 /// </summary>
-internal sealed class DcganDiscriminator : Module<Tensor, Tensor, Tensor>
+public sealed class DcganDiscriminator : Module<Tensor, Tensor, Tensor>
 {
     private const double Slope = 0.2;
 
@@ -92,7 +93,7 @@ internal sealed class DcganDiscriminator : Module<Tensor, Tensor, Tensor>
     private readonly Linear _any, _each;
     private readonly double _dropout;
 
-    public DcganDiscriminator(int channels, int rows, int columns, int classes, int width, double dropout)
+    internal DcganDiscriminator(int channels, int rows, int columns, int classes, int width, double dropout)
         : base(nameof(DcganDiscriminator))
     {
         var features = (long)2 * width * rows * columns;
