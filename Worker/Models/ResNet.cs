@@ -1,4 +1,3 @@
-using Distributed.Worker.Replicas;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
