@@ -61,7 +61,7 @@ var drained = new Argument<string[]>("WORKER") { Description = "Workers, by thei
 var drain = new Command("drain", "Lets workers of a run go in good order, and waits until they have gone. Example: drain --run runs/mine worker-2") { ofRun, drained };
 drain.SetAction((parsed, _) => DrainCommand.RunAsync(parsed.GetRequiredValue(ofRun), parsed.GetRequiredValue(drained)));
 
-var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create(), PredictCommand.Create(), InspectCommand.Create(), CompareCommand.Create(), ShowCommand.Create(), drain };
+var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create(), PredictCommand.Create(), PictureCommand.Create(), InspectCommand.Create(), CompareCommand.Create(), ShowCommand.Create(), drain };
 return await CommandLine.RunAsync(root, args.Length == 0 ? ["train"] : args);
 
 static Task<int> RunAsync(string? plan, TrainArguments arguments) => plan is null ? TrainCommand.RunAsync(arguments) : ChaosCommand.RunAsync(plan, arguments);

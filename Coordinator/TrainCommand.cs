@@ -103,6 +103,7 @@ public static class TrainCommand
         try
         {
             await RunAsync(arguments, job, begun, folder, (recorder, trained) => Finish(folder, begun.JobName, recorder, trained), signals.Stopping);
+            if (job.Kind.IsPictured) await PictureCommand.DrawAsync(folder.Path, arguments.DataDirectory, signals.Stopping);
             return 0;
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Distributed.Shared.Processes;
 using Distributed.Worker;
+using Distributed.Worker.Pictures;
 using Distributed.Worker.Predictions;
 
 var coordinator = new Option<string>("--coordinator") { Description = "Address of the coordinator, HOST:PORT.", Required = true };
@@ -43,4 +44,12 @@ var predict = new Command("predict", "Classifies images whose paths come on stan
 };
 predict.SetAction(parsed => PredictProcess.Run(parsed.GetRequiredValue(run), parsed.GetRequiredValue(predictDevice)));
 root.Add(predict);
+
+var picture = new Command("picture", "Draws what the model of a finished run makes of test samples: a PNG, to standard output. "
+    + "The coordinator's picture uses it. Example: worker picture --run runs/mine > examples.png")
+{
+    run, dataDir,
+};
+picture.SetAction(parsed => PictureProcess.Run(parsed.GetRequiredValue(run), parsed.GetValue(dataDir)));
+root.Add(picture);
 return await CommandLine.RunAsync(root, args);

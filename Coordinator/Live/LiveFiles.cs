@@ -26,6 +26,7 @@ public sealed class LiveFiles(string folder)
         (RunFiles.Model, "application/octet-stream"),
         (RunFiles.Report, "application/json"),
         (RunFiles.LossPicture, "image/png"),
+        (RunFiles.Picture, "image/png"),
         (RunFiles.History, "text/csv; charset=utf-8"),
         (RunFiles.Evaluations, "text/csv; charset=utf-8"),
         (RunFiles.Events, "application/jsonl; charset=utf-8"),

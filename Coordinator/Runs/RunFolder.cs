@@ -44,6 +44,9 @@ public sealed class RunFolder : IDisposable
     /// <summary>Loss and accuracy over the steps.</summary>
     public string LossPicture => In(RunFiles.LossPicture);
 
+    /// <summary>What the trained model makes of test samples; not every task has it.</summary>
+    public string Picture => In(RunFiles.Picture);
+
     /// <summary>The run in numbers.</summary>
     public string ReportFile => In(RunFiles.Report);
 
@@ -144,7 +147,7 @@ public sealed class RunFolder : IDisposable
     {
         try
         {
-            foreach (var file in (string[])[JobFile, ModelFile, HistoryFile, EvaluationsFile, EventsFile, StateFile, InitialFile, LossPicture, ReportFile])
+            foreach (var file in (string[])[JobFile, ModelFile, HistoryFile, EvaluationsFile, EventsFile, StateFile, InitialFile, LossPicture, Picture, ReportFile])
             {
                 File.Delete(file);
                 File.Delete(file + AtomicFile.TemporaryEnding);

@@ -10,6 +10,7 @@ public static class ClassNames
     private static readonly Dictionary<string, IReadOnlyList<string>> _names = new(StringComparer.Ordinal)
     {
         ["fashion-mnist"] = FashionMnist,
+        ["digit-scenes-masks"] = ["background", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
         ["breast-cancer"] = ["malignant", "benign"],
     };
 

@@ -27,6 +27,12 @@ internal static class JobKeys
     private static readonly Choice<ModelSpec> _tableModels = new(
         Kind<ModelSpec>.Of<MlpSpec>("mlp", Mlp));
 
+    private static readonly Choice<ModelSpec> _segmentationModels = new(
+        Kind<ModelSpec>.Of<UNetSpec>("unet", UNet));
+
+    private static readonly Choice<ModelSpec> _detectionModels = new(
+        Kind<ModelSpec>.Of<DetectorSpec>("detector", Detector));
+
     private static readonly Choice<OptimizerSpec> _optimizers = new(
         Kind<OptimizerSpec>.Of<SgdSpec>("sgd", Sgd),
         Kind<OptimizerSpec>.Of<AdamSpec>("adam", Adam),
@@ -69,7 +75,7 @@ internal static class JobKeys
             Task = task,
             Data = data = f.Required("data", job?.Data, OneOf([.. kind.Data])),
             Loss = f.Value("loss", job?.Loss ?? kind.Losses[0], OneOf([.. kind.Losses])),
-            Model = f.Required("model", job?.Model, TaskKind.IsImages(data) ? _models : _tableModels),
+            Model = f.Required("model", job?.Model, ModelsFor(kind, data)),
             Augment = f.Value("augment", job?.Augment ?? new(), kind == TaskKind.Classification && TaskKind.IsImages(data) ? _augment : _noAugment),
             Seed = f.Value("seed", job?.Seed ?? 1, Whole(0, long.MaxValue)),
             Epochs = f.Required("epochs", job?.Epochs ?? 0, Whole(0, int.MaxValue)),
@@ -86,6 +92,13 @@ internal static class JobKeys
             Determinism = f.Value("determinism", job?.Determinism ?? "strict", OneOf("strict", "relaxed")),
         };
     }
+
+    private static Choice<ModelSpec> ModelsFor(TaskKind kind, string data) => kind switch
+    {
+        _ when kind == TaskKind.Segmentation => _segmentationModels,
+        _ when kind == TaskKind.Detection => _detectionModels,
+        _ => TaskKind.IsImages(data) ? _models : _tableModels,
+    };
 
     private static CnnSpec Cnn(Fields f, CnnSpec model) => model with
     {
@@ -113,6 +126,18 @@ internal static class JobKeys
         Hidden = f.Value("hidden", model.Hidden, ListOf(_width, 1, 16)),
         Activation = f.Value("activation", model.Activation, OneOf("relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid")),
         Dropout = f.Value("dropout", model.Dropout, _belowOne),
+    };
+
+    private static UNetSpec UNet(Fields f, UNetSpec model) => model with
+    {
+        Channels = f.Value("channels", model.Channels, ListOf(_width, 1, 6)),
+        BatchNorm = f.Value("batch-norm", model.BatchNorm, Flag),
+    };
+
+    private static DetectorSpec Detector(Fields f, DetectorSpec model) => model with
+    {
+        Channels = f.Value("channels", model.Channels, ListOf(_width, 1, 6)),
+        BatchNorm = f.Value("batch-norm", model.BatchNorm, Flag),
     };
 
     private static SgdSpec Sgd(Fields f, SgdSpec optimizer)

@@ -14,4 +14,7 @@ public static class Losses
 
     /// <summary>The absolute error.</summary>
     public const string L1 = "l1";
+
+    /// <summary>Of boxes in images: whether there is one, what is in it, and how far it is off.</summary>
+    public const string Boxes = "boxes";
 }

@@ -44,3 +44,23 @@ public sealed record MlpSpec : ModelSpec
     /// <summary>Probability of dropping a hidden unit while training; from 0 to below 1 (Srivastava et al. 2014).</summary>
     public double Dropout { get; init; }
 }
+
+/// <summary>A U-Net, which gives something for each pixel of an image: levels on the way down, and the same ones on the way up.</summary>
+public sealed record UNetSpec : ModelSpec
+{
+    /// <summary>Channels of each level, from the top down, each level halving the image; 1 to 6 levels of 1 to 16384 channels.</summary>
+    public ValueList<int> Channels { get; init; } = [16, 32, 64];
+
+    /// <summary>Whether batch normalization follows each convolution of a level (Ioffe and Szegedy 2015).</summary>
+    public bool BatchNorm { get; init; } = true;
+}
+
+/// <summary>A one-stage detector: convolution stages, whose last one gives a box for each of its pixels.</summary>
+public sealed record DetectorSpec : ModelSpec
+{
+    /// <summary>Channels of each stage, first to last, the image halved between them; 1 to 6 stages of 1 to 16384 channels.</summary>
+    public ValueList<int> Channels { get; init; } = [16, 32, 64];
+
+    /// <summary>Whether batch normalization follows each convolution of a stage.</summary>
+    public bool BatchNorm { get; init; } = true;
+}

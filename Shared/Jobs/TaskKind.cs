@@ -18,8 +18,17 @@ public sealed record TaskKind(string Name, IReadOnlyList<string> Data, IReadOnly
     /// <summary>A number for each sample.</summary>
     public static TaskKind Regression { get; } = new("regression", ["diabetes"], [Jobs.Losses.L2, Jobs.Losses.L1], Metric.R2);
 
+    /// <summary>Each pixel of an image into a class.</summary>
+    public static TaskKind Segmentation { get; } = new("segmentation", ["digit-scenes-masks"], [Jobs.Losses.CrossEntropy], Metric.MeanIou) { IsPictured = true };
+
+    /// <summary>What is in an image, and where.</summary>
+    public static TaskKind Detection { get; } = new("detection", ["digit-scenes-boxes"], [Jobs.Losses.Boxes], Metric.AveragePrecision) { IsPictured = true };
+
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<TaskKind> All { get; } = [Classification, BinaryClassification, Regression];
+    public static IReadOnlyList<TaskKind> All { get; } = [Classification, BinaryClassification, Regression, Segmentation, Detection];
+
+    /// <summary>Whether a finished run has a picture of what the model makes of test samples.</summary>
+    public bool IsPictured { get; init; }
 
     /// <summary>The one of a name; null where there is none.</summary>
     public static TaskKind? Find(string? name) => All.FirstOrDefault(kind => kind.Name == name);

@@ -16,8 +16,14 @@ public abstract record Metric(string Name, string Title)
     /// <summary>Share of the targets' variance that is explained.</summary>
     public static Metric R2 { get; } = new CoefficientOfDetermination();
 
+    /// <summary>How much of each class's pixels is found, and nothing else.</summary>
+    public static Metric MeanIou { get; } = new MeanIou();
+
+    /// <summary>How well things are found in images.</summary>
+    public static Metric AveragePrecision { get; } = new AveragePrecision();
+
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Metric> All { get; } = [Accuracy, R2];
+    public static IReadOnlyList<Metric> All { get; } = [Accuracy, R2, MeanIou, AveragePrecision];
 
     /// <summary>The one of a name; null where there is none.</summary>
     public static Metric? Find(string? name) => All.FirstOrDefault(metric => metric.Name == name);

@@ -21,6 +21,9 @@ public static class RunFiles
     /// <summary>Loss and accuracy over the steps.</summary>
     public const string LossPicture = "loss.png";
 
+    /// <summary>What the trained model makes of test samples, for tasks that have such a picture.</summary>
+    public const string Picture = "examples.png";
+
     /// <summary>The run in numbers, once it is finished.</summary>
     public const string Report = "report.json";
 

@@ -1,4 +1,5 @@
 using Distributed.Shared.Jobs;
+using Distributed.Worker.Data.Scenes;
 
 namespace Distributed.Worker.Data;
 
@@ -11,6 +12,8 @@ public static class DataSets
         [FashionMnist.Name] = (FashionMnist.Format, FashionMnist.Load),
         [EmbeddedTable.BreastCancer.Name] = (EmbeddedTable.BreastCancer.Format, _ => EmbeddedTable.BreastCancer.Load()),
         [EmbeddedTable.Diabetes.Name] = (EmbeddedTable.Diabetes.Format, _ => EmbeddedTable.Diabetes.Load()),
+        [DigitScenes.Boxes] = (DigitScenes.FormatOf(SceneTargets.Boxes), _ => DigitScenes.Load(SceneTargets.Boxes)),
+        [DigitScenes.Masks] = (DigitScenes.FormatOf(SceneTargets.Masks), _ => DigitScenes.Load(SceneTargets.Masks)),
     };
 
     /// <summary>Every name that <see cref="Load"/> knows.</summary>

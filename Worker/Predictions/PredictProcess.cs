@@ -25,7 +25,7 @@ public static class PredictProcess
         {
             var run = TrainedRun.Read(runFolder);
             if (DataSets.FormatOf(run.Job.Data) is not ImageFormat format)
-                throw new PredictException($"the run in '{runFolder}' has learned from {run.Job.Data}, whose samples are no images; give the folder of a run on {string.Join(" or ", DataSets.Names.Where(name => DataSets.FormatOf(name) is ImageFormat))}");
+                throw new PredictException($"the run in '{runFolder}' has learned from {run.Job.Data}, whose samples are not images of one class each; give the folder of a run on {string.Join(" or ", DataSets.Names.Where(name => DataSets.FormatOf(name) is ImageFormat))}");
             var labels = DataSets.LabelsOf(run.Job.Data);
             using var predictor = Load(run, format, device);
             using var input = new StreamReader(Console.OpenStandardInput(), Encoding.UTF8);

@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.State;
 using Distributed.Worker.Data;
-using Distributed.Worker.Replicas;
 using Distributed.Worker.Tasks;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -25,18 +24,7 @@ public sealed class Predictor : IDisposable
     public Predictor(Job job, ImageFormat format, IReadOnlyCollection<TensorData> tensors, Device device)
     {
         (_format, _device) = (format, device);
-        _model = JobModels.CreateModel(job, format);
-        try
-        {
-            ModelFile.Load(_model, tensors);
-        }
-        catch
-        {
-            _model.Dispose();
-            throw;
-        }
-        _model.eval();
-        _model.to(device);
+        _model = JobModels.LoadModel(job, format, tensors, device);
     }
 
     /// <summary>The outputs of the model before the softmax, one a class.</summary>

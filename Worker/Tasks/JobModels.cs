@@ -1,7 +1,11 @@
 using Distributed.Shared.Jobs;
+using Distributed.Shared.State;
 using Distributed.Worker.Data;
+using Distributed.Worker.Data.Scenes;
 using Distributed.Worker.Models;
 using Distributed.Worker.Optimizers;
+using Distributed.Worker.Replicas;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;
@@ -20,9 +24,34 @@ public static class JobModels
         {
             (CnnSpec cnn, ImageFormat images) => new Cnn(images.Channels, images.Height, images.Width, outputs, [.. cnn.Channels], cnn.Hidden, cnn.BatchNorm, cnn.Dropout),
             (ResNetSpec resnet, ImageFormat images) => new ResNet(images.Channels, outputs, [.. resnet.Blocks], [.. resnet.Channels], resnet.Norm),
+            (UNetSpec unet, SceneFormat scenes) => new UNet(1, scenes.Side, scenes.Side, scenes.Classes, [.. unet.Channels], unet.BatchNorm),
+            (DetectorSpec detector, SceneFormat scenes) => new Detector(1, scenes.Side, scenes.Classes, [.. detector.Channels], detector.BatchNorm),
             (MlpSpec mlp, _) => new Mlp(samples.SampleSize, [.. mlp.Hidden], outputs, mlp.Activation, mlp.Dropout),
             var (other, _) => throw new NotSupportedException($"no model for {other} of {samples}"),
         };
+    }
+
+    /// <summary>The model of a job as it was trained, in evaluation mode.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="samples">What its samples are like.</param>
+    /// <param name="tensors">The trained parameters and buffers.</param>
+    /// <param name="device">Where to compute.</param>
+    /// <returns>The caller disposes it.</returns>
+    /// <exception cref="InvalidDataException">The tensors are not those of the job's model.</exception>
+    public static nn.Module<Tensor, Tensor> LoadModel(Job job, SampleFormat samples, IReadOnlyCollection<TensorData> tensors, Device device)
+    {
+        var model = CreateModel(job, samples);
+        try
+        {
+            ModelFile.Load(model, tensors);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+        model.eval();
+        return model.to(device);
     }
 
     /// <summary>What a job learns.</summary>
@@ -31,6 +60,8 @@ public static class JobModels
         _ when job.Task == TaskKind.Classification.Name => new Classification(data, withConfusion: job.IsEvaluation, AugmentationOf(job, data)),
         _ when job.Task == TaskKind.BinaryClassification.Name => new BinaryClassification(data, withConfusion: job.IsEvaluation),
         _ when job.Task == TaskKind.Regression.Name => new Regression(data, job.Loss),
+        _ when job.Task == TaskKind.Segmentation.Name => new Segmentation(data),
+        _ when job.Task == TaskKind.Detection.Name => new ObjectDetection(data),
         var other => throw new NotSupportedException($"no task for {other}"),
     };
 

@@ -9,21 +9,24 @@ namespace Distributed.Worker.Tasks;
 /// <param name="augmentation">What is done to the images that are trained on, which leaves their targets as they are; null for nothing.</param>
 public abstract class SupervisedTask(DataSet data, Augmentation? augmentation = null) : ITrainingTask
 {
-    /// <inheritdoc/>
-    public int TrainSamples => data.Train.Count;
+    /// <summary>The samples.</summary>
+    protected DataSet Data { get; } = data;
 
     /// <inheritdoc/>
-    public int TestSamples => data.Test.Count;
+    public int TrainSamples => Data.Train.Count;
 
     /// <inheritdoc/>
-    public string DataFingerprint => data.Fingerprint;
+    public int TestSamples => Data.Test.Count;
+
+    /// <inheritdoc/>
+    public string DataFingerprint => Data.Fingerprint;
 
     /// <inheritdoc/>
     public abstract int Metrics { get; }
 
     /// <inheritdoc/>
     public SampleBatch Fetch(RoundKind split, int epoch, ReadOnlySpan<int> samples, Device device) =>
-        split == RoundKind.Train ? SampleBatch.Of(data.Train, samples, device, augmentation, epoch) : SampleBatch.Of(data.Test, samples, device);
+        split == RoundKind.Train ? SampleBatch.Of(Data.Train, samples, device, augmentation, epoch) : SampleBatch.Of(Data.Test, samples, device);
 
     /// <inheritdoc/>
     public Tensor LossSum(nn.Module<Tensor, Tensor> model, SampleBatch batch, Span<double> metrics)
@@ -33,8 +36,8 @@ public abstract class SupervisedTask(DataSet data, Augmentation? augmentation = 
     }
 
     /// <summary>Loss of what a model gave.</summary>
-    /// <param name="output">Float32 [samples, outputs].</param>
-    /// <param name="targets">Float32 [samples].</param>
+    /// <param name="output">Float32 [samples, …].</param>
+    /// <param name="targets">Float32 [samples, …].</param>
     /// <param name="metrics">Receives the metrics, summed over the samples.</param>
     /// <returns>The loss summed over the samples, a scalar.</returns>
     protected abstract Tensor LossSum(Tensor output, Tensor targets, Span<double> metrics);

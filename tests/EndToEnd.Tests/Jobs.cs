@@ -40,10 +40,16 @@ internal static class Jobs
         ["local search with statistics of batches"] = Digits(
             "epochs=2", "model={name: cnn, channels: [8], hidden: 32, batch-norm: true, dropout: 0.2}", "optimizer={name: local-search, step-size: 0.02}",
             "schedule=constant", "clip-norm=null"),
+        ["masks"] = Scenes("segmentation", "model={name: unet, channels: [4, 8]}"),
+        ["boxes"] = Scenes("detection", "model={name: detector, channels: [4, 8, 16]}"),
         ["two micro-batches"] = Short with { MicroBatches = 2 },
         // The last batch of an epoch has fewer samples than micro-batches.
         ["empty micro-batches"] = Short with { Batch = 100, MicroBatches = 50 },
     };
+
+    /// <summary>Seven steps on scenes, the last one short.</summary>
+    private static Job Scenes(string task, string model) =>
+        JobFile.Parse(File.ReadAllText(BuiltFiles.Job($"{task}.yaml")), $"jobs/{task}.yaml", ["epochs=1", "batch=600", "micro-batches=5", model]);
 
     private static Job Digits(params string[] settings) => JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", settings);
 }

@@ -26,6 +26,10 @@ internal static class JobGen
         Gen.Select(Sizes(16), Gen.OneOfConst("relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid"), _belowOne, (hidden, activation, dropout) =>
             (ModelSpec)new MlpSpec { Hidden = hidden, Activation = activation, Dropout = dropout }));
 
+    private static readonly Gen<ModelSpec> _unet = Gen.Select(Sizes(6), Gen.Bool, (channels, norm) => (ModelSpec)new UNetSpec { Channels = channels, BatchNorm = norm });
+
+    private static readonly Gen<ModelSpec> _detector = Gen.Select(Sizes(6), Gen.Bool, (channels, norm) => (ModelSpec)new DetectorSpec { Channels = channels, BatchNorm = norm });
+
     public static Gen<OptimizerSpec> Optimizer { get; } = Gen.Select(_positive, _nonNegative, _nonNegative, Gen.Bool).SelectMany(
         (rate, decay, momentum, flag) => Gen.OneOf<OptimizerSpec>(
             Gen.Const((OptimizerSpec)new SgdSpec
@@ -47,9 +51,12 @@ internal static class JobGen
         from task in Gen.OneOfConst([.. TaskKind.All])
         from data in Gen.OneOfConst([.. task.Data])
         from loss in Gen.OneOfConst([.. task.Losses])
-        from model in TaskKind.IsImages(data) ? Model : Model.Where(model => model is MlpSpec)
+        from model in ModelFor(task, data)
         from augment in task == TaskKind.Classification && TaskKind.IsImages(data) ? Augment : Gen.Const(new AugmentSpec())
         select (task, data, loss, model, augment);
+
+    private static Gen<ModelSpec> ModelFor(TaskKind task, string data) =>
+        task == TaskKind.Segmentation ? _unet : task == TaskKind.Detection ? _detector : TaskKind.IsImages(data) ? Model : Model.Where(model => model is MlpSpec);
 
     public static Gen<ScheduleSpec> Schedule { get; } = ScheduleWithin(_natural);
 

@@ -16,5 +16,5 @@ public sealed class DataSetsTests
     }
 
     [Fact]
-    public void The_names_are_those_documented() => Assert.Equal(["digits", "fashion-mnist", "breast-cancer", "diabetes"], DataSets.Names);
+    public void The_names_are_those_documented() => Assert.Equal(["digits", "fashion-mnist", "breast-cancer", "diabetes", "digit-scenes-boxes", "digit-scenes-masks"], DataSets.Names);
 }

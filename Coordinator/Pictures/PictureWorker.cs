@@ -1,0 +1,70 @@
+using System.Diagnostics;
+using System.Text;
+using Distributed.Coordinator.LocalWorkers;
+using Distributed.Coordinator.Runs;
+
+namespace Distributed.Coordinator.Pictures;
+
+/// <summary>
+/// A process of the worker program that draws what a trained model makes of test samples. The model lies in the run's folder, so that
+/// nothing of it has to pass through the protocol of training, and a picture can be had of an old run too.
+/// </summary>
+public static class PictureWorker
+{
+    private const int MaxBytes = 64 << 20;
+
+    /// <summary>Runs it to its end, and writes the picture.</summary>
+    /// <param name="runFolder">Of a finished run.</param>
+    /// <param name="dataDirectory">Folder with data sets; null for the worker's own default.</param>
+    /// <param name="path">Where to.</param>
+    /// <param name="cancel">Ends the process.</param>
+    /// <returns>Its exit code, and why it is not 0.</returns>
+    /// <exception cref="FileNotFoundException">No worker program is on this machine.</exception>
+    /// <exception cref="IOException">The picture is too large, or cannot be written.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
+    public static async Task<(int ExitCode, string? Error)> RunAsync(string runFolder, string? dataDirectory, string path, CancellationToken cancel)
+    {
+        var (program, first) = WorkerProgram.StartOf(WorkerProgram.Find());
+        string[] arguments = [.. first, "picture", "--run", runFolder, .. dataDirectory is null ? (string[])[] : ["--data-dir", dataDirectory]];
+        using var process = Process.Start(new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardErrorEncoding = Encoding.UTF8,
+        })!;
+        try
+        {
+            // Beside the reading: a pipe holds so much only.
+            var complaining = process.StandardError.ReadToEndAsync(cancel);
+            var picture = await ReadAsync(process.StandardOutput.BaseStream, cancel).ConfigureAwait(false);
+            var complaint = await complaining.ConfigureAwait(false);
+            await process.WaitForExitAsync(cancel).ConfigureAwait(false);
+            if (process.ExitCode != 0) return (process.ExitCode, Reason(complaint) ?? $"the worker ended with exit code {process.ExitCode}");
+            AtomicFile.Write(path, stream => stream.Write(picture));
+            return (0, null);
+        }
+        finally
+        {
+            if (!process.HasExited) process.Kill();
+        }
+    }
+
+    private static async Task<byte[]> ReadAsync(Stream from, CancellationToken cancel)
+    {
+        using var read = new MemoryStream();
+        var buffer = new byte[1 << 16];
+        while (await from.ReadAsync(buffer, cancel).ConfigureAwait(false) is > 0 and var count)
+        {
+            if (read.Length + count > MaxBytes) throw new IOException($"the worker's picture has more than {MaxBytes} bytes");
+            read.Write(buffer, 0, count);
+        }
+        return read.ToArray();
+    }
+
+    /// <summary>The last line that says what is wrong.</summary>
+    private static string? Reason(string complaint)
+    {
+        const string Error = "error: ";
+        return complaint.Split('\n').LastOrDefault(line => line.StartsWith(Error, StringComparison.Ordinal))?[Error.Length..].TrimEnd();
+    }
+}

@@ -1,0 +1,14 @@
+using Distributed.Shared.Kernel;
+
+namespace Distributed.Worker.Data.Scenes;
+
+/// <summary>Random numbers of one scene: the same on every machine, whatever was drawn for others.</summary>
+/// <param name="seed">Of all scenes.</param>
+/// <param name="scene">The scene's number.</param>
+internal sealed class SceneDraws(long seed, int scene)
+{
+    private long _count;
+
+    /// <summary>A whole number from 0 to below a limit.</summary>
+    public int Below(int limit) => (int)Math.BigMul(Permutation.Mix(seed, scene, _count++), (ulong)limit, out _);
+}

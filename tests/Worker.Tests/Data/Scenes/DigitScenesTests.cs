@@ -1,0 +1,51 @@
+using Distributed.Worker.Data;
+using Distributed.Worker.Data.Scenes;
+using Distributed.Worker.Detection;
+
+namespace Distributed.Worker.Tests.Data.Scenes;
+
+public sealed class DigitScenesTests
+{
+    private static readonly DataSet _boxes = DataSets.Load(DigitScenes.Boxes, new DataOptions());
+    private static readonly DataSet _masks = DataSets.Load(DigitScenes.Masks, new DataOptions());
+
+    [Fact]
+    public void The_fingerprints_are_the_same_on_every_machine()
+    {
+        Assert.Equal("", _boxes.Fingerprint);
+        Assert.Equal("", _masks.Fingerprint);
+    }
+
+    [Fact]
+    public void Both_have_the_same_scenes_and_every_digit()
+    {
+        Assert.Equal((4000, 400), (_boxes.Train.Count, _boxes.Test.Count));
+        foreach (var (boxes, masks) in new[] { (_boxes.Train, _masks.Train), (_boxes.Test, _masks.Test) })
+        {
+            var scenes = Enumerable.Range(0, boxes.Count).Select(i => (Boxes: ((SceneSet)boxes)[i], Masks: ((SceneSet)masks)[i])).ToList();
+            Assert.All(scenes, scene => Assert.Equal(scene.Boxes.Pixels, scene.Masks.Pixels));
+            Assert.Equal(Enumerable.Range(0, 10), scenes.SelectMany(scene => scene.Boxes.Boxes).Select(box => box.Class).Distinct().Order());
+            Assert.Equal(Enumerable.Range(1, 4), scenes.Select(scene => scene.Boxes.Boxes.Count).Distinct().Order());
+        }
+    }
+
+    [Fact]
+    public void Targets_are_the_boxes_and_the_masks()
+    {
+        var scene = ((SceneSet)_boxes.Test)[3];
+        float[] pixels = [.. scene.Pixels.Select(pixel => pixel / 255f)];
+        Assert.Equal([1, 32, 32], _boxes.Test.Format.Shape);
+        Assert.Equal([4, 5], _boxes.Test.Format.TargetShape);
+        Assert.Equal([32, 32], _masks.Test.Format.TargetShape);
+        Assert.Equal((10, 11), (_boxes.Test.Format.Classes, _masks.Test.Format.Classes));
+        var (inputs, boxes) = (new float[1024], new float[20]);
+        _boxes.Test.CopyTo([3], inputs, boxes);
+        Assert.Equal(pixels, inputs);
+        Assert.Equal(scene.Boxes, BoxTargets.Read(boxes));
+
+        var mask = new float[1024];
+        _masks.Test.CopyTo([3], inputs, mask);
+        Assert.Equal(pixels, inputs);
+        Assert.Equal(scene.Mask.Select(label => (float)label), mask);
+    }
+}

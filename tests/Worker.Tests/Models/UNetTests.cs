@@ -1,0 +1,76 @@
+using Distributed.Worker.Models;
+using Distributed.Worker.Tests.Replicas;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tests.Models;
+
+[Collection(TorchTests.Name)]
+public sealed class UNetTests
+{
+    [Theory]
+    [InlineData(1, 32, 32, new[] { 4, 8, 16 })]
+    [InlineData(3, 16, 24, new[] { 4, 6 })]
+    [InlineData(1, 5, 7, new[] { 4 })]
+    public void Gives_logits_for_every_pixel(int channels, int height, int width, int[] levels)
+    {
+        using var scope = NewDisposeScope();
+        using var model = new UNet(channels, height, width, classes: 11, levels, batchNorm: true);
+
+        Assert.Equal([2, 11, height, width], model.call(randn(2, channels, height, width)).shape);
+    }
+
+    [Fact]
+    public void Names_parameters_as_PyTorch_does()
+    {
+        using var model = new UNet(1, 8, 8, classes: 2, [4, 8], batchNorm: false);
+
+        Assert.Equal(
+            [
+                "down1.conv1.weight", "down1.conv1.bias", "down1.conv2.weight", "down1.conv2.bias", "down2.conv1.weight", "down2.conv1.bias",
+                "down2.conv2.weight", "down2.conv2.bias", "grow1.weight", "grow1.bias", "up1.conv1.weight", "up1.conv1.bias", "up1.conv2.weight",
+                "up1.conv2.bias", "output.weight", "output.bias",
+            ],
+            model.named_parameters().Select(p => p.name));
+        Assert.Empty(model.named_buffers());
+    }
+
+    [Fact]
+    public void Has_a_norm_in_the_place_of_each_bias_where_asked_for()
+    {
+        using var model = new UNet(1, 8, 8, classes: 2, [4], batchNorm: true);
+
+        Assert.Equal(
+            ["down1.conv1.weight", "down1.norm1.weight", "down1.norm1.bias", "down1.conv2.weight", "down1.norm2.weight", "down1.norm2.bias", "output.weight", "output.bias"],
+            model.named_parameters().Select(p => p.name));
+    }
+
+    [Fact]
+    public void What_a_pixel_is_depends_on_its_surroundings_through_all_levels_and_around_them()
+    {
+        using var scope = NewDisposeScope();
+        using var model = new UNet(1, 32, 32, classes: 2, [4, 4, 4], batchNorm: false);
+        using var image = zeros(1, 1, 32, 32, requires_grad: true);
+        model.call(image)[0, 0, 16, 16].backward();
+        var reached = image.grad!.ne(0).nonzero();
+        // Two convolutions at the top alone reach 4 pixels; through the bottom level it is more.
+        Assert.True(16 - reached.select(1, 2).min().item<long>() > 8);
+    }
+
+    [Fact]
+    public void Refuses_an_image_that_cannot_be_halved_so_often()
+    {
+        var error = Assert.Throws<ArgumentException>(() => new UNet(1, 12, 8, classes: 2, [4, 4, 4, 4], batchNorm: false));
+
+        Assert.Contains("12x8 cannot be halved 3 times", error.Message, StringComparison.Ordinal);
+        Assert.Contains("multiples of 8", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Refuses_values_out_of_range()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(0, 8, 8, classes: 2, [4], batchNorm: false));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(1, 8, 8, classes: 0, [4], batchNorm: false));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(1, 8, 8, classes: 2, [], batchNorm: false));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(1, 8, 8, classes: 2, [4, 0], batchNorm: false));
+    }
+}

@@ -1,0 +1,61 @@
+using Distributed.Shared.Kernel;
+using Distributed.Worker.Data.Scenes;
+using Distributed.Worker.Models;
+using Distributed.Worker.Tasks;
+using Distributed.Worker.Tests.Replicas;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tests.Tasks;
+
+[Collection(TorchTests.Name)]
+public sealed class SegmentationTests
+{
+    private const int Classes = 11, Pixels = 1024;
+
+    [Fact]
+    public void The_loss_is_the_cross_entropy_of_its_pixels_and_the_gradient_softmax_less_truth() => Gen.Select(Gen.Int[1, 3], Gen.Int).Sample((samples, seed) =>
+    {
+        var data = SceneBench.Some(SceneTargets.Masks, samples);
+        var random = new Random(seed);
+        float[] outputs = [.. Enumerable.Range(0, samples * Classes * Pixels).Select(_ => (random.NextSingle() * 8) - 4)];
+        var (loss, gradient, metrics) = SceneBench.Evaluate(new Segmentation(data), outputs, samples, Classes, 32, 32);
+        var (expected, sums) = (0.0, new double[MeanIou.SizeFor(Classes)]);
+        for (var i = 0; i < samples * Pixels; i++)
+        {
+            var (sample, pixel) = (i / Pixels, i % Pixels);
+            double[] logits = [.. Enumerable.Range(0, Classes).Select(c => (double)outputs[(((sample * Classes) + c) * Pixels) + pixel])];
+            var (actual, sum) = (((SceneSet)data.Train)[sample].Mask[pixel], logits.Sum(Math.Exp));
+            expected -= (logits[actual] - Math.Log(sum)) / Pixels;
+            for (var c = 0; c < Classes; c++)
+                Assert.Equal(((Math.Exp(logits[c]) / sum) - (c == actual ? 1 : 0)) / Pixels, gradient[(((sample * Classes) + c) * Pixels) + pixel], 1e-7);
+            var taken = Array.IndexOf(logits, logits.Max());
+            for (var c = 0; c < Classes; c++)
+            {
+                if (c == taken && c == actual) sums[MeanIou.BothOf(c)]++;
+                if (c == taken || c == actual) sums[MeanIou.EitherOf(c)]++;
+            }
+        }
+        Assert.Equal(expected, loss, 1e-4 * expected);
+        Assert.Equal(sums, metrics);
+    }, iter: 4, threads: 1);
+
+    [Fact]
+    public void A_unet_learns_it()
+    {
+        using var generator = manual_seed(1);
+        using var model = new UNet(1, 32, 32, Classes, [8, 16], batchNorm: true);
+        var (before, after, metric) = SceneBench.Learn(new Segmentation(SceneBench.Some(SceneTargets.Masks, 24)), model, new MeanIou(), steps: 60);
+        Assert.InRange(after, 0, before / 4);
+        Assert.InRange(metric, 0.5, 1);
+    }
+
+    [Fact]
+    public void The_picture_shows_a_scene_what_it_was_taken_for_and_what_it_is()
+    {
+        var task = new Segmentation(SceneBench.Some(SceneTargets.Masks, 3));
+        using var model = new UNet(1, 32, 32, Classes, [4], batchNorm: false);
+        using var picture = task.Draw(model, CPU);
+        // Two columns of three images of 128 pixels, two rows, gaps, and the row of classes.
+        Assert.Equal((2 * ((3 * 128) + 4 + 10) + 10, 27 + 10 + (2 * 138) + 10), (picture.Width, picture.Height));
+    }
+}
