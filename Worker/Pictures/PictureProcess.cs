@@ -2,7 +2,6 @@ using Distributed.Shared.Processes;
 using Distributed.Worker.Data;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Predictions;
-using Distributed.Worker.Replicas;
 using Distributed.Worker.Tasks;
 using SkiaSharp;
 using static TorchSharp.torch;

@@ -3,7 +3,6 @@ using Distributed.Shared.Jobs;
 using Distributed.Shared.State;
 using Distributed.Worker.Data;
 using Distributed.Worker.Tasks;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Predictions;
