@@ -21,6 +21,7 @@ public sealed record JobSummary(string Data, Metric Metric, string Model, int Ep
     {
         CnnSpec cnn => $"cnn with channels {string.Join(", ", cnn.Channels)}, hidden {cnn.Hidden}{(cnn.BatchNorm ? ", batch-norm" : "")}{Dropout(cnn.Dropout)}",
         ResNetSpec resnet => $"resnet with blocks {string.Join(", ", resnet.Blocks)}, channels {string.Join(", ", resnet.Channels)}, norm {resnet.Norm}",
+        DcganSpec dcgan => $"dcgan with latent {dcgan.Latent}, channels {dcgan.Channels}{Dropout(dcgan.Dropout)}",
         MlpSpec mlp => $"mlp with hidden {string.Join(", ", mlp.Hidden)}, {mlp.Activation}{Dropout(mlp.Dropout)}",
         var other => other.GetType().Name,
     };

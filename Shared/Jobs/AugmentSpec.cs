@@ -9,7 +9,7 @@ public sealed record AugmentSpec
     /// <summary>Pixels that <see cref="Crop"/> and <see cref="Cutout"/> may have at most.</summary>
     public const int MaxPixels = 64;
 
-    /// <summary>Whether an image is mirrored left to right, every second time.</summary>
+    /// <summary>Whether half of the images, drawn at random, are mirrored left to right.</summary>
     public bool Flip { get; init; }
 
     /// <summary>

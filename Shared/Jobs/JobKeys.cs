@@ -33,6 +33,9 @@ internal static class JobKeys
     private static readonly Choice<ModelSpec> _detectionModels = new(
         Kind<ModelSpec>.Of<DetectorSpec>("detector", Detector));
 
+    private static readonly Choice<ModelSpec> _generationModels = new(
+        Kind<ModelSpec>.Of<DcganSpec>("dcgan", Dcgan));
+
     private static readonly Choice<OptimizerSpec> _optimizers = new(
         Kind<OptimizerSpec>.Of<SgdSpec>("sgd", Sgd),
         Kind<OptimizerSpec>.Of<AdamSpec>("adam", Adam),
@@ -97,7 +100,15 @@ internal static class JobKeys
     {
         _ when kind == TaskKind.Segmentation => _segmentationModels,
         _ when kind == TaskKind.Detection => _detectionModels,
+        _ when kind == TaskKind.Generation => _generationModels,
         _ => TaskKind.IsImages(data) ? _models : _tableModels,
+    };
+
+    private static DcganSpec Dcgan(Fields f, DcganSpec model) => model with
+    {
+        Latent = f.Value("latent", model.Latent, _width),
+        Channels = f.Value("channels", model.Channels, _width),
+        Dropout = f.Value("dropout", model.Dropout, _belowOne),
     };
 
     private static CnnSpec Cnn(Fields f, CnnSpec model) => model with

@@ -9,6 +9,9 @@ public static class Losses
     /// <summary>The same for one of two classes and a sigmoid.</summary>
     public const string BinaryCrossEntropy = "binary-cross-entropy";
 
+    /// <summary>Two networks against each other: one tells real samples from made ones, the other makes them (Goodfellow et al. 2014).</summary>
+    public const string Adversarial = "adversarial";
+
     /// <summary>The squared error.</summary>
     public const string L2 = "l2";
 

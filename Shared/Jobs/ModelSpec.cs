@@ -32,6 +32,19 @@ public sealed record ResNetSpec : ModelSpec
     public string Norm { get; init; } = "batch";
 }
 
+/// <summary>A generator of images and a discriminator that it is trained against, both convolutional (Radford et al. 2016).</summary>
+public sealed record DcganSpec : ModelSpec
+{
+    /// <summary>Numbers of noise that an image is made from; 1 to 16384.</summary>
+    public int Latent { get; init; } = 32;
+
+    /// <summary>Channels of the layers next to the image; those behind have twice as many; 1 to 16384.</summary>
+    public int Channels { get; init; } = 32;
+
+    /// <summary>Probability of dropping a feature of the discriminator while training; from 0 to below 1.</summary>
+    public double Dropout { get; init; }
+}
+
 /// <summary>A multilayer perceptron: dense layers on the flattened sample.</summary>
 public sealed record MlpSpec : ModelSpec
 {

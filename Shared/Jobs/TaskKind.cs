@@ -24,8 +24,11 @@ public sealed record TaskKind(string Name, IReadOnlyList<string> Data, IReadOnly
     /// <summary>What is in an image, and where.</summary>
     public static TaskKind Detection { get; } = new("detection", ["digit-scenes-boxes"], [Jobs.Losses.Boxes], Metric.AveragePrecision) { IsPictured = true };
 
+    /// <summary>Samples like those that there are, class by class.</summary>
+    public static TaskKind Generation { get; } = new("generation", ["digits", "fashion-mnist"], [Jobs.Losses.Adversarial], Metric.Recognized) { IsPictured = true };
+
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<TaskKind> All { get; } = [Classification, BinaryClassification, Regression, Segmentation, Detection];
+    public static IReadOnlyList<TaskKind> All { get; } = [Classification, BinaryClassification, Regression, Segmentation, Detection, Generation];
 
     /// <summary>Whether a finished run has a picture of what the model makes of test samples.</summary>
     public bool IsPictured { get; init; }

@@ -11,7 +11,7 @@ namespace Distributed.Shared.Kernel;
 public abstract record Metric(string Name, string Title)
 {
     /// <summary>Share of the samples whose class was found.</summary>
-    public static Metric Accuracy { get; } = new ShareOfHits();
+    public static Metric Accuracy { get; } = new ShareOfHits("accuracy", "accuracy");
 
     /// <summary>Share of the targets' variance that is explained.</summary>
     public static Metric R2 { get; } = new CoefficientOfDetermination();
@@ -22,8 +22,11 @@ public abstract record Metric(string Name, string Title)
     /// <summary>How well things are found in images.</summary>
     public static Metric AveragePrecision { get; } = new AveragePrecision();
 
+    /// <summary>Share of generated samples that are taken for what was asked for.</summary>
+    public static Metric Recognized { get; } = new ShareOfHits("recognized", "recognized");
+
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Metric> All { get; } = [Accuracy, R2, MeanIou, AveragePrecision];
+    public static IReadOnlyList<Metric> All { get; } = [Accuracy, R2, MeanIou, AveragePrecision, Recognized];
 
     /// <summary>The one of a name; null where there is none.</summary>
     public static Metric? Find(string? name) => All.FirstOrDefault(metric => metric.Name == name);
@@ -44,7 +47,7 @@ public abstract record Metric(string Name, string Title)
 }
 
 /// <summary>Sums: samples whose class was found.</summary>
-internal sealed record ShareOfHits() : Metric("accuracy", "accuracy")
+internal sealed record ShareOfHits(string Name, string Title) : Metric(Name, Title)
 {
     public override bool IsShare => true;
 

@@ -22,7 +22,7 @@ public static class BoxPicture
         new Sheet(Columns, Tile, Tile).Draw(scenes.Count, 0, static _ => { }, (canvas, tile) =>
         {
             var (scene, found) = scenes[tile];
-            Sheet.DrawImage(canvas, SceneRecipe.Side, Zoom, i => new(scene.Pixels[i], scene.Pixels[i], scene.Pixels[i]));
+            Sheet.DrawImage(canvas, SceneRecipe.Side, SceneRecipe.Side, Zoom, i => new(scene.Pixels[i], scene.Pixels[i], scene.Pixels[i]));
             canvas.ClipRect(new(0, 0, Tile, Tile));
             foreach (var (_, box) in scene.Boxes) DrawBox(canvas, box, SKColors.White, 1);
             foreach (var (number, box, _) in found.Where(box => box.Score >= MinScore))

@@ -23,7 +23,7 @@ public static class MaskPicture
             var (scene, taken) = scenes[number];
             foreach (var colourOf in (Func<int, SKColor>[])[i => new(scene.Pixels[i], scene.Pixels[i], scene.Pixels[i]), i => ColourOf(taken[i]), i => ColourOf(scene.Mask[i])])
             {
-                Sheet.DrawImage(canvas, SceneRecipe.Side, Zoom, colourOf);
+                Sheet.DrawImage(canvas, SceneRecipe.Side, SceneRecipe.Side, Zoom, colourOf);
                 canvas.Translate(Image + Gap, 0);
             }
         });

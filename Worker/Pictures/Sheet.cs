@@ -37,16 +37,17 @@ internal sealed record Sheet(int Columns, int Width, int Height)
 
     /// <summary>Draws an image, pixel by pixel.</summary>
     /// <param name="canvas">From its upper left corner on.</param>
-    /// <param name="side">Rows and columns of the image.</param>
+    /// <param name="width">Columns of the image.</param>
+    /// <param name="height">Rows of it.</param>
     /// <param name="zoom">Pixels of a pixel.</param>
     /// <param name="colourOf">The colour of a pixel, by its number row by row.</param>
-    public static void DrawImage(SKCanvas canvas, int side, int zoom, Func<int, SKColor> colourOf)
+    public static void DrawImage(SKCanvas canvas, int width, int height, int zoom, Func<int, SKColor> colourOf)
     {
         using var paint = new SKPaint();
-        for (var i = 0; i < side * side; i++)
+        for (var i = 0; i < width * height; i++)
         {
             paint.Color = colourOf(i);
-            canvas.DrawRect(i % side * zoom, i / side * zoom, zoom, zoom, paint);
+            canvas.DrawRect(i % width * zoom, i / width * zoom, zoom, zoom, paint);
         }
     }
 }

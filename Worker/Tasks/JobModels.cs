@@ -26,6 +26,7 @@ public static class JobModels
             (ResNetSpec resnet, ImageFormat images) => new ResNet(images.Channels, outputs, [.. resnet.Blocks], [.. resnet.Channels], resnet.Norm),
             (UNetSpec unet, SceneFormat scenes) => new UNet(1, scenes.Side, scenes.Side, scenes.Classes, [.. unet.Channels], unet.BatchNorm),
             (DetectorSpec detector, SceneFormat scenes) => new Detector(1, scenes.Side, scenes.Classes, [.. detector.Channels], detector.BatchNorm),
+            (DcganSpec dcgan, ImageFormat images) => new Dcgan(images.Channels, images.Height, images.Width, images.Classes, dcgan.Latent, dcgan.Channels, dcgan.Dropout),
             (MlpSpec mlp, _) => new Mlp(samples.SampleSize, [.. mlp.Hidden], outputs, mlp.Activation, mlp.Dropout),
             var (other, _) => throw new NotSupportedException($"no model for {other} of {samples}"),
         };
@@ -62,6 +63,7 @@ public static class JobModels
         _ when job.Task == TaskKind.Regression.Name => new Regression(data, job.Loss),
         _ when job.Task == TaskKind.Segmentation.Name => new Segmentation(data),
         _ when job.Task == TaskKind.Detection.Name => new ObjectDetection(data),
+        _ when job.Task == TaskKind.Generation.Name => new Generation(data),
         var other => throw new NotSupportedException($"no task for {other}"),
     };
 

@@ -6,7 +6,7 @@ namespace Distributed.EndToEnd.Tests;
 /// </summary>
 internal static class Effort
 {
-    private static readonly bool _isThorough = Environment.GetEnvironmentVariable("DISTRIBUTED_TESTS") == "thorough";
+    public static bool IsThorough { get; } = Environment.GetEnvironmentVariable("DISTRIBUTED_TESTS") == "thorough";
 
-    public static int Of(int usual, int thorough) => _isThorough ? thorough : usual;
+    public static int Of(int usual, int thorough) => IsThorough ? thorough : usual;
 }

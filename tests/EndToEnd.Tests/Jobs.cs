@@ -42,6 +42,7 @@ internal static class Jobs
             "schedule=constant", "clip-norm=null"),
         ["masks"] = Scenes("segmentation", "model={name: unet, channels: [4, 8]}"),
         ["boxes"] = Scenes("detection", "model={name: detector, channels: [4, 8, 16]}"),
+        ["made images"] = JobFile.Parse(File.ReadAllText(BuiltFiles.Job("digits-gan.yaml")), "jobs/digits-gan.yaml", ["epochs=1", "model.channels=8"]),
         ["two micro-batches"] = Short with { MicroBatches = 2 },
         // The last batch of an epoch has fewer samples than micro-batches.
         ["empty micro-batches"] = Short with { Batch = 100, MicroBatches = 50 },

@@ -8,7 +8,7 @@ public sealed class SameBitsTests
     public static TheoryData<string, int> Cases()
     {
         var cases = new TheoryData<string, int> { { "two micro-batches", 3 }, { "empty micro-batches", 3 }, { "one of two classes", 3 }, { "a number", 3 }, { "the whole training set a step", 3 }, { "one sample a step", 3 } };
-        foreach (var kind in (string[])["augmented resnet", "large micro-batches", "random search", "local search with statistics of batches", "masks", "boxes"])
+        foreach (var kind in (string[])["augmented resnet", "large micro-batches", "random search", "local search with statistics of batches", "masks", "boxes", "made images"])
         {
             cases.Add(kind, 1);
             cases.Add(kind, 3);

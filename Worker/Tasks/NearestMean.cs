@@ -1,0 +1,36 @@
+using Distributed.Worker.Data;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tasks;
+
+/// <summary>The simplest judge of images: they are of the class whose mean image is the nearest.</summary>
+/// <param name="means">Float32, class by class, a mean image each.</param>
+/// <param name="classes">Number of classes.</param>
+public sealed class NearestMean(float[] means, int classes)
+{
+    /// <summary>That of a set of images.</summary>
+    public static NearestMean Of(SampleSet set)
+    {
+        var (size, classes) = (set.Format.SampleSize, set.Format.Classes);
+        var (sums, counts) = (new double[classes * size], new int[classes]);
+        var (image, target) = (new float[size], new float[1]);
+        for (var i = 0; i < set.Count; i++)
+        {
+            set.CopyTo([i], image, target);
+            var first = (int)target[0] * size;
+            counts[(int)target[0]]++;
+            for (var j = 0; j < size; j++) sums[first + j] += image[j];
+        }
+        return new([.. sums.Select((sum, i) => counts[i / size] > 0 ? (float)(sum / counts[i / size]) : float.PositiveInfinity)], classes);
+    }
+
+    /// <summary>The class of each image.</summary>
+    /// <param name="images">Float32 [samples, …].</param>
+    /// <returns>Int64 [samples]; the caller disposes it.</returns>
+    public Tensor ClassesOf(Tensor images)
+    {
+        using var scope = NewDisposeScope();
+        var centres = tensor(means).view(classes, -1).to(images.device);
+        return (images.flatten(1).unsqueeze(1) - centres).square().sum(2).argmin(1).MoveToOuterDisposeScope();
+    }
+}
