@@ -22,12 +22,13 @@ public static class JobModels
         var outputs = job.Task == TaskKind.Classification.Name ? samples.Classes : 1;
         return (job.Model, samples) switch
         {
-            (CnnSpec cnn, ImageFormat images) => new Cnn(images.Channels, images.Height, images.Width, outputs, [.. cnn.Channels], cnn.Hidden, cnn.BatchNorm, cnn.Dropout),
-            (ResNetSpec resnet, ImageFormat images) => new ResNet(images.Channels, outputs, [.. resnet.Blocks], [.. resnet.Channels], resnet.Norm),
+            (CnnSpec cnn, { Shape: [var channels, var height, var width] }) => new Cnn(channels, height, width, outputs, [.. cnn.Channels], cnn.Hidden, cnn.BatchNorm, cnn.Dropout),
+            (ResNetSpec resnet, { Shape: [var channels, _, _] }) => new ResNet(channels, outputs, [.. resnet.Blocks], [.. resnet.Channels], resnet.Norm),
             (UNetSpec unet, SceneFormat scenes) => new UNet(1, scenes.Side, scenes.Side, scenes.Classes, [.. unet.Channels], unet.BatchNorm),
             (DetectorSpec detector, SceneFormat scenes) => new Detector(1, scenes.Side, scenes.Classes, [.. detector.Channels], detector.BatchNorm),
             (DcganSpec dcgan, ImageFormat images) => new Dcgan(images.Channels, images.Height, images.Width, images.Classes, dcgan.Latent, dcgan.Channels, dcgan.Dropout),
             (MlpSpec mlp, _) => new Mlp(samples.SampleSize, [.. mlp.Hidden], outputs, mlp.Activation, mlp.Dropout),
+            (CnnSpec or ResNetSpec, _) => throw new DataException($"model cnn and resnet are for images; a sample of {job.Data} has the shape [{string.Join(", ", samples.Shape)}], not [channels, rows, columns]"),
             var (other, _) => throw new NotSupportedException($"no model for {other} of {samples}"),
         };
     }
