@@ -43,7 +43,8 @@ internal sealed class Choice<T> : Allowed<T> where T : class
 
     public override T Read(YamlNode node, string path) => node switch
     {
-        YamlScalar name => KindOf(_names.Read(name, path)).Default,
+        // As a section, so that a key without a default is missed.
+        YamlScalar name => ReadSection(new(name.Place, new() { [NameKey] = name with { Text = _names.Read(name, path) } }), path),
         YamlMap section => ReadSection(section, path),
         _ => throw Refused(node, path),
     };

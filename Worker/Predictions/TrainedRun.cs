@@ -31,7 +31,7 @@ public sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelP
             using var file = File.OpenRead(model);
             var content = Safetensors.Read(file);
             if (FaultBy(Path.Combine(folder, RunFiles.Report), content) is { } fault) throw new PredictException(Unusable(model, fault));
-            return new(JobFile.Parse(File.ReadAllText(job), job), content, model);
+            return new(TorchScriptFile.OfRun(JobFile.Parse(File.ReadAllText(job), job), folder), content, model);
         }
         catch (JobException error)
         {

@@ -7,6 +7,7 @@ using Distributed.Shared.Protocol;
 using Distributed.Worker.Data;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Links;
+using Distributed.Worker.Plugins;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Replicas;
@@ -52,6 +53,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private readonly DataOptions _data;
     private readonly Device _device;
     private readonly IReplicaObserver _observer;
+    private readonly PluginSet? _plugins;
     private readonly Mailbox _mailbox = new();
     private readonly Func<bool> _hasMail;
     private readonly List<RoundReport> _reports = [];
@@ -84,9 +86,10 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     /// <param name="data">Where the data is looked for.</param>
     /// <param name="device">Where to compute.</param>
     /// <param name="observer">Is told what happens.</param>
-    public ReplicaThread(string worker, Job job, DataOptions data, Device device, IReplicaObserver observer)
+    /// <param name="plugins">Libraries of models and tasks; null for none.</param>
+    public ReplicaThread(string worker, Job job, DataOptions data, Device device, IReplicaObserver observer, PluginSet? plugins = null)
     {
-        (_worker, _job, _data, _device, _observer) = (worker, job, data, device, observer);
+        (_worker, _job, _data, _device, _observer, _plugins) = (worker, job, data, device, observer, plugins);
         _hasMail = () => !_mailbox.IsEmpty;
         _thread = new(Run) { Name = "replica", IsBackground = true };
         _thread.Start();
@@ -200,7 +203,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private void Prepare()
     {
         set_num_threads(_job.Threads);
-        _replica = new(_job, DataSets.Load(_job.Data, _data), _device);
+        _replica = new(_job, DataSets.Load(_job.Data, _data), _device, _plugins);
         _protocol = new(_worker, _replica.Rounds);
         _pool = _replica.CreatePool();
         _sums = new(_pool);
