@@ -54,7 +54,7 @@ public sealed class OwnModelTests(TrainedModels models) : IDisposable
         await Python.RequireTorchAsync();
         // TorchScript is made from the text of a class, which has to be in a file.
         await File.WriteAllTextAsync(_folder["net.py"], Script);
-        await Python.RunAsync("""import runpy; runpy.run_path("net.py")""", _folder.Path);
+        await Python.RunAsync("""import runpy; runpy.run_path("net.py", run_name="__main__")""", _folder.Path);
         // A script that libtorch would rewrite from its second pass on, if it were let.
         var job = Job($"model={{name: torchscript, file: {_folder["net.pt"]}}}");
         using var one = TrainingRun.Start(job, "--workers", "1");

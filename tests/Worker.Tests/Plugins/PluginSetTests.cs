@@ -19,8 +19,12 @@ public sealed class PluginSetTests
     public void A_constructor_is_called_with_what_the_job_says_then_the_data_then_the_default()
     {
         using var model = (Recorder)_plugins.CreateModel(
-            new() { Class = "Recorder", Settings = [new("hidden-width", new SettingValue.Whole(5)), new("height", new SettingValue.Whole(3)), new("rate", new SettingValue.Whole(2)),
-                new("sizes", new SettingValue.Wholes([4, 6])), new("scales", new SettingValue.Numbers([0.5, 1])), new("title", new SettingValue.Text("a b")), new("flag", new SettingValue.Flag(true))] },
+            new()
+            {
+                Class = "Recorder",
+                Settings = [new("hidden-width", new SettingValue.Whole(5)), new("height", new SettingValue.Whole(3)), new("rate", new SettingValue.Whole(2)),
+                new("sizes", new SettingValue.Wholes([4, 6])), new("scales", new SettingValue.Numbers([0.5, 1])), new("title", new SettingValue.Text("a b")), new("flag", new SettingValue.Flag(true))]
+            },
             Digits.Format, 10);
         Assert.Equal((64, 10, 1, 3, 8L), (model.Inputs, model.Outputs, model.Channels, model.Height, model.Width));
         Assert.Equal((5, 2.0, 0.25f, "a b", true), (model.HiddenWidth, model.Rate, model.Share, model.Title, model.Flag));
