@@ -3,6 +3,7 @@ using System.Globalization;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Evaluation;
+using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
@@ -25,6 +26,7 @@ public static class EvaluateCommand
         var workers = new Option<int>("--workers") { Description = "Worker processes to start on this machine.", DefaultValueFactory = _ => 1 };
         var device = new Option<string>("--device") { Description = "What they compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
         var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets." };
+        var plugin = PluginOption.Create();
         workers.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is var value and (< 1 or > 1024)) result.AddError($"--workers is {value}; allowed: 1 to 1024");
@@ -33,7 +35,7 @@ public static class EvaluateCommand
             "Evaluates a model on the test set: loss and metric; where it tells classes apart, precision and recall of each, and what is taken for what, as tables, "
             + "evaluation.json and confusion.png in the folder evaluation of the run. Example: evaluate --run runs/mine --workers 4")
         {
-            run, checkpoint, workers, device, dataDir,
+            run, checkpoint, workers, device, dataDir, plugin,
         };
         command.SetAction((parsed, _) => RunAsync(parsed.GetRequiredValue(run), parsed.GetValue(checkpoint), new()
         {
@@ -41,6 +43,7 @@ public static class EvaluateCommand
             MinWorkers = 1,
             Device = parsed.GetRequiredValue(device),
             DataDirectory = parsed.GetValue(dataDir),
+            Plugins = PluginOption.Paths(parsed.GetValue(plugin)),
             Host = "127.0.0.1",
         }));
         return command;
@@ -56,7 +59,7 @@ public static class EvaluateCommand
             var jobFile = Path.Combine(run, RunFiles.Job);
             if (!File.Exists(jobFile)) throw new RunFolderException($"'{jobFile}' does not exist: '{run}' is no folder of a run. Give one with --run.");
             var (trained, _) = TrainCommand.ReadJob(arguments with { JobFile = jobFile });
-            job = trained with { Epochs = 0, Checkpoint = new() { EverySteps = 0 } };
+            job = TorchScriptFile.OfRun(trained, run) with { Epochs = 0, Checkpoint = new() { EverySteps = 0 } };
             model = checkpoint is null ? Path.Combine(run, RunFiles.Model) : Path.Combine(CheckpointOf(run, checkpoint), CheckpointFolder.ModelName);
             if (!File.Exists(model)) throw new RunFolderException($"'{model}' does not exist: the run is not finished. Evaluate one of its checkpoints: --checkpoint newest");
             var initial = InitialParameters.Read(model, isStrict: true);
@@ -115,7 +118,7 @@ public static class EvaluateCommand
         const int FirstCount = Tally.FirstMetric + 1;
         if (recorder.Evaluations is not [.., var last]) throw new RunFailedException("the data has no test set: there is nothing to evaluate on");
         double[] tallies = [.. recorder.EvaluationTallies];
-        var matrix = job.Kind.Metric == Metric.Accuracy && tallies.Length > FirstCount ? ConfusionMatrix.Of(tallies.AsSpan(FirstCount)) : null;
+        var matrix = job.PluginTask is null && job.Kind.Metric == Metric.Accuracy && tallies.Length > FirstCount ? ConfusionMatrix.Of(tallies.AsSpan(FirstCount)) : null;
         var labels = LabelsOf(folder, matrix?.Classes ?? 0);
         var report = new EvaluationReport
         {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.ComponentModel;
+using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Predictions;
 using Distributed.Shared.Predictions;
 using Distributed.Shared.Processes;
@@ -14,6 +15,7 @@ public static class PredictCommand
     {
         var run = new Option<string>("--run") { Description = "Folder of a finished run: its job.yaml and model.safetensors are used.", Required = true };
         var device = new Option<string>("--device") { Description = "What to compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
+        var plugin = PluginOption.Create();
         var json = new Option<bool>("--json") { Description = "Write one JSON document: a list of {file, label, probability, probabilities, logits}, or {file, error}." };
         var images = new Argument<string[]>("IMAGE") { Description = "PNG or JPEG files, or folders of them, of any size, grey or in colour.", Arity = ArgumentArity.OneOrMore };
         images.Validators.Add(result =>
@@ -26,13 +28,13 @@ public static class PredictCommand
             + "digits and fashion-mnist are white on black: an image that is black on white has to be inverted first. "
             + "Exit code 1: an image could not be read. Example: predict --run runs/mine three.png photos/")
         {
-            images, run, device, json,
+            images, run, device, plugin, json,
         };
-        command.SetAction((parsed, _) => RunAsync(parsed.GetRequiredValue(run), parsed.GetRequiredValue(device), parsed.GetValue(json), parsed.GetRequiredValue(images)));
+        command.SetAction((parsed, _) => RunAsync(parsed.GetRequiredValue(run), parsed.GetRequiredValue(device), PluginOption.Paths(parsed.GetValue(plugin)), parsed.GetValue(json), parsed.GetRequiredValue(images)));
         return command;
     }
 
-    private static async Task<int> RunAsync(string run, string device, bool json, string[] paths)
+    private static async Task<int> RunAsync(string run, string device, IReadOnlyList<string> plugins, bool json, string[] paths)
     {
         IReadOnlyList<string> images;
         try
@@ -45,7 +47,7 @@ public static class PredictCommand
         }
         try
         {
-            var (exitCode, predictions) = await PredictWorker.RunAsync(run, device, images).ConfigureAwait(false);
+            var (exitCode, predictions) = await PredictWorker.RunAsync(run, device, plugins, images).ConfigureAwait(false);
             return exitCode == 0 ? Show(predictions, json) : exitCode;
         }
         catch (Exception error) when (error is IOException or Win32Exception)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Distributed.Coordinator;
 using Distributed.Coordinator.Chaos;
 using Distributed.Coordinator.Draining;
+using Distributed.Coordinator.LocalWorkers;
 using Distributed.Shared.Processes;
 
 var job = new Argument<string?>("JOB.yaml") { Description = "Job file. Default: the embedded digits job.", Arity = ArgumentArity.ZeroOrOne };
@@ -15,6 +16,7 @@ var overwrite = new Option<bool>("--overwrite") { Description = "Replace the run
 var set = new Option<string[]>("--set") { Description = "Override a key of the job: --set optimizer.learning-rate=0.1", AllowMultipleArgumentsPerToken = false, DefaultValueFactory = _ => [] };
 var device = new Option<string>("--device") { Description = "What the started workers compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
 var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets, for the started workers." };
+var plugin = PluginOption.Create();
 var host = new Option<string>("--host") { Description = "Address of this machine that workers reach it at.", DefaultValueFactory = _ => "127.0.0.1" };
 var port = new Option<int>("--port") { Description = "Port of the control plane; 0 for a free one.", DefaultValueFactory = _ => 0 };
 var linkPort = new Option<int>("--link-port") { Description = "Port of the tensor links; 0 for a free one.", DefaultValueFactory = _ => 0 };
@@ -35,7 +37,7 @@ job.Validators.Add(result =>
 
 var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
 {
-    job, workers, minWorkers, run, resume, init, initStrict, overwrite, set, device, dataDir, host, port, linkPort, metricsPort, chaos,
+    job, workers, minWorkers, run, resume, init, initStrict, overwrite, set, device, dataDir, plugin, host, port, linkPort, metricsPort, chaos,
 };
 train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
 {
@@ -50,6 +52,7 @@ train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
     Overrides = parsed.GetValue(set) ?? [],
     Device = parsed.GetRequiredValue(device),
     DataDirectory = parsed.GetValue(dataDir),
+    Plugins = PluginOption.Paths(parsed.GetValue(plugin)),
     Host = parsed.GetRequiredValue(host),
     Port = parsed.GetValue(port),
     LinkPort = parsed.GetValue(linkPort),
@@ -61,7 +64,7 @@ var drained = new Argument<string[]>("WORKER") { Description = "Workers, by thei
 var drain = new Command("drain", "Lets workers of a run go in good order, and waits until they have gone. Example: drain --run runs/mine worker-2") { ofRun, drained };
 drain.SetAction((parsed, _) => DrainCommand.RunAsync(parsed.GetRequiredValue(ofRun), parsed.GetRequiredValue(drained)));
 
-var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create(), PredictCommand.Create(), PictureCommand.Create(), InspectCommand.Create(), CompareCommand.Create(), ShowCommand.Create(), drain };
+var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create(), PredictCommand.Create(), PictureCommand.Create(), InspectCommand.Create(), ExportCommand.Create(), CompareCommand.Create(), ShowCommand.Create(), drain };
 return await CommandLine.RunAsync(root, args.Length == 0 ? ["train"] : args);
 
 static Task<int> RunAsync(string? plan, TrainArguments arguments) => plan is null ? TrainCommand.RunAsync(arguments) : ChaosCommand.RunAsync(plan, arguments);

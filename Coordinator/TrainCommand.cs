@@ -64,6 +64,9 @@ public sealed record TrainArguments
     /// <summary>Folder with data sets.</summary>
     public string? DataDirectory { get; init; }
 
+    /// <summary>Libraries of the user's, for the started workers.</summary>
+    public IReadOnlyList<string> Plugins { get; init; } = [];
+
     /// <summary>Address that workers reach this machine at.</summary>
     public required string Host { get; init; }
 
@@ -105,7 +108,7 @@ public static class TrainCommand
         {
             await RunAsync(arguments, job, begun, folder, (recorder, trained) => Finish(folder, begun.JobName, recorder, trained), signals.Stopping);
             if (job.Kind.IsPictured) await PictureCommand.DrawAsync(folder.Path, arguments.DataDirectory, signals.Stopping);
-            return 0;
+            return job.Model is TorchScriptSpec ? await ExportCommand.RunAsync(folder.Path, signals.Stopping) : 0;
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
         {
@@ -124,6 +127,7 @@ public static class TrainCommand
     private static (Job, RunFolder, RunState) Begin(TrainArguments arguments)
     {
         var (job, name) = ReadJob(arguments);
+        job = TorchScriptFile.Resolve(job);
         // It may lie in the very folder that is replaced.
         var initial = arguments.Init is { } init ? InitialParameters.Read(init, arguments.IsInitStrict) : null;
         var folder = RunFolder.Create(arguments.Run, name, arguments.Overwrite);
@@ -160,6 +164,7 @@ public static class TrainCommand
             var begun = RunState.Load(folder.StateFile);
             var was = JobFile.Parse(File.ReadAllText(folder.JobFile), folder.JobFile);
             var (now, _) = ReadJob(arguments.JobFile is null ? arguments with { JobFile = folder.JobFile } : arguments);
+            now = TorchScriptFile.Resolve(now);
             if (JobDifference.Between(was, now) is { Count: > 0 } different)
                 throw new JobException($"the run in {folder.Path} has another job: {string.Join("; ", different)}. Only topology and checkpoint may change; for another job, begin another run");
             // Workers that are left have links of the former kind: they come as newcomers.
@@ -258,7 +263,7 @@ public static class TrainCommand
         view.Message(job.IsEvaluation ? $"Evaluating {jobName}. {places}" : $"Training {jobName}: {job.Epochs} epochs, batch {job.BatchText} in {job.MicroBatches} micro-batches. {places}");
         if (arguments.Workers == 0) view.Message($"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}");
 
-        await using var workers = LocalWorkerGroup.Start(arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded);
+        await using var workers = LocalWorkerGroup.Start(arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded, arguments.Plugins);
         notices.Local = workers;
         using var interruption = stopping.Register(() =>
             notices.Actor.Tell(new CoordinatorNotice.Abort($"interrupted; what there is so far is in {folder.Path}")));

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Distributed.Shared.Processes;
 using Distributed.Worker;
+using Distributed.Worker.Exports;
 using Distributed.Worker.Pictures;
 using Distributed.Worker.Predictions;
 
@@ -9,6 +10,7 @@ var device = new Option<string>("--device") { Description = "What to compute wit
 var name = new Option<string?>("--name") { Description = "Name of this worker in plans, logs and metrics. Default: the machine's name and the process id." };
 var host = new Option<string?>("--host") { Description = "Address that the coordinator reaches this worker at. Default: the one that this machine reaches the coordinator from." };
 var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets." };
+var plugin = new Option<string[]>("--plugin") { Description = "Library (.dll) with models or tasks of your own, which it trusts; may be given more than once.", AllowMultipleArgumentsPerToken = false, DefaultValueFactory = _ => [] };
 var linkPort = new Option<int>("--link-port") { Description = "Port of the links to other workers; 0 for a free one.", DefaultValueFactory = _ => 0 };
 var metricsPort = new Option<int>("--metrics-port") { Description = "Port of /metrics, /healthz and /readyz; 0 for a free one.", DefaultValueFactory = _ => 0 };
 var patience = new Option<double>("--coordinator-timeout") { Description = "Seconds to wait for a coordinator to take this worker in, or to come back.", DefaultValueFactory = _ => 600 };
@@ -20,7 +22,7 @@ var withParent = new Option<bool>("--with-parent") { Description = "End when sta
 
 var root = new RootCommand("Computes gradients for a coordinator. Example: worker --coordinator 10.0.0.1:4053 --device cuda:0")
 {
-    coordinator, device, name, host, dataDir, linkPort, metricsPort, patience, withParent,
+    coordinator, device, name, host, dataDir, plugin, linkPort, metricsPort, patience, withParent,
 };
 root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
 {
@@ -29,6 +31,7 @@ root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
     Name = parsed.GetValue(name),
     Host = parsed.GetValue(host),
     DataDirectory = parsed.GetValue(dataDir),
+    Plugins = parsed.GetValue(plugin) ?? [],
     LinkPort = parsed.GetValue(linkPort),
     MetricsPort = parsed.GetValue(metricsPort),
     Patience = TimeSpan.FromSeconds(parsed.GetValue(patience)),
@@ -40,9 +43,9 @@ var predictDevice = new Option<string>("--device") { Description = device.Descri
 var predict = new Command("predict", "Classifies images whose paths come on standard input, each as a line with a JSON string; answers with a line of JSON each. "
     + "The coordinator's predict uses it. Example: echo '\"three.png\"' | worker predict --run runs/mine")
 {
-    run, predictDevice,
+    run, predictDevice, plugin,
 };
-predict.SetAction(parsed => PredictProcess.Run(parsed.GetRequiredValue(run), parsed.GetRequiredValue(predictDevice)));
+predict.SetAction(parsed => PredictProcess.Run(parsed.GetRequiredValue(run), parsed.GetRequiredValue(predictDevice), parsed.GetValue(plugin) ?? []));
 root.Add(predict);
 
 var picture = new Command("picture", "Draws what the model of a finished run makes of test samples: a PNG, to standard output. "
@@ -52,4 +55,8 @@ var picture = new Command("picture", "Draws what the model of a finished run mak
 };
 picture.SetAction(parsed => PictureProcess.Run(parsed.GetRequiredValue(run), parsed.GetValue(dataDir)));
 root.Add(picture);
+
+var export = new Command("export", "Writes the trained model of a run that began with TorchScript as TorchScript into the run's folder. The coordinator's export uses it.") { run };
+export.SetAction(parsed => ExportProcess.Run(parsed.GetRequiredValue(run)));
+root.Add(export);
 return await CommandLine.RunAsync(root, args);

@@ -9,6 +9,7 @@ using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 using Distributed.Worker.Actors;
 using Distributed.Worker.Natives;
+using Distributed.Worker.Plugins;
 using Distributed.Worker.Replicas;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -34,6 +35,9 @@ public sealed record WorkerArguments
 
     /// <summary>Folder with data sets.</summary>
     public string? DataDirectory { get; init; }
+
+    /// <summary>Libraries of models and tasks.</summary>
+    public IReadOnlyList<string> Plugins { get; init; } = [];
 
     /// <summary>Port of the links to other workers; 0 for a free one.</summary>
     public int LinkPort { get; init; }
@@ -61,6 +65,7 @@ public static class WorkerProcess
         if (arguments.WithParent) EndWithParent();
         if (AddressIn(arguments.Coordinator) is not { } coordinator) return CommandLine.Fail(2, $"--coordinator is '{arguments.Coordinator}'; allowed: HOST:PORT");
         TorchSharp.torch.Device device;
+        PluginSet plugins;
         try
         {
             // Before anything of TorchSharp is used.
@@ -68,15 +73,16 @@ public static class WorkerProcess
             ExternalLibtorch.Load(Console.WriteLine);
             device = Devices.Resolve(arguments.Device);
             if (device.type == TorchSharp.DeviceType.CUDA) DeterministicKernels.Request();
+            plugins = PluginSet.Load(arguments.Plugins);
         }
-        catch (Exception error) when (error is DeviceException or LibtorchException)
+        catch (Exception error) when (error is DeviceException or LibtorchException or PluginException)
         {
             return CommandLine.Fail(2, error.Message);
         }
         using var signals = new Signals(onInterrupt: !arguments.WithParent);
         try
         {
-            var end = await WorkAsync(arguments, coordinator, device, signals.Stopping);
+            var end = await WorkAsync(arguments, coordinator, device, plugins, signals.Stopping);
             return end.ExitCode == 0 ? Done(end.Reason) : CommandLine.Fail(end.ExitCode, end.Reason);
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
@@ -101,7 +107,7 @@ public static class WorkerProcess
 
     /// <summary>From joining the cluster to leaving it, as often as it comes back. Everything logged is written when it returns.</summary>
     private static async Task<WorkerEnd> WorkAsync(
-        WorkerArguments arguments, DnsEndPoint coordinator, TorchSharp.torch.Device device, CancellationToken stopping)
+        WorkerArguments arguments, DnsEndPoint coordinator, TorchSharp.torch.Device device, PluginSet plugins, CancellationToken stopping)
     {
         var ownHost = arguments.Host ?? await OwnAddressTowardsAsync(coordinator, stopping);
         var registry = Metrics.NewCustomRegistry();
@@ -113,6 +119,7 @@ public static class WorkerProcess
             arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device, new() { DataDirectory = arguments.DataDirectory }, arguments.Patience)
         {
             MetricsPort = status.Address.Port,
+            Plugins = plugins,
         };
         Console.WriteLine($"Metrics at {status.Address}metrics");
         var former = Task.CompletedTask;

@@ -71,7 +71,7 @@ public static class ChaosCommand
             "--run", folder.Disturbed, "--workers", "0", "--min-workers", "1",
             "--host", Host, "--port", $"{port}", "--link-port", $"{linkPort}", "--metrics-port", "0",
         ];
-        var workers = new ChaosWorkers(name => WorkerProgram.Command(name, $"{Host}:{port}", arguments.Device, arguments.DataDirectory), folder.LogOf);
+        var workers = new ChaosWorkers(name => WorkerProgram.Command(name, $"{Host}:{port}", arguments.Device, arguments.DataDirectory, arguments.Plugins), folder.LogOf);
         var run = new ChaosRun(folder, [.. JobOf(arguments), .. own], workers, faults, plan.Seed, TimeProvider.System);
         await using (run.ConfigureAwait(false))
             outcome = await run.RunAsync(arguments.Workers, stopping).ConfigureAwait(false);
@@ -84,7 +84,7 @@ public static class ChaosCommand
         string[] device = ["--device", arguments.Device];
         string[] data = arguments.DataDirectory is { } path ? ["--data-dir", path] : [];
         string[] own = ["--run", folder.Undisturbed, "--workers", "1"];
-        var run = new TrainProcess(Name, [.. JobOf(arguments), .. device, .. data, .. own], folder.LogOf(Name));
+        var run = new TrainProcess(Name, [.. JobOf(arguments), .. device, .. data, .. PluginOption.Arguments(arguments.Plugins), .. own], folder.LogOf(Name));
         await using var _ = run.ConfigureAwait(false);
         var guard = new StallGuard(TimeProvider.System);
         using var timer = new PeriodicTimer(_interval);

@@ -23,6 +23,8 @@ public sealed record JobSummary(string Data, Metric Metric, string Model, int Ep
         ResNetSpec resnet => $"resnet with blocks {string.Join(", ", resnet.Blocks)}, channels {string.Join(", ", resnet.Channels)}, norm {resnet.Norm}",
         DcganSpec dcgan => $"dcgan with latent {dcgan.Latent}, channels {dcgan.Channels}{Dropout(dcgan.Dropout)}",
         MlpSpec mlp => $"mlp with hidden {string.Join(", ", mlp.Hidden)}, {mlp.Activation}{Dropout(mlp.Dropout)}",
+        PluginSpec plugin => $"{plugin.Class} of a plugin",
+        TorchScriptSpec script => $"TorchScript of {script.File}",
         var other => other.GetType().Name,
     };
 

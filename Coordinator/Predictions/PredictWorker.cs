@@ -12,15 +12,17 @@ public static class PredictWorker
     /// <summary>Runs it to its end.</summary>
     /// <param name="runFolder">Of a finished run.</param>
     /// <param name="device">What it computes with.</param>
+    /// <param name="plugins">Libraries of the user's that it loads.</param>
     /// <param name="images">Paths of the images.</param>
     /// <returns>Its exit code, and its answers, in the order of the images: all of them where the exit code is 0.</returns>
     /// <exception cref="FileNotFoundException">No worker program is on this machine.</exception>
     /// <exception cref="IOException">The worker has not answered as it should.</exception>
     /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
-    public static async Task<(int ExitCode, IReadOnlyList<Prediction> Predictions)> RunAsync(string runFolder, string device, IReadOnlyList<string> images)
+    public static async Task<(int ExitCode, IReadOnlyList<Prediction> Predictions)> RunAsync(
+        string runFolder, string device, IReadOnlyList<string> plugins, IReadOnlyList<string> images)
     {
         var (program, first) = WorkerProgram.StartOf(WorkerProgram.Find());
-        using var process = Process.Start(new ProcessStartInfo(program, [.. first, "predict", "--run", runFolder, "--device", device])
+        using var process = Process.Start(new ProcessStartInfo(program, [.. first, "predict", "--run", runFolder, "--device", device, .. PluginOption.Arguments(plugins)])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

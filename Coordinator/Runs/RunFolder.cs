@@ -44,6 +44,9 @@ public sealed class RunFolder : IDisposable
     /// <summary>What a coordinator needs that is started again in the place of one that was killed.</summary>
     public string StateFile => In(StateName);
 
+    /// <summary>The trained model as TorchScript, where it has begun as that.</summary>
+    public string TorchScriptFile => In(RunFiles.TorchScript);
+
     /// <summary>Loss and accuracy over the steps.</summary>
     public string LossPicture => In(RunFiles.LossPicture);
 
@@ -163,7 +166,7 @@ public sealed class RunFolder : IDisposable
     {
         try
         {
-            foreach (var file in (string[])[JobFile, DataFile, ModelFile, HistoryFile, EvaluationsFile, EventsFile, StateFile, InitialFile, LossPicture, Picture, ReportFile])
+            foreach (var file in (string[])[JobFile, DataFile, ModelFile, TorchScriptFile, HistoryFile, EvaluationsFile, EventsFile, StateFile, InitialFile, LossPicture, Picture, ReportFile])
             {
                 File.Delete(file);
                 File.Delete(file + AtomicFile.TemporaryEnding);

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Numerics;
+using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Distributed.Shared.Jobs;
 
@@ -87,6 +89,28 @@ internal static class Allow
 
     /// <summary>Values, or a word for none of them.</summary>
     public static Leaf<T?> OrWord<T>(Leaf<T> leaf, string word) where T : struct => Or(leaf, word, scalar => scalar.Text == word);
+
+    /// <summary>Printable texts, which are written in quotes.</summary>
+    public static Leaf<string> Text(string what, int maxLength) => new(
+        $"{what}, of 1 to {maxLength} printable characters",
+        (scalar, out value) => (value = scalar.Text).Length > 0,
+        text => text.Length > 0 && IsPrintable(text, maxLength),
+        Quoted);
+
+    /// <summary>Texts of one form, which need no quotes.</summary>
+    public static Leaf<string> Like(string what, Regex form) => new(
+        what,
+        (scalar, out value) => (value = scalar.Text).Length > 0,
+        form.IsMatch,
+        text => text);
+
+    /// <summary>Whether a text has nothing in it that is not seen, and no more characters than that.</summary>
+    public static bool IsPrintable(string text, int maxLength) => text.Length <= maxLength && text.EnumerateRunes().All(rune => Rune.GetUnicodeCategory(rune) is not
+        (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+            or UnicodeCategory.OtherNotAssigned or UnicodeCategory.PrivateUse) && rune != Rune.ReplacementChar);
+
+    /// <summary>A printable text as YAML has it in double quotes.</summary>
+    public static string Quoted(string text) => $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
 
     /// <summary>Lists of leaves.</summary>
     public static LeafList<T> ListOf<T>(Leaf<T> item, int minCount, int maxCount) => new(item, minCount, maxCount);

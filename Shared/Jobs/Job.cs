@@ -1,4 +1,5 @@
 using System.Globalization;
+using Distributed.Shared.Kernel;
 
 namespace Distributed.Shared.Jobs;
 
@@ -11,8 +12,11 @@ public sealed record Job
     /// <summary>The kind of problem: the name of a <see cref="TaskKind"/>.</summary>
     public required string Task { get; init; }
 
+    /// <summary>The task, where it is a plugin's; null for those that are built in.</summary>
+    public PluginTaskSpec? PluginTask { get; init; }
+
     /// <summary>The kind of problem.</summary>
-    public TaskKind Kind => TaskKind.Find(Task) ?? throw new InvalidOperationException($"there is no task '{Task}'");
+    public TaskKind Kind => PluginTask is { } plugin ? TaskKind.Plugin with { Metric = Metric.Find(plugin.Metric)! } : TaskKind.Find(Task) ?? throw new InvalidOperationException($"there is no task '{Task}'");
 
     /// <summary>What it is learned from: one of <see cref="TaskKind.Data"/>.</summary>
     public required DataSpec Data { get; init; }

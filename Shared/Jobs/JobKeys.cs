@@ -22,10 +22,16 @@ internal static class JobKeys
     private static readonly Choice<ModelSpec> _models = new(
         Kind<ModelSpec>.Of<CnnSpec>("cnn", Cnn),
         Kind<ModelSpec>.Of<ResNetSpec>("resnet", ResNet),
-        Kind<ModelSpec>.Of<MlpSpec>("mlp", Mlp));
+        Kind<ModelSpec>.Of<MlpSpec>("mlp", Mlp),
+        PluginKeys.Model,
+        PluginKeys.TorchScript);
 
     private static readonly Choice<ModelSpec> _tableModels = new(
-        Kind<ModelSpec>.Of<MlpSpec>("mlp", Mlp));
+        Kind<ModelSpec>.Of<MlpSpec>("mlp", Mlp),
+        PluginKeys.Model,
+        PluginKeys.TorchScript);
+
+    private static readonly TaskChoice _tasks = new();
 
     private static readonly Choice<ModelSpec> _segmentationModels = new(
         Kind<ModelSpec>.Of<UNetSpec>("unet", UNet));
@@ -70,12 +76,13 @@ internal static class JobKeys
         int? batch;
         DataSpec data;
         OptimizerSpec optimizer;
-        var task = f.Required("task", job?.Task, OneOf([.. TaskKind.All.Select(kind => kind.Name)]));
+        var task = f.Required("task", job is null ? null : new(job.Task, job.PluginTask), _tasks);
         // Where the keys alone are asked for, there is none.
-        var kind = TaskKind.Find(task) ?? TaskKind.Classification;
+        var kind = TaskKind.Find(task?.Name) ?? TaskKind.Classification;
         return new()
         {
-            Task = task,
+            Task = kind.Name,
+            PluginTask = task?.Plugin,
             Data = data = f.Required("data", job?.Data, DataKeys.Of(kind)),
             Loss = f.Value("loss", job?.Loss ?? kind.Losses[0], OneOf([.. kind.Losses])),
             Model = f.Required("model", job?.Model, ModelsFor(kind, data?.Name)),

@@ -12,6 +12,9 @@ public static class Losses
     /// <summary>Two networks against each other: one tells real samples from made ones, the other makes them (Goodfellow et al. 2014).</summary>
     public const string Adversarial = "adversarial";
 
+    /// <summary>That of a task of the user's own.</summary>
+    public const string OfPlugin = "plugin";
+
     /// <summary>The squared error.</summary>
     public const string L2 = "l2";
 

@@ -27,8 +27,11 @@ public sealed record TaskKind(string Name, IReadOnlyList<string> Data, IReadOnly
     /// <summary>Samples like those that there are, class by class.</summary>
     public static TaskKind Generation { get; } = new("generation", ["digits", "fashion-mnist"], [Jobs.Losses.Adversarial], Metric.Recognized) { IsPictured = true };
 
+    /// <summary>Whatever a class of the user's own makes of samples; what its metric is called stands in the job.</summary>
+    public static TaskKind Plugin { get; } = new("plugin", ["digits", "fashion-mnist", "breast-cancer", "diabetes", "digit-scenes-masks", "digit-scenes-boxes"], [Jobs.Losses.OfPlugin], new MeanOfFirst("metric"));
+
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<TaskKind> All { get; } = [Classification, BinaryClassification, Regression, Segmentation, Detection, Generation];
+    public static IReadOnlyList<TaskKind> All { get; } = [Classification, BinaryClassification, Regression, Segmentation, Detection, Generation, Plugin];
 
     /// <summary>Whether a finished run has a picture of what the model makes of test samples.</summary>
     public bool IsPictured { get; init; }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 
 namespace Distributed.Shared.Kernel;
 
@@ -8,7 +9,7 @@ namespace Distributed.Shared.Kernel;
 /// </summary>
 /// <param name="Name">In snake_case, as files and metrics have it.</param>
 /// <param name="Title">As people read it.</param>
-public abstract record Metric(string Name, string Title)
+public abstract partial record Metric(string Name, string Title)
 {
     /// <summary>Share of the samples whose class was found.</summary>
     public static Metric Accuracy { get; } = new ShareOfHits("accuracy", "accuracy");
@@ -28,8 +29,11 @@ public abstract record Metric(string Name, string Title)
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Metric> All { get; } = [Accuracy, R2, MeanIou, AveragePrecision, Recognized];
 
-    /// <summary>The one of a name; null where there is none.</summary>
-    public static Metric? Find(string? name) => All.FirstOrDefault(metric => metric.Name == name);
+    /// <summary>The one of a name, which is that of a plugin's task where none is called so; null where a metric cannot be called so.</summary>
+    public static Metric? Find(string? name) => All.FirstOrDefault(metric => metric.Name == name) ?? (name is not null && Names().IsMatch(name) ? new MeanOfFirst(name) : null);
+
+    [GeneratedRegex(@"^[a-z][a-z0-9_]{0,39}\z")]
+    private static partial Regex Names();
 
     /// <summary>Whether it is a share of something, 0 to 1, which people read as a percentage.</summary>
     public virtual bool IsShare => false;
@@ -65,6 +69,12 @@ internal sealed record CoefficientOfDetermination() : Metric("r2", "R²")
         var variation = sums[2] - (sums[1] * sums[1] / samples);
         return variation > 0 ? 1 - (sums[0] / variation) : double.NaN;
     }
+}
+
+/// <summary>That of a task of the user's own: the mean of what it measures first.</summary>
+internal sealed record MeanOfFirst(string Name) : Metric(Name, Name.Replace('_', ' '))
+{
+    public override double Of(ReadOnlySpan<double> sums, long samples) => sums.Length > 0 ? sums[0] / samples : double.NaN;
 }
 
 /// <summary>A metric and what it was.</summary>

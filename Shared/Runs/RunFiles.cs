@@ -12,6 +12,9 @@ public static class RunFiles
     /// <summary>The trained parameters and buffers.</summary>
     public const string Model = "model.safetensors";
 
+    /// <summary>The trained model as TorchScript, where it has begun as that.</summary>
+    public const string TorchScript = "model.pt";
+
     /// <summary>One line a step.</summary>
     public const string History = "history.csv";
 

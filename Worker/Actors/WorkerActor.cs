@@ -10,6 +10,7 @@ using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Links;
+using Distributed.Worker.Plugins;
 using Microsoft.Extensions.Logging;
 using static TorchSharp.torch;
 
@@ -27,6 +28,9 @@ public sealed record WorkerOptions(string Name, string Coordinator, string Host,
 {
     /// <summary>What is left of it.</summary>
     public TimeSpan Remaining { get; init; } = Patience;
+
+    /// <summary>The libraries that it was started with.</summary>
+    public PluginSet Plugins { get; init; } = PluginSet.None;
 
     /// <summary>Port of its metrics; 0 where it serves none.</summary>
     public int MetricsPort { get; init; }
@@ -184,7 +188,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             return;
         }
         _log.Info("Taken in as {0}: {1} on {2}, model {3}", welcome.Worker, job.Task, job.Data, job.Model);
-        _session = new(welcome, job, _options.Data, _options.Device, _metrics, Self);
+        _session = new(welcome, job, _options.Data, _options.Device, _metrics, Self, _options.Plugins);
         _readiness.NotReady = "loading data and model";
         Become(Preparing);
     }

@@ -8,6 +8,7 @@ using Distributed.Shared.Runs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Links;
 using Distributed.Worker.Natives;
+using Distributed.Worker.Plugins;
 using Distributed.Worker.Replicas;
 using static TorchSharp.torch;
 
@@ -34,11 +35,12 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     /// <param name="device">Where to compute.</param>
     /// <param name="metrics">Is told what happens.</param>
     /// <param name="actor">Is told too.</param>
-    public WorkerSession(Welcome welcome, Job job, DataOptions data, Device device, WorkerMetrics metrics, IActorRef actor)
+    /// <param name="plugins">The libraries that the worker was started with.</param>
+    public WorkerSession(Welcome welcome, Job job, DataOptions data, Device device, WorkerMetrics metrics, IActorRef actor, PluginSet plugins)
     {
         _hasDeviceMemory = device.type == TorchSharp.DeviceType.CUDA;
         (Worker, Job, Token, _isInitialStrict, _metrics, _actor) = (welcome.Worker, job, welcome.Token, welcome.IsInitialStrict, metrics, actor);
-        Replica = new(welcome.Worker, job, data, device, this);
+        Replica = new(welcome.Worker, job, data, device, this, plugins);
     }
 
     /// <summary>What the actor is told beside the messages for the coordinator.</summary>

@@ -17,6 +17,9 @@ public abstract record SampleFormat
     /// <summary>Values of a sample's inputs.</summary>
     public int SampleSize => SizeOf(Shape);
 
+    /// <summary>Numbers that a model gives for a sample, where its task asks for nothing else: one a class, or as many as a target has.</summary>
+    public int Outputs => Classes > 0 ? Classes : TargetSize;
+
     /// <summary>Values of a sample's target.</summary>
     public int TargetSize => SizeOf(TargetShape);
 

@@ -29,10 +29,7 @@ public static partial class DeterministicKernels
         ((delegate* unmanaged<nint, byte, void>)Export(SetBenchmark))(context, 0);
     }
 
-    private static nint Export(string name) =>
-        NativeLibrary.TryLoad("torch_cpu", typeof(torch).Assembly, null, out var library) && NativeLibrary.TryGetExport(library, name, out var function)
-            ? function
-            : throw new LibtorchException($"this libtorch lacks the symbol {name}, which deterministic kernels are asked for with; allowed: libtorch for Linux in the version that TorchSharp was made for");
+    private static nint Export(string name) => LibtorchExport.Find(name, "deterministic kernels are asked for");
 
     [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int SetEnvironment(string name, string value, int overwrite);

@@ -4,6 +4,7 @@ using Distributed.Shared.Predictions;
 using Distributed.Shared.Processes;
 using Distributed.Worker.Data;
 using Distributed.Worker.Natives;
+using Distributed.Worker.Plugins;
 using Distributed.Worker.Replicas;
 using static TorchSharp.torch;
 
@@ -18,8 +19,9 @@ public static class PredictProcess
     /// <summary>Runs it.</summary>
     /// <param name="runFolder">Of a finished run.</param>
     /// <param name="device">What to compute with.</param>
+    /// <param name="plugins">Libraries of models.</param>
     /// <returns>Exit code: 0 done, whatever was wrong with single images; 1 failed; 2 bad input.</returns>
-    public static int Run(string runFolder, string device)
+    public static int Run(string runFolder, string device, IReadOnlyList<string> plugins)
     {
         try
         {
@@ -27,14 +29,14 @@ public static class PredictProcess
             if (run.Data is not { Scale: { } scale, Shape: [(1 or 3) and var channels, var height, var width], Classes: { Count: > 0 } labels })
                 throw new PredictException($"the run in '{runFolder}' has learned from {run.Job.Data}, whose samples are not images of one class each; give the folder of a run on {string.Join(", ", DataSets.Names.Where(name => DataSets.FormatOf(name) is ImageFormat))}, or a folder or idx files of your own");
             var format = new ImageFormat(channels, height, width, labels.Count, scale);
-            using var predictor = Load(run, format, device);
+            using var predictor = Load(run, format, device, plugins);
             using var input = new StreamReader(Console.OpenStandardInput(), Encoding.UTF8);
             using var output = new StreamWriter(Console.OpenStandardOutput()) { NewLine = "\n", AutoFlush = true };
             while (input.ReadLine() is { } line)
                 output.WriteLine(Predict(predictor, format, labels, JsonSerializer.Deserialize<string>(line)!).ToLine());
             return 0;
         }
-        catch (Exception error) when (error is PredictException or DataException or DeviceException or LibtorchException)
+        catch (Exception error) when (error is PredictException or PluginException or DataException or DeviceException or LibtorchException)
         {
             return CommandLine.Fail(2, error.Message);
         }
@@ -48,7 +50,7 @@ public static class PredictProcess
         }
     }
 
-    private static Predictor Load(TrainedRun run, ImageFormat format, string device)
+    private static Predictor Load(TrainedRun run, ImageFormat format, string device, IReadOnlyList<string> plugins)
     {
         ExternalLibtorch.Load(static _ => { });
         var on = Devices.Resolve(device);
@@ -56,7 +58,7 @@ public static class PredictProcess
         set_num_threads(run.Job.Threads);
         try
         {
-            return new(run.Job, format, run.Model.Tensors, on);
+            return new(run.Job, format, run.Model.Tensors, on, PluginSet.Load(plugins));
         }
         catch (InvalidDataException error)
         {

@@ -2,6 +2,8 @@ using System.Runtime.InteropServices;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.State;
 using Distributed.Worker.Data;
+using Distributed.Worker.Models;
+using Distributed.Worker.Plugins;
 using Distributed.Worker.Tasks;
 using static TorchSharp.torch;
 
@@ -12,18 +14,19 @@ public sealed class Predictor : IDisposable
 {
     private readonly ImageFormat _format;
     private readonly Device _device;
-    private readonly nn.Module<Tensor, Tensor> _model;
+    private readonly nn.Module _model;
 
     /// <summary>Builds the model of a job as it was trained.</summary>
     /// <param name="job">The job.</param>
     /// <param name="format">What its data set's images are like.</param>
     /// <param name="tensors">The trained parameters and buffers.</param>
     /// <param name="device">Where to compute.</param>
+    /// <param name="plugins">Libraries of models; null for none.</param>
     /// <exception cref="InvalidDataException">The tensors are not those of the job's model.</exception>
-    public Predictor(Job job, ImageFormat format, IReadOnlyCollection<TensorData> tensors, Device device)
+    public Predictor(Job job, ImageFormat format, IReadOnlyCollection<TensorData> tensors, Device device, PluginSet? plugins = null)
     {
         (_format, _device) = (format, device);
-        _model = JobModels.LoadModel(job, format, tensors, device);
+        _model = JobModels.LoadModel(job, format, tensors, device, plugins);
     }
 
     /// <summary>The outputs of the model before the softmax, one a class. The single output for one of two classes is the second's, beside 0 for the
@@ -38,7 +41,7 @@ public sealed class Predictor : IDisposable
         Span<float> label = stackalloc float[1];
         new ImageSet(pixels, new byte[1], _format.Channels, _format.Height, _format.Width, _format.Classes, _format.Scale)
             .CopyTo([0], MemoryMarshal.Cast<byte, float>(image.bytes), label);
-        var outputs = _model.call(image.to(_device)).cpu().data<float>().ToArray();
+        var outputs = _model.Call(image.to(_device)).cpu().data<float>().ToArray();
         return outputs is [var output] ? [0, output] : outputs;
     }
 

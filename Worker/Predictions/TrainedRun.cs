@@ -34,7 +34,7 @@ public sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelP
             using var file = File.OpenRead(model);
             var content = Safetensors.Read(file);
             if (FaultBy(Path.Combine(folder, RunFiles.Report), content) is { } fault) throw new PredictException(Unusable(model, fault));
-            var trained = JobFile.Parse(File.ReadAllText(job), job);
+            var trained = TorchScriptFile.OfRun(JobFile.Parse(File.ReadAllText(job), job), folder);
             return new(trained, content, model, trained.Data is KnownData known ? DataSets.Describe(known.Name) : ReadData(Path.Combine(folder, RunFiles.Data)));
         }
         catch (JobException error)

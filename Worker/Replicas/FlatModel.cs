@@ -34,7 +34,7 @@ public sealed class FlatModel : IDisposable
     /// A tensor has a type that cannot be flattened, a whole number is too large for a float, there is nothing to train, or
     /// the module does not share its tensors, so that it would not see the vectors.
     /// </exception>
-    public FlatModel(nn.Module<Tensor, Tensor> module, Device device)
+    public FlatModel(nn.Module module, Device device)
     {
         ArgumentNullException.ThrowIfNull(module);
         Module = module;
@@ -59,8 +59,8 @@ public sealed class FlatModel : IDisposable
         foreach (var tensor in Owned()) tensor.DetachFromDisposeScope();
     }
 
-    /// <summary>The module: call it, and switch it between training and evaluation.</summary>
-    public nn.Module<Tensor, Tensor> Module { get; }
+    /// <summary>The module, which a task knows how to call. It can be switched between training and evaluation.</summary>
+    public nn.Module Module { get; }
 
     /// <summary>Where each tensor lies, in the order of PyTorch's state_dict; a tensor shared between modules once, under its first name.</summary>
     public IReadOnlyList<TensorLayout> Layout { get; }

@@ -10,6 +10,7 @@ using Distributed.Shared.State;
 using Distributed.Worker.Data;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Optimizers;
+using Distributed.Worker.Plugins;
 using Distributed.Worker.Tasks;
 using static TorchSharp.torch;
 
@@ -33,11 +34,12 @@ public sealed class Replica : IDisposable
     /// <param name="job">The job.</param>
     /// <param name="data">Its data set.</param>
     /// <param name="device">Where to compute.</param>
-    public Replica(Job job, DataSet data, Device device)
+    /// <param name="plugins">Libraries of models and tasks; null for none.</param>
+    public Replica(Job job, DataSet data, Device device, PluginSet? plugins = null)
     {
-        Task = JobModels.CreateTask(job, data);
+        Task = JobModels.CreateTask(job, data, plugins);
         Rounds = JobShape.Of(job).RoundsOf(Task.TrainSamples, Task.TestSamples);
-        _model = new(JobModels.CreateModel(job, data.Train.Format), device);
+        _model = new(JobModels.CreateModel(job, data.Train.Format, plugins), device);
         _optimizer = JobModels.CreateOptimizer(job, _model.Parameters);
         Map = new(_model, Task, job.Seed, device, _optimizer as ISearchOptimizer);
         Apply = new(_model, _optimizer, job, Rounds);

@@ -8,6 +8,7 @@ using Distributed.Shared.Runs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Links;
+using Distributed.Worker.Plugins;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Replicas;
@@ -53,6 +54,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private readonly DataOptions _data;
     private readonly Device _device;
     private readonly IReplicaObserver _observer;
+    private readonly PluginSet? _plugins;
     private readonly Mailbox _mailbox = new();
     private readonly Func<bool> _hasMail;
     private readonly List<RoundReport> _reports = [];
@@ -85,9 +87,10 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     /// <param name="data">Where the data is looked for.</param>
     /// <param name="device">Where to compute.</param>
     /// <param name="observer">Is told what happens.</param>
-    public ReplicaThread(string worker, Job job, DataOptions data, Device device, IReplicaObserver observer)
+    /// <param name="plugins">Libraries of models and tasks; null for none.</param>
+    public ReplicaThread(string worker, Job job, DataOptions data, Device device, IReplicaObserver observer, PluginSet? plugins = null)
     {
-        (_worker, _job, _data, _device, _observer) = (worker, job, data, device, observer);
+        (_worker, _job, _data, _device, _observer, _plugins) = (worker, job, data, device, observer, plugins);
         _hasMail = () => !_mailbox.IsEmpty;
         _thread = new(Run) { Name = "replica", IsBackground = true };
         _thread.Start();
@@ -202,7 +205,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     {
         set_num_threads(_job.Threads);
         var data = DataSets.Load(_job, _data);
-        _replica = new(_job, data, _device);
+        _replica = new(_job, data, _device, _plugins);
         _protocol = new(_worker, _replica.Rounds);
         _pool = _replica.CreatePool();
         _sums = new(_pool);

@@ -29,5 +29,5 @@ public abstract class DataTask(DataSet data, Augmentation? augmentation = null) 
         split == RoundKind.Train ? SampleBatch.Of(Data.Train, samples, device, augmentation, epoch) : SampleBatch.Of(Data.Test, samples, device);
 
     /// <inheritdoc/>
-    public abstract Tensor LossSum(nn.Module<Tensor, Tensor> model, SampleBatch batch, Span<double> metrics);
+    public abstract Tensor LossSum(nn.Module model, SampleBatch batch, Span<double> metrics);
 }

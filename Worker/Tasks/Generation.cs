@@ -28,7 +28,7 @@ public sealed class Generation(DataSet data) : DataTask(data), IPicturedTask
     public override int Metrics => 1;
 
     /// <inheritdoc/>
-    public override Tensor LossSum(nn.Module<Tensor, Tensor> model, SampleBatch batch, Span<double> metrics)
+    public override Tensor LossSum(nn.Module model, SampleBatch batch, Span<double> metrics)
     {
         var networks = (Dcgan)model;
         using var scope = NewDisposeScope();
@@ -46,7 +46,7 @@ public sealed class Generation(DataSet data) : DataTask(data), IPicturedTask
     }
 
     /// <inheritdoc/>
-    public SKBitmap Draw(nn.Module<Tensor, Tensor> model, Device device)
+    public SKBitmap Draw(nn.Module model, Device device)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();

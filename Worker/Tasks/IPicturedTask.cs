@@ -10,5 +10,5 @@ public interface IPicturedTask
     /// <param name="model">The model, in evaluation mode.</param>
     /// <param name="device">Where it lies.</param>
     /// <returns>The caller disposes it.</returns>
-    SKBitmap Draw(nn.Module<Tensor, Tensor> model, Device device);
+    SKBitmap Draw(nn.Module model, Device device);
 }

@@ -34,5 +34,5 @@ public interface ITrainingTask
     /// <param name="batch">The samples, where the model lies.</param>
     /// <param name="metrics">Receives the metrics, summed over the samples; <see cref="Metrics"/> long.</param>
     /// <returns>The loss summed over the samples: a scalar that can be differentiated. The caller disposes it.</returns>
-    Tensor LossSum(nn.Module<Tensor, Tensor> model, SampleBatch batch, Span<double> metrics);
+    Tensor LossSum(nn.Module model, SampleBatch batch, Span<double> metrics);
 }

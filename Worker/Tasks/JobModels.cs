@@ -4,6 +4,7 @@ using Distributed.Worker.Data;
 using Distributed.Worker.Data.Scenes;
 using Distributed.Worker.Models;
 using Distributed.Worker.Optimizers;
+using Distributed.Worker.Plugins;
 using Distributed.Worker.Replicas;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,10 +17,12 @@ public static class JobModels
     /// <summary>The model of a job, with its initial parameters drawn from the job's seed: the same on every worker.</summary>
     /// <param name="job">The job.</param>
     /// <param name="samples">What its samples are like.</param>
-    public static nn.Module<Tensor, Tensor> CreateModel(Job job, SampleFormat samples)
+    /// <param name="plugins">Libraries of models; null for none.</param>
+    /// <exception cref="PluginException">It is a model of the user's own that cannot be had.</exception>
+    public static nn.Module CreateModel(Job job, SampleFormat samples, PluginSet? plugins = null)
     {
         using var generator = manual_seed(job.Seed);
-        var outputs = job.Task == TaskKind.Classification.Name ? samples.Classes : 1;
+        var outputs = job.Task == TaskKind.BinaryClassification.Name ? 1 : samples.Outputs;
         return (job.Model, samples) switch
         {
             (CnnSpec cnn, { Shape: [var channels, var height, var width] }) => new Cnn(channels, height, width, outputs, [.. cnn.Channels], cnn.Hidden, cnn.BatchNorm, cnn.Dropout),
@@ -29,6 +32,8 @@ public static class JobModels
             (DcganSpec dcgan, ImageFormat images) => new Dcgan(images.Channels, images.Height, images.Width, images.Classes, dcgan.Latent, dcgan.Channels, dcgan.Dropout),
             (MlpSpec mlp, _) => new Mlp(samples.SampleSize, [.. mlp.Hidden], outputs, mlp.Activation, mlp.Dropout),
             (CnnSpec or ResNetSpec, _) => throw new DataException($"model cnn and resnet are for images; a sample of {job.Data} has the shape [{string.Join(", ", samples.Shape)}], not [channels, rows, columns]"),
+            (PluginSpec plugin, _) => (plugins ?? PluginSet.None).CreateModel(plugin, samples, outputs),
+            (TorchScriptSpec script, _) => TorchScript.Load(script),
             var (other, _) => throw new NotSupportedException($"no model for {other} of {samples}"),
         };
     }
@@ -38,11 +43,12 @@ public static class JobModels
     /// <param name="samples">What its samples are like.</param>
     /// <param name="tensors">The trained parameters and buffers.</param>
     /// <param name="device">Where to compute.</param>
+    /// <param name="plugins">Libraries of models; null for none.</param>
     /// <returns>The caller disposes it.</returns>
     /// <exception cref="InvalidDataException">The tensors are not those of the job's model.</exception>
-    public static nn.Module<Tensor, Tensor> LoadModel(Job job, SampleFormat samples, IReadOnlyCollection<TensorData> tensors, Device device)
+    public static nn.Module LoadModel(Job job, SampleFormat samples, IReadOnlyCollection<TensorData> tensors, Device device, PluginSet? plugins = null)
     {
-        var model = CreateModel(job, samples);
+        var model = CreateModel(job, samples, plugins);
         try
         {
             ModelFile.Load(model, tensors);
@@ -57,8 +63,13 @@ public static class JobModels
     }
 
     /// <summary>What a job learns.</summary>
-    public static ITrainingTask CreateTask(Job job, DataSet data) => job.Task switch
+    /// <param name="job">The job.</param>
+    /// <param name="data">The samples.</param>
+    /// <param name="plugins">Libraries of tasks; null for none.</param>
+    /// <exception cref="PluginException">It is a task of the user's own that cannot be had.</exception>
+    public static ITrainingTask CreateTask(Job job, DataSet data, PluginSet? plugins = null) => job.Task switch
     {
+        _ when job.PluginTask is { } plugin => (plugins ?? PluginSet.None).CreateTask(plugin, data),
         _ when job.Task == TaskKind.Classification.Name => new Classification(data, withConfusion: job.IsEvaluation, AugmentationOf(job, data)),
         _ when job.Task == TaskKind.BinaryClassification.Name => new BinaryClassification(data, withConfusion: job.IsEvaluation),
         _ when job.Task == TaskKind.Regression.Name => new Regression(data, job.Loss),

@@ -3,6 +3,7 @@ using Distributed.Shared.Kernel;
 using Distributed.Worker.Data;
 using Distributed.Worker.Data.Scenes;
 using Distributed.Worker.Detection;
+using Distributed.Worker.Models;
 using Distributed.Worker.Pictures;
 using SkiaSharp;
 using static TorchSharp.torch;
@@ -32,14 +33,14 @@ public sealed class ObjectDetection(DataSet data) : SupervisedTask(data), IPictu
     public override int Metrics => AveragePrecision.SizeFor(_format.Classes);
 
     /// <inheritdoc/>
-    public SKBitmap Draw(nn.Module<Tensor, Tensor> model, Device device)
+    public SKBitmap Draw(nn.Module model, Device device)
     {
         var scenes = (SceneSet)Data.Test;
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         int[] shown = [.. Enumerable.Range(0, Math.Min(BoxPicture.Scenes, scenes.Count))];
         var batch = SampleBatch.Of(scenes, shown, device);
-        var output = model.call(batch.Inputs);
+        var output = model.Call(batch.Inputs);
         return BoxPicture.Draw([.. shown.Select(i => scenes[i]).Zip(Found(output, GridOf(output)))]);
     }
 

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Distributed.Shared.Kernel;
 using Distributed.Worker.Data;
 using Distributed.Worker.Data.Scenes;
+using Distributed.Worker.Models;
 using Distributed.Worker.Pictures;
 using SkiaSharp;
 using static TorchSharp.torch;
@@ -21,14 +22,14 @@ public sealed class Segmentation(DataSet data) : SupervisedTask(data), IPictured
     public override int Metrics => MeanIou.SizeFor(_classes);
 
     /// <inheritdoc/>
-    public SKBitmap Draw(nn.Module<Tensor, Tensor> model, Device device)
+    public SKBitmap Draw(nn.Module model, Device device)
     {
         var scenes = (SceneSet)Data.Test;
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         int[] shown = [.. Enumerable.Range(0, Math.Min(MaskPicture.Scenes, scenes.Count))];
         var batch = SampleBatch.Of(scenes, shown, device);
-        var taken = Taken(model.call(batch.Inputs));
+        var taken = Taken(model.Call(batch.Inputs));
         var pixels = taken.Length / shown.Length;
         return MaskPicture.Draw([.. shown.Select(i => (scenes[i], (byte[])[.. taken.AsSpan(i * pixels, pixels)]))], _classes);
     }

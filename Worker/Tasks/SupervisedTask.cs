@@ -1,4 +1,5 @@
 using Distributed.Worker.Data;
+using Distributed.Worker.Models;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;
@@ -9,9 +10,9 @@ namespace Distributed.Worker.Tasks;
 public abstract class SupervisedTask(DataSet data, Augmentation? augmentation = null) : DataTask(data, augmentation)
 {
     /// <inheritdoc/>
-    public sealed override Tensor LossSum(nn.Module<Tensor, Tensor> model, SampleBatch batch, Span<double> metrics)
+    public sealed override Tensor LossSum(nn.Module model, SampleBatch batch, Span<double> metrics)
     {
-        using var output = model.call(batch.Inputs);
+        using var output = model.Call(batch.Inputs);
         return LossSum(output, batch.Targets, metrics);
     }
 

@@ -5,6 +5,7 @@ using Distributed.Bench.Processes;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Worker.Data;
+using Distributed.Worker.Models;
 using Distributed.Worker.Tasks;
 using static TorchSharp.torch;
 
@@ -57,7 +58,7 @@ internal static class PlainLoop
         return 0;
     }
 
-    private static void Step(nn.Module<Tensor, Tensor> model, optim.Optimizer optimizer, SampleSet set, ReadOnlySpan<int> samples, int passes)
+    private static void Step(nn.Module model, optim.Optimizer optimizer, SampleSet set, ReadOnlySpan<int> samples, int passes)
     {
         using var scope = NewDisposeScope();
         optimizer.zero_grad();
@@ -66,13 +67,13 @@ internal static class PlainLoop
         optimizer.step();
     }
 
-    private static void AddGradients(nn.Module<Tensor, Tensor> model, SampleSet set, ReadOnlySpan<int> samples, int passes)
+    private static void AddGradients(nn.Module model, SampleSet set, ReadOnlySpan<int> samples, int passes)
     {
         using var scope = NewDisposeScope();
         var images = empty([samples.Length, .. set.Format.Shape.Select(size => (long)size)], ScalarType.Float32);
         var labels = empty([samples.Length], ScalarType.Float32);
         set.CopyTo(samples, MemoryMarshal.Cast<byte, float>(images.bytes), MemoryMarshal.Cast<byte, float>(labels.bytes));
-        var loss = nn.functional.cross_entropy(model.call(images), labels.to(ScalarType.Int64)) / passes;
+        var loss = nn.functional.cross_entropy(model.Call(images), labels.to(ScalarType.Int64)) / passes;
         loss.backward();
         // As the loop of a user, which prints its loss.
         _ = loss.item<float>();

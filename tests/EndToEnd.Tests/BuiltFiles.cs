@@ -9,6 +9,8 @@ internal static class BuiltFiles
 
     public static string Worker { get; } = Metadata("WorkerPath");
 
+    public static string TinyPlugin { get; } = Metadata("TinyPluginPath");
+
     public static string WorkerProject { get; } = Metadata("WorkerProjectPath");
 
     public static string Job(string name) => Path.Combine(Metadata("JobsPath"), name);

@@ -8,6 +8,14 @@ internal static class DigitImages
 {
     public static ImageSet Set { get; } = (ImageSet)Digits.Load().Test;
 
+    /// <summary>All of them as a model takes them, one behind the other.</summary>
+    public static float[] Inputs()
+    {
+        var images = new float[Set.Count * Set.SampleSize];
+        Set.CopyTo([.. Enumerable.Range(0, Set.Count)], images, new float[Set.Count]);
+        return images;
+    }
+
     /// <summary>Writes all of them as grey PNGs into a folder, in the order of their names.</summary>
     public static void WriteTo(string folder)
     {

@@ -24,7 +24,7 @@ public sealed partial class InteroperabilityTests(TrainedModels models) : IDispo
     {
         await Python.RequireTorchAsync();
         var run = await models.RunAsync(model);
-        await File.WriteAllTextAsync(_folder["images.json"], JsonSerializer.Serialize(TestImages()));
+        await File.WriteAllTextAsync(_folder["images.json"], JsonSerializer.Serialize(DigitImages.Inputs()));
         var images = $"images = torch.tensor(json.load(open({JsonSerializer.Serialize(_folder["images.json"])}))).reshape(-1, 1, 8, 8)";
         var printed = await Python.RunAsync(
             string.Join('\n', PythonUnder("Reading"), PythonUnder(heading), images, "print(json.dumps(model(images).tolist()))"), run.Folder);
@@ -62,7 +62,7 @@ public sealed partial class InteroperabilityTests(TrainedModels models) : IDispo
         await Python.RequireTorchAsync();
         var run = await models.RunAsync("mlp");
         File.Copy(run["model.safetensors"], _folder["model.safetensors"]);
-        await File.WriteAllTextAsync(_folder["images.json"], JsonSerializer.Serialize(TestImages()));
+        await File.WriteAllTextAsync(_folder["images.json"], JsonSerializer.Serialize(DigitImages.Inputs()));
         var made = string.Join('\n', PythonUnder("Reading"), PythonUnder("An mlp"), "torch.manual_seed(5)",
             "[p.data.normal_(0, 0.1) for p in model.parameters()]", PythonUnder("Writing"),
             "print(json.dumps(model(torch.tensor(json.load(open('images.json'))).reshape(-1, 1, 8, 8)).tolist()))");
@@ -77,13 +77,6 @@ public sealed partial class InteroperabilityTests(TrainedModels models) : IDispo
         var found = document.RootElement.EnumerateArray().Select(element => Prediction.Parse(element.GetRawText()).Logits!).ToList();
         foreach (var (ours, theirs) in found.Zip(expected))
             for (var i = 0; i < 10; i++) Assert.Equal(theirs[i], ours[i], Tolerance);
-    }
-
-    private static float[] TestImages()
-    {
-        var images = new float[DigitImages.Set.Count * DigitImages.Set.SampleSize];
-        DigitImages.Set.CopyTo([.. Enumerable.Range(0, DigitImages.Set.Count)], images, new float[DigitImages.Set.Count]);
-        return images;
     }
 
     /// <summary>The block of Python under a heading of the page.</summary>

@@ -24,7 +24,9 @@ internal static class JobGen
             Norm = norm,
         }),
         Gen.Select(Sizes(16), Gen.OneOfConst("relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid"), _belowOne, (hidden, activation, dropout) =>
-            (ModelSpec)new MlpSpec { Hidden = hidden, Activation = activation, Dropout = dropout }));
+            (ModelSpec)new MlpSpec { Hidden = hidden, Activation = activation, Dropout = dropout }),
+        _width.Select(width => (ModelSpec)new PluginSpec { Class = "Net", Settings = [new("width", new SettingValue.Whole(width))] }),
+        Gen.Bool.Select(isResolved => (ModelSpec)new TorchScriptSpec { File = "a b.pt", Sha256 = isResolved ? new('a', 64) : null }));
 
     private static readonly Gen<ModelSpec> _unet = Gen.Select(Sizes(6), Gen.Bool, (channels, norm) => (ModelSpec)new UNetSpec { Channels = channels, BatchNorm = norm });
 
@@ -87,7 +89,7 @@ internal static class JobGen
         select (task, data, loss, model, augment);
 
     private static Gen<ModelSpec> ModelFor(TaskKind task, string data) =>
-        task == TaskKind.Segmentation ? _unet : task == TaskKind.Detection ? _detector : TaskKind.MayBeImages(data) ? Model : Model.Where(model => model is MlpSpec);
+        task == TaskKind.Segmentation ? _unet : task == TaskKind.Detection ? _detector : TaskKind.MayBeImages(data) ? Model : Model.Where(model => model is MlpSpec or PluginSpec or TorchScriptSpec);
 
     public static Gen<ScheduleSpec> Schedule { get; } = ScheduleWithin(_natural);
 
@@ -97,6 +99,7 @@ internal static class JobGen
         Gen.Select(Gen.Int[1, Math.Min(4096, batch ?? 4096)], _natural, Gen.Int[1, 1000]).Select((microBatches, every, keep) => new Job
         {
             Task = problem.Task.Name,
+            PluginTask = problem.Task == TaskKind.Plugin ? new() { Class = "My.Task", Metric = "mean_margin" } : null,
             Data = problem.Data,
             Loss = problem.Loss,
             Model = problem.Model,

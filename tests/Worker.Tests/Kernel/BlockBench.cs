@@ -1,6 +1,7 @@
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Worker.Kernel;
+using Distributed.Worker.Models;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tasks;
 using static TorchSharp.torch;
@@ -88,10 +89,10 @@ internal sealed class BlockBench : ITrainingTask, ISliceSink, IDisposable
         return new(_samples.index_select(0, chosen), _targets.index_select(0, chosen));
     }
 
-    public Tensor LossSum(nn.Module<Tensor, Tensor> model, SampleBatch batch, Span<double> metrics)
+    public Tensor LossSum(nn.Module model, SampleBatch batch, Span<double> metrics)
     {
         metrics[0] = batch.Inputs.shape[0];
-        using var output = model.call(batch.Inputs);
+        using var output = model.Call(batch.Inputs);
         return nn.functional.mse_loss(output, batch.Targets, nn.Reduction.Sum);
     }
 

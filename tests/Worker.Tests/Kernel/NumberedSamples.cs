@@ -48,5 +48,5 @@ internal sealed class NumberedSamples(int width) : ITrainingTask
         return batch;
     }
 
-    public Tensor LossSum(nn.Module<Tensor, Tensor> model, SampleBatch batch, Span<double> metrics) => throw new NotSupportedException();
+    public Tensor LossSum(nn.Module model, SampleBatch batch, Span<double> metrics) => throw new NotSupportedException();
 }

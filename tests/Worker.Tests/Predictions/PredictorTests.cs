@@ -1,6 +1,7 @@
 using Distributed.Shared.Jobs;
 using Distributed.Shared.State;
 using Distributed.Worker.Data;
+using Distributed.Worker.Models;
 using Distributed.Worker.Predictions;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tasks;
@@ -32,7 +33,7 @@ public sealed class PredictorTests
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
         // The array lies at any multiple of 8, and the last bit of a product depends on where its factors lie: a clone lies where libtorch puts it.
-        Assert.Equal(trained.call(tensor(images, [1, 1, 8, 8]).clone()).data<float>().ToArray(), logits);
+        Assert.Equal(trained.Call(tensor(images, [1, 1, 8, 8]).clone()).data<float>().ToArray(), logits);
     }, iter: 30, threads: 1);
 
     [Theory]
@@ -58,14 +59,14 @@ public sealed class PredictorTests
     private static string Bytes(TensorData tensor) => Convert.ToHexString(tensor.Data.Span);
 
     /// <summary>Statistics as training leaves them: not 0 and 1.</summary>
-    private static void Disturb(nn.Module<Tensor, Tensor> model)
+    private static void Disturb(nn.Module model)
     {
         using var generator = manual_seed(3);
         foreach (var (_, buffer) in model.named_buffers())
             if (buffer.dtype == ScalarType.Float32) buffer.copy_(rand_like(buffer).add(0.5));
     }
 
-    private static List<TensorData> TensorsOf(nn.Module<Tensor, Tensor> model) =>
+    private static List<TensorData> TensorsOf(nn.Module model) =>
         [.. model.state_dict().Select(entry => new TensorData(
             entry.Key, entry.Value.dtype == ScalarType.Int64 ? "I64" : "F32", [.. entry.Value.shape], entry.Value.bytes.ToArray()))];
 }

@@ -78,14 +78,14 @@ public sealed class FlatModelTests
         var expected = cat([.. plain.parameters().Select(p => p.grad!.flatten())]);
 
         using var target = Target(model);
-        functional.cross_entropy(model.Module.call(images), labels).backward();
+        functional.cross_entropy(model.Module.Call(images), labels).backward();
         Assert.True(target.Gradient.allclose(expected, rtol: 1e-5, atol: 1e-7));
         model.RestoreBuffers();
-        functional.cross_entropy(model.Module.call(images), labels).backward();
+        functional.cross_entropy(model.Module.Call(images), labels).backward();
         Assert.True(target.Gradient.allclose(expected * 2, rtol: 1e-5, atol: 1e-7));
         using var other = Target(model);
         model.RestoreBuffers();
-        functional.cross_entropy(model.Module.call(images), labels).backward();
+        functional.cross_entropy(model.Module.Call(images), labels).backward();
         Assert.True(target.Gradient.allclose(expected * 2, rtol: 1e-5, atol: 1e-7));
         Assert.True(other.Gradient.allclose(expected, rtol: 1e-5, atol: 1e-7));
 
@@ -126,7 +126,7 @@ public sealed class FlatModelTests
         foreach (var (value, samples) in new[] { (10f, 3), (20f, 5) })
         {
             model.RestoreBuffers();
-            using var _ = model.Module.call(full(samples, 2, value));
+            using var _ = model.Module.Call(full(samples, 2, value));
             var change = empty_like(model.Buffers);
             model.BufferChange(samples, change);
             sum.add_(change);
@@ -150,7 +150,7 @@ public sealed class FlatModelTests
 
         model.ApplyBufferChange(full_like(model.Buffers, 2.6));
         Assert.Equal(3, norm.num_batches_tracked!.item<long>());
-        using var output = model.Module.call(randn(4, 2));
+        using var output = model.Module.Call(randn(4, 2));
         Assert.Equal(4, norm.num_batches_tracked!.item<long>());
         model.RestoreBuffers();
         Assert.Equal(3, norm.num_batches_tracked!.item<long>());
@@ -166,7 +166,7 @@ public sealed class FlatModelTests
         model.Buffers.copy_(tensor([7f, 1f, 0f]));
         model.RestoreBuffers();
 
-        Assert.Equal(0, model.Module.call(full(1, 1, 7f)).item<float>(), 1e-5f);
+        Assert.Equal(0, model.Module.Call(full(1, 1, 7f)).item<float>(), 1e-5f);
     }
 
     [Fact]
@@ -181,7 +181,7 @@ public sealed class FlatModelTests
 
         Assert.Equal(["a.weight"], model.Layout.Select(l => l.Name));
         var input = randn(1, 3);
-        model.Module.call(input).sum().backward();
+        model.Module.Call(input).sum().backward();
         // For y = W(Wx), summed: dW = 1 (Wx)ᵀ + (Wᵀ1) xᵀ.
         var weight = model.Parameters.view(3, 3);
         var expected = ones(3, 1).mm(weight.mm(input.T).T) + weight.T.mm(ones(3, 1)).mm(input);
@@ -197,7 +197,7 @@ public sealed class FlatModelTests
         using var model = new FlatModel(Sequential(("frozen", frozen), ("head", Linear(2, 1))), CPU);
         var change = ones_like(model.Buffers);
 
-        model.Module.call(randn(3, 2)).sum().backward();
+        model.Module.Call(randn(3, 2)).sum().backward();
         model.BufferChange(3, change);
 
         Assert.Equal((3, 4), (model.Parameters.numel(), model.Buffers.numel()));
@@ -224,7 +224,7 @@ public sealed class FlatModelTests
             target.Floats.fill_(0);
             model.AddGradientsTo(target);
             model.RestoreBuffers();
-            functional.cross_entropy(model.Module.call(images), labels).backward();
+            functional.cross_entropy(model.Module.Call(images), labels).backward();
             model.BufferChange(8, target.BufferChange);
             model.Parameters.add_(target.Gradient, alpha: -0.01);
             model.ApplyBufferChange(target.BufferChange.div_(8));
@@ -320,7 +320,7 @@ public sealed class FlatModelTests
         using var target = Target(model);
         model.RestoreBuffers();
         manual_seed(seed);
-        functional.cross_entropy(model.Module.call(images), labels, reduction: Reduction.Sum).backward();
+        functional.cross_entropy(model.Module.Call(images), labels, reduction: Reduction.Sum).backward();
         var change = empty_like(model.Buffers);
         model.BufferChange(images.shape[0], change);
         return (target.Gradient.clone(), change);

@@ -31,7 +31,7 @@ internal static class SceneBench
 
     /// <summary>Trains on all scenes at once.</summary>
     /// <returns>The loss before and after, and the sums of the metric after, of the scenes in evaluation mode.</returns>
-    public static (double Before, double After, double[] Metrics) Learn(SupervisedTask task, nn.Module<Tensor, Tensor> model, int steps)
+    public static (double Before, double After, double[] Metrics) Learn(SupervisedTask task, nn.Module model, int steps)
     {
         set_num_threads(1);
         var samples = task.TrainSamples;

@@ -1,0 +1,81 @@
+using Distributed.Shared.Jobs;
+using Distributed.Shared.State;
+using Distributed.Worker.Models;
+using Distributed.Worker.Plugins;
+using Distributed.Worker.Replicas;
+using Distributed.Worker.Tests.Data;
+using Distributed.Worker.Tests.Kernel;
+using Distributed.Worker.Tests.Replicas;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tests.Models;
+
+/// <summary>A small net that Python has written (Scripts/net.py).</summary>
+[Collection(TorchTests.Name)]
+public sealed class TorchScriptTests : IDisposable
+{
+    private static readonly TorchScriptSpec _net = new() { File = Path.Combine(AppContext.BaseDirectory, "Models", "Scripts", "net.pt") };
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Its_tensors_have_the_names_of_the_state_dict_and_lie_in_the_flat_vectors()
+    {
+        using var model = new FlatModel(TorchScript.Load(_net), CPU);
+        Assert.Equal(
+            ["conv.weight", "conv.bias", "norm.weight", "norm.bias", "fc.weight", "fc.bias", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked"],
+            model.Layout.Select(layout => layout.Name));
+        using var scope = NewDisposeScope();
+        using var images = ones(2, 1, 8, 8);
+        model.Module.eval();
+        Assert.NotEqual(0, model.Module.Call(images).abs().sum().item<float>());
+        using (no_grad()) model.Parameters.zero_();
+        Assert.Equal(0, model.Module.Call(images).abs().sum().item<float>());
+    }
+
+    [Fact]
+    public void A_micro_batch_is_the_same_bits_however_many_were_computed_before()
+    {
+        using var bench = new MapBench(TestJobs.Of(_net));
+        var first = bench.Compute(0, 0).Bits;
+        for (var microBatch = 1; microBatch < 4; microBatch++) bench.Compute(0, microBatch);
+        Assert.Equal(first, bench.Compute(0, 0).Bits);
+        using var other = new MapBench(TestJobs.Of(_net));
+        Assert.Equal(first, other.Compute(0, 0).Bits);
+    }
+
+    [Fact]
+    public void What_is_saved_is_what_was_trained()
+    {
+        using var scope = NewDisposeScope();
+        using var model = TorchScript.Load(_net);
+        using (no_grad())
+            foreach (var parameter in model.parameters()) parameter.normal_();
+        var tensors = model.state_dict().Select(entry => new TensorData(
+            entry.Key, entry.Value.dtype == ScalarType.Int64 ? "I64" : "F32", [.. entry.Value.shape], entry.Value.bytes.ToArray())).ToList();
+        var path = Path.Combine(_folder.Path, "model.pt");
+        using var trained = TorchScript.Load(_net);
+        ModelFile.Load(trained, tensors);
+        TorchScript.Save(trained, path);
+        using var again = TorchScript.Load(new() { File = path });
+        model.eval();
+        using var images = randn(3, 1, 8, 8);
+        Assert.False(again.training);
+        Assert.Equal(model.Call(images).bytes.ToArray(), again.Call(images).bytes.ToArray());
+        Assert.Equal([path], Directory.GetFiles(_folder.Path));
+    }
+
+    [Fact]
+    public void What_is_no_TorchScript_is_refused_in_the_users_words()
+    {
+        var text = Path.Combine(_folder.Path, "text.pt");
+        File.WriteAllText(text, "no script");
+        Assert.StartsWith($"model.file is '{text}', which is no TorchScript that this libtorch understands: ", Refusal(new() { File = text }), StringComparison.Ordinal);
+        Assert.StartsWith("model.file is 'gone.pt', which does not exist", Refusal(new() { File = "gone.pt" }), StringComparison.Ordinal);
+        Assert.StartsWith($"model.file is '{_net.File}', whose SHA-256 is ", Refusal(_net with { Sha256 = new('0', 64) }), StringComparison.Ordinal);
+
+        static string Refusal(TorchScriptSpec spec) => Assert.Throws<PluginException>(() => TorchScript.Load(spec)).Message;
+    }
+}
