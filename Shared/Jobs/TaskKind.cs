@@ -28,7 +28,7 @@ public sealed record TaskKind(string Name, IReadOnlyList<string> Data, IReadOnly
     public static TaskKind Generation { get; } = new("generation", ["digits", "fashion-mnist"], [Jobs.Losses.Adversarial], Metric.Recognized) { IsPictured = true };
 
     /// <summary>Whatever a class of the user's own makes of samples; what its metric is called stands in the job.</summary>
-    public static TaskKind Plugin { get; } = new("plugin", ["digits", "fashion-mnist", "breast-cancer", "diabetes", "digit-scenes-masks", "digit-scenes-boxes"], [Jobs.Losses.OfPlugin], new MeanOfFirst("metric"));
+    public static TaskKind Plugin { get; } = new("plugin", ["digits", "fashion-mnist", "breast-cancer", "diabetes", "digit-scenes-masks", "digit-scenes-boxes", "csv", "folder", "idx", "npy"], [Jobs.Losses.OfPlugin], new MeanOfFirst("metric"));
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<TaskKind> All { get; } = [Classification, BinaryClassification, Regression, Segmentation, Detection, Generation, Plugin];

@@ -166,7 +166,7 @@ public sealed class JobErrorTests
                 "the job: model.hidden is a list of 0 entries; allowed: a list of 1 to 16 entries, each a whole number from 1 to 16384"),
             (Job.Default with { Model = new MlpSpec { Hidden = [1, 0] } },
                 "the job: model.hidden[1] is 0; allowed: a whole number from 1 to 16384"),
-            (Job.Default with { Task = "a\nb: c" }, "the job: task is a?b: c; allowed: classification, binary-classification, regression, segmentation or detection"),
+            (Job.Default with { Task = "a\nb: c" }, "the job: task is a?b: c; allowed: classification, binary-classification, regression, segmentation, detection, generation or plugin"),
         },
         wrong => Assert.Equal(wrong.Message, Assert.Throws<JobException>(() => JobFile.Format(wrong.Job)).Message));
 

@@ -32,6 +32,9 @@ internal static class JobGen
 
     private static readonly Gen<ModelSpec> _detector = Gen.Select(Sizes(6), Gen.Bool, (channels, norm) => (ModelSpec)new DetectorSpec { Channels = channels, BatchNorm = norm });
 
+    private static readonly Gen<ModelSpec> _dcgan = Gen.Select(_width, _width, _belowOne, (latent, channels, dropout) =>
+        (ModelSpec)new DcganSpec { Latent = latent, Channels = channels, Dropout = dropout });
+
     public static Gen<OptimizerSpec> Optimizer { get; } = Gen.Select(_positive, _nonNegative, _nonNegative, Gen.Bool).SelectMany(
         (rate, decay, momentum, flag) => Gen.OneOf<OptimizerSpec>(
             Gen.Const((OptimizerSpec)new SgdSpec
@@ -89,7 +92,7 @@ internal static class JobGen
         select (task, data, loss, model, augment);
 
     private static Gen<ModelSpec> ModelFor(TaskKind task, string data) =>
-        task == TaskKind.Segmentation ? _unet : task == TaskKind.Detection ? _detector : TaskKind.MayBeImages(data) ? Model : Model.Where(model => model is MlpSpec or PluginSpec or TorchScriptSpec);
+        task == TaskKind.Segmentation ? _unet : task == TaskKind.Detection ? _detector : task == TaskKind.Generation ? _dcgan : TaskKind.MayBeImages(data) ? Model : Model.Where(model => model is MlpSpec or PluginSpec or TorchScriptSpec);
 
     public static Gen<ScheduleSpec> Schedule { get; } = ScheduleWithin(_natural);
 
