@@ -105,6 +105,13 @@ public static class EvaluateCommand
         return chosen is null ? throw new RunFolderException($"'{root}' holds no such checkpoint.") : CheckpointStore.FolderOf(root, chosen.Step);
     }
 
+    /// <summary>As the workers call the classes, or else by their numbers.</summary>
+    private static IReadOnlyList<string> LabelsOf(RunFolder folder, int classes)
+    {
+        var names = folder.ReadClasses();
+        return names.Count == classes ? names : [.. Enumerable.Range(0, classes).Select(number => $"{number}")];
+    }
+
     private static void Finish(RunFolder folder, string name, Job job, string model, RunRecorder recorder, RunResult result)
     {
         // Behind the only other metric.
@@ -112,7 +119,7 @@ public static class EvaluateCommand
         if (recorder.Evaluations is not [.., var last]) throw new RunFailedException("the data has no test set: there is nothing to evaluate on");
         double[] tallies = [.. recorder.EvaluationTallies];
         var matrix = job.PluginTask is null && job.Kind.Metric == Metric.Accuracy && tallies.Length > FirstCount ? ConfusionMatrix.Of(tallies.AsSpan(FirstCount)) : null;
-        var labels = ClassNames.Of(job.Data, matrix?.Classes ?? 0);
+        var labels = LabelsOf(folder, matrix?.Classes ?? 0);
         var report = new EvaluationReport
         {
             Model = model,

@@ -51,7 +51,7 @@ public static class InspectCommand
 
         if (json) Console.WriteLine(JsonSerializer.Serialize(inspection, inspection.GetType(), RunJson.File));
         else InspectionView.Write(PlainTable.Console(), inspection);
-        foreach (var fault in inspection.Damage) CommandLine.Fail(1, PlainTable.Printable(fault));
+        foreach (var fault in inspection.Damage) CommandLine.Fail(1, Shown.InFull(fault));
         return inspection.Damage.Count > 0 ? 1 : 0;
     }
 

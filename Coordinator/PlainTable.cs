@@ -1,3 +1,4 @@
+using Distributed.Shared.Processes;
 using Spectre.Console;
 
 namespace Distributed.Coordinator;
@@ -34,8 +35,5 @@ public static class PlainTable
 
     /// <summary>Adds a row of texts, whatever they hold: no markup, and nothing that a terminal obeys.</summary>
     public static void AddTexts(this Table table, params IEnumerable<string> texts) =>
-        table.AddRow(texts.Select(text => new Text(Printable(text))));
-
-    /// <summary>A text on one line, in which what is no character to be seen stands as a question mark.</summary>
-    public static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) ? '?' : c));
+        table.AddRow(texts.Select(text => new Text(Shown.InFull(text))));
 }

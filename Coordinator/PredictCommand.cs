@@ -61,7 +61,7 @@ public static class PredictCommand
         if (json) Console.WriteLine($"[\n{string.Join(",\n", predictions.Select(prediction => prediction.ToLine()))}\n]");
         else PredictionTable.Write(PlainTable.Console(), predictions);
         List<Prediction> failed = [.. predictions.Where(prediction => prediction.Error is not null)];
-        foreach (var prediction in failed) CommandLine.Fail(1, PlainTable.Printable($"{prediction.File} {prediction.Error}"));
+        foreach (var prediction in failed) CommandLine.Fail(1, Shown.InFull($"{prediction.File} {prediction.Error}"));
         return failed.Count > 0 ? 1 : 0;
     }
 }

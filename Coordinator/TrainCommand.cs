@@ -19,6 +19,7 @@ using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Runs;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -253,7 +254,7 @@ public static class TrainCommand
         };
         begun = begun with { IsOpen = arguments.Workers == 0 };
         begun.Save(folder.StateFile);
-        var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, metrics, targets, result, notices.LogOf, Akka.Cluster.Cluster.Get(system).Down, Save, initial);
+        var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, metrics, targets, result, notices.LogOf, Akka.Cluster.Cluster.Get(system).Down, Save, initial, Describe);
         notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
 
         if (arguments.Resume)
@@ -276,11 +277,15 @@ public static class TrainCommand
         File.Delete(folder.StateFile);
         await NodeHost.LeaveAsync(host, _stopTimeout, line => logger.LogInformation("{Line}", line));
 
-        string? Save(ClusterProtocol now)
+        string? Save(ClusterProtocol now) => Written(() => (begun.With(now) with { StartedAt = now.Generation > 0 ? recorder.StartedAt : null }).Save(folder.StateFile));
+
+        string? Describe(DataDescription data) => Written(() => AtomicFile.Write(folder.DataFile, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(data.ToJson()))));
+
+        static string? Written(Action write)
         {
             try
             {
-                (begun.With(now) with { StartedAt = now.Generation > 0 ? recorder.StartedAt : null }).Save(folder.StateFile);
+                write();
                 return null;
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)

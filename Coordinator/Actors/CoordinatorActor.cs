@@ -10,7 +10,9 @@ using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Runs;
 
 namespace Distributed.Coordinator.Actors;
 
@@ -36,9 +38,11 @@ public sealed class RunFailedException(string message) : Exception(message);
 /// <param name="LogOf">Where the log of a worker is, if this coordinator has started it.</param>
 /// <param name="Down">Takes the node at an address out of the cluster at once: a newcomer is let in only when nobody is missing.</param>
 /// <param name="Initial">What workers begin with; null for parameters drawn from the seed.</param>
+/// <param name="Describe">Writes down what the data is like; says what was wrong, in a user's words, null if nothing was.</param>
 /// <param name="Save">Writes down what a coordinator needs that is started again; says what was wrong, in a user's words, null if nothing was.</param>
 public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, CheckpointDesk Checkpoints, TrainingMetrics Metrics, ScrapeTargets Targets, TaskCompletionSource<RunResult> Result,
-    Func<string, string?>? LogOf = null, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null, InitialParameters? Initial = null);
+    Func<string, string?>? LogOf = null, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null, InitialParameters? Initial = null,
+    Func<DataDescription, string?>? Describe = null);
 
 /// <summary>What the coordinator's process tells its actor; never leaves the process.</summary>
 public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
@@ -116,6 +120,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private bool _isStoring;
     private long _storingSince;
     private bool _isInitialTold;
+    private bool _isDescribed;
     private (int Generation, Task<(long Applied, byte[] State)>? Task) _loading;
     private bool _isDeciding;
 
@@ -130,6 +135,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         {
             Tell(m.Initial);
             Decide(new ClusterEvent.Prepared(worker, m.ToFacts(), m.Holding));
+            Describe(m);
         }));
         Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied, m.Digest))));
         Receive<Synced>(m => FromWorker(worker => Decide(new ClusterEvent.Synced(worker, m.Generation, m.Applied, m.Digest))));
@@ -256,6 +262,23 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         if (_isInitialTold || initial.Length is 0 or > Prepared.MaxInitial) return;
         _isInitialTold = true;
         _run.Recorder.Happened(RunEventKind.Note, initial);
+    }
+
+    /// <summary>All workers have the same data: written down and told once.</summary>
+    private void Describe(Prepared prepared)
+    {
+        if (_isDescribed || prepared.Data.Length == 0 || _cluster.Facts?.DataFingerprint != prepared.DataFingerprint) return;
+        try
+        {
+            var data = DataDescription.Parse(prepared.Data);
+            _isDescribed = true;
+            foreach (var note in data.Notes) _run.Recorder.Happened(RunEventKind.Note, Shown.InFull(note));
+            if (_run.Describe?.Invoke(data) is { } error) _run.Recorder.Happened(RunEventKind.Fault, $"what the data is like could not be written: {error}");
+        }
+        catch (FormatException error)
+        {
+            _run.Recorder.Happened(RunEventKind.Fault, $"a worker's description of the data is none: {error.Message}");
+        }
     }
 
     private void Enter(string worker, RoundsApplied progress)

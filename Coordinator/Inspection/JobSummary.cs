@@ -15,7 +15,7 @@ namespace Distributed.Coordinator.Inspection;
 public sealed record JobSummary(string Data, Metric Metric, string Model, int Epochs, int? Batch, int MicroBatches, string Optimizer, long Seed)
 {
     /// <summary>Sums a job up.</summary>
-    public static JobSummary Of(Job job) => new(job.Data, job.Kind.Metric, Of(job.Model), job.Epochs, job.Batch, job.MicroBatches, Of(job.Optimizer), job.Seed);
+    public static JobSummary Of(Job job) => new($"{job.Data}", job.Kind.Metric, Of(job.Model), job.Epochs, job.Batch, job.MicroBatches, Of(job.Optimizer), job.Seed);
 
     private static string Of(ModelSpec model) => model switch
     {

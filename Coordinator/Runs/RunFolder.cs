@@ -26,6 +26,9 @@ public sealed class RunFolder : IDisposable
     /// <summary>The job as it was run.</summary>
     public string JobFile => In(RunFiles.Job);
 
+    /// <summary>What the data is like, as the workers have found it.</summary>
+    public string DataFile => In(RunFiles.Data);
+
     /// <summary>The trained parameters and buffers.</summary>
     public string ModelFile => In(RunFiles.Model);
 
@@ -107,6 +110,19 @@ public sealed class RunFolder : IDisposable
         throw new RunFolderException(isFinished ? $"The run in '{path}' is finished: there is nothing to resume." : $"'{path}' holds no run that could be resumed.");
     }
 
+    /// <summary>The names of the data's classes; none where they are not known.</summary>
+    public IReadOnlyList<string> ReadClasses()
+    {
+        try
+        {
+            return File.Exists(DataFile) ? DataDescription.Parse(File.ReadAllText(DataFile)).Classes : [];
+        }
+        catch (FormatException)
+        {
+            return [];
+        }
+    }
+
     /// <summary>Lets other processes use the folder.</summary>
     public void Dispose() => _lock.Dispose();
 
@@ -150,7 +166,7 @@ public sealed class RunFolder : IDisposable
     {
         try
         {
-            foreach (var file in (string[])[JobFile, ModelFile, TorchScriptFile, HistoryFile, EvaluationsFile, EventsFile, StateFile, InitialFile, LossPicture, Picture, ReportFile])
+            foreach (var file in (string[])[JobFile, DataFile, ModelFile, TorchScriptFile, HistoryFile, EvaluationsFile, EventsFile, StateFile, InitialFile, LossPicture, Picture, ReportFile])
             {
                 File.Delete(file);
                 File.Delete(file + AtomicFile.TemporaryEnding);

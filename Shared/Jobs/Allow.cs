@@ -8,6 +8,8 @@ namespace Distributed.Shared.Jobs;
 /// <summary>The kinds of value that keys hold.</summary>
 internal static class Allow
 {
+    private const int MaxText = 4096;
+
     /// <summary>true or false.</summary>
     public static Leaf<bool> Flag { get; } = new("true or false", TryFlag, _ => true, FormatFlag);
 
@@ -34,6 +36,42 @@ internal static class Allow
         TryNumber,
         value => double.IsFinite(value) && contains(value),
         value => (value + 0.0).ToString("R", CultureInfo.InvariantCulture)); // -0 equals 0, so it is written the same.
+
+    /// <summary>Texts on one line, written in quotes.</summary>
+    public static Leaf<string> Text(string what) => Quoted($"{what} of 1 to {MaxText} characters on one line", IsText);
+
+    /// <summary>Texts, written in quotes.</summary>
+    public static Leaf<string> Quoted(string what, Predicate<string> contains) => new(
+        what,
+        (scalar, out value) =>
+        {
+            value = scalar.Text;
+            return !scalar.IsNull;
+        },
+        contains,
+        InQuotes);
+
+    /// <summary>Texts, or null for none.</summary>
+    public static Leaf<string?> TextOrNull(Leaf<string> text) => new(
+        $"{text.Text}, or null",
+        (scalar, out value) =>
+        {
+            value = scalar.IsNull ? null : scalar.Text;
+            return true;
+        },
+        value => value is null || text.Contains(value),
+        value => value is null ? "null" : text.Format(value));
+
+    /// <summary>No text, and why.</summary>
+    public static Leaf<string?> NoText(string reason) =>
+        new Leaf<string?>("null", (scalar, out value) => { value = null; return scalar.IsNull; }, value => value is null, value => value ?? "null").Because(reason);
+
+    /// <summary>Whether a text has a length that is allowed, and is on one line.</summary>
+    public static bool IsText(string text) => text.Length is > 0 and <= MaxText && !text.Any(c => char.IsControl(c) || c is '\u2028' or '\u2029' or '\ufeff');
+
+    /// <summary>A text as YAML has it in quotes.</summary>
+    public static string InQuotes(string text) =>
+        $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\t", "\\t", StringComparison.Ordinal)}\"";
 
     /// <summary>One of these words.</summary>
     public static Leaf<string> OneOf(params string[] words) => new(

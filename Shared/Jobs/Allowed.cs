@@ -1,4 +1,5 @@
 using System.Text;
+using Distributed.Shared.Processes;
 
 namespace Distributed.Shared.Jobs;
 
@@ -35,7 +36,7 @@ internal sealed class Leaf<T>(string text, ScalarReader<T> read, Predicate<T> co
 
     public string Checked(T value, string path) => contains(value)
         ? format(value)
-        : throw new JobException($"the job: {path} is {YamlNode.Shown(format(value))}; allowed: {text}");
+        : throw new JobException($"the job: {path} is {Shown.Of(format(value))}; allowed: {text}");
 
     /// <summary>Reads the form alone.</summary>
     public bool TryRead(YamlScalar scalar, out T value) => read(scalar, out value);

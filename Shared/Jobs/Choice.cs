@@ -2,15 +2,23 @@ using System.Text;
 
 namespace Distributed.Shared.Jobs;
 
-/// <summary>One kind of spec: the name that chooses it, its defaults and its keys.</summary>
-internal sealed record Kind<T>(string Name, T Default, Func<Fields, T, T> Keys) where T : class
+/// <summary>
+/// One kind of spec: the name that chooses it, its defaults and its keys, of which one may take the place of the name in a short form. A
+/// kind without keys is one value.
+/// </summary>
+internal sealed record Kind<T>(string Name, T Default, Func<Fields, T, T>? Keys, string? MainKey = null) where T : class
 {
-    public static Kind<T> Of<TKind>(string name, Func<Fields, TKind, TKind> keys) where TKind : T, new() =>
-        new(name, new TKind(), (fields, spec) => keys(fields, (TKind)spec));
+    public static Kind<T> Of<TKind>(string name, Func<Fields, TKind, TKind> keys, string? mainKey = null) where TKind : T, new() =>
+        new(name, new TKind(), (fields, spec) => keys(fields, (TKind)spec), mainKey);
+
+    public static Kind<T> Fixed(string name, T value) => new(name, value, null);
+
+    public bool Includes(T value) => Keys is null ? value.Equals(Default) : value.GetType() == Default.GetType();
 }
 
 /// <summary>
-/// Sections whose key "name" chooses their kind, and with it their other keys. A name alone stands for a section of defaults.
+/// Sections whose key "name" chooses their kind, and with it their other keys. A name alone stands for a section of defaults. A section
+/// that begins with a kind's name as a key stands for one with that name, whose main key has the value: {csv: a.csv} for {name: csv, path: a.csv}.
 /// </summary>
 internal sealed class Choice<T> : Allowed<T> where T : class
 {
@@ -29,36 +37,50 @@ internal sealed class Choice<T> : Allowed<T> where T : class
     {
         _names = Allow.OneOf([.. kinds.Select(kind => kind.Name)]);
         if (reason is not null) _names = _names.Because(reason);
-        _kinds = [.. kinds.Select(kind => kind with
-        {
-            Keys = (fields, spec) =>
-            {
-                fields.Required(NameKey, kind.Name, _names);
-                return kind.Keys(fields, spec);
-            },
-        })];
+        _kinds = kinds;
     }
 
     public override string Text => $"{_names.Text}, alone or as the {NameKey} of a section";
 
     public override T Read(YamlNode node, string path) => node switch
     {
-        // As a section, so that a key without a default is missed.
-        YamlScalar name => ReadSection(new(name.Place, new() { [NameKey] = name with { Text = _names.Read(name, path) } }), path),
-        YamlMap section => ReadSection(section, path),
+        YamlScalar name => Read(KindOf(_names.Read(name, path)), new(name.Place, new() { [NameKey] = name }), path),
+        YamlMap section => ReadSection(InFull(section, path), path),
         _ => throw Refused(node, path),
     };
 
     public override void Write(StringBuilder yaml, T value, string path, int depth)
     {
+        var kind = Array.Find(_kinds, kind => kind.Includes(value)) ?? throw new JobException($"the job: {path} is {value}; allowed: {Text}");
+        if (kind.Keys is null)
+        {
+            yaml.Append(' ').Append(kind.Name).Append('\n');
+            return;
+        }
         yaml.Append('\n');
-        _kinds.First(kind => kind.Default.GetType() == value.GetType()).Keys(new FieldWriter(yaml, path, depth), value);
+        Keys(kind, new FieldWriter(yaml, path, depth), value);
     }
 
-    private T ReadSection(YamlMap section, string path)
+    private T ReadSection(YamlMap section, string path) =>
+        Read(KindOf(new FieldReader(section, path).Required(NameKey, null, _names)), section, path);
+
+    private T Read(Kind<T> kind, YamlMap section, string path) => FieldReader.Read(section, path, fields => Keys(kind, fields, kind.Default));
+
+    private T Keys(Kind<T> kind, Fields fields, T spec)
     {
-        var kind = KindOf(new FieldReader(section, path).Required(NameKey, null, _names));
-        return FieldReader.Read(section, path, fields => kind.Keys(fields, kind.Default));
+        fields.Required(NameKey, kind.Name, _names);
+        return kind.Keys is { } keys ? keys(fields, spec) : spec;
+    }
+
+    private YamlMap InFull(YamlMap section, string path)
+    {
+        if (section.Entries.Count == 0 || section.Entries.ContainsKey(NameKey)) return section;
+        var (name, value) = section.Entries.GetAt(0);
+        if (Array.Find(_kinds, kind => kind.Name == name)?.MainKey is not { } main) return section;
+        if (section.Entries.TryGetValue(main, out var again)) throw again.Fault($"{YamlNode.Join(path, main)} is given again, as {name}; allowed: once");
+        var entries = new OrderedDictionary<string, YamlNode> { [NameKey] = new YamlScalar(value.Place, name, Quoted: false), [main] = value };
+        foreach (var (key, other) in section.Entries.Skip(1)) entries.Add(key, other);
+        return section with { Entries = entries };
     }
 
     private Kind<T> KindOf(string name) => _kinds.First(kind => kind.Name == name);

@@ -18,8 +18,8 @@ public sealed record Job
     /// <summary>The kind of problem.</summary>
     public TaskKind Kind => PluginTask is { } plugin ? TaskKind.Plugin with { Metric = Metric.Find(plugin.Metric)! } : TaskKind.Find(Task) ?? throw new InvalidOperationException($"there is no task '{Task}'");
 
-    /// <summary>The data set: one of those of <see cref="TaskKind.Data"/>.</summary>
-    public required string Data { get; init; }
+    /// <summary>What it is learned from: one of <see cref="TaskKind.Data"/>.</summary>
+    public required DataSpec Data { get; init; }
 
     /// <summary>What is made small: one of <see cref="TaskKind.Losses"/>.</summary>
     public string Loss { get; init; } = Losses.CrossEntropy;

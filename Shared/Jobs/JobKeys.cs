@@ -74,7 +74,7 @@ internal static class JobKeys
     public static Job Job(Fields f, Job? job)
     {
         int? batch;
-        string data;
+        DataSpec data;
         OptimizerSpec optimizer;
         var task = f.Required("task", job is null ? null : new(job.Task, job.PluginTask), _tasks);
         // Where the keys alone are asked for, there is none.
@@ -83,10 +83,10 @@ internal static class JobKeys
         {
             Task = kind.Name,
             PluginTask = task?.Plugin,
-            Data = data = f.Required("data", job?.Data, OneOf([.. kind.Data])),
+            Data = data = f.Required("data", job?.Data, DataKeys.Of(kind)),
             Loss = f.Value("loss", job?.Loss ?? kind.Losses[0], OneOf([.. kind.Losses])),
-            Model = f.Required("model", job?.Model, ModelsFor(kind, data)),
-            Augment = f.Value("augment", job?.Augment ?? new(), kind == TaskKind.Classification && TaskKind.IsImages(data) ? _augment : _noAugment),
+            Model = f.Required("model", job?.Model, ModelsFor(kind, data?.Name)),
+            Augment = f.Value("augment", job?.Augment ?? new(), kind == TaskKind.Classification && TaskKind.IsImages(data?.Name) ? _augment : _noAugment),
             Seed = f.Value("seed", job?.Seed ?? 1, Whole(0, long.MaxValue)),
             Epochs = f.Required("epochs", job?.Epochs ?? 0, Whole(0, int.MaxValue)),
             Batch = batch = f.Required("batch", job?.Batch, OrWord(Whole(1, int.MaxValue), Jobs.Job.All)),
@@ -103,12 +103,12 @@ internal static class JobKeys
         };
     }
 
-    private static Choice<ModelSpec> ModelsFor(TaskKind kind, string data) => kind switch
+    private static Choice<ModelSpec> ModelsFor(TaskKind kind, string? data) => kind switch
     {
         _ when kind == TaskKind.Segmentation => _segmentationModels,
         _ when kind == TaskKind.Detection => _detectionModels,
         _ when kind == TaskKind.Generation => _generationModels,
-        _ => TaskKind.IsImages(data) ? _models : _tableModels,
+        _ => TaskKind.MayBeImages(data) ? _models : _tableModels,
     };
 
     private static DcganSpec Dcgan(Fields f, DcganSpec model) => model with

@@ -1,3 +1,5 @@
+using Distributed.Shared.Processes;
+
 namespace Distributed.Shared.Jobs;
 
 /// <summary>Settings of the command line (--set key.path=value) that replace those of a job file before it is read.</summary>
@@ -7,7 +9,7 @@ internal static class Overrides
     /// <exception cref="JobException">The setting has no key, or its value is not YAML.</exception>
     public static YamlMap Apply(YamlMap job, string setting)
     {
-        var place = $"--set {YamlNode.Shown(setting)}";
+        var place = $"--set {Shown.Of(setting)}";
         var equals = setting.IndexOf('=', StringComparison.Ordinal);
         var keys = equals < 0 ? [] : setting[..equals].Trim().Split('.');
         if (keys.Length is 0 or > YamlReader.MaxDepth || keys.Contains(""))

@@ -1,7 +1,7 @@
 namespace Distributed.Shared.Jobs;
 
 /// <summary>Finds the name that a mistyped one was meant to be.</summary>
-internal static class Spelling
+public static class Spelling
 {
     private const int MaxDistance = 2;
 

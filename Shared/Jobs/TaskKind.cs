@@ -4,19 +4,19 @@ namespace Distributed.Shared.Jobs;
 
 /// <summary>A kind of problem, and what it goes with.</summary>
 /// <param name="Name">As a job names it.</param>
-/// <param name="Data">The data sets that pose it.</param>
+/// <param name="Data">The data sets that pose it, and the kinds of a user's own data that may.</param>
 /// <param name="Losses">What it can be learned by; the first is what a job means that names none.</param>
 /// <param name="Metric">What the result is judged by.</param>
 public sealed record TaskKind(string Name, IReadOnlyList<string> Data, IReadOnlyList<string> Losses, Metric Metric)
 {
     /// <summary>Samples into classes.</summary>
-    public static TaskKind Classification { get; } = new("classification", ["digits", "fashion-mnist", "breast-cancer"], [Jobs.Losses.CrossEntropy], Metric.Accuracy);
+    public static TaskKind Classification { get; } = new("classification", ["digits", "fashion-mnist", "breast-cancer", "csv", "folder", "idx", "npy"], [Jobs.Losses.CrossEntropy], Metric.Accuracy);
 
     /// <summary>Samples into one of two classes, by a single output.</summary>
-    public static TaskKind BinaryClassification { get; } = new("binary-classification", ["breast-cancer"], [Jobs.Losses.BinaryCrossEntropy], Metric.Accuracy);
+    public static TaskKind BinaryClassification { get; } = new("binary-classification", ["breast-cancer", "csv", "folder", "idx", "npy"], [Jobs.Losses.BinaryCrossEntropy], Metric.Accuracy);
 
     /// <summary>A number for each sample.</summary>
-    public static TaskKind Regression { get; } = new("regression", ["diabetes"], [Jobs.Losses.L2, Jobs.Losses.L1], Metric.R2);
+    public static TaskKind Regression { get; } = new("regression", ["diabetes", "csv", "npy"], [Jobs.Losses.L2, Jobs.Losses.L1], Metric.R2);
 
     /// <summary>Each pixel of an image into a class.</summary>
     public static TaskKind Segmentation { get; } = new("segmentation", ["digit-scenes-masks"], [Jobs.Losses.CrossEntropy], Metric.MeanIou) { IsPictured = true };
@@ -40,5 +40,8 @@ public sealed record TaskKind(string Name, IReadOnlyList<string> Data, IReadOnly
     public static TaskKind? Find(string? name) => All.FirstOrDefault(kind => kind.Name == name);
 
     /// <summary>Whether the samples of a data set are images.</summary>
-    public static bool IsImages(string data) => data is "digits" or "fashion-mnist";
+    public static bool IsImages(string? data) => data is "digits" or "fashion-mnist" or "folder" or "idx";
+
+    /// <summary>Whether they may be, as the files alone can tell.</summary>
+    public static bool MayBeImages(string? data) => IsImages(data) || data is "npy";
 }

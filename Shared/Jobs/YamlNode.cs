@@ -1,10 +1,10 @@
+using Distributed.Shared.Processes;
+
 namespace Distributed.Shared.Jobs;
 
 /// <summary>A part of a YAML document that knows its place, "file:line" or the override that it came from.</summary>
 internal abstract record YamlNode(string Place)
 {
-    private const int MaxShown = 60;
-
     /// <summary>What it is, to follow "is" in an error.</summary>
     public abstract string Found { get; }
 
@@ -14,16 +14,8 @@ internal abstract record YamlNode(string Place)
     /// <summary>The path of a key below a path.</summary>
     public static string Join(string path, string key)
     {
-        var shown = key.Length == 0 ? "\"\"" : Shown(key);
+        var shown = key.Length == 0 ? "\"\"" : Shown.Of(key);
         return path.Length == 0 ? shown : $"{path}.{shown}";
-    }
-
-    /// <summary>Untrusted text as it may stand in a message: on one line, and no longer than that.</summary>
-    public static string Shown(string text)
-    {
-        var start = text.Length <= MaxShown ? text : text[..MaxShown];
-        var clean = string.Concat(start.Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c));
-        return text.Length <= MaxShown ? clean : clean + "...";
     }
 }
 
@@ -32,7 +24,7 @@ internal sealed record YamlScalar(string Place, string Text, bool Quoted) : Yaml
 {
     public bool IsNull => !Quoted && Text is "" or "null" or "~";
 
-    public override string Found => Quoted ? $"the text \"{Shown(Text)}\"" : Text.Length == 0 ? "empty" : Shown(Text);
+    public override string Found => Quoted ? $"the text \"{Shown.Of(Text)}\"" : Text.Length == 0 ? "empty" : Shown.Of(Text);
 }
 
 /// <summary>A list.</summary>

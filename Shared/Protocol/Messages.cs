@@ -68,14 +68,19 @@ public sealed record Prepared(
     [property: Key(0)] string DataFingerprint, [property: Key(1)] int TrainSamples, [property: Key(2)] int TestSamples,
     [property: Key(3)] int Floats, [property: Key(4)] int Tallies, [property: Key(5)] long StateBytes,
     [property: Key(6)] string InitialDigest, [property: Key(7)] string LinkHost, [property: Key(8)] int LinkPort,
-    [property: Key(9)] int Generation, [property: Key(10)] long Applied, [property: Key(11)] string Initial = "") : IWorkerMessage
+    [property: Key(9)] int Generation, [property: Key(10)] long Applied, [property: Key(11)] string Initial = "",
+    [property: Key(12)] string Data = "") : IWorkerMessage
 {
     /// <summary>Characters that <see cref="Initial"/> may have, which says what was taken from the file of parameters to begin with.</summary>
     public const int MaxInitial = 8192;
 
     /// <summary>As a message.</summary>
-    public static Prepared Of(WorkerFacts facts, Holding holding, string initial = "") => new(facts.DataFingerprint, facts.TrainSamples, facts.TestSamples, facts.Layout.Floats,
-        facts.Layout.Tallies, facts.StateBytes, facts.InitialDigest, facts.LinkHost, facts.LinkPort, holding.Generation, holding.Applied, initial);
+    /// <param name="facts">Its facts.</param>
+    /// <param name="holding">What it holds of the job.</param>
+    /// <param name="data">What its data is like: the JSON of a <see cref="Runs.DataDescription"/>.</param>
+    /// <param name="initial">What it has taken from the file of parameters to begin with.</param>
+    public static Prepared Of(WorkerFacts facts, Holding holding, string data = "", string initial = "") => new(facts.DataFingerprint, facts.TrainSamples, facts.TestSamples, facts.Layout.Floats,
+        facts.Layout.Tallies, facts.StateBytes, facts.InitialDigest, facts.LinkHost, facts.LinkPort, holding.Generation, holding.Applied, initial, data);
 
     /// <summary>What it holds of the job; its numbers are not checked.</summary>
     [IgnoreMember]

@@ -6,6 +6,9 @@ public static class RunFiles
     /// <summary>The job as it was run.</summary>
     public const string Job = "job.yaml";
 
+    /// <summary>What the data is like: a <see cref="DataDescription"/>.</summary>
+    public const string Data = "data.json";
+
     /// <summary>The trained parameters and buffers.</summary>
     public const string Model = "model.safetensors";
 

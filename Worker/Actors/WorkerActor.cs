@@ -7,6 +7,7 @@ using Distributed.Shared.Jobs;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Runs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Links;
 using Distributed.Worker.Plugins;
@@ -80,7 +81,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         public sealed record UpOverdue : Local;
         public sealed record ReasonOverdue(string Reason) : Local;
         public sealed record MemberOfCluster : Local;
-        public sealed record Linked(Exchange Exchange, LinkListener? Listener, WorkerFacts Facts) : Local;
+        public sealed record Linked(Exchange Exchange, LinkListener? Listener, WorkerFacts Facts, DataDescription Data) : Local;
         public sealed record Relinked(IFramePipe Pipe) : Local;
         public sealed record NotLinked(string Reason) : Local;
     }
@@ -201,7 +202,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             session.Exchange!.Connect(linked.Pipe);
             session.Resume(Self, _welcome.ReportFrom);
             // Behind the reports, which are in this actor's mailbox by now.
-            Self.Tell(Prepared.Of(session.Facts!, session.Replica.Holding));
+            Self.Tell(Prepared.Of(session.Facts!, session.Replica.Holding, session.Data));
             _readiness.NotReady = null;
             Become(Training);
         });
@@ -217,6 +218,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             _log.Info("Prepared: {0} training and {1} test samples, {2} numbers a contribution",
                 prepared.Facts.TrainSamples, prepared.Facts.TestSamples, prepared.Facts.Layout.Floats);
+            foreach (var note in prepared.Data.Notes) _log.Warning("{0}", note);
             ConnectAsync(_session!, prepared).PipeTo(Self, failure: error => error is LinkException ? new Local.NotLinked(error.Message) : new WorkerSession.Notice.ReplicaFailed(error.Message));
         });
         // The coordinator may have ended meanwhile, and be started again.
@@ -227,7 +229,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         });
         Receive<Local.Linked>(linked =>
         {
-            _session!.Attach(linked.Facts, linked.Exchange, linked.Listener);
+            _session!.Attach(linked.Facts, linked.Data, linked.Exchange, linked.Listener);
             if (_welcome.InitialBytes == 0) Begin("");
         });
         Receive<WorkerSession.Notice.Initialized>(initialized =>
@@ -243,7 +245,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void Begin(string initial)
     {
-        _coordinator.Tell(Prepared.Of(_session!.Facts!, default, initial));
+        _coordinator.Tell(Prepared.Of(_session!.Facts!, default, _session.Data, initial));
         _readiness.NotReady = null;
         Become(Training);
     }
@@ -264,7 +266,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
                 facts = facts with { LinkHost = _options.Host, LinkPort = listener.Port };
             }
             exchange.Connect(await LinkHandshake.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, identity, links, _stopping.Token));
-            return new Local.Linked(exchange, listener, facts);
+            return new Local.Linked(exchange, listener, facts, prepared.Data);
         }
         catch (LinkException error)
         {

@@ -4,6 +4,7 @@ using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Runs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Links;
 using Distributed.Worker.Natives;
@@ -46,7 +47,7 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     public abstract record Notice : INoSerializationVerificationNeeded
     {
         /// <summary>Data and model are there.</summary>
-        public sealed record ReplicaPrepared(WorkerFacts Facts, VectorPool Pool) : Notice;
+        public sealed record ReplicaPrepared(WorkerFacts Facts, VectorPool Pool, DataDescription Data) : Notice;
 
         /// <summary>The parameters to begin with are in their place.</summary>
         public sealed record Initialized(StateDigest Digest, string What) : Notice;
@@ -73,6 +74,9 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     /// <summary>What it is to be known by, once it has links.</summary>
     public WorkerFacts? Facts { get; private set; }
 
+    /// <summary>What its data is like, as JSON, once it has links.</summary>
+    public string Data { get; private set; } = "";
+
     /// <summary>Its links, once they stand.</summary>
     public Exchange? Exchange { get; private set; }
 
@@ -86,9 +90,9 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     public Rounds RoundsOf(WorkerFacts facts) => JobShape.Of(Job).RoundsOf(facts);
 
     /// <summary>The links stand.</summary>
-    public void Attach(WorkerFacts facts, Exchange exchange, LinkListener? listener)
+    public void Attach(WorkerFacts facts, DataDescription data, Exchange exchange, LinkListener? listener)
     {
-        (Facts, Exchange, Rounds, _listener) = (facts, exchange, RoundsOf(facts), listener);
+        (Facts, Data, Exchange, Rounds, _listener) = (facts, data.ToJson(), exchange, RoundsOf(facts), listener);
         Replica.Attach(exchange);
     }
 
@@ -127,7 +131,7 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
         Replica.Stop();
     }
 
-    void IReplicaObserver.Prepared(WorkerFacts facts, VectorPool pool) => Tell(new Notice.ReplicaPrepared(facts, pool));
+    void IReplicaObserver.Prepared(WorkerFacts facts, VectorPool pool, DataDescription data) => Tell(new Notice.ReplicaPrepared(facts, pool, data));
 
     void IReplicaObserver.Initialized(StateDigest digest, string what) => Tell(new Notice.Initialized(digest, what));
 

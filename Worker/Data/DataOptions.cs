@@ -24,6 +24,18 @@ public sealed record DataOptions
     /// <summary>How long the download of one file may take.</summary>
     public TimeSpan DownloadTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Where a file or folder of a user's own lies: an absolute path as it is, another one from the data directory, or else from
+    /// the working directory.</summary>
+    /// <exception cref="DataException">There is nothing.</exception>
+    public string Locate(string path)
+    {
+        var located = Path.Combine(DataDirectory ?? "", path);
+        return Path.Exists(located)
+            ? located
+            : throw new DataException($"'{Path.GetFullPath(located)}' does not exist on {Environment.MachineName}. Every worker reads its own copy of the data: "
+                + "give a path that is absolute, or that begins at the folder named with --data-dir, or else at the working directory.");
+    }
+
     // The specification has a relative $XDG_CACHE_HOME ignored.
     private static string CacheHome() =>
         Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { } home && Path.IsPathFullyQualified(home)

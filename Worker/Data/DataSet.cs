@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using System.Text;
+using Distributed.Shared.Runs;
 
 namespace Distributed.Worker.Data;
 
@@ -30,6 +31,16 @@ public sealed record DataSet
     /// differ do not train on the same data. Against mix-ups, not against forgery.
     /// </summary>
     public string Fingerprint { get; }
+
+    /// <summary>The classes' names, in their order; none where a target is no class.</summary>
+    public IReadOnlyList<string> Classes { get; init; } = [];
+
+    /// <summary>What people want to know of how it was read.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
+    /// <summary>What whoever uses a model of it must know.</summary>
+    public DataDescription Describe() =>
+        new() { Data = Name, Shape = Train.Format.Shape, Classes = Classes, Scale = (Train.Format as ImageFormat)?.Scale, Notes = Notes };
 
     private static string FingerprintOf(string name, SampleSet train, SampleSet test)
     {

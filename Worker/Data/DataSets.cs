@@ -1,4 +1,5 @@
 using Distributed.Shared.Jobs;
+using Distributed.Shared.Runs;
 using Distributed.Worker.Data.Scenes;
 
 namespace Distributed.Worker.Data;
@@ -16,12 +17,29 @@ public static class DataSets
         [DigitScenes.Masks] = (DigitScenes.FormatOf(SceneTargets.Masks), _ => DigitScenes.Load(SceneTargets.Masks)),
     };
 
-    /// <summary>Every name that <see cref="Load"/> knows.</summary>
+    /// <summary>Every name that <see cref="Load(string, DataOptions)"/> knows.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. _known.Keys];
+
+    /// <summary>Loads the data of a job into memory.</summary>
+    /// <exception cref="DataException">It is missing or malformed, or does not fit the task.</exception>
+    public static DataSet Load(Job job, DataOptions options) => job.Data switch
+    {
+        KnownData known => Load(known.Name, options),
+        OwnData own => OwnDataSets.Load(own, job.Kind, job.Seed, options),
+        var other => throw new NotSupportedException($"no reader for {other}"),
+    };
 
     /// <summary>Loads a data set into memory; may download it (see <see cref="FashionMnist.Load"/>).</summary>
     /// <exception cref="DataException">The name is unknown, or the data is missing or malformed.</exception>
-    public static DataSet Load(string name, DataOptions options) => Find(name).Load(options);
+    public static DataSet Load(string name, DataOptions options) => Find(name).Load(options) with { Classes = LabelsOf(name) };
+
+    /// <summary>What whoever uses a model of a data set must know, without reading it.</summary>
+    /// <exception cref="DataException">The name is unknown.</exception>
+    public static DataDescription Describe(string name)
+    {
+        var format = FormatOf(name);
+        return new() { Data = name, Shape = format.Shape, Classes = LabelsOf(name), Scale = (format as ImageFormat)?.Scale };
+    }
 
     /// <summary>What the samples of a data set are like, without reading them.</summary>
     /// <exception cref="DataException">The name is unknown.</exception>

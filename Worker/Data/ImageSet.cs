@@ -74,6 +74,25 @@ public sealed class ImageSet : SampleSet
         target[0] = Labels[sample];
     }
 
+    /// <summary>A copy of some of the images, as a set of their own.</summary>
+    /// <param name="samples">Their numbers, in the order wanted.</param>
+    /// <param name="classes">Number of classes; those of this set by default.</param>
+    /// <exception cref="DataException">A label is not below <paramref name="classes"/>, or there are no samples.</exception>
+    public ImageSet Select(IReadOnlyList<int> samples, int? classes = null)
+    {
+        var (pixels, labels) = (new byte[samples.Count * SampleSize], new byte[samples.Count]);
+        for (var i = 0; i < samples.Count; i++)
+        {
+            Pixels.Slice(samples[i] * SampleSize, SampleSize).CopyTo(pixels.AsSpan(i * SampleSize));
+            labels[i] = Labels[samples[i]];
+        }
+        return new(pixels, labels, Channels, Height, Width, classes ?? Classes, Scale);
+    }
+
+    /// <summary>The same images, of another number of classes.</summary>
+    /// <exception cref="DataException">A label is not below <paramref name="classes"/>.</exception>
+    public ImageSet WithClasses(int classes) => new(_pixels, _labels, Channels, Height, Width, classes, Scale);
+
     /// <inheritdoc/>
     internal override void AppendTo(XxHash128 hash)
     {

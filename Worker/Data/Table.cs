@@ -1,8 +1,8 @@
 namespace Distributed.Worker.Data;
 
 /// <summary>
-/// Rows of numbers as they were read. Every row whose number % <see cref="TestEvery"/> is one less than that is a test sample. Columns are
-/// standardized: less the mean of the training rows, over their standard deviation. So are targets that are no classes.
+/// Rows of numbers as they were read. As a data set, columns are standardized: less the mean of the training rows, over their standard
+/// deviation. So are targets that are no classes.
 /// </summary>
 /// <param name="Values">Row after row.</param>
 /// <param name="Targets">The class of each row, or its number.</param>
@@ -14,15 +14,19 @@ public sealed record Table(IReadOnlyList<double> Values, IReadOnlyList<double> T
 
     private int Columns => Values.Count / Targets.Count;
 
-    /// <summary>As a data set.</summary>
+    /// <summary>As a data set of which every row whose number % <see cref="TestEvery"/> is one less than that is a test sample.</summary>
     /// <exception cref="DataException">There are too few rows, or a target is no class.</exception>
-    public DataSet ToDataSet(string name)
+    public DataSet ToDataSet(string name) => Targets.Count < TestEvery
+        ? throw new DataException($"{name}: has {Targets.Count} rows; at least {TestEvery} are needed for a training and a test set.")
+        : ToDataSet(name, Split.Every(Targets.Count, TestEvery));
+
+    /// <summary>As a data set.</summary>
+    /// <exception cref="DataException">A target is no class.</exception>
+    public DataSet ToDataSet(string name, Split split)
     {
-        if (Targets.Count < TestEvery) throw new DataException($"{name}: has {Targets.Count} rows; at least {TestEvery} are needed for a training and a test set.");
-        var train = Enumerable.Range(0, Targets.Count).Where(row => !IsTest(row)).ToList();
-        var scales = Enumerable.Range(0, Columns).Select(column => Scale.Of(train.Select(row => Values[(row * Columns) + column]))).ToArray();
-        var target = Classes > 0 ? Scale.None : Scale.Of(train.Select(row => Targets[row]));
-        return new(name, Set(train), Set(Enumerable.Range(0, Targets.Count).Where(IsTest)));
+        var scales = Enumerable.Range(0, Columns).Select(column => Scale.Of(split.Train.Select(row => Values[(row * Columns) + column]))).ToArray();
+        var target = Classes > 0 ? Scale.None : Scale.Of(split.Train.Select(row => Targets[row]));
+        return new(name, Set(split.Train), Set(split.Test));
 
         TableSet Set(IEnumerable<int> rows)
         {
@@ -35,8 +39,6 @@ public sealed record Table(IReadOnlyList<double> Values, IReadOnlyList<double> T
             return new([.. values], [.. targets], Classes);
         }
     }
-
-    private static bool IsTest(int row) => row % TestEvery == TestEvery - 1;
 
     /// <summary>Where a column's values lie, and how far apart.</summary>
     private readonly record struct Scale(double Mean, double Deviation)

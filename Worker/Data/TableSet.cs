@@ -31,6 +31,8 @@ public sealed class TableSet : SampleSet
         if (targets.Length == 0) throw new DataException("A table needs at least one row; this one has none.");
         if (values.Length == 0 || values.Length % targets.Length != 0)
             throw new DataException($"{targets.Length} rows have the same number of values each, at least 1; there are {values.Length} values.");
+        if (Array.FindIndex(values, value => !float.IsFinite(value)) is var far and >= 0)
+            throw new DataException($"Row {far / (values.Length / targets.Length)} has input {values[far]}; a finite number is expected.");
         if (Array.FindIndex(targets, target => !float.IsFinite(target)) is var odd and >= 0) throw new DataException($"Row {odd} has target {targets[odd]}; a finite number is expected.");
         if (classes > 0 && Array.FindIndex(targets, target => !(target >= 0 && target < classes && target == MathF.Floor(target))) is var wrong and >= 0)
             throw new DataException($"Row {wrong} has class {targets[wrong]}; allowed are 0 to {classes - 1}.");

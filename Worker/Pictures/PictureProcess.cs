@@ -22,7 +22,7 @@ public static class PictureProcess
         try
         {
             var run = TrainedRun.Read(runFolder);
-            var data = DataSets.Load(run.Job.Data, new() { DataDirectory = dataDirectory });
+            var data = DataSets.Load(run.Job, new() { DataDirectory = dataDirectory });
             if (JobModels.CreateTask(run.Job, data) is not IPicturedTask task)
                 throw new PredictException($"the run in '{runFolder}' is of the task {run.Job.Task}, which has no picture; give the folder of a run that has one");
             ExternalLibtorch.Load(static _ => { });

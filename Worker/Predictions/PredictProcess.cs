@@ -26,9 +26,9 @@ public static class PredictProcess
         try
         {
             var run = TrainedRun.Read(runFolder);
-            if (DataSets.FormatOf(run.Job.Data) is not ImageFormat format)
-                throw new PredictException($"the run in '{runFolder}' has learned from {run.Job.Data}, whose samples are not images of one class each; give the folder of a run on {string.Join(" or ", DataSets.Names.Where(name => DataSets.FormatOf(name) is ImageFormat))}");
-            var labels = DataSets.LabelsOf(run.Job.Data);
+            if (run.Data is not { Scale: { } scale, Shape: [(1 or 3) and var channels, var height, var width], Classes: { Count: > 0 } labels })
+                throw new PredictException($"the run in '{runFolder}' has learned from {run.Job.Data}, whose samples are not images of one class each; give the folder of a run on {string.Join(", ", DataSets.Names.Where(name => DataSets.FormatOf(name) is ImageFormat))}, or a folder or idx files of your own");
+            var format = new ImageFormat(channels, height, width, labels.Count, scale);
             using var predictor = Load(run, format, device, plugins);
             using var input = new StreamReader(Console.OpenStandardInput(), Encoding.UTF8);
             using var output = new StreamWriter(Console.OpenStandardOutput()) { NewLine = "\n", AutoFlush = true };

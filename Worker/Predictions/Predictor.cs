@@ -29,7 +29,8 @@ public sealed class Predictor : IDisposable
         _model = JobModels.LoadModel(job, format, tensors, device, plugins);
     }
 
-    /// <summary>The outputs of the model before the softmax, one a class.</summary>
+    /// <summary>The outputs of the model before the softmax, one a class. The single output for one of two classes is the second's, beside 0 for the
+    /// first: their softmax is the output's sigmoid.</summary>
     /// <param name="pixels">Raw pixels as the data set has them, channels × height × width.</param>
     public float[] Logits(ReadOnlyMemory<byte> pixels)
     {
@@ -40,7 +41,8 @@ public sealed class Predictor : IDisposable
         Span<float> label = stackalloc float[1];
         new ImageSet(pixels, new byte[1], _format.Channels, _format.Height, _format.Width, _format.Classes, _format.Scale)
             .CopyTo([0], MemoryMarshal.Cast<byte, float>(image.bytes), label);
-        return _model.Call(image.to(_device)).cpu().data<float>().ToArray();
+        var outputs = _model.Call(image.to(_device)).cpu().data<float>().ToArray();
+        return outputs is [var output] ? [0, output] : outputs;
     }
 
     /// <inheritdoc/>

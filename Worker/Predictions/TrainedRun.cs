@@ -3,6 +3,7 @@ using System.Text.Json;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Runs;
 using Distributed.Shared.State;
+using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Predictions;
 
@@ -10,10 +11,12 @@ namespace Distributed.Worker.Predictions;
 /// <param name="Job">The job as it was run.</param>
 /// <param name="Model">The trained parameters and buffers.</param>
 /// <param name="ModelPath">The file that they are from.</param>
-public sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelPath)
+/// <param name="Data">What its data is like.</param>
+public sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelPath, DataDescription Data)
 {
     private const string ParametersSha256 = "parameters_sha256";
     private const int MaxReportBytes = 64 << 20;
+    private const int MaxDataBytes = 4 * DataDescription.MaxLength;
 
     /// <summary>Reads a run's folder.</summary>
     /// <exception cref="PredictException">It is not there, holds no finished run, or a file of it is damaged.</exception>
@@ -31,7 +34,8 @@ public sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelP
             using var file = File.OpenRead(model);
             var content = Safetensors.Read(file);
             if (FaultBy(Path.Combine(folder, RunFiles.Report), content) is { } fault) throw new PredictException(Unusable(model, fault));
-            return new(TorchScriptFile.OfRun(JobFile.Parse(File.ReadAllText(job), job), folder), content, model);
+            var trained = TorchScriptFile.OfRun(JobFile.Parse(File.ReadAllText(job), job), folder);
+            return new(trained, content, model, trained.Data is KnownData known ? DataSets.Describe(known.Name) : ReadData(Path.Combine(folder, RunFiles.Data)));
         }
         catch (JobException error)
         {
@@ -48,6 +52,21 @@ public sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelP
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new PredictException($"'{folder}' cannot be read: {error.Message}", error);
+        }
+    }
+
+    /// <summary>Of a user's own data, which need not be there any more.</summary>
+    private static DataDescription ReadData(string path)
+    {
+        if (!File.Exists(path)) throw new PredictException($"'{path}' does not exist, which says what the run's data is like; copy it from the folder that the run was trained in");
+        if (new FileInfo(path).Length is var length and > MaxDataBytes) throw new PredictException($"'{path}' has {length} bytes; at most {MaxDataBytes} are allowed");
+        try
+        {
+            return DataDescription.Parse(File.ReadAllText(path));
+        }
+        catch (FormatException error)
+        {
+            throw new PredictException($"'{path}' is damaged: {error.Message}", error);
         }
     }
 

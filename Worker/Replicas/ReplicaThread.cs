@@ -4,6 +4,7 @@ using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Runs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Links;
@@ -16,7 +17,7 @@ namespace Distributed.Worker.Replicas;
 public interface IReplicaObserver
 {
     /// <summary>Data and model are there; the pool is for the link's averages.</summary>
-    void Prepared(WorkerFacts facts, VectorPool pool);
+    void Prepared(WorkerFacts facts, VectorPool pool, DataDescription data);
 
     /// <summary>Has taken the parameters to begin with out of a file: the digest after that, and what was taken.</summary>
     void Initialized(StateDigest digest, string what);
@@ -203,13 +204,14 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private void Prepare()
     {
         set_num_threads(_job.Threads);
-        _replica = new(_job, DataSets.Load(_job.Data, _data), _device, _plugins);
+        var data = DataSets.Load(_job, _data);
+        _replica = new(_job, data, _device, _plugins);
         _protocol = new(_worker, _replica.Rounds);
         _pool = _replica.CreatePool();
         _sums = new(_pool);
         var task = _replica.Task;
         _observer.Prepared(
-            new(task.DataFingerprint, task.TrainSamples, task.TestSamples, _pool.Layout, _replica.StateBytes, _replica.Digest().ToString(), "", 0), _pool);
+            new(task.DataFingerprint, task.TrainSamples, task.TestSamples, _pool.Layout, _replica.StateBytes, _replica.Digest().ToString(), "", 0), _pool, data.Describe());
     }
 
     private void Turn()

@@ -25,12 +25,13 @@ public static class JobModels
         var outputs = job.Task == TaskKind.BinaryClassification.Name ? 1 : samples.Outputs;
         return (job.Model, samples) switch
         {
-            (CnnSpec cnn, ImageFormat images) => new Cnn(images.Channels, images.Height, images.Width, outputs, [.. cnn.Channels], cnn.Hidden, cnn.BatchNorm, cnn.Dropout),
-            (ResNetSpec resnet, ImageFormat images) => new ResNet(images.Channels, outputs, [.. resnet.Blocks], [.. resnet.Channels], resnet.Norm),
+            (CnnSpec cnn, { Shape: [var channels, var height, var width] }) => new Cnn(channels, height, width, outputs, [.. cnn.Channels], cnn.Hidden, cnn.BatchNorm, cnn.Dropout),
+            (ResNetSpec resnet, { Shape: [var channels, _, _] }) => new ResNet(channels, outputs, [.. resnet.Blocks], [.. resnet.Channels], resnet.Norm),
             (UNetSpec unet, SceneFormat scenes) => new UNet(1, scenes.Side, scenes.Side, scenes.Classes, [.. unet.Channels], unet.BatchNorm),
             (DetectorSpec detector, SceneFormat scenes) => new Detector(1, scenes.Side, scenes.Classes, [.. detector.Channels], detector.BatchNorm),
             (DcganSpec dcgan, ImageFormat images) => new Dcgan(images.Channels, images.Height, images.Width, images.Classes, dcgan.Latent, dcgan.Channels, dcgan.Dropout),
             (MlpSpec mlp, _) => new Mlp(samples.SampleSize, [.. mlp.Hidden], outputs, mlp.Activation, mlp.Dropout),
+            (CnnSpec or ResNetSpec, _) => throw new DataException($"model cnn and resnet are for images; a sample of {job.Data} has the shape [{string.Join(", ", samples.Shape)}], not [channels, rows, columns]"),
             (PluginSpec plugin, _) => (plugins ?? PluginSet.None).CreateModel(plugin, samples, outputs),
             (TorchScriptSpec script, _) => TorchScript.Load(script),
             var (other, _) => throw new NotSupportedException($"no model for {other} of {samples}"),

@@ -39,7 +39,7 @@ internal static class PlainLoop
     {
         var job = JobFile.Parse(File.ReadAllText(jobFile), jobFile, [$"batch={batch}", $"epochs={epochs}"]);
         set_num_threads(job.Threads);
-        var set = DataSets.Load(job.Data, new() { DataDirectory = data }).Train;
+        var set = DataSets.Load(job, new() { DataDirectory = data }).Train;
         using var model = JobModels.CreateModel(job, set.Format);
         using var optimizer = optim.SGD(model.parameters(), ((GradientSpec)job.Optimizer).LearningRate);
         model.train();

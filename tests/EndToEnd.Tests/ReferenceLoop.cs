@@ -34,7 +34,7 @@ internal static class ReferenceLoop
     private static Reference Run(Job job)
     {
         set_num_threads(job.Threads);
-        using var replica = new Replica(job, DataSets.Load(job.Data, new DataOptions()), CPU);
+        using var replica = new Replica(job, DataSets.Load(job, new DataOptions()), CPU);
         using var pool = new VectorPool(replica.Map.Layout);
         var buffer = pool.Rent();
         List<(double, AppliedStep)> steps = [];

@@ -8,6 +8,7 @@ using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Runs;
 
 namespace Distributed.Coordinator.Tests.Actors;
 
@@ -516,6 +517,26 @@ public sealed class CoordinatorActorTests() : TestKit("""
         worker.Say(CoordinatorBench.Facts with { Initial = "Initial parameters: some" });
         await worker.HearAsync<Halt>();
         Assert.Contains("Initial parameters: some", bench.View.Messages);
+    }
+
+    [Fact]
+    public async Task What_the_data_is_like_is_written_down_and_told_once()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 4);
+        var data = new DataDescription { Data = "csv", Shape = [2], Classes = ["a", "b"], Notes = ["a row is left out"] };
+        string[] said = ["{", data.ToJson(), data.ToJson(), ""];
+        var workers = new List<BenchWorker>();
+        foreach (var (name, json) in "abcd".Zip(said))
+        {
+            workers.Add(await bench.RegisterAsync($"{name}"));
+            await workers[^1].LinkAsync();
+            workers[^1].Say(CoordinatorBench.Facts with { Data = json });
+        }
+        await workers[^1].HearAsync<Halt>();
+        Assert.Equal(data.ToJson(), Assert.Single(bench.Described).ToJson());
+        Assert.Single(bench.View.Messages, "a row is left out");
+        Assert.Single(bench.View.Messages, "what the data is like could not be written: the disk is full");
+        Assert.Single(bench.View.Messages, line => line.StartsWith("a worker's description of the data is none: ", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -12,6 +12,7 @@ using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Runs;
 using Prometheus;
 
 namespace Distributed.Coordinator.Tests.Actors;
@@ -42,7 +43,7 @@ internal sealed class CoordinatorBench : IDisposable
         Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsHalf: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
         Checkpoints = new(new(_runFolder.Checkpoints, keep: 2, "task: classification\n", TimeProvider.System));
         var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers };
-        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, logOf, Initial: initial);
+        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, logOf, Initial: initial, Describe: Describe);
         Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));
     }
 
@@ -61,6 +62,9 @@ internal sealed class CoordinatorBench : IDisposable
     public CheckpointDesk Checkpoints { get; }
 
     public ScriptedView View { get; } = new();
+
+    /// <summary>What was written down of the data.</summary>
+    public List<DataDescription> Described { get; } = [];
 
     public Task<RunResult> Result => _result.Task.Soon();
 
@@ -103,6 +107,12 @@ internal sealed class CoordinatorBench : IDisposable
         TaskCompletionSource<DrainOutcome> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Actor.Tell(new CoordinatorNotice.Drain(worker, outcome));
         return outcome.Task.Soon();
+    }
+
+    private string? Describe(DataDescription data)
+    {
+        Described.Add(data);
+        return "the disk is full";
     }
 
     public async Task<string> FailureAsync() => (await Assert.ThrowsAsync<RunFailedException>(() => Result)).Message;

@@ -27,13 +27,13 @@ public sealed class JobErrorTests
 
     /// <summary>A line of the valid text, what takes its place, and the message.</summary>
     [Theory]
-    [InlineData("data: digits", "data: mnist", "x.yaml:2: data is mnist; allowed: digits, fashion-mnist or breast-cancer")]
-    [InlineData("task: classification", "task: binary-classification", "x.yaml:2: data is digits; allowed: breast-cancer")]
+    [InlineData("data: digits", "data: mnist", "x.yaml:2: data is mnist; allowed: digits, fashion-mnist, breast-cancer, csv, folder, idx or npy")]
+    [InlineData("task: classification", "task: binary-classification", "x.yaml:2: data is digits; allowed: breast-cancer, csv, folder, idx or npy")]
     [InlineData("data: digits", "data: breast-cancer", "x.yaml:4: model.name is cnn; allowed: mlp, plugin or torchscript")]
     [InlineData("data: digits", "data: digits\nloss: l2", "x.yaml:3: loss is l2; allowed: cross-entropy")]
-    [InlineData("task: classification", "task: regression", "x.yaml:2: data is digits; allowed: diabetes")]
-    [InlineData("data: digits", "data:", "x.yaml:2: data is empty; allowed: digits, fashion-mnist or breast-cancer")]
-    [InlineData("data: digits", "data: [digits]", "x.yaml:2: data is a list of 1 entry; allowed: digits, fashion-mnist or breast-cancer")]
+    [InlineData("task: classification", "task: regression", "x.yaml:2: data is digits; allowed: diabetes, csv or npy")]
+    [InlineData("data: digits", "data:", "x.yaml:2: data is empty; allowed: digits, fashion-mnist, breast-cancer, csv, folder, idx or npy")]
+    [InlineData("data: digits", "data: [digits]", "x.yaml:2: data is a list of 1 entry; allowed: digits, fashion-mnist, breast-cancer, csv, folder, idx or npy, alone or as the name of a section")]
     [InlineData("  name: cnn", "  name: vgg", "x.yaml:4: model.name is vgg; allowed: cnn, resnet, mlp, plugin or torchscript")]
     [InlineData("  name: cnn", "  hidden: 3", "x.yaml:3: model.name is missing; allowed: cnn, resnet, mlp, plugin or torchscript")]
     [InlineData("  name: cnn", "  name: mlp", "x.yaml:5: model.channels is not a known key; allowed: name, hidden, activation, dropout")]

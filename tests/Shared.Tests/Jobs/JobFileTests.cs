@@ -83,7 +83,7 @@ public sealed class JobFileTests
         new Job
         {
             Task = "classification",
-            Data = "digits",
+            Data = new KnownData("digits"),
             Model = new CnnSpec { Channels = [32, 64], Hidden = 128, BatchNorm = false, Dropout = 0 },
             Augment = new AugmentSpec { Flip = false, Crop = 0, Cutout = 0 },
             Seed = 1,

@@ -49,19 +49,50 @@ internal static class JobGen
                 ? (OptimizerSpec)new AdamSpec { LearningRate = rate, WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon }
                 : new AdamWSpec { LearningRate = rate, WeightDecay = decay, Beta1 = beta1, Beta2 = beta2, Epsilon = epsilon })));
 
+    private static readonly Gen<string> _text = Gen.String[Gen.Char[' ', '\u017f'].Where(c => !char.IsControl(c)), 1, 30];
+
+    private static Gen<DataSpec> Data(string name) => Gen.Select(_text, _text, _text.Null(), Gen.Double[0.01, 0.99].Nullable(), Gen.Bool).SelectMany((path, other, testPath, share, flag) =>
+    {
+        double? test = testPath is null ? share : null;
+        var (testOther, skips) = (testPath is null ? null : other, flag);
+        return name switch
+        {
+            "csv" => Gen.Select(Column(flag), Column(flag).Array[0, 5], Column(flag).Array[0, 3], Gen.OneOfConst(",", ";", "|", "\t")).Select((target, columns, oneHot, separator) => (DataSpec)new CsvData
+            {
+                Path = path,
+                TestPath = testPath,
+                Test = test,
+                SkipsBadSamples = skips,
+                Header = flag,
+                Separator = separator,
+                Target = target,
+                Columns = [.. columns],
+                OneHot = [.. oneHot],
+            }),
+            "folder" => Gen.Int[1, 1024].Array[2].Select(size => (DataSpec)new FolderData { Path = path, TestPath = testPath, Test = test, SkipsBadSamples = skips, Size = [.. size], Grey = flag }),
+            "idx" => Gen.Const((DataSpec)new IdxData { Path = path, Labels = other, TestPath = testPath, TestLabels = testOther, Test = test }),
+            "npy" => Gen.Const((DataSpec)new NpyData { Path = path, Targets = other, TestPath = testPath, TestTargets = testOther, Test = test, SkipsBadSamples = skips }),
+            _ => Gen.Const((DataSpec)new KnownData(name)),
+        };
+    });
+
+    private static Gen<ColumnRef> Column(bool hasHeader) => hasHeader
+        ? Gen.OneOf(Gen.Int[1, 9].Select(number => new ColumnRef(null, number)), _text.Select(name => new ColumnRef(name, 0)))
+        : Gen.Int[1, 9].Select(number => new ColumnRef(null, number));
+
     private static Gen<AugmentSpec> Augment { get; } = Gen.Select(Gen.Bool, Gen.Int[0, 64], Gen.Int[0, 64], (flip, crop, cutout) =>
         new AugmentSpec { Flip = flip, Crop = crop, Cutout = cutout });
 
-    private static Gen<(TaskKind Task, string Data, string Loss, ModelSpec Model, AugmentSpec Augment)> Problem =>
+    private static Gen<(TaskKind Task, DataSpec Data, string Loss, ModelSpec Model, AugmentSpec Augment)> Problem =>
         from task in Gen.OneOfConst([.. TaskKind.All])
-        from data in Gen.OneOfConst([.. task.Data])
+        from data in Gen.OneOfConst([.. task.Data]).SelectMany(Data)
         from loss in Gen.OneOfConst([.. task.Losses])
-        from model in ModelFor(task, data)
-        from augment in task == TaskKind.Classification && TaskKind.IsImages(data) ? Augment : Gen.Const(new AugmentSpec())
+        from model in ModelFor(task, data.Name)
+        from augment in task == TaskKind.Classification && TaskKind.IsImages(data.Name) ? Augment : Gen.Const(new AugmentSpec())
         select (task, data, loss, model, augment);
 
     private static Gen<ModelSpec> ModelFor(TaskKind task, string data) =>
-        task == TaskKind.Segmentation ? _unet : task == TaskKind.Detection ? _detector : task == TaskKind.Generation ? _dcgan : TaskKind.IsImages(data) ? Model : Model.Where(model => model is MlpSpec or PluginSpec or TorchScriptSpec);
+        task == TaskKind.Segmentation ? _unet : task == TaskKind.Detection ? _detector : task == TaskKind.Generation ? _dcgan : TaskKind.MayBeImages(data) ? Model : Model.Where(model => model is MlpSpec or PluginSpec or TorchScriptSpec);
 
     public static Gen<ScheduleSpec> Schedule { get; } = ScheduleWithin(_natural);
 

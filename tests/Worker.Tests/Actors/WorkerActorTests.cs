@@ -74,7 +74,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         var task = byHand.Replica.Task;
         Assert.Equal(
             new Prepared(task.DataFingerprint, task.TrainSamples, task.TestSamples, byHand.Replica.Map.Layout.Floats, byHand.Replica.Map.Layout.Tallies,
-                byHand.Replica.Serialize().Length, byHand.Replica.Digest().ToString(), "127.0.0.1", prepared.LinkPort, 0, 0),
+                byHand.Replica.Serialize().Length, byHand.Replica.Digest().ToString(), "127.0.0.1", prepared.LinkPort, 0, 0, Data: DataSets.Describe("digits").ToJson()),
             prepared);
         Assert.False(_end.Task.IsCompleted);
         await _link.Greeted;
@@ -329,7 +329,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         var unreachable = nodes.WatchReachability();
         Start(new() { SharedDirectory = null, SystemDirectory = nothing.Path, CacheDirectory = nothing.Path, HttpHandler = network });
         Next<Register>();
-        Welcome(JobFile.Format(_job with { Data = FashionMnist.Name }));
+        Welcome(JobFile.Format(_job with { Data = new KnownData(FashionMnist.Name) }));
         await network.Asked.Soon();
 
         for (var i = 0; i < 100; i++) await AssertAnswersAsync();

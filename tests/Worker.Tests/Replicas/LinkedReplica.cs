@@ -4,6 +4,7 @@ using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Runs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Links;
 using Distributed.Worker.Replicas;
@@ -136,7 +137,7 @@ internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisp
 
     void IExchangeObserver.PeerLinkClosed(int generation, string peer, string reason) => _linkClosed.TrySetResult(reason);
 
-    void IReplicaObserver.Prepared(WorkerFacts facts, VectorPool pool) => Hear((facts, pool));
+    void IReplicaObserver.Prepared(WorkerFacts facts, VectorPool pool, DataDescription data) => Hear((facts, pool));
 
     void IReplicaObserver.Initialized(StateDigest digest, string what) => Hear((digest, what));
 

@@ -30,8 +30,8 @@ internal static class SceneBench
     }
 
     /// <summary>Trains on all scenes at once.</summary>
-    /// <returns>The loss before and after, and the metric after, of the scenes in evaluation mode.</returns>
-    public static (double Before, double After, double Metric) Learn(SupervisedTask task, nn.Module model, Metric metric, int steps)
+    /// <returns>The loss before and after, and the sums of the metric after, of the scenes in evaluation mode.</returns>
+    public static (double Before, double After, double[] Metrics) Learn(SupervisedTask task, nn.Module model, int steps)
     {
         set_num_threads(1);
         var samples = task.TrainSamples;
@@ -47,7 +47,7 @@ internal static class SceneBench
             (task.LossSum(model, all, metrics) / samples).backward();
             optimizer.step();
         }
-        return (before, Loss(), metric.Of(metrics, samples));
+        return (before, Loss(), metrics);
 
         double Loss()
         {

@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Worker.Data;
 
 /// <summary>What the classes of the known data sets are called.</summary>
 public static class ClassNames

@@ -1,0 +1,123 @@
+using System.Globalization;
+using System.Text.Json;
+using Distributed.EndToEnd.Tests.Processes;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Predictions;
+
+namespace Distributed.EndToEnd.Tests;
+
+/// <summary>Data that a user brings: what one worker and three learn from it is the same, and says what was left out.</summary>
+public sealed class OwnDataTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_table_gives_the_same_bits_on_one_worker_and_three_and_tells_what_it_leaves_out()
+    {
+        // A line through three columns, one of them a name, and a row without a number.
+        string[] colours = ["red", "green", "blue"];
+        var rows = Enumerable.Range(0, 200).Select(row =>
+        {
+            var (x, y, colour) = (Permutation.Mix(1, row, 0) % 1000 / 1000.0, Permutation.Mix(1, row, 1) % 1000 / 1000.0, (int)(Permutation.Mix(1, row, 2) % 3));
+            return string.Create(CultureInfo.InvariantCulture, $"{x};{y};{colours[colour]};{(2 * x) - y + colour}");
+        });
+        File.WriteAllLines(_folder["line.csv"], ["x;y;colour;z", .. rows, "0.5;;red;1"]);
+        var job = Write("""
+            task: regression
+            data: { csv: line.csv, separator: ";", target: z, one-hot: [colour], on-bad-sample: skip }
+            model: { name: mlp, hidden: [8], activation: tanh }
+            epochs: 20
+            batch: 32
+            micro-batches: 4
+            optimizer: { name: adam, learning-rate: 0.02 }
+            """);
+        var models = new List<byte[]>();
+        foreach (var workers in new[] { 1, 3 })
+        {
+            using var run = TrainingRun.Start(job, "--workers", $"{workers}", "--data-dir", _folder.Path);
+            await run.Coordinator.EndsWithAsync(0);
+            Assert.InRange(run.Report.TestMetric, 0.9, 1);
+            Assert.Contains(run.Coordinator.Output, line => line.EndsWith("line.csv: 1 of 201 samples cannot be used and are left out: line 202, column 'y' is empty; a number is expected", StringComparison.Ordinal));
+            models.Add(run.Model);
+        }
+        Assert.Equal(models[0], models[1]);
+    }
+
+    [Fact]
+    public async Task A_folder_of_images_gives_the_same_bits_and_its_run_predicts_and_evaluates_by_the_names_of_the_classes()
+    {
+        string[] names = ["zero", "one", "two"];
+        DigitImages.WriteTo(_folder["all"]);
+        for (var sample = 0; sample < DigitImages.Set.Count; sample++)
+        {
+            if (DigitImages.Set.Labels[sample] is not (< 3 and var label)) continue;
+            Directory.CreateDirectory(_folder[$"digits/{names[label]}"]);
+            File.Copy(Path.Combine(_folder["all"], $"digit-{sample:000}.png"), _folder[$"digits/{names[label]}/{sample}.png"]);
+        }
+        var job = Write("""
+            task: classification
+            data: { folder: digits, size: [8, 8], grey: true, test: 0.3 }
+            model: { name: cnn, channels: [8], hidden: 16 }
+            epochs: 15
+            batch: 16
+            micro-batches: 4
+            optimizer: { name: adam, learning-rate: 0.01 }
+            """);
+        var runs = new List<TrainingRun>();
+        try
+        {
+            foreach (var workers in new[] { 1, 3 })
+            {
+                runs.Add(TrainingRun.Start(job, "--workers", $"{workers}", "--data-dir", _folder.Path));
+                await runs[^1].Coordinator.EndsWithAsync(0);
+                Assert.InRange(runs[^1].Report.TestMetric, 0.8, 1);
+            }
+            Assert.Equal(runs[0].Model, runs[1].Model);
+
+            using var evaluate = ProgramRun.Start(BuiltFiles.Coordinator, ["evaluate", "--run", runs[0].Folder, "--device", "cpu", "--data-dir", _folder.Path]);
+            await evaluate.EndsWithAsync(0);
+            Assert.Contains(evaluate.Output, line => line.Contains("zero", StringComparison.Ordinal) && line.Contains('%', StringComparison.Ordinal));
+
+            // Predicting needs no data.
+            var image = Directory.EnumerateFiles(_folder["digits/zero"]).First();
+            File.Copy(image, _folder["some.png"]);
+            Directory.Delete(_folder["digits"], recursive: true);
+            using var predict = ProgramRun.Start(BuiltFiles.Coordinator, ["predict", "--run", runs[0].Folder, "--device", "cpu", "--json", _folder["some.png"]]);
+            await predict.EndsWithAsync(0);
+            using var answer = JsonDocument.Parse(string.Join('\n', predict.Output));
+            var prediction = Prediction.Parse(Assert.Single(answer.RootElement.EnumerateArray()).GetRawText());
+            Assert.Equal("zero", prediction.Label);
+            Assert.Equal(["one", "two", "zero"], prediction.Probabilities!.Keys);
+        }
+        finally
+        {
+            foreach (var run in runs) run.Dispose();
+        }
+    }
+
+    [Fact]
+    public async Task Bad_rows_end_the_run_before_it_begins()
+    {
+        File.WriteAllLines(_folder["a.csv"], ["x,y", "1,2", "1,two", "3,4"]);
+        var job = Write("""
+            task: regression
+            data: { csv: a.csv, target: y }
+            model: mlp
+            epochs: 1
+            batch: 1
+            optimizer: sgd
+            """);
+        using var run = TrainingRun.Start(job, "--workers", "1", "--data-dir", _folder.Path);
+        await run.Coordinator.EndsWithAsync(1);
+        Assert.Contains("a.csv: 1 of 3 samples cannot be used: line 3, column 'y' is 'two'; a number is expected. Mend them, or leave them out with on-bad-sample: skip.",
+            Assert.Single(run.Coordinator.Errors), StringComparison.Ordinal);
+    }
+
+    private string Write(string job)
+    {
+        File.WriteAllText(_folder["job.yaml"], job);
+        return _folder["job.yaml"];
+    }
+}
