@@ -95,7 +95,7 @@ public sealed class DataKeysTests
     [Fact]
     public void A_convolution_is_for_images()
     {
-        Assert.Equal("job:1: model is cnn; allowed: mlp",
+        Assert.Equal("job:1: model is cnn; allowed: mlp, plugin or torchscript",
             Assert.Throws<JobException>(() => JobFile.Parse(Job.Replace("mlp", "cnn", StringComparison.Ordinal).Replace("digits", "{csv: a, target: b}", StringComparison.Ordinal), "job")).Message);
         Assert.IsType<CnnSpec>(JobFile.Parse(Job.Replace("mlp", "cnn", StringComparison.Ordinal).Replace("digits", "{folder: a, size: [8, 8]}", StringComparison.Ordinal), "job").Model);
     }
