@@ -6,7 +6,7 @@ namespace Distributed.EndToEnd.Tests;
 /// <summary>The chaos check where the coordinator itself is killed, and where everything is.</summary>
 public sealed class ChaosRestartTests
 {
-    private static readonly int _faults = Effort.Of(usual: 10, thorough: 30);
+    private static readonly int _faults = Effort.Of(usual: 6, thorough: 30);
 
     /// <summary>Long enough for all faults.</summary>
     private static readonly Job _job = Jobs.Medium with { Epochs = 8 * _faults };

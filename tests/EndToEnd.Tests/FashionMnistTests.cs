@@ -12,11 +12,12 @@ public sealed class FashionMnistTests
     public async Task The_job_file_trains_to_its_accuracy()
     {
         Assert.SkipUnless(File.Exists(Packaged), $"There is no {Packaged}: install the Debian package dataset-fashion-mnist.");
-        using var run = TrainingRun.Start(BuiltFiles.Job("fashion-mnist.yaml"), "--workers", "2");
+        // All epochs of the file take minutes.
+        string[] settings = Effort.IsThorough ? [] : ["--set", "epochs=1"];
+        using var run = TrainingRun.Start(BuiltFiles.Job("fashion-mnist.yaml"), ["--workers", "2", .. settings]);
         await run.Coordinator.EndsWithAsync(0, TimeSpan.FromMinutes(15));
         var report = run.Report;
-        Assert.InRange(report.Epochs, 1, 5);
-        Assert.InRange(report.TestMetric, 0.9, 1);
+        Assert.InRange(report.TestMetric, Effort.IsThorough ? 0.91 : 0.85, 1);
         Assert.Equal((60_000L * report.Epochs, 60_000L * report.Epochs), (report.SamplesExpected, report.SamplesApplied));
     }
 }
