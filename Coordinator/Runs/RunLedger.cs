@@ -10,7 +10,8 @@ namespace Distributed.Coordinator.Runs;
 /// <param name="rounds">The job's rounds.</param>
 /// <param name="isExact">Whether a round gives the same bits whoever computes it.</param>
 /// <param name="entered">Rounds that a coordinator before this one has entered.</param>
-public sealed class RunLedger(Rounds rounds, bool isExact, long entered = 0)
+/// <param name="metricSums">What the job's metric is made of, at least: <see cref="Metric.Sums"/>.</param>
+public sealed class RunLedger(Rounds rounds, bool isExact, long entered = 0, int metricSums = 1)
 {
     private readonly Dictionary<long, (string Worker, StateDigest Digest)> _digests = [];
 
@@ -45,7 +46,7 @@ public sealed class RunLedger(Rounds rounds, bool isExact, long entered = 0)
             return $"{worker} reports round {report.Round}, but {Entered} of {rounds.Count} rounds are done";
         var current = rounds.At(report.Round);
         // An evaluation is worth a round for its metric; a step can do without.
-        var needed = current.Kind == RoundKind.Evaluate ? Tally.FirstMetric + 1 : Tally.FirstMetric;
+        var needed = current.Kind == RoundKind.Evaluate ? Tally.FirstMetric + metricSums : Tally.FirstMetric;
         if (report.Tallies.Length < needed) return $"{What()}: {report.Tallies.Length} tallies are reported where at least {needed} are needed";
         if (!IsTime(report.Times.Compute) || !IsTime(report.Times.Send) || !IsTime(report.Times.Wait) || !IsTime(report.Times.Apply) || !IsTime(report.Times.Reduce))
             return $"{What()}: impossible times are reported: {report.Times}";

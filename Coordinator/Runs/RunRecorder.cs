@@ -64,7 +64,7 @@ public sealed class RunRecorder : IDisposable
         _startedAt = startedAt ?? time.GetUtcNow();
         if (resumed is not null)
         {
-            _ledger = new(resumed, job.IsExact, Recall(folder, resumed));
+            _ledger = new(resumed, job.IsExact, Recall(folder, resumed), job.Kind.Metric.Sums);
             metrics.JobSteps(resumed.Steps);
         }
         _history = LineLog.Continue(folder.HistoryFile, HistoryRow.Header, _rows.Count);
@@ -99,7 +99,7 @@ public sealed class RunRecorder : IDisposable
     {
         _rounds = rounds;
         if (_ledger is not null) return;
-        _ledger = new(rounds, _job.IsExact);
+        _ledger = new(rounds, _job.IsExact, metricSums: _job.Kind.Metric.Sums);
         _metrics.JobSteps(rounds.Steps);
         TellAll(observer => observer.Opened(rounds));
     }

@@ -39,6 +39,9 @@ public sealed record AveragePrecision() : Metric("average_precision_50", "mAP at
     public static int MissesOf(int number, float score) => HitsOf(number, score) + Bins;
 
     /// <inheritdoc/>
+    public override int Sums => Stride;
+
+    /// <inheritdoc/>
     public override double Of(ReadOnlySpan<double> sums, long samples)
     {
         var (sum, classes) = (0.0, 0);

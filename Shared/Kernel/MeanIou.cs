@@ -22,10 +22,13 @@ public sealed record MeanIou() : Metric("mean_iou", "mean IoU")
     public static int EitherOf(int number) => (2 * number) + 1;
 
     /// <inheritdoc/>
+    public override int Sums => SizeFor(1);
+
+    /// <inheritdoc/>
     public override double Of(ReadOnlySpan<double> sums, long samples)
     {
         var (sum, classes) = (0.0, 0);
-        for (var c = 0; 2 * c < sums.Length; c++)
+        for (var c = 0; SizeFor(c + 1) <= sums.Length; c++)
         {
             if (sums[EitherOf(c)] == 0) continue;
             sum += sums[BothOf(c)] / sums[EitherOf(c)];

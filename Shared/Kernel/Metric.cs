@@ -38,8 +38,11 @@ public abstract partial record Metric(string Name, string Title)
     /// <summary>Whether it is a share of something, 0 to 1, which people read as a percentage.</summary>
     public virtual bool IsShare => false;
 
+    /// <summary>Sums that it is made of, at least.</summary>
+    public virtual int Sums => 1;
+
     /// <summary>The number.</summary>
-    /// <param name="sums">The task's tallies behind the loss, summed over the samples.</param>
+    /// <param name="sums">The task's tallies behind the loss, summed over the samples; <see cref="Sums"/> or more.</param>
     /// <param name="samples">How many samples, at least 1.</param>
     /// <returns>Not a number where these samples do not define it.</returns>
     public abstract double Of(ReadOnlySpan<double> sums, long samples);
@@ -64,6 +67,8 @@ internal sealed record ShareOfHits(string Name, string Title) : Metric(Name, Tit
 /// </summary>
 internal sealed record CoefficientOfDetermination() : Metric("r2", "R²")
 {
+    public override int Sums => 3;
+
     public override double Of(ReadOnlySpan<double> sums, long samples)
     {
         var variation = sums[2] - (sums[1] * sums[1] / samples);

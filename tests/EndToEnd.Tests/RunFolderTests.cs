@@ -14,7 +14,7 @@ public sealed class RunFolderTests
         using var run = TrainingRun.Start(Jobs.Short, "--workers", "1", "--set", "seed=7");
         await run.Coordinator.EndsWithAsync(0);
         Assert.Equal(
-            ["evaluations.csv", "events.jsonl", "history.csv", "job.yaml", "logs", "loss.png", "model.safetensors", "report.json", "tensorboard"],
+            ["data.json", "evaluations.csv", "events.jsonl", "history.csv", "job.yaml", "logs", "loss.png", "model.safetensors", "report.json", "tensorboard"],
             Directory.EnumerateFileSystemEntries(run.Folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Equal(["coordinator.log", "worker-1.log"], Directory.EnumerateFiles(run["logs"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Equal(Jobs.Short with { Seed = 7 }, JobFile.Parse(await File.ReadAllTextAsync(run["job.yaml"]), "job.yaml"));

@@ -99,6 +99,16 @@ public sealed class RunLedgerTests
     }
 
     [Fact]
+    public void A_metric_of_several_sums_needs_them_all()
+    {
+        var rounds = new Rounds(4, 4, 1, 4, 1);
+        var ledger = new RunLedger(rounds, isExact: true, metricSums: Metric.R2.Sums);
+        Assert.Null(ledger.Enter("even", Report(rounds, 0) with { Tallies = [4, 1] }, out _));
+        Assert.Equal("odd, epoch 1, step 1: 4 tallies are reported where at least 5 are needed",
+            ledger.Enter("odd", Report(rounds, 1) with { Tallies = [4, 1, 1, 1] }, out _));
+    }
+
+    [Fact]
     public void A_digest_is_kept_until_all_workers_of_the_plan_have_reported_its_round() => Gen.Select(_any, Gen.Int[0, 20].Array[2, 5]).Sample((x, done) =>
     {
         string[] workers = [.. done.Select((_, i) => $"worker-{i}")];

@@ -70,6 +70,15 @@ public sealed class PluginJobTests : IDisposable
     }
 
     [Fact]
+    public void The_short_form_says_the_file_or_the_class()
+    {
+        Assert.Equal(new TorchScriptSpec { File = "model.pt" }, Model("model={torchscript: model.pt}"));
+        Assert.Equal(Model("model={name: plugin, class: Net, settings: {width: 3}}"), Model("model={plugin: Net, settings: {width: 3}}"));
+
+        static ModelSpec Model(string setting) => JobFile.Parse(JobFile.Format(Job.Default), "x.yaml", [setting]).Model;
+    }
+
+    [Fact]
     public void The_sum_of_a_TorchScript_file_becomes_part_of_the_job_and_another_file_is_refused()
     {
         var file = Path.Combine(_folder, "a b.pt");

@@ -1,0 +1,40 @@
+using Distributed.EndToEnd.Tests.Processes;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.State;
+using Distributed.Worker.Data;
+using Distributed.Worker.Models;
+using Distributed.Worker.Tasks;
+using static TorchSharp.torch;
+
+namespace Distributed.EndToEnd.Tests;
+
+[Collection(Torch.Name)]
+public sealed class GeneratedDigitsTests
+{
+    private const int OfClass = 50;
+
+    [Fact]
+    [Trait("Category", "Slow")]
+    public async Task A_classifier_of_real_digits_recognizes_made_ones()
+    {
+        Assert.SkipUnless(Effort.IsThorough, "Takes minutes: DISTRIBUTED_TESTS=thorough runs it.");
+        using var classifier = await TrainedAsync("digits.yaml");
+        using var networks = (Dcgan)await TrainedAsync("digits-gan.yaml");
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var seed = manual_seed(1);
+        var wanted = arange(10 * OfClass, ScalarType.Int64) % 10;
+        var made = Generation.Generate(networks, randn([10 * OfClass, networks.Latent]), nn.functional.one_hot(wanted, 10).to(ScalarType.Float32));
+        var share = ((nn.Module<Tensor, Tensor>)classifier).call(made).argmax(1).eq(wanted).to(ScalarType.Float64).mean().item<double>();
+        TestContext.Current.TestOutputHelper?.WriteLine($"{100 * share:0.0} % of {10 * OfClass} made digits are recognized");
+        Assert.InRange(share, 0.7, 1);
+    }
+
+    private static async Task<nn.Module> TrainedAsync(string file)
+    {
+        using var run = TrainingRun.Start(BuiltFiles.Job(file), "--workers", "2");
+        await run.Coordinator.EndsWithAsync(0, TimeSpan.FromMinutes(10));
+        var job = JobFile.Parse(await File.ReadAllTextAsync(run["job.yaml"]), run["job.yaml"]);
+        return JobModels.LoadModel(job, DataSets.FormatOf("digits"), Safetensors.Read(run.Model).Tensors, CPU);
+    }
+}
