@@ -14,8 +14,11 @@ public sealed partial class MemoryTests
     /// <summary>Tensors that a step may hold for a while; one left behind by each would be three times as many.</summary>
     private const int OfAStep = 500;
 
-    /// <summary>What the collector and the allocators take for their comfort; a tensor a step would be more.</summary>
-    private const double Slack = 1.1;
+    /// <summary>
+    /// What the collector and the allocators take for their comfort: the managed heap of detection swings between 40 and 100 MB of 450,
+    /// no higher after 7,000 steps than after 3,000.
+    /// </summary>
+    private const double Slack = 1.25;
 
     /// <summary>All jobs that come with the program.</summary>
     public static TheoryData<string> JobFiles() => [.. Directory.EnumerateFiles(Path.GetDirectoryName(BuiltFiles.Job("digits.yaml"))!, "*.yaml").Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
