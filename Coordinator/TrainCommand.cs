@@ -306,7 +306,9 @@ public static class TrainCommand
         Console.WriteLine($"Trained {report.Steps} steps in {report.Seconds:0.0} s ({report.StepsPerSecond:0.0} steps/s) with {report.Workers} worker(s): {report.SamplesApplied} of {report.SamplesExpected} samples applied.");
         if (report.Reconfigurations.Count > 0)
             Console.WriteLine($"{report.Generations} generations, {report.StepsRedone} steps done again; {string.Join("; ", report.Reconfigurations.Select(g => $"{g.Number}: {g.Reason}").TakeLast(10))}");
-        Console.WriteLine($"Test {recorder.Evaluations[^1].TestMetric}, test loss {report.TestLoss:0.0000}, parameters {report.ParametersSha256[..16]}");
+        // A task of the user's own may have no test samples.
+        var tested = recorder.Evaluations is [.., var last] ? $"Test {last.TestMetric}, test loss {last.TestLoss:0.0000}, parameters" : "Parameters";
+        Console.WriteLine($"{tested} {report.ParametersSha256[..16]}");
         Console.WriteLine($"Results: {folder.Path}");
     }
 

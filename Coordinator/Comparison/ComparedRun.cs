@@ -34,15 +34,11 @@ public sealed record ComparedRun(string Name, Job Job, RunReport Report, IReadOn
         if (!File.Exists(In(RunFiles.Job))) throw new RunFolderException($"'{folder}' holds no run: it has no {RunFiles.Job}; give the folders of finished runs");
         if (!File.Exists(In(RunFiles.Report)))
             throw new RunFolderException($"the run in '{folder}' is not finished: it has no {RunFiles.Report}. Wait for its end, or go on with it: train --resume --run {folder}");
-        var job = ReadJob(In(RunFiles.Job));
+        var job = JobFile.Load(In(RunFiles.Job));
         var report = RunReport.Load(In(RunFiles.Report));
         if (job.IsEvaluation || report.Steps == 0) throw new RunFolderException($"the run in '{folder}' has trained nothing: there is no loss to compare");
         return new(name, job, report, Points(job, report, ReadHistory(In(RunFiles.History), report)));
     }
-
-    private static Job ReadJob(string path) => new FileInfo(path).Length is var length && length > JobFile.MaxLength
-        ? throw new JobException($"'{path}' has {length} bytes; a job file has at most {JobFile.MaxLength}")
-        : JobFile.Parse(File.ReadAllText(path), path);
 
     private static HistoryRow[] ReadHistory(string path, RunReport report)
     {

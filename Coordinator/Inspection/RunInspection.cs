@@ -56,7 +56,7 @@ public sealed record RunInspection : IInspection
         var run = empty with
         {
             State = finished ? "finished" : "unfinished",
-            Job = empty.Try(RunFiles.Job, isNeeded: true, ReadJob),
+            Job = empty.Try(RunFiles.Job, isNeeded: true, path => JobSummary.Of(JobFile.Load(path))),
             LastStep = empty.Try(RunFiles.History, finished, path => LastOf(path, HistoryRow.Parse)),
             Report = empty.Try(RunFiles.Report, isNeeded: false, RunReport.Load),
             Model = empty.Try(RunFiles.Model, finished, TensorFileInspection.Read),
@@ -101,10 +101,6 @@ public sealed record RunInspection : IInspection
             ? [.. Directory.EnumerateDirectories(folder, CheckpointPattern).Order(StringComparer.Ordinal).Select(CheckpointInspection.Read)]
             : [];
     }
-
-    private static JobSummary ReadJob(string path) => new FileInfo(path).Length is var length && length > JobFile.MaxLength
-        ? throw new JobException($"'{path}' has {length} bytes; a job file has at most {JobFile.MaxLength}")
-        : JobSummary.Of(JobFile.Parse(File.ReadAllText(path), path));
 
     /// <summary>Values begin with a number, their names with a letter.</summary>
     private static T? LastOf<T>(string path, Func<string, T> parse)

@@ -29,6 +29,14 @@ public static class JobFile
         return FieldReader.Read((overrides ?? []).Aggregate(job, Overrides.Apply), "", fields => JobKeys.Job(fields, null));
     }
 
+    /// <summary>Reads the job of a file.</summary>
+    /// <exception cref="JobException">It is too long, or holds no job.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    public static Job Load(string path) => new FileInfo(path).Length is var length && length > MaxLength
+        ? throw new JobException($"'{path}' has {length} bytes; a job file has at most {MaxLength}")
+        : Parse(File.ReadAllText(path), path);
+
     /// <summary>
     /// The canonical text of a job: every key, in one order and one form, so that equal jobs have equal texts. It parses to an
     /// equal job.
