@@ -15,6 +15,8 @@ public sealed class SafetensorsFuzzTests
         Safetensors.ToBytes([]),
     ];
 
+    private static readonly string[][] _lists = [["0/housing.csv"], ["0/pets/cat/1.png", "0/pets/dog/1.png"], ["0/x.npy", "1/y.npy"]];
+
     [Fact]
     public void Any_file_is_read_or_refused()
     {
@@ -42,8 +44,7 @@ public sealed class SafetensorsFuzzTests
     [Fact]
     public void Any_list_of_the_files_of_a_data_set_is_read_or_refused()
     {
-        var valid = new[] { new[] { "0/housing.csv" }, ["0/pets/cat/1.png", "0/pets/dog/1.png"], ["0/x.npy", "1/y.npy"] }
-            .Select(names => DataManifest.Of(names.Select((name, i) => new DataFile(name, i, new('a', 64)))).ToBytes()).ToList();
+        var valid = _lists.Select(names => DataManifest.Of(names.Select((name, i) => new DataFile(name, i, new('a', 64)))).ToBytes()).ToList();
         var fuzzer = Fuzzer.Run(80_000, valid, bytes =>
         {
             try
