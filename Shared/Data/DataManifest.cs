@@ -81,7 +81,8 @@ public sealed record DataManifest
             if (!reader.End) throw new DataException($"the list of files has {bytes.Length - reader.Consumed} bytes too many");
             return Checked(files);
         }
-        catch (Exception error) when (error is MessagePackSerializationException or EndOfStreamException or OverflowException)
+        // The last one: a length of more than 2 GiB, which the reader takes for a negative one.
+        catch (Exception error) when (error is MessagePackSerializationException or EndOfStreamException or OverflowException or ArgumentOutOfRangeException)
         {
             throw new DataException($"the list of files is damaged: {error.Message}", error);
         }

@@ -99,7 +99,8 @@ internal sealed partial class Fuzzer
                 input[at] ^= (byte)(1 << _draws.Below(8));
                 return input;
             case 2:
-                input[at] = (byte)_draws.Below(256);
+                // Every other time what MessagePack takes for a kind of value and the width of its length.
+                input[at] = (byte)(_draws.Below(2) == 0 ? _draws.Below(256) : 0xC0 + _draws.Below(32));
                 return input;
             case 3 or 4 or 5:
                 Write(input, at, _extremes[_draws.Below(_extremes.Length)] + _draws.Below(3) - 1);
