@@ -1,6 +1,5 @@
 using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
-using Distributed.Worker.Data;
 using Distributed.Worker.Probing;
 using Distributed.Worker.Tests.Kernel;
 using Distributed.Worker.Tests.Replicas;

@@ -4,7 +4,6 @@ using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.State;
-using Distributed.Worker.Data;
 using Distributed.Worker.Tests.Data;
 using Distributed.Worker.Tests.Kernel;
 using Distributed.Worker.Tests.Links;
