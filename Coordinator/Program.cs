@@ -15,7 +15,7 @@ var initStrict = new Option<bool>("--init-strict") { Description = "Whether that
 var overwrite = new Option<bool>("--overwrite") { Description = "Replace the run that the folder holds." };
 var set = new Option<string[]>("--set") { Description = "Override a key of the job: --set optimizer.learning-rate=0.1", AllowMultipleArgumentsPerToken = false, DefaultValueFactory = _ => [] };
 var device = new Option<string>("--device") { Description = "What the started workers compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
-var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets, for the started workers." };
+var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets, for the started workers and to send to those that have none." };
 var memory = MemoryFraction.Option("the started workers together");
 var plugin = PluginOption.Create();
 var host = new Option<string>("--host") { Description = "Address of this machine that workers reach it at.", DefaultValueFactory = _ => "127.0.0.1" };

@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using Akka.Actor;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Delivery;
 using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Live;
@@ -62,7 +63,7 @@ public sealed record TrainArguments
     /// <summary>What the started workers compute with.</summary>
     public required string Device { get; init; }
 
-    /// <summary>Folder with data sets.</summary>
+    /// <summary>Folder with data sets, for the started workers and to send to those that have none.</summary>
     public string? DataDirectory { get; init; }
 
     /// <summary>Libraries of the user's, for the started workers.</summary>
@@ -261,7 +262,8 @@ public static class TrainCommand
         };
         begun = begun with { IsOpen = arguments.Workers == 0 };
         begun.Save(folder.StateFile);
-        var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, metrics, targets, result, notices.LogOf, Akka.Cluster.Cluster.Get(system).Down, Save, initial, Describe);
+        var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, metrics, targets, result, notices.LogOf, Akka.Cluster.Cluster.Get(system).Down, Save, initial, Describe,
+            new DataDesk(job.Data, new() { DataDirectory = arguments.DataDirectory }));
         notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
 
         if (arguments.Resume)

@@ -1,15 +1,22 @@
 using System.CommandLine;
+using Distributed.Shared.Data;
 using Distributed.Shared.Processes;
 using Distributed.Worker;
 using Distributed.Worker.Exports;
 using Distributed.Worker.Pictures;
 using Distributed.Worker.Predictions;
 
+const double GiB = 1 << 30;
 var coordinator = new Option<string>("--coordinator") { Description = "Address of the coordinator, HOST:PORT.", Required = true };
 var device = new Option<string>("--device") { Description = "What to compute with: auto (CUDA where there is one), cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
 var name = new Option<string?>("--name") { Description = "Name of this worker in plans, logs and metrics. Default: the machine's name and the process id." };
 var host = new Option<string?>("--host") { Description = "Address that the coordinator reaches this worker at. Default: the one that this machine reaches the coordinator from." };
 var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets." };
+var dataLimit = new Option<double>("--data-limit") { Description = "GiB that a data set may have which the coordinator sends to this worker, into its cache; 0 for none at all.", DefaultValueFactory = _ => DataOptions.DefaultDeliveryLimit / GiB };
+dataLimit.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<double>() is var value && value is not (>= 0 and <= 1_000_000)) result.AddError($"{dataLimit.Name} is {value}; allowed: 0 to 1000000");
+});
 var plugin = new Option<string[]>("--plugin") { Description = "Library (.dll) with models or tasks of your own, which it trusts; may be given more than once.", AllowMultipleArgumentsPerToken = false, DefaultValueFactory = _ => [] };
 var linkPort = new Option<int>("--link-port") { Description = "Port of the links to other workers; 0 for a free one.", DefaultValueFactory = _ => 0 };
 var metricsPort = new Option<int>("--metrics-port") { Description = "Port of /metrics, /healthz and /readyz; 0 for a free one.", DefaultValueFactory = _ => 0 };
@@ -23,7 +30,7 @@ var withParent = new Option<bool>("--with-parent") { Description = "End when sta
 
 var root = new RootCommand("Computes gradients for a coordinator. Example: worker --coordinator 10.0.0.1:4053 --device cuda:0")
 {
-    coordinator, device, name, host, dataDir, plugin, linkPort, metricsPort, patience, memory, withParent,
+    coordinator, device, name, host, dataDir, dataLimit, plugin, linkPort, metricsPort, patience, memory, withParent,
 };
 root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
 {
@@ -32,6 +39,7 @@ root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
     Name = parsed.GetValue(name),
     Host = parsed.GetValue(host),
     DataDirectory = parsed.GetValue(dataDir),
+    DataLimit = (long)(parsed.GetValue(dataLimit) * GiB),
     Plugins = parsed.GetValue(plugin) ?? [],
     LinkPort = parsed.GetValue(linkPort),
     MetricsPort = parsed.GetValue(metricsPort),

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Akka.Actor;
 using Distributed.Shared.Cluster;
+using Distributed.Shared.Data;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
@@ -35,6 +36,9 @@ public sealed record WorkerArguments
 
     /// <summary>Folder with data sets.</summary>
     public string? DataDirectory { get; init; }
+
+    /// <summary>Bytes that a data set may have which the coordinator sends.</summary>
+    public long DataLimit { get; init; } = DataOptions.DefaultDeliveryLimit;
 
     /// <summary>Libraries of models and tasks.</summary>
     public IReadOnlyList<string> Plugins { get; init; } = [];
@@ -119,7 +123,8 @@ public static class WorkerProcess
         var readiness = new Readiness("joining the cluster");
         await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, cancel: stopping);
         var options = new WorkerOptions(
-            arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device, new() { DataDirectory = arguments.DataDirectory }, arguments.Patience)
+            arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device,
+            new() { DataDirectory = arguments.DataDirectory, DeliveryLimit = arguments.DataLimit }, arguments.Patience)
         {
             MetricsPort = status.Address.Port,
             Plugins = plugins,

@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 using Akka.Actor;
 using Akka.Event;
 using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Delivery;
 using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Metering;
@@ -38,11 +39,12 @@ public sealed class RunFailedException(string message) : Exception(message);
 /// <param name="LogOf">Where the log of a worker is, if this coordinator has started it.</param>
 /// <param name="Down">Takes the node at an address out of the cluster at once: a newcomer is let in only when nobody is missing.</param>
 /// <param name="Initial">What workers begin with; null for parameters drawn from the seed.</param>
+/// <param name="Data">Sends workers the data that they have not got; null where there is none to send.</param>
 /// <param name="Describe">Writes down what the data is like; says what was wrong, in a user's words, null if nothing was.</param>
 /// <param name="Save">Writes down what a coordinator needs that is started again; says what was wrong, in a user's words, null if nothing was.</param>
 public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, CheckpointDesk Checkpoints, TrainingMetrics Metrics, ScrapeTargets Targets, TaskCompletionSource<RunResult> Result,
     Func<string, string?>? LogOf = null, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null, InitialParameters? Initial = null,
-    Func<DataDescription, string?>? Describe = null);
+    Func<DataDescription, string?>? Describe = null, DataDesk? Data = null);
 
 /// <summary>What the coordinator's process tells its actor; never leaves the process.</summary>
 public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
@@ -76,6 +78,15 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
 
     /// <summary>It cannot be read.</summary>
     public sealed record StateDamaged(int Generation, string Reason) : CoordinatorNotice;
+
+    /// <summary>Data has been found for a worker that has not got it.</summary>
+    public sealed record DataOffered(IActorRef Worker, DataOffer Offer) : CoordinatorNotice;
+
+    /// <summary>None has been found.</summary>
+    public sealed record DataNotFound(IActorRef Worker, string Reason) : CoordinatorNotice;
+
+    /// <summary>Not all of it could be sent.</summary>
+    public sealed record DataNotSent(IActorRef Worker, string Reason) : CoordinatorNotice;
 
     /// <summary>What people see is to be brought up to date.</summary>
     public sealed record Refresh : CoordinatorNotice;
@@ -137,6 +148,8 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             Decide(new ClusterEvent.Prepared(worker, m.ToFacts(), m.Holding));
             Describe(m);
         }));
+        Receive<FindData>(m => FromWorker(worker => Offer(worker, m)));
+        Receive<SendData>(m => FromWorker(worker => Deliver(worker, m)));
         Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied, m.Digest))));
         Receive<Synced>(m => FromWorker(worker => Decide(new ClusterEvent.Synced(worker, m.Generation, m.Applied, m.Digest))));
         Receive<RoundsApplied>(m => FromWorker(worker => Enter(worker, m)));
@@ -180,6 +193,9 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
             _isStoring = false;
             Store();
         });
+        Receive<CoordinatorNotice.DataOffered>(m => m.Worker.Tell(new DataFound(m.Offer.Key, m.Offer.Manifest.Length, m.Offer.Bytes)));
+        Receive<CoordinatorNotice.DataNotFound>(m => m.Worker.Tell(new NoData(m.Reason)));
+        Receive<CoordinatorNotice.DataNotSent>(m => Lose(WorkerOf(m.Worker), m.Reason));
         Receive<CoordinatorNotice.StateLoaded>(m => _run.Star.SendState(m.Worker, m.Generation, m.Applied, m.State));
         Receive<CoordinatorNotice.StateDamaged>(m =>
         {
@@ -279,6 +295,32 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         {
             _run.Recorder.Happened(RunEventKind.Fault, $"a worker's description of the data is none: {error.Message}");
         }
+    }
+
+    private void Offer(string worker, FindData wanted)
+    {
+        if (_run.Data is not { } data)
+        {
+            Sender.Tell(new NoData("it has no data"));
+            return;
+        }
+        _log.Info("{0} asks for the data: {1}", worker, Shown.InFull(wanted.Missing));
+        var there = Sender;
+        data.OfferAsync().PipeTo(Self,
+            success: offer => new CoordinatorNotice.DataOffered(there, offer),
+            failure: error => new CoordinatorNotice.DataNotFound(there, error.Message));
+    }
+
+    private void Deliver(string worker, SendData wanted)
+    {
+        if (_run.Data?.Offered(wanted.Key) is not { } offer)
+        {
+            Lose(worker, "it asks for data that is not what it was offered");
+            return;
+        }
+        _run.Recorder.Happened(RunEventKind.Note, $"{worker} is sent the data, {offer.Bytes} bytes", worker);
+        var there = Sender;
+        DataDesk.SendAsync(_run.Star, worker, offer, _run.Metrics.DataSent).PipeTo(Self, failure: error => new CoordinatorNotice.DataNotSent(there, error.Message));
     }
 
     private void Enter(string worker, RoundsApplied progress)

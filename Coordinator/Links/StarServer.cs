@@ -104,6 +104,29 @@ public sealed class StarServer : ILinkHandler, IDisposable
         }
     }
 
+    /// <summary>The worker's link, to send it a data set over; null where it has none. Stands or is about to.</summary>
+    public TensorLink? LinkOf(string worker)
+    {
+        lock (_links.Gate) return _workers.GetValueOrDefault(worker);
+    }
+
+    /// <summary>Queues a piece of a data set, behind all that training waits for.</summary>
+    /// <param name="link">Of <see cref="LinkOf"/>.</param>
+    /// <param name="offset">Bytes before it.</param>
+    /// <param name="piece">1 to <see cref="FrameHeader.MaxLength"/> bytes, which must not change before they are sent.</param>
+    /// <param name="owner">Is told when they are.</param>
+    /// <returns>False where the link is closed.</returns>
+    public bool SendData(TensorLink link, long offset, ReadOnlyMemory<byte> piece, IFrameOwner owner)
+    {
+        lock (_links.Gate)
+        {
+            if (link.IsClosed || _isDisposed) return false;
+            _links.Send(link, new(FrameKind.Data, _job, FrameHeader.AnyGeneration, offset, 0, default, piece.Length), piece, owner, FramePriority.Background);
+            _links.Push();
+            return true;
+        }
+    }
+
     /// <summary>Whether the worker's link is up.</summary>
     public bool IsLinked(string worker)
     {
@@ -339,7 +362,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
         if (header.Generation < _newestDonation) return;
         if (!_donations.TryGetValue(worker, out var queue) || !queue.TryPeek(out var donation) || donation.Generation != header.Generation)
             throw new LinkException($"{worker} sent a state that nobody asked for");
-        if (Assemble(donation.Assembly, worker, header, payload) is not { } state) return;
+        if (donation.Assembly.Take(header, payload) is not { } state) return;
         queue.Dequeue();
         donation.Received(header.Round, state);
     }
@@ -350,16 +373,8 @@ public sealed class StarServer : ILinkHandler, IDisposable
         if (_saver is not { } saver || header.Generation < saver.Generation) return;
         if (saver.Worker != worker || saver.Generation != header.Generation) throw new LinkException($"{worker} sent a checkpoint that nobody asked for");
         saver.Assembly ??= new(_stateBytes);
-        if (Assemble(saver.Assembly, worker, header, payload) is not { } state) return;
+        if (saver.Assembly.Take(header, payload) is not { } state) return;
         saver.Assembly = null;
         saver.Received(header.Round, state);
-    }
-
-    private static byte[]? Assemble(StateAssembly assembly, string worker, in FrameHeader header, ReadOnlySpan<byte> payload)
-    {
-        var place = assembly.Begin(header);
-        if (place.Length != payload.Length) throw new LinkException($"{worker} sent a piece of a state of {payload.Length} bytes, {place.Length} expected");
-        payload.CopyTo(place.Span);
-        return assembly.Complete();
     }
 }

@@ -18,7 +18,7 @@ public sealed record KnownData(string Name) : DataSpec
     public override string Name { get; } = Name;
 }
 
-/// <summary>A user's own data, of which every worker has the same files on its machine.</summary>
+/// <summary>A user's own data: the same files for every worker, its own or sent by the coordinator.</summary>
 public abstract record OwnData : DataSpec
 {
     /// <summary>Where it lies: absolute, or from the folder of data sets (--data-dir), or else from the working directory of the worker.</summary>
@@ -36,6 +36,12 @@ public abstract record OwnData : DataSpec
 
     /// <summary>Whether samples that cannot be read are left out and told, rather than refused.</summary>
     public bool SkipsBadSamples { get; init; }
+
+    /// <summary>All files and folders that it consists of.</summary>
+    public virtual IEnumerable<string> Paths => Given(Path, TestPath);
+
+    /// <summary>Those that are given.</summary>
+    private protected static IEnumerable<string> Given(params string?[] paths) => paths.OfType<string>();
 }
 
 /// <summary>A column of a table: one of a name, or of a number.</summary>
@@ -93,6 +99,9 @@ public sealed record IdxData : OwnData
 
     /// <summary>The labels of <see cref="OwnData.TestPath"/>.</summary>
     public string? TestLabels { get; init; }
+
+    /// <inheritdoc/>
+    public override IEnumerable<string> Paths => Given(Path, Labels, TestPath, TestLabels);
 }
 
 /// <summary>Arrays of NumPy, whose first dimension is the samples.</summary>
@@ -106,4 +115,7 @@ public sealed record NpyData : OwnData
 
     /// <summary>The targets of <see cref="OwnData.TestPath"/>.</summary>
     public string? TestTargets { get; init; }
+
+    /// <inheritdoc/>
+    public override IEnumerable<string> Paths => Given(Path, Targets, TestPath, TestTargets);
 }

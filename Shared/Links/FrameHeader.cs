@@ -21,6 +21,8 @@ public enum FrameKind : byte
     Checkpoint = 6,
     /// <summary>A piece of the parameters that a worker begins with, of generation <see cref="FrameHeader.AnyGeneration"/>; otherwise like <see cref="State"/>.</summary>
     Initial = 7,
+    /// <summary>A piece of a data set, of generation <see cref="FrameHeader.AnyGeneration"/>: its manifest, then its files. <see cref="FrameHeader.Round"/>: bytes before it.</summary>
+    Data = 8,
 }
 
 /// <summary>
@@ -39,7 +41,7 @@ public readonly record struct FrameHeader(FrameKind Kind, ulong Job, int Generat
     /// <summary>Bytes of a header.</summary>
     public const int Size = 56;
 
-    /// <summary>Bytes a payload may have: the largest slice of a vector, or a piece of a state.</summary>
+    /// <summary>Bytes a payload may have: the largest slice of a vector, or a piece of a state or data set.</summary>
     public const int MaxLength = VectorLayout.SliceFloats * sizeof(float);
 
     /// <summary>Of frames that no change of the cluster makes stale.</summary>

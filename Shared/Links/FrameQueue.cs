@@ -3,8 +3,8 @@ namespace Distributed.Shared.Links;
 /// <summary>A frame on its way out.</summary>
 /// <param name="Header">Its header.</param>
 /// <param name="Payload">Its payload; must not change before it is sent.</param>
-/// <param name="Owner">The buffer behind the payload, held until it is sent.</param>
-internal readonly record struct OutgoingFrame(FrameHeader Header, ReadOnlyMemory<byte> Payload, VectorBuffer? Owner);
+/// <param name="Owner">Whoever owns the memory behind the payload; holds it until it is sent.</param>
+internal readonly record struct OutgoingFrame(FrameHeader Header, ReadOnlyMemory<byte> Payload, IFrameOwner? Owner);
 
 /// <summary>Frames in the order they are to leave. Grows to what a round needs and then allocates nothing.</summary>
 internal sealed class FrameQueue

@@ -41,9 +41,10 @@ public sealed class StateAssembly(long bytes)
     private FrameHeader _first;
     private int _next;
 
-    /// <summary>Where a piece goes.</summary>
+    /// <summary>Takes in the next piece.</summary>
+    /// <returns>The state, when this was the last piece.</returns>
     /// <exception cref="LinkException">The piece is not the one that comes next, or the state has another size.</exception>
-    public Memory<byte> Begin(in FrameHeader frame)
+    public byte[]? Take(in FrameHeader frame, ReadOnlySpan<byte> piece)
     {
         if (frame.Node.Count != bytes || frame.Node.First != StateTransfer.Pieces(frame.Node.Count))
             throw new LinkException($"a state of {frame.Node.Count} bytes in {frame.Node.First} pieces received, {bytes} bytes expected");
@@ -51,11 +52,10 @@ public sealed class StateAssembly(long bytes)
             throw new LinkException($"piece {frame.Slice} of a state received, piece {_next} expected");
         if (_next == 0) _first = frame;
         _state ??= GC.AllocateUninitializedArray<byte>(frame.Node.Count);
-        var start = frame.Slice * FrameHeader.MaxLength;
-        return _state.AsMemory(start, Math.Min(FrameHeader.MaxLength, _state.Length - start));
+        var place = _state.AsSpan(frame.Slice * FrameHeader.MaxLength);
+        place = place[..Math.Min(FrameHeader.MaxLength, place.Length)];
+        if (piece.Length != place.Length) throw new LinkException($"a piece of a state of {piece.Length} bytes received, {place.Length} expected");
+        piece.CopyTo(place);
+        return ++_next == _first.Node.First ? _state : null;
     }
-
-    /// <summary>A piece is in its place.</summary>
-    /// <returns>The state, when this was the last piece.</returns>
-    public byte[]? Complete() => ++_next == _first.Node.First ? _state : null;
 }

@@ -40,12 +40,13 @@ public sealed class TensorLink
 
     internal void Add(in OutgoingFrame frame, FramePriority priority) => _queues[(int)FramePriority.Urgent - (int)priority].Add(frame);
 
-    /// <summary>The next frame to send. One of which a part has left stays the next.</summary>
-    internal FrameQueue Next()
+    /// <summary>The frame to send next, at the head of its queue. One of which a part has left stays the next.</summary>
+    /// <param name="isIdle">Whether nothing else is to be moved, on whatever link.</param>
+    /// <returns>Null where nothing may leave now.</returns>
+    internal FrameQueue? Next(bool isIdle)
     {
-        if (Pipe!.IsMidFrame) return _queues[_sending];
-        _sending = _queues[0].Count > 0 ? 0 : _queues[1].Count > 0 ? 1 : 2;
-        return _queues[_sending];
+        if (!Pipe!.IsMidFrame) _sending = _queues[0].Count > 0 ? 0 : _queues[1].Count > 0 || !isIdle ? 1 : 2;
+        return _queues[_sending] is { Count: > 0 } next ? next : null;
     }
 
     /// <summary>What to sleep on. Where somebody else moves the frames, only the end of a connection is of interest.</summary>

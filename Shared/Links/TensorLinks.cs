@@ -79,14 +79,15 @@ public sealed class TensorLinks : IDisposable
     /// <param name="link">To whom.</param>
     /// <param name="header">Its header.</param>
     /// <param name="payload">As long as the header says.</param>
-    /// <param name="owner">The buffer behind it; held until it is sent.</param>
+    /// <param name="owner">Whoever owns the memory behind it; holds it until it is sent.</param>
     /// <param name="priority">What leaves first.</param>
-    public void Send(TensorLink link, in FrameHeader header, ReadOnlyMemory<byte> payload, VectorBuffer? owner = null,
+    public void Send(TensorLink link, in FrameHeader header, ReadOnlyMemory<byte> payload, IFrameOwner? owner = null,
         FramePriority priority = FramePriority.Normal)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, header.Length);
         if (link.IsClosed || _isEnding) return;
-        link.Add(new(header, payload, owner?.Hold()), priority);
+        owner?.Hold();
+        link.Add(new(header, payload, owner), priority);
         if (link.IsTooLong) Close(link, $"more than {MaxQueuedFrames} frames wait for {link.Peer}");
     }
 
@@ -107,6 +108,17 @@ public sealed class TensorLinks : IDisposable
         _closed.Add(link);
         // A thread asleep on it would keep the connection open.
         if (!_isEnding) _poller.Wake();
+    }
+
+    /// <summary>Takes the pipe out of a link that is to go on elsewhere; what of it was not received yet stays in it.</summary>
+    /// <returns>Null where it is closed.</returns>
+    public IFramePipe? Detach(TensorLink link)
+    {
+        if (link.Pipe is not { } pipe) return null;
+        pipe.Disarm();
+        link.Pipe = null;
+        Remove(link);
+        return pipe;
     }
 
     /// <summary>Closes a link and tells the handler why.</summary>
@@ -202,7 +214,7 @@ public sealed class TensorLinks : IDisposable
             }
             catch (LinkException error)
             {
-                Close(link, error.Message);
+                Fail(link, error);
             }
         }
         Sweep();
@@ -211,28 +223,39 @@ public sealed class TensorLinks : IDisposable
     private bool MoveSome()
     {
         var hasMoved = false;
-        for (var i = 0; i < _links.Count; i++)
-        {
-            var link = _links[i];
-            try
-            {
-                hasMoved |= SendSome(link) | ReceiveSome(link);
-            }
-            catch (LinkException error)
-            {
-                Close(link, error.Message);
-            }
-        }
+        for (var i = 0; i < _links.Count; i++) hasMoved |= MoveSome(_links[i], isIdle: false);
+        var isIdle = !hasMoved;
+        // What may wait leaves frame by frame, so that what may not is never more than one behind.
+        for (var i = 0; isIdle && i < _links.Count; i++) hasMoved |= _links[i].HasBackground && MoveSome(_links[i], isIdle);
         Sweep();
         return hasMoved;
     }
 
-    private bool SendSome(TensorLink link)
+    private bool MoveSome(TensorLink link, bool isIdle)
+    {
+        try
+        {
+            return isIdle ? SendSome(link, 1, isIdle) : SendSome(link, Burst, isIdle) | ReceiveSome(link);
+        }
+        catch (LinkException error)
+        {
+            Fail(link, error);
+            return false;
+        }
+    }
+
+    /// <summary>Closes a link; counts it where the other end has broken a rule, rather than gone away.</summary>
+    private void Fail(TensorLink link, LinkException error)
+    {
+        if (!error.IsDisconnect) _metrics?.FrameRefused(MetricLabels.Violation);
+        Close(link, error.Message);
+    }
+
+    private bool SendSome(TensorLink link, int most, bool isIdle)
     {
         var sent = 0;
-        while (sent < Burst && link.Pipe is { } pipe && link.HasOutgoing)
+        while (sent < most && link.Pipe is { } pipe && link.Next(isIdle) is { } queue)
         {
-            var queue = link.Next();
             ref readonly var frame = ref queue.First;
             if (!pipe.TrySend(frame.Header, frame.Payload.Span)) break;
             _metrics?.Sent(FrameHeader.Size + frame.Header.Length);
@@ -265,13 +288,8 @@ public sealed class TensorLinks : IDisposable
             link.IsHeld = !_handler.Receive(link, header, payload);
             return !link.IsHeld;
         }
-        catch (LinkException)
-        {
-            _metrics?.FrameRefused(MetricLabels.Violation);
-            throw;
-        }
         // One frame that cannot be handled must not take the other links with it.
-        catch (Exception error) when (error is not OutOfMemoryException)
+        catch (Exception error) when (error is not (OutOfMemoryException or LinkException))
         {
             throw new LinkException($"a frame from {link.Peer} could not be handled: {error.Message}", error);
         }

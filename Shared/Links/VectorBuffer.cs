@@ -8,7 +8,7 @@ namespace Distributed.Shared.Links;
 /// The memory of one contribution, outside the garbage collector's heap and aligned to a cache line, with a count of its
 /// users: whoever computes, sends or receives it holds it, and it goes back to its pool when the last one lets go.
 /// </summary>
-public sealed unsafe class VectorBuffer : MemoryManager<byte>
+public sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
 {
     private readonly VectorPool _pool;
     private byte* _start;
@@ -60,6 +60,9 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>
         Interlocked.Decrement(ref _users);
         throw new InvalidOperationException("a buffer that nobody holds cannot be shared");
     }
+
+    /// <inheritdoc/>
+    void IFrameOwner.Hold() => Hold();
 
     /// <summary>A buffer of the same pool with the same contents and one user.</summary>
     public VectorBuffer Copy()

@@ -12,12 +12,17 @@ public sealed class ControlMetrics
 {
     private readonly FrozenDictionary<string, Counter.Child> _sent;
     private readonly FrozenDictionary<string, Counter.Child> _received;
+    private readonly Counter.Child _unknown;
+    private readonly Counter.Child _malformed;
 
     internal ControlMetrics(MetricFactory metrics)
     {
         var messages = metrics.CreateCounter(MetricNames.ControlMessages,
             "Messages between coordinator and workers, without heartbeats of the cluster.", [MetricLabels.Direction, MetricLabels.Message]);
         (_sent, _received) = (Of(MetricLabels.Sent), Of(MetricLabels.Received));
+        var refused = metrics.CreateCounter(MetricNames.RefusedMessages,
+            "Messages refused: of an unknown kind, or malformed. No correct process sends either.", [MetricLabels.Reason]);
+        (_unknown, _malformed) = (refused.WithLabels(MetricLabels.Unknown), refused.WithLabels(MetricLabels.Malformed));
 
         FrozenDictionary<string, Counter.Child> Of(string direction) =>
             ProtocolSerializer.Messages.ToFrozenDictionary(type => type.Name, type => messages.WithLabels(direction, type.Name), StringComparer.Ordinal);
@@ -26,6 +31,12 @@ public sealed class ControlMetrics
     /// <summary>A message goes to another process.</summary>
     /// <param name="message">Name of its contract.</param>
     public void Sent(string message) => _sent[message].Inc();
+
+    /// <summary>What came is of no known contract.</summary>
+    public void UnknownRefused() => _unknown.Inc();
+
+    /// <summary>What came is not what its contract says.</summary>
+    public void MalformedRefused() => _malformed.Inc();
 
     /// <summary>A message has come from another process.</summary>
     /// <param name="message">Name of its contract.</param>

@@ -6,12 +6,16 @@ public static class MetricLabels
     /// <summary>How far a worker is: a <see cref="Protocol.MemberStatus"/> in lower case.</summary>
     public const string State = "state";
 
-    /// <summary>Why a frame was refused: <see cref="Stale"/> or <see cref="Violation"/>.</summary>
+    /// <summary>Why a frame was refused, <see cref="Stale"/> or <see cref="Violation"/>, or a message, <see cref="Unknown"/> or <see cref="Malformed"/>.</summary>
     public const string Reason = "reason";
     /// <summary>The frame belongs to the past.</summary>
     public const string Stale = "stale";
     /// <summary>No correct peer sends the frame.</summary>
     public const string Violation = "violation";
+    /// <summary>The message is of no kind that this version knows.</summary>
+    public const string Unknown = "unknown";
+    /// <summary>The message is not what its kind should be.</summary>
+    public const string Malformed = "malformed";
 
     /// <summary>Which way bytes or messages went: <see cref="Sent"/> or <see cref="Received"/>.</summary>
     public const string Direction = "direction";

@@ -19,6 +19,11 @@ public static class MetricNames
     public const string ResentFrames = Prefix + "resent_frames_total";
     /// <summary>Counter, of every process, by <see cref="MetricLabels.Direction"/> and <see cref="MetricLabels.Message"/>: messages of the protocol.</summary>
     public const string ControlMessages = Prefix + "control_messages_total";
+    /// <summary>Counter, of every process, by <see cref="MetricLabels.Reason"/>: messages of the protocol that were refused.</summary>
+    public const string RefusedMessages = Prefix + "refused_messages_total";
+
+    /// <summary>Counter, of the coordinator: bytes of data sets sent to workers that had none.</summary>
+    public const string DeliveredBytes = Prefix + "delivered_bytes_total";
 
     /// <summary>Counter, of the coordinator: commands refused, since the caller did not hold the job's token.</summary>
     public const string RefusedCommands = Prefix + "refused_commands_total";

@@ -28,6 +28,7 @@ public sealed class TrainingMetrics
     private readonly Gauge _generation;
     private readonly Gauge _workers;
     private readonly Counter _refusedCommands;
+    private readonly Counter _deliveredBytes;
 
     /// <summary>Registers the metrics.</summary>
     /// <param name="registry">Where; a registry of its own for every training keeps them apart.</param>
@@ -54,6 +55,7 @@ public sealed class TrainingMetrics
         foreach (var state in Enum.GetNames<MemberStatus>()) _workers.WithLabels(state.ToLowerInvariant());
         _generation = SharedMetrics.Generation(metrics);
         _refusedCommands = metrics.CreateCounter(MetricNames.RefusedCommands, "Commands refused, since the caller did not hold the job's token.");
+        _deliveredBytes = metrics.CreateCounter(MetricNames.DeliveredBytes, "Bytes of data sets that left for workers without them, since the process started.");
         Members = new(metrics);
         Cluster = new(metrics);
         Checkpoints = new(metrics);
@@ -72,6 +74,10 @@ public sealed class TrainingMetrics
 
     /// <summary>A command was refused. Safe from every thread.</summary>
     public void CommandRefused() => _refusedCommands.Inc();
+
+    /// <summary>So many more bytes of a data set leave for a worker that has not got it. Safe from every thread.</summary>
+    /// <param name="bytes">0 or more.</param>
+    public void DataSent(int bytes) => _deliveredBytes.Inc(bytes);
 
     /// <summary>The coordinator's tensor links.</summary>
     public LinkMetrics Links { get; }

@@ -48,6 +48,29 @@ public sealed record Welcome(
     [property: Key(6)] long ReportFrom, [property: Key(7)] long InitialBytes = 0,
     [property: Key(8)] bool IsInitialStrict = true) : ICoordinatorMessage;
 
+/// <summary>The worker has not got the job's data: has the coordinator?</summary>
+/// <param name="Missing">What is not there, in a user's words.</param>
+[MessagePackObject]
+public sealed record FindData([property: Key(0)] string Missing) : IWorkerMessage;
+
+/// <summary>The coordinator has the data, and sends it where <see cref="SendData"/> asks for it.</summary>
+/// <param name="Key">The SHA-256 of its <see cref="Data.DataManifest"/>, lower-case hexadecimal: whoever has got it already knows it by that.</param>
+/// <param name="ManifestBytes">Bytes of the manifest, which comes first.</param>
+/// <param name="Bytes">Bytes of all files, which follow.</param>
+[MessagePackObject]
+public sealed record DataFound(
+    [property: Key(0)] string Key, [property: Key(1)] int ManifestBytes, [property: Key(2)] long Bytes) : ICoordinatorMessage;
+
+/// <summary>The coordinator has no data to send.</summary>
+/// <param name="Reason">In a user's words.</param>
+[MessagePackObject]
+public sealed record NoData([property: Key(0)] string Reason) : ICoordinatorMessage;
+
+/// <summary>Send the data over the link, which stands.</summary>
+/// <param name="Key">See <see cref="DataFound"/>.</param>
+[MessagePackObject]
+public sealed record SendData([property: Key(0)] string Key) : IWorkerMessage;
+
 /// <summary>Reports of rounds before this one are safe, and need not be kept. Comes once in thousands of rounds.</summary>
 [MessagePackObject]
 public sealed record ReportsSafe([property: Key(0)] long Before) : ICoordinatorMessage

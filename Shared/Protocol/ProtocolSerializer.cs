@@ -14,11 +14,11 @@ namespace Distributed.Shared.Protocol;
 /// contracts, never a type name to look up; bytes that are no such message are refused, which Akka.Remote logs and survives.
 /// </summary>
 /// <param name="system">The system that it serves.</param>
-/// <param name="metrics">Counts what is sent and received, here, as every message passes and none that stays within the process.</param>
+/// <param name="metrics">Counts what is sent, received and refused, here, as every message passes and none that stays within the process.</param>
 public sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetrics? metrics = null) : SerializerWithStringManifest(system)
 {
     /// <summary>Version of the protocol; both ends must speak the same.</summary>
-    public const int Version = 6;
+    public const int Version = 7;
 
     /// <summary>Why whoever speaks another version is turned away.</summary>
     public static string Difference(int version) => $"it speaks version {version} of the protocol, the coordinator version {Version}";
@@ -56,19 +56,36 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetric
     {
         // Akka hands over null where the sender has put in none.
         if (!_contracts.TryGetValue(manifest ?? "", out var contract))
+        {
+            metrics?.UnknownRefused();
             throw new SerializationException($"a message of the unknown kind '{manifest}' was refused");
+        }
+        try
+        {
+            var message = Read(bytes, contract);
+            metrics?.Received(manifest!);
+            return message;
+        }
+        catch (SerializationException)
+        {
+            metrics?.MalformedRefused();
+            throw;
+        }
+    }
+
+    private static object Read(byte[] bytes, Contract contract)
+    {
         try
         {
             var reader = new MessagePackReader(bytes);
             var message = MessagePackSerializer.Deserialize(contract.Type, ref reader, _options);
-            if (!reader.End) throw new SerializationException($"a {manifest} message with {bytes.Length - reader.Consumed} bytes too many was refused");
+            if (!reader.End) throw new SerializationException($"a {contract.Type.Name} message with {bytes.Length - reader.Consumed} bytes too many was refused");
             contract.RefuseNulls(message);
-            metrics?.Received(manifest!);
             return message!;
         }
         catch (MessagePackSerializationException error)
         {
-            throw new SerializationException($"{bytes.Length} bytes that are no {manifest} message were refused", error);
+            throw new SerializationException($"{bytes.Length} bytes that are no {contract.Type.Name} message were refused", error);
         }
     }
 

@@ -3,12 +3,13 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
 using Distributed.Shared.Cluster;
+using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
-using Distributed.Worker.Data;
+using Distributed.Worker.Delivery;
 using Distributed.Worker.Links;
 using Distributed.Worker.Plugins;
 using Distributed.Worker.Probing;
@@ -52,7 +53,8 @@ public sealed record WorkerEnd(
 
 /// <summary>
 /// Between the coordinator's messages and the replica's thread. Joining: offers itself until it is taken in. Probing, before a run whose
-/// batch is as large as fits: finds out what does, then offers itself again. Preparing: the replica loads data and model, then the link is connected. Training: passes on what either side says.
+/// batch is as large as fits: finds out what does, then offers itself again. Finding: what data is not on this machine is had from the
+/// coordinator. Preparing: the replica loads data and model, then the link is connected. Training: passes on what either side says.
 /// </summary>
 public sealed class WorkerActor : ReceiveActor, IWithTimers
 {
@@ -74,6 +76,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private IActorRef _coordinator = ActorRefs.Nobody;
     private Welcome _welcome = null!;
     private WorkerSession? _session;
+    private DeliveredLink? _delivered;
     private WorkerEnd? _outcome;
     private bool _tookPart;
     private (string Job, Task<Probed> Answer)? _probe;
@@ -86,9 +89,11 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         public sealed record UpOverdue : Local;
         public sealed record ReasonOverdue(string Reason) : Local;
         public sealed record MemberOfCluster : Local;
-        public sealed record Linked(Exchange Exchange, LinkListener? Listener, WorkerFacts Facts, DataDescription Data) : Local;
+        public sealed record Linked(Exchange Exchange, LinkListener? Listener, WorkerFacts Facts, DataDescription Data, byte[]? Initial) : Local;
         public sealed record Relinked(IFramePipe Pipe) : Local;
         public sealed record NotLinked(string Reason) : Local;
+        public sealed record DataMissing(string What) : Local;
+        public sealed record DataReady(DataOptions Options, DeliveredLink? Link) : Local;
         public sealed record NotProbed(string Reason) : Local;
     }
 
@@ -130,6 +135,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     protected override void PostStop()
     {
         _stopping.Cancel();
+        _delivered?.Dispose();
         var outcome = _outcome ?? (IsNodeDown ? Returning("the cluster has given this node up") : new(1, "the worker was stopped"));
         if (outcome.Session is not null) _session!.Suspend();
         else _session?.Dispose();
@@ -229,9 +235,73 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             return;
         }
         _log.Info("Taken in as {0}: {1} on {2}, model {3}", welcome.Worker, job.Task, job.Data, job.Model);
-        _session = new(welcome, job, _options.Data, _options.Device, _metrics, Self, _options.Plugins);
+        if (DataParts.Of(job.Data).Count == 0)
+        {
+            Prepare(job, _options.Data);
+            return;
+        }
+        _readiness.NotReady = "looking for the data";
+        Become(() => Finding(job));
+        FindAsync(job).PipeTo(Self, failure: error => new WorkerSession.Notice.ReplicaFailed(error.Message));
+    }
+
+    private void Prepare(Job job, DataOptions data)
+    {
+        _session = new(_welcome, job, data, _options.Device, _metrics, Self, _options.Plugins);
         _readiness.NotReady = "loading data and model";
         Become(Preparing);
+    }
+
+    /// <summary>The coordinator sends what is not on this machine; where it has none, the replica's thread may find some yet, or says what is missing.</summary>
+    private void Finding(Job job)
+    {
+        Receive<Local.DataMissing>(missing =>
+        {
+            if (_options.Data.DeliveryLimit == 0) Prepare(job, _options.Data);
+            else _coordinator.Tell(new FindData(missing.What));
+        });
+        Receive<NoData>(none => Prepare(job, _options.Data with { NotDelivered = none.Reason }));
+        Receive<DataFound>(found =>
+        {
+            _readiness.NotReady = $"getting {found.Bytes} bytes of data from the coordinator";
+            var coordinator = _coordinator;
+            var self = Self;
+            DeliverAsync(job, found, () => coordinator.Tell(new SendData(found.Key), self))
+                .PipeTo(Self, failure: error => error is LinkException ? new Local.NotLinked(error.Message) : new WorkerSession.Notice.ReplicaFailed(error.Message));
+        });
+        Receive<Local.DataReady>(ready =>
+        {
+            if (ready.Link is not null) _log.Info("The coordinator has sent the data");
+            _delivered = ready.Link;
+            Prepare(job, ready.Options);
+        });
+        ReceiveNotLinked();
+        Receive<Welcome>(_ => { });
+        Receive<Leave>(leave => End(0, leave.Reason));
+        ReceiveEnds();
+    }
+
+    private Task<Local> FindAsync(Job job) => Task.Run<Local>(() =>
+        DataParts.Missing(job.Data, _options.Data) is { } missing ? new Local.DataMissing(missing) : new Local.DataReady(_options.Data, null));
+
+    private async Task<Local> DeliverAsync(Job job, DataFound found, Action ask)
+    {
+        var options = _options.Data;
+        if (!DataManifest.IsKey(found.Key) || found.ManifestBytes is < 1 or > DataManifest.MaxLength || found.Bytes < 0)
+            throw new DataException($"the coordinator offers data that is none: {found.Bytes} bytes and a list of {found.ManifestBytes} bytes");
+        var cache = new DeliveryCache(options.DeliveryDirectory);
+        if (await Task.Run(() => cache.Find(found.Key)) is { } folder) return Ready(null);
+        if (found.Bytes > options.DeliveryLimit)
+            throw new DataException($"the data is not on this machine, and what the coordinator would send has {found.Bytes} bytes; {options.DeliveryLimit} are allowed. Allow more with --data-limit, or bring the data here");
+        folder = cache.FolderOf(found.Key);
+        using var writer = cache.Begin(found.Key, found.ManifestBytes, found.Bytes);
+        var identity = new LinkIdentity(JobFile.Fingerprint(job), _welcome.Token, _welcome.Worker);
+        var pipe = await LinkHandshake.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, identity, new(), _stopping.Token);
+        using var link = new DeliveryLink(identity.Job, pipe, writer, _welcome.InitialBytes, _metrics.Links);
+        ask();
+        return Ready(await link.CompleteAsync(_stopping.Token));
+
+        Local Ready(DeliveredLink? delivered) => new Local.DataReady(options with { Delivered = DataParts.In(folder, job.Data) }, delivered);
     }
 
     /// <summary>The replica goes on while the link to the coordinator is made anew.</summary>
@@ -260,18 +330,16 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             _log.Info("Prepared: {0} training and {1} test samples, {2} numbers a contribution",
                 prepared.Facts.TrainSamples, prepared.Facts.TestSamples, prepared.Facts.Layout.Floats);
             foreach (var note in prepared.Data.Notes) _log.Warning("{0}", note);
-            ConnectAsync(_session!, prepared).PipeTo(Self, failure: error => error is LinkException ? new Local.NotLinked(error.Message) : new WorkerSession.Notice.ReplicaFailed(error.Message));
+            var delivered = _delivered;
+            _delivered = null;
+            ConnectAsync(_session!, prepared, delivered).PipeTo(Self, failure: error => error is LinkException ? new Local.NotLinked(error.Message) : new WorkerSession.Notice.ReplicaFailed(error.Message));
         });
-        // The coordinator may have ended meanwhile, and be started again.
-        Receive<Local.NotLinked>(failed =>
-        {
-            _coordinator.Tell(new Failed(failed.Reason));
-            Return(failed.Reason);
-        });
+        ReceiveNotLinked();
         Receive<Local.Linked>(linked =>
         {
             _session!.Attach(linked.Facts, linked.Data, linked.Exchange, linked.Listener);
             if (_welcome.InitialBytes == 0) Begin("");
+            else if (linked.Initial is { } initial) _session.Initialize(initial);
         });
         Receive<WorkerSession.Notice.Initialized>(initialized =>
         {
@@ -284,6 +352,13 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         ReceiveEnds();
     }
 
+    /// <summary>The coordinator may have ended meanwhile, and be started again.</summary>
+    private void ReceiveNotLinked() => Receive<Local.NotLinked>(failed =>
+    {
+        _coordinator.Tell(new Failed(failed.Reason));
+        Return(failed.Reason);
+    });
+
     private void Begin(string initial)
     {
         _coordinator.Tell(Prepared.Of(_session!.Facts!, default, _session.Data, initial));
@@ -291,7 +366,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Become(Training);
     }
 
-    private async Task<Local> ConnectAsync(WorkerSession session, WorkerSession.Notice.ReplicaPrepared prepared)
+    private async Task<Local> ConnectAsync(WorkerSession session, WorkerSession.Notice.ReplicaPrepared prepared, DeliveredLink? delivered)
     {
         var (job, facts) = (session.Job, prepared.Facts);
         var identity = new LinkIdentity(JobFile.Fingerprint(job), session.Token, session.Worker);
@@ -306,19 +381,15 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
                 listener = new(new(address, _options.LinkPort), identity.Job, identity.Token, _ => true, exchange.Accept, _metrics.Links, _logger, links);
                 facts = facts with { LinkHost = _options.Host, LinkPort = listener.Port };
             }
-            exchange.Connect(await LinkHandshake.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, identity, links, _stopping.Token));
-            return new Local.Linked(exchange, listener, facts, prepared.Data);
+            exchange.Connect(delivered?.Pipe ?? await LinkHandshake.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, identity, links, _stopping.Token));
+            return new Local.Linked(exchange, listener, facts, prepared.Data, delivered?.Initial);
         }
-        catch (LinkException error)
+        catch (Exception error)
         {
             listener?.Dispose();
             exchange.Dispose();
-            throw new LinkException($"the link to the coordinator could not be made: {error.Message}", error);
-        }
-        catch
-        {
-            listener?.Dispose();
-            exchange.Dispose();
+            delivered?.Dispose();
+            if (error is LinkException) throw new LinkException($"the link to the coordinator could not be made: {error.Message}", error);
             throw;
         }
     }

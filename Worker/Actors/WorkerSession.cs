@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
@@ -96,6 +97,9 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
         Replica.Attach(exchange);
     }
 
+    /// <summary>The file with the parameters to begin with has come.</summary>
+    public void Initialize(byte[] file) => Replica.Initialize(file, _isInitialStrict);
+
     /// <summary>The parameters to begin with are in their place.</summary>
     public void Initialized(StateDigest digest) => Facts = Facts! with { InitialDigest = digest.ToString() };
 
@@ -157,7 +161,7 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
 
     void IExchangeObserver.StateArrived(int generation, long applied, byte[] state) => Replica.Restore(generation, applied, state);
 
-    void IExchangeObserver.InitialArrived(byte[] file) => Replica.Initialize(file, _isInitialStrict);
+    void IExchangeObserver.InitialArrived(byte[] file) => Initialize(file);
 
     void IExchangeObserver.CoordinatorLinkClosed(string reason) => Tell(new Notice.LinkLost(reason));
 

@@ -1,5 +1,6 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 
 namespace Distributed.Worker.Data;

@@ -1,3 +1,5 @@
+using Distributed.Shared.Data;
+
 namespace Distributed.Worker.Data;
 
 /// <summary>The samples of a file or folder that cannot be read. All are found before they are refused or left out; the first are named.</summary>

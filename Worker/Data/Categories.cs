@@ -1,4 +1,5 @@
 using System.Globalization;
+using Distributed.Shared.Data;
 using Distributed.Shared.Runs;
 
 namespace Distributed.Worker.Data;

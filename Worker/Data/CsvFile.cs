@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using CsvHelper;
 using CsvHelper.Configuration;
+using Distributed.Shared.Data;
 
 namespace Distributed.Worker.Data;
 

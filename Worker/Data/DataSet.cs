@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using System.Text;
+using Distributed.Shared.Data;
 using Distributed.Shared.Runs;
 
 namespace Distributed.Worker.Data;

@@ -1,3 +1,4 @@
+using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Runs;
 using Distributed.Worker.Data.Scenes;
@@ -10,7 +11,7 @@ public static class DataSets
     private static readonly Dictionary<string, (SampleFormat Format, Func<DataOptions, DataSet> Load)> _known = new(StringComparer.Ordinal)
     {
         [Digits.Name] = (Digits.Format, _ => Digits.Load()),
-        [FashionMnist.Name] = (FashionMnist.Format, FashionMnist.Load),
+        [FashionMnistFiles.Name] = (FashionMnist.Format, FashionMnist.Load),
         [EmbeddedTable.BreastCancer.Name] = (EmbeddedTable.BreastCancer.Format, _ => EmbeddedTable.BreastCancer.Load()),
         [EmbeddedTable.Diabetes.Name] = (EmbeddedTable.Diabetes.Format, _ => EmbeddedTable.Diabetes.Load()),
         [DigitScenes.Boxes] = (DigitScenes.FormatOf(SceneTargets.Boxes), _ => DigitScenes.Load(SceneTargets.Boxes)),

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.IO.Compression;
+using Distributed.Shared.Data;
 
 namespace Distributed.Worker.Data;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.IO.Hashing;
+using Distributed.Shared.Data;
 
 namespace Distributed.Worker.Data;
 

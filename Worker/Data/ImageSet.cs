@@ -1,4 +1,5 @@
 using System.IO.Hashing;
+using Distributed.Shared.Data;
 
 namespace Distributed.Worker.Data;
 

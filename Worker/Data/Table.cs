@@ -1,3 +1,5 @@
+using Distributed.Shared.Data;
+
 namespace Distributed.Worker.Data;
 
 /// <summary>

@@ -1,5 +1,6 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using Distributed.Shared.Data;
 
 namespace Distributed.Worker.Data;
 

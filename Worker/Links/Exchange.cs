@@ -470,7 +470,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
 
     private bool ReceiveState(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        if (Assemble(_state ??= new(_options.StateBytes), header, payload) is not { } state) return true;
+        if ((_state ??= new(_options.StateBytes)).Take(header, payload) is not { } state) return true;
         _state = null;
         _observer.StateArrived(header.Generation, header.Round, state);
         return true;
@@ -479,16 +479,8 @@ public sealed class Exchange : ILinkHandler, IDisposable
     private bool ReceiveInitial(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         if (_options.InitialBytes == 0) throw new LinkException("parameters to begin with were received that nobody had announced");
-        if (Assemble(_initial ??= new(_options.InitialBytes), header, payload) is { } file) _observer.InitialArrived(file);
+        if ((_initial ??= new(_options.InitialBytes)).Take(header, payload) is { } file) _observer.InitialArrived(file);
         return true;
-    }
-
-    private static byte[]? Assemble(StateAssembly assembly, in FrameHeader header, ReadOnlySpan<byte> payload)
-    {
-        var place = assembly.Begin(header);
-        if (place.Length != payload.Length) throw new LinkException($"a piece of a state of {payload.Length} bytes received, {place.Length} expected");
-        payload.CopyTo(place.Span);
-        return assembly.Complete();
     }
 
     private void SendSlice(TensorLink link, FrameKind kind, TreeNode node, int slice, VectorBuffer vector, FramePriority priority)

@@ -1,3 +1,4 @@
+using Distributed.Shared.Data;
 using Distributed.Shared.Processes;
 using Distributed.Worker.Data;
 using Distributed.Worker.Natives;

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Distributed.Shared.Data;
 using Distributed.Shared.Predictions;
 using Distributed.Shared.Processes;
 using Distributed.Worker.Data;

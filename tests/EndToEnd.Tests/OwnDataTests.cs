@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Predictions;
@@ -10,7 +11,7 @@ using Distributed.Worker.Data;
 namespace Distributed.EndToEnd.Tests;
 
 /// <summary>Data that a user brings: what one worker and three learn from it is the same, and says what was left out.</summary>
-public sealed class OwnDataTests : IDisposable
+public sealed partial class OwnDataTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
@@ -144,6 +145,43 @@ public sealed class OwnDataTests : IDisposable
             Assert.Single(run.Coordinator.Errors), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("star")]
+    [InlineData("mesh")]
+    public async Task Workers_without_data_get_it_from_the_coordinator_once_and_train_the_same_bits(string topology)
+    {
+        File.WriteAllLines(_folder["line.csv"], ["x,y", .. Enumerable.Range(0, 2000).Select(i => $"{Permutation.Mix(1, i, 0) % 1000 / 1000.0:0.000},{i % 7}")]);
+        var job = Write($$"""
+            task: regression
+            data: { csv: line.csv, target: y }
+            model: { name: mlp, hidden: [8], activation: tanh }
+            epochs: 2
+            batch: 100
+            micro-batches: 4
+            optimizer: { name: adam, learning-rate: 0.02 }
+            topology: {{topology}}
+            """);
+        using var local = TrainingRun.Start(job, "--workers", "1", "--data-dir", _folder.Path);
+        await local.Coordinator.EndsWithAsync(0);
+
+        var sent = new[] { 2, 0 };
+        foreach (var expected in sent)
+        {
+            using var run = TrainingRun.Start(job, "--workers", "0", "--min-workers", "2", "--data-dir", _folder.Path);
+            var address = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
+            using var north = StartWorker("north", address);
+            using var south = StartWorker("south", address);
+            await run.Coordinator.EndsWithAsync(0);
+            foreach (var worker in (ProgramRun[])[north, south]) await worker.EndsWithAsync(0);
+            Assert.Equal(2, run.Report.Workers);
+            Assert.Equal(local.Model, run.Model);
+            Assert.Equal(expected, run.Coordinator.Output.Count(line => line.Contains(" is sent the data, ", StringComparison.Ordinal)));
+        }
+    }
+
+    private ProgramRun StartWorker(string name, string coordinator) => ProgramRun.Start(
+        BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name], ("XDG_CACHE_HOME", _folder[$"cache-{name}"]));
+
     /// <summary>The same images and classes as idx has them, and as NumPy saves them.</summary>
     private void WriteArrays(ImageSet set)
     {
@@ -173,4 +211,7 @@ public sealed class OwnDataTests : IDisposable
         File.WriteAllText(_folder["job.yaml"], job);
         return _folder["job.yaml"];
     }
+
+    [GeneratedRegex(@"^Waiting for 2 worker\(s\): .* --coordinator (\S+)$")]
+    private static partial Regex WaitingAt();
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;

@@ -4,6 +4,7 @@ using Akka.TestKit;
 using Akka.TestKit.Xunit;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Draining;
+using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
@@ -537,6 +538,51 @@ public sealed class CoordinatorActorTests() : TestKit("""
         Assert.Single(bench.View.Messages, "a row is left out");
         Assert.Single(bench.View.Messages, "what the data is like could not be written: the disk is full");
         Assert.Single(bench.View.Messages, line => line.StartsWith("a worker's description of the data is none: ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_worker_without_data_is_sent_it_before_it_is_prepared()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["a.csv"], "x,y\n1,2\n");
+        using var bench = new CoordinatorBench(this, data: new(new CsvData { Path = "a.csv" }, new() { DataDirectory = folder.Path }));
+        var worker = await bench.RegisterAsync("worker");
+        worker.Say(new FindData("there is none"));
+        var found = await worker.HearAsync<DataFound>();
+        Assert.Equal(8, found.Bytes);
+        await worker.LinkAsync();
+        worker.Say(new SendData(found.Key));
+        var (header, piece) = await worker.Link.NextAsync();
+        Assert.Equal((FrameKind.Data, 0), (header.Kind, header.Round));
+        Assert.Equal("x,y\n1,2\n"u8, piece.AsSpan(found.ManifestBytes));
+        Assert.Contains("worker is sent the data, 8 bytes", bench.View.Messages);
+        Assert.Equal(piece.Length, await bench.Registry.ValueAsync(MetricNames.DeliveredBytes));
+        worker.Say(CoordinatorBench.Facts);
+        await worker.HearAsync<Halt>();
+    }
+
+    [Fact]
+    public async Task A_worker_that_asks_in_vain_hears_why()
+    {
+        using var none = new CoordinatorBench(this);
+        var worker = await none.RegisterAsync("worker");
+        worker.Say(new FindData("there is none"));
+        Assert.Equal("it has no data", (await worker.HearAsync<NoData>()).Reason);
+
+        using var folder = new TemporaryFolder();
+        using var missing = new CoordinatorBench(this, data: new(new CsvData { Path = "a.csv" }, new() { DataDirectory = folder.Path }));
+        worker = await missing.RegisterAsync("worker");
+        worker.Say(new FindData("there is none"));
+        Assert.Equal($"'{folder["a.csv"]}' does not exist on {Environment.MachineName}", (await worker.HearAsync<NoData>()).Reason);
+    }
+
+    [Fact]
+    public async Task A_worker_that_asks_for_what_it_was_not_offered_is_lost()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2, data: new(new KnownData("digits"), new()));
+        var worker = await bench.RegisterAsync("worker");
+        worker.Say(new SendData("0123"));
+        await Patience.UntilAsync(() => bench.Star.LinkOf("worker") is null);
     }
 
     [Fact]

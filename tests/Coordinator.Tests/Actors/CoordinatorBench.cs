@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.TestKit;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Delivery;
 using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Metering;
@@ -33,7 +34,7 @@ internal sealed class CoordinatorBench : IDisposable
     private readonly RunFolder _runFolder;
     private readonly List<BenchWorker> _workers = [];
 
-    public CoordinatorBench(TestKitBase kit, int startWith = 1, int minWorkers = 1, Func<string, string?>? logOf = null, InitialParameters? initial = null)
+    public CoordinatorBench(TestKitBase kit, int startWith = 1, int minWorkers = 1, Func<string, string?>? logOf = null, InitialParameters? initial = null, DataDesk? data = null)
     {
         _kit = kit;
         _runFolder = RunFolder.Create(_folder["run"], "job", overwrite: false);
@@ -43,7 +44,7 @@ internal sealed class CoordinatorBench : IDisposable
         Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsHalf: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
         Checkpoints = new(new(_runFolder.Checkpoints, keep: 2, "task: classification\n", TimeProvider.System));
         var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers };
-        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, logOf, Initial: initial, Describe: Describe);
+        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, logOf, Initial: initial, Describe: Describe, Data: data);
         Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));
     }
 

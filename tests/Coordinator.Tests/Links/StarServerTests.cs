@@ -377,8 +377,7 @@ public sealed class StarServerTests : IDisposable
         {
             var (header, payload) = await link.NextAsync();
             Assert.Equal((FrameKind.State, generation, applied), (header.Kind, header.Generation, header.Round));
-            payload.CopyTo(assembly.Begin(header));
-            if (assembly.Complete() is { } state) return state;
+            if (assembly.Take(header, payload) is { } state) return state;
         }
     }
 

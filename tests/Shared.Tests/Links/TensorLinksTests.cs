@@ -66,6 +66,41 @@ public sealed class TensorLinksTests
         model.Finish();
     }
 
+    [Fact]
+    public async Task What_may_wait_leaves_frame_by_frame_when_nothing_else_is_to_be_moved_on_any_link()
+    {
+        using PipePair toNewcomer = await PipePair.ConnectAsync(Transport.SharedMemory), toOther = await PipePair.ConnectAsync(Transport.SharedMemory);
+        using var end = new LinksEnd();
+        end.Links.BeginHelp();
+        var (newcomer, other) = (end.Connect("newcomer", toNewcomer.Here), end.Connect("other", toOther.Here));
+        lock (end.Links.Gate)
+            foreach (var number in (int[])[1, 2, 3]) end.Links.Send(newcomer, FrameGen.Numbered(number, 0), default, priority: FramePriority.Background);
+        end.Queue(other, 1, 2, 3);
+        Assert.Equal((0, 2), Arrived());
+        Assert.Equal((0, 1), Arrived());
+        Assert.True(toOther.There.TrySend(FrameGen.Numbered(7, 0), default));
+        Assert.Equal((0, 0), Arrived());
+        Assert.Equal((1, 0), Arrived());
+        end.Queue(other, 4);
+        Assert.Equal((0, 1), Arrived());
+        Assert.Equal((1, 0), Arrived());
+        Assert.Equal((1, 0), Arrived());
+        Assert.False(end.Move());
+
+        (int Newcomer, int Other) Arrived()
+        {
+            Assert.True(end.Move());
+            return (Count(toNewcomer.There), Count(toOther.There));
+        }
+
+        static int Count(IFramePipe pipe)
+        {
+            var count = 0;
+            for (; pipe.TryReceive(out _, out _); count++) pipe.Release();
+            return count;
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Transports))]
     public async Task What_is_pushed_leaves_and_what_comes_is_taken_in_whoever_else_does_nothing(Transport transport)

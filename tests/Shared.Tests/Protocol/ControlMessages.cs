@@ -10,6 +10,10 @@ internal static class ControlMessages
     [
         new Register(ProtocolSerializer.Version, "worker-1", "CPU, 2 threads", [1, 2, 255], 7, 4711, 9464),
         new Welcome("worker-1", "task: digits\n", "10.0.0.1", 4711, [1, 2, 3, 255], true, 4711),
+        new FindData("'line.csv' does not exist"),
+        new DataFound("0123456789abcdef", 4711, 1L << 40),
+        new NoData("it has none either"),
+        new SendData("0123456789abcdef"),
         new Refused("the job is over", true),
         new ReportsSafe(8192),
         new Probe("batch: auto\n"),

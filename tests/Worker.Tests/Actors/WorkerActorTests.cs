@@ -3,6 +3,7 @@ using System.Text;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.TestKit;
+using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
@@ -11,6 +12,7 @@ using Distributed.Shared.Protocol;
 using Distributed.Worker.Actors;
 using Distributed.Worker.Data;
 using Distributed.Worker.Tests.Data;
+using Distributed.Worker.Tests.Delivery;
 using Distributed.Worker.Tests.Kernel;
 using Distributed.Worker.Tests.Links;
 using Distributed.Worker.Tests.Replicas;
@@ -24,6 +26,17 @@ namespace Distributed.Worker.Tests.Actors;
 public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, IAsyncLifetime
 {
     private static readonly Job _job = TestJobs.Of(TestJobs.Noisy);
+
+    /// <summary>On a table that no machine has.</summary>
+    private static readonly Job _table = JobFile.Parse("""
+        task: regression
+        data: { csv: line.csv, target: y }
+        model: { name: mlp, hidden: [4] }
+        epochs: 1
+        batch: 8
+        micro-batches: 2
+        optimizer: sgd
+        """, "job.yaml");
 
     private readonly ScriptedCoordinator _link = new(JobFile.Fingerprint(_job));
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(5);
@@ -356,15 +369,108 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         var unreachable = nodes.WatchReachability();
         Start(new() { SharedDirectory = null, SystemDirectory = nothing.Path, CacheDirectory = nothing.Path, HttpHandler = network });
         Next<Register>();
-        Welcome(JobFile.Format(_job with { Data = new KnownData(FashionMnist.Name) }));
+        Welcome(JobFile.Format(_job with { Data = new KnownData(FashionMnistFiles.Name) }));
+        Assert.Contains(nothing.Path, Assert.IsType<FindData>(NextButOffers()).Missing, StringComparison.Ordinal);
+        Tell(new NoData("no network here"));
         await network.Asked.Soon();
 
         for (var i = 0; i < 100; i++) await AssertAnswersAsync();
 
         AssertReachable(unreachable);
         network.Answer();
-        Assert.StartsWith("fashion-mnist is not on this machine, and the download failed", Assert.IsType<Failed>(NextButOffers()).Reason, StringComparison.Ordinal);
+        var reason = Assert.IsType<Failed>(NextButOffers()).Reason;
+        Assert.StartsWith("fashion-mnist is not on this machine, and the download failed", reason, StringComparison.Ordinal);
+        Assert.Contains("the coordinator has none to send: no network here. Install", reason, StringComparison.Ordinal);
         Assert.Equal(1, (await _end.Task.Soon()).ExitCode);
+    }
+
+    [Fact]
+    public async Task Data_that_is_not_here_comes_over_the_link_once_and_is_found_by_the_next_worker()
+    {
+        using var folder = new TemporaryFolder();
+        byte[] table = [.. "x,y\n"u8, .. Encoding.UTF8.GetBytes(string.Join('\n', Enumerable.Range(0, 50).Select(i => $"{i},{2 * i}")))];
+        var set = DeliveredSet.Of(("0/line.csv", table));
+        using var link = new ScriptedCoordinator(JobFile.Fingerprint(_table));
+        var without = new DataOptions { DataDirectory = folder.Path, CacheDirectory = folder.At("cache") };
+        Start(without);
+        Next<Register>();
+        Welcome(JobFile.Format(_table), link);
+        Assert.Equal($"'{folder.At("line.csv")}' does not exist on {Environment.MachineName}", Assert.IsType<FindData>(NextButOffers()).Missing);
+        Tell(new DataFound(set.Key, set.ManifestBytes, table.Length));
+        Assert.Equal(set.Key, Next<SendData>().Key);
+        link.SendData(set.Bytes);
+        var first = Next<Prepared>();
+        Assert.Equal((40, 10), (first.TrainSamples, first.TestSamples));
+        // The one connection goes on.
+        Tell(new SendState(0));
+        Assert.Equal(FrameKind.State, link.NextFrame().Header.Kind);
+        await _worker.GracefulStop(Patience.Limit);
+
+        _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var again = new ScriptedCoordinator(JobFile.Fingerprint(_table));
+        Start(without);
+        Next<Register>();
+        Welcome(JobFile.Format(_table), again);
+        Assert.IsType<FindData>(NextButOffers());
+        Tell(new DataFound(set.Key, set.ManifestBytes, table.Length));
+        Assert.Equal(first.DataFingerprint, Next<Prepared>().DataFingerprint);
+    }
+
+    [Theory]
+    [InlineData("0123", 10, 10, "the coordinator offers data that is none")]
+    [InlineData("0000000000000000000000000000000000000000000000000000000000000000", 0, 10, "the coordinator offers data that is none")]
+    [InlineData("0000000000000000000000000000000000000000000000000000000000000000", 10, -1, "the coordinator offers data that is none")]
+    [InlineData("0000000000000000000000000000000000000000000000000000000000000000", 10, 1001, "what the coordinator would send has 1001 bytes; 1000 are allowed. Allow more with --data-limit")]
+    public async Task Data_that_it_may_not_take_is_refused_before_it_comes(string key, int manifestBytes, long bytes, string reason)
+    {
+        using var folder = new TemporaryFolder();
+        Start(new() { DataDirectory = folder.Path, CacheDirectory = folder.At("cache"), DeliveryLimit = 1000 });
+        Next<Register>();
+        Welcome(JobFile.Format(_table));
+        Assert.IsType<FindData>(NextButOffers());
+        Tell(new DataFound(key, manifestBytes, bytes));
+        Assert.Contains(reason, Next<Failed>().Reason, StringComparison.Ordinal);
+        Assert.Equal(1, (await _end.Task.Soon()).ExitCode);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Data_that_nobody_has_is_told_with_both_places(bool asks)
+    {
+        using var folder = new TemporaryFolder();
+        Start(new() { DataDirectory = folder.Path, CacheDirectory = folder.At("cache"), DeliveryLimit = asks ? 1 : 0 });
+        Next<Register>();
+        Welcome(JobFile.Format(_table));
+        if (asks)
+        {
+            Assert.IsType<FindData>(NextButOffers());
+            Tell(new NoData("'/there/line.csv' does not exist on there"));
+        }
+        Assert.StartsWith(
+            $"'{folder.At("line.csv")}' does not exist on {Environment.MachineName}{(asks ? ", and the coordinator has none to send: '/there/line.csv' does not exist on there" : "")}. Give",
+            Assert.IsType<Failed>(NextButOffers()).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_link_that_breaks_while_data_comes_is_made_anew()
+    {
+        using var folder = new TemporaryFolder();
+        var set = DeliveredSet.Of(("0/line.csv", new byte[1_000_000]));
+        using var link = new ScriptedCoordinator(JobFile.Fingerprint(_table));
+        Start(new() { DataDirectory = folder.Path, CacheDirectory = folder.At("cache") });
+        Next<Register>();
+        Welcome(JobFile.Format(_table), link);
+        Assert.IsType<FindData>(NextButOffers());
+        Tell(new DataFound(set.Key, set.ManifestBytes, set.Bytes.Length - set.ManifestBytes));
+        Next<SendData>();
+        link.SendData(set.Bytes.AsMemory(0, 300_000));
+        link.Close("gone");
+        Assert.NotEmpty(Next<Failed>().Reason);
+        var end = await _end.Task.Soon();
+        Assert.True(end is { MayReturn: true, Session: null });
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder.At("cache", "delivered")));
     }
 
     private void Start(DataOptions? data = null, WorkerSession? session = null)

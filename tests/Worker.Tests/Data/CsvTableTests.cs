@@ -1,4 +1,5 @@
 using System.Globalization;
+using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Worker.Data;
 
@@ -124,7 +125,7 @@ public sealed class CsvTableTests : IDisposable
     [Fact]
     public void A_file_that_cannot_be_read_is_told()
     {
-        Assert.Contains($"'{_folder.At("a.csv")}' does not exist on {Environment.MachineName}. Every worker reads its own copy of the data", Error(_prices), StringComparison.Ordinal);
+        Assert.Contains($"'{_folder.At("a.csv")}' does not exist on {Environment.MachineName}. Give a path that is absolute", Error(_prices), StringComparison.Ordinal);
         File.WriteAllBytes(_folder.At("a.csv"), [.. "x,price\n1,2\n"u8, 0xff, 0xfe]);
         Assert.EndsWith("this is no text in UTF-8.", Error(_prices), StringComparison.Ordinal);
         File.WriteAllText(_folder.At("a.csv"), $"x,price\n\"{new string('1', 10_000)}");

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Distributed.Shared.Data;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;

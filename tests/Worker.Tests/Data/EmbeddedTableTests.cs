@@ -1,3 +1,4 @@
+using Distributed.Shared.Data;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;

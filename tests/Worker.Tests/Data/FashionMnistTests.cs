@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Distributed.Shared.Data;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;

@@ -1,3 +1,4 @@
+using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Worker.Data;
 

@@ -106,6 +106,26 @@ internal sealed class ScriptedCoordinator : ILinkHandler, IDisposable
         }
     }
 
+    /// <summary>Sends a data set from some byte on, as far as it goes.</summary>
+    public void SendData(ReadOnlyMemory<byte> bytes, long offset = 0)
+    {
+        for (; !bytes.IsEmpty; offset += FrameHeader.MaxLength)
+        {
+            var piece = bytes[..Math.Min(bytes.Length, FrameHeader.MaxLength)];
+            Send(new(FrameKind.Data, _job, FrameHeader.AnyGeneration, offset, 0, default, piece.Length), piece);
+            bytes = bytes[piece.Length..];
+        }
+    }
+
+    public void SendInitial(byte[] file)
+    {
+        lock (_links.Gate)
+        {
+            StateTransfer.SendInitial(_links, _link, _job, file);
+            _links.Push();
+        }
+    }
+
     public void Close(string reason)
     {
         lock (_links.Gate) _links.Close(_link, reason);

@@ -1,3 +1,4 @@
+using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
@@ -354,7 +355,7 @@ public sealed class ReplicaThreadTests
         using var nothing = new TemporaryFolder();
         using var network = FakeNetwork.Closed();
         using var replica = new LinkedReplica(
-            _job with { Data = new KnownData(FashionMnist.Name) },
+            _job with { Data = new KnownData(FashionMnistFiles.Name) },
             new() { SharedDirectory = null, SystemDirectory = nothing.Path, CacheDirectory = nothing.Path, HttpHandler = network });
 
         Assert.StartsWith("fashion-mnist is not on this machine, and the download failed", ((Failed)replica.Next<Failed>().What).Reason, StringComparison.Ordinal);

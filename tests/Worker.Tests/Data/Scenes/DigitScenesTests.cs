@@ -1,3 +1,4 @@
+using Distributed.Shared.Data;
 using Distributed.Worker.Data;
 using Distributed.Worker.Data.Scenes;
 using Distributed.Worker.Detection;

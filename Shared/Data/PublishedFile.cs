@@ -1,4 +1,4 @@
-namespace Distributed.Worker.Data;
+namespace Distributed.Shared.Data;
 
 /// <summary>A file as its publisher made it, known by its decompressed content.</summary>
 /// <param name="Name">File name, without ".gz".</param>

@@ -1,7 +1,7 @@
 using System.IO.Compression;
 using System.Security.Cryptography;
 
-namespace Distributed.Worker.Data;
+namespace Distributed.Shared.Data;
 
 /// <summary>
 /// Fetches gzip files whose content is known, and keeps the content. A file appears under its name whole and verified

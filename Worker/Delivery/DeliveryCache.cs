@@ -1,0 +1,81 @@
+using System.Security.Cryptography;
+using Distributed.Shared.Data;
+
+namespace Distributed.Worker.Delivery;
+
+/// <summary>
+/// Data sets that coordinators have sent, each in a folder named by its key: all of it there and checked, or no such folder.
+/// Several processes may use it at once. Nothing is ever removed from it but what was broken off.
+/// </summary>
+/// <param name="root">The folder; created when something comes.</param>
+public sealed class DeliveryCache(string root)
+{
+    /// <summary>The manifest, in the folder of its data set.</summary>
+    internal const string ManifestName = ".manifest";
+
+    /// <summary>Of what is not whole yet.</summary>
+    internal const string PartialEnding = ".partial";
+
+    /// <summary>Nobody is at it any more then.</summary>
+    private static readonly TimeSpan _abandoned = TimeSpan.FromDays(1);
+
+    /// <summary>The folder of a data set whose files are all as they came; null where there is none.</summary>
+    /// <param name="key">What <see cref="DataManifest.KeyOf"/> says of its manifest.</param>
+    public string? Find(string key)
+    {
+        var folder = FolderOf(key);
+        try
+        {
+            var list = new FileInfo(Path.Combine(folder, ManifestName));
+            if (!list.Exists || list.Length > DataManifest.MaxLength) return null;
+            var manifest = File.ReadAllBytes(list.FullName);
+            return DataManifest.KeyOf(manifest) == key && DataManifest.Parse(manifest).Files.All(file => IsWhole(Path.Combine(folder, file.Name), file)) ? folder : null;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or DataException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Takes in a data set.</summary>
+    /// <param name="key">What <see cref="DataManifest.KeyOf"/> says of its manifest.</param>
+    /// <param name="manifestBytes">Bytes of the manifest.</param>
+    /// <param name="bytes">Bytes of all files.</param>
+    /// <exception cref="DataException">There is no room for it, or the folder cannot be written to.</exception>
+    public DeliveryWriter Begin(string key, int manifestBytes, long bytes)
+    {
+        try
+        {
+            Directory.CreateDirectory(root);
+            RemoveAbandoned();
+            var room = new DriveInfo(root).AvailableFreeSpace;
+            if (room < bytes + manifestBytes)
+                throw new DataException($"the data has {bytes} bytes, and there is room for {room} in '{root}'. Free some, or set XDG_CACHE_HOME to a folder that has it");
+            var partial = Path.Combine(root, $"{key}.{Guid.NewGuid():N}{PartialEnding}");
+            Directory.CreateDirectory(partial);
+            return new(this, partial, key, manifestBytes, bytes);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw Unwritable(root, error);
+        }
+    }
+
+    /// <summary>A full disk, and the like.</summary>
+    internal static DataException Unwritable(string folder, Exception error) =>
+        new($"the data that the coordinator sends cannot be written into '{folder}': {error.Message} XDG_CACHE_HOME names another place", error);
+
+    internal string FolderOf(string key) => Path.Combine(root, key);
+
+    private static bool IsWhole(string path, DataFile file)
+    {
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1, FileOptions.SequentialScan);
+        return stream.Length == file.Bytes && Convert.ToHexStringLower(SHA256.HashData(stream)) == file.Sha256;
+    }
+
+    private void RemoveAbandoned()
+    {
+        foreach (var partial in new DirectoryInfo(root).EnumerateDirectories($"*{PartialEnding}"))
+            if (DateTime.UtcNow - partial.LastWriteTimeUtc > _abandoned) partial.Delete(recursive: true);
+    }
+}

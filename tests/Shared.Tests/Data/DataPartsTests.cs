@@ -1,0 +1,116 @@
+using Distributed.Shared.Data;
+using Distributed.Shared.Jobs;
+
+namespace Distributed.Shared.Tests.Data;
+
+/// <summary>Which files a job's data consists of, and where they are once they were brought elsewhere.</summary>
+public sealed class DataPartsTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private DataOptions Options => new()
+    {
+        DataDirectory = _folder["data"],
+        SharedDirectory = null,
+        SystemDirectory = _folder["system"],
+        CacheDirectory = _folder["cache"],
+        HttpHandler = new NoNetwork(),
+    };
+
+    [Fact]
+    public void Data_within_the_program_has_no_files()
+    {
+        Assert.Empty(DataParts.Of(new KnownData("digits")));
+        Assert.Null(DataParts.Missing(new KnownData("digits"), Options));
+    }
+
+    [Fact]
+    public void All_files_that_a_job_names_are_parts()
+    {
+        Assert.Equal(["x", "y", "tx", "ty"], DataParts.Of(new NpyData { Path = "x", Targets = "y", TestPath = "tx", TestTargets = "ty" }));
+        Assert.Equal(["i", "l"], DataParts.Of(new IdxData { Path = "i", Labels = "l" }));
+        Assert.Equal(["a.csv"], DataParts.Of(new CsvData { Path = "a.csv", TestPath = "a.csv" }));
+        Assert.Equal(["fashion-mnist"], DataParts.Of(new KnownData("fashion-mnist")));
+    }
+
+    [Fact]
+    public void What_was_brought_elsewhere_lies_where_the_parts_are_looked_for()
+    {
+        var data = new FolderData { Path = "pets", TestPath = "more/../others/" };
+        string[] files = ["pets/cat/1.png", "pets/dog/1.png", "pets/dog/sub/2.png", "others/cat/9.png"];
+        foreach (var file in files) Write($"data/{file}", file);
+        Write("data/pets/.hidden", "");
+        Directory.CreateDirectory(_folder["data/more"]);
+        var located = DataParts.Locate(data, Options);
+        Assert.Equal(["0/pets/cat/1.png", "0/pets/dog/1.png", "0/pets/dog/sub/2.png", "1/others/cat/9.png"], located.Select(file => file.Name).Order(StringComparer.Ordinal));
+        foreach (var file in located) Write($"there/{file.Name}", File.ReadAllText(file.Path));
+
+        var delivered = new DataOptions { Delivered = DataParts.In(_folder["there"], data) };
+        Assert.Null(DataParts.Missing(data, delivered));
+        Assert.Equal("pets/dog/sub/2.png", File.ReadAllText(Path.Combine(delivered.Locate("pets"), "dog/sub/2.png")));
+        Assert.Equal("others/cat/9.png", File.ReadAllText(Path.Combine(delivered.Locate(data.TestPath), "cat/9.png")));
+    }
+
+    [Theory]
+    [InlineData("..")]
+    [InlineData("/")]
+    [InlineData("a/.")]
+    public void A_part_without_a_name_of_its_own_gets_one(string path) =>
+        Assert.Equal(Path.Combine("/there", "0", "data"), DataParts.In("/there", new CsvData { Path = path })[path]);
+
+    [Fact]
+    public void What_is_missing_is_told_with_the_place_and_the_machine()
+    {
+        Write("data/x.npy", "");
+        var data = new NpyData { Path = "x.npy", Targets = "y.npy" };
+        var missing = $"'{_folder["data/y.npy"]}' does not exist on {Environment.MachineName}";
+        Assert.Equal(missing, DataParts.Missing(data, Options));
+        Assert.Equal(missing, Assert.Throws<DataException>(() => DataParts.Locate(data, Options)).Message);
+        Assert.StartsWith($"{missing}, and the coordinator has none to send: nor there. Give a path", Assert.Throws<DataException>(
+            () => (Options with { NotDelivered = "nor there." }).Locate("y.npy")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_folder_without_files_is_refused()
+    {
+        Write("data/pets/cat/1.png", "");
+        Directory.CreateDirectory(_folder["data/pets/dog"]);
+        Assert.Equal($"{_folder["data/pets/dog"]} is empty", Assert.Throws<DataException>(() => DataParts.Locate(new FolderData { Path = "pets" }, Options)).Message);
+    }
+
+    [Fact]
+    public void Links_that_go_in_a_circle_are_refused()
+    {
+        Write("data/pets/1.png", "");
+        Directory.CreateSymbolicLink(_folder["data/pets/again"], _folder["data/pets"]);
+        Assert.Contains("do links go in a circle?", Assert.Throws<DataException>(() => DataParts.Locate(new FolderData { Path = "pets" }, Options)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Of_a_known_data_set_its_own_files_are_sent_and_nothing_that_lies_beside_them()
+    {
+        var data = new KnownData("fashion-mnist");
+        Directory.CreateDirectory(_folder["data"]);
+        Assert.StartsWith($"Looked in: {_folder["data"]}, ", DataParts.Missing(data, Options), StringComparison.Ordinal);
+        Assert.Contains("the download failed", Assert.Throws<DataException>(() => DataParts.Locate(data, Options)).Message, StringComparison.Ordinal);
+        foreach (var file in FashionMnistFiles.All) Write($"data/{file.ArchiveName}", file.Name);
+        Write("data/secret", "");
+        Assert.Null(DataParts.Missing(data, Options));
+        Assert.Equal(FashionMnistFiles.All.Select(file => $"0/fashion-mnist/{file.ArchiveName}"), DataParts.Locate(data, Options).Select(file => file.Name));
+        Assert.Equal(_folder["x"], FashionMnistFiles.Find(Options with { Delivered = new Dictionary<string, string> { ["fashion-mnist"] = _folder["x"] } }));
+    }
+
+    private void Write(string name, string content)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(_folder[name])!);
+        File.WriteAllText(_folder[name], content);
+    }
+
+    private sealed class NoNetwork : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            Task.FromException<HttpResponseMessage>(new HttpRequestException("no network"));
+    }
+}

@@ -1,0 +1,160 @@
+using System.Security.Cryptography;
+using Distributed.Shared.Data;
+using Distributed.Worker.Delivery;
+using Distributed.Worker.Tests.Data;
+
+namespace Distributed.Worker.Tests.Delivery;
+
+/// <summary>A data set that comes piece by piece is there whole and as it was, or not at all.</summary>
+public sealed class DeliveryWriterTests : IDisposable
+{
+    private static readonly Gen<(byte[][] Files, int[] Pieces)> _any = Gen.Select(Gen.Byte.Array[0, 200].Array[1, 8], Gen.Int[1, 300].Array[1, 10]);
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private DeliveryCache Cache => new(_folder.At("cache"));
+
+    [Fact]
+    public void Whatever_the_pieces_the_files_are_as_they_were() => _any.Sample((files, pieces) =>
+    {
+        var set = DeliveredSet.Of(files);
+        Remove();
+        Assert.Null(Cache.Find(set.Key));
+        using (var writer = Begin(set)) Append(writer, set.Bytes, pieces);
+        var folder = Cache.Find(set.Key)!;
+        Assert.Equal(files, files.Index().Select(file => File.ReadAllBytes(Path.Combine(folder, DeliveredSet.NameOf(file.Index)))));
+        AssertNothingElse(set.Key);
+    }, threads: 1);
+
+    [Fact]
+    public void What_ends_early_leaves_nothing() => Gen.Select(_any, Gen.Double.Unit).Sample((any, kept) =>
+    {
+        var set = DeliveredSet.Of(any.Files);
+        Remove();
+        using (var writer = Begin(set))
+        {
+            Append(writer, set.Bytes.AsSpan(0, (int)(set.Bytes.Length * kept)), any.Pieces);
+            Assert.False(writer.IsComplete);
+        }
+        Assert.Null(Cache.Find(set.Key));
+        AssertNothingElse(null);
+    }, threads: 1);
+
+    [Fact]
+    public void A_changed_byte_anywhere_is_refused_and_leaves_nothing() => Gen.Select(_any, Gen.Int[0, int.MaxValue], Gen.Byte[1, 255]).Sample((any, at, change) =>
+    {
+        var set = DeliveredSet.Of(any.Files);
+        Remove();
+        set.Bytes[at % set.Bytes.Length] ^= change;
+        using (var writer = Begin(set)) Assert.Throws<DataException>(() => Append(writer, set.Bytes, any.Pieces));
+        Assert.Null(Cache.Find(set.Key));
+        AssertNothingElse(null);
+    }, threads: 1);
+
+    [Fact]
+    public void More_than_was_announced_is_refused()
+    {
+        var set = DeliveredSet.Of([[1, 2, 3]]);
+        using var writer = Begin(set);
+        Assert.Contains("more than the", Assert.Throws<DataException>(() => writer.Append([.. set.Bytes, 0])).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_list_of_other_files_than_was_announced_is_refused()
+    {
+        var set = DeliveredSet.Of([[1, 2, 3]]);
+        using (var writer = Cache.Begin(set.Key, set.ManifestBytes, 4))
+            Assert.Contains("the files have 3 bytes; 4 were announced", Assert.Throws<DataException>(() => writer.Append(set.Bytes)).Message, StringComparison.Ordinal);
+        using (var writer = Cache.Begin(new('0', 64), set.ManifestBytes, 3))
+            Assert.Contains("was announced", Assert.Throws<DataException>(() => writer.Append(set.Bytes)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Two_that_bring_the_same_at_once_do_not_disturb_each_other_nor_whoever_reads_it()
+    {
+        var set = DeliveredSet.Of([[1, 2, 3], new byte[1000]]);
+        using var one = Begin(set);
+        using var other = Begin(set);
+        one.Append(set.Bytes);
+        using var reader = File.OpenRead(Path.Combine(Cache.Find(set.Key)!, DeliveredSet.NameOf(1)));
+        other.Append(set.Bytes);
+        Assert.True(other.IsComplete);
+        Assert.NotNull(Cache.Find(set.Key));
+        Assert.Equal(1000, reader.Read(new byte[2000]));
+        AssertNothingElse(set.Key);
+    }
+
+    [Fact]
+    public void What_was_damaged_in_the_cache_is_not_found_and_is_replaced()
+    {
+        var set = DeliveredSet.Of([[1, 2, 3]]);
+        using (var writer = Begin(set)) writer.Append(set.Bytes);
+        File.WriteAllBytes(Path.Combine(Cache.Find(set.Key)!, DeliveredSet.NameOf(0)), [1, 2, 4]);
+        Assert.Null(Cache.Find(set.Key));
+        using (var writer = Begin(set)) writer.Append(set.Bytes);
+        Assert.NotNull(Cache.Find(set.Key));
+        AssertNothingElse(set.Key);
+    }
+
+    [Fact]
+    public void What_was_broken_off_long_ago_is_removed_and_what_may_be_going_on_is_not()
+    {
+        var set = DeliveredSet.Of([[1]]);
+        using var going = Begin(set);
+        var old = _folder.At("cache", "0.partial");
+        Directory.CreateDirectory(old);
+        Directory.SetLastWriteTimeUtc(old, DateTime.UtcNow.AddDays(-2));
+        using var other = Begin(set);
+        Assert.False(Directory.Exists(old));
+        going.Append(set.Bytes);
+        Assert.True(going.IsComplete);
+    }
+
+    [Fact]
+    public void Where_there_is_no_room_it_says_so()
+    {
+        Assert.Contains("there is room for", Assert.Throws<DataException>(() => Cache.Begin(new('0', 64), 1, long.MaxValue / 2)).Message, StringComparison.Ordinal);
+        File.WriteAllText(_folder.At("file"), "");
+        var refused = Assert.Throws<DataException>(() => new DeliveryCache(_folder.At("file", "cache")).Begin(new('0', 64), 1, 1));
+        Assert.Contains("cannot be written into", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("XDG_CACHE_HOME", refused.Message, StringComparison.Ordinal);
+    }
+
+    private DeliveryWriter Begin(DeliveredSet set) => Cache.Begin(set.Key, set.ManifestBytes, set.Bytes.Length - set.ManifestBytes);
+
+    private static void Append(DeliveryWriter writer, ReadOnlySpan<byte> bytes, int[] pieces)
+    {
+        for (var i = 0; !bytes.IsEmpty; i++)
+        {
+            var length = Math.Min(bytes.Length, pieces[i % pieces.Length]);
+            writer.Append(bytes[..length]);
+            bytes = bytes[length..];
+        }
+    }
+
+    private void AssertNothingElse(string? key) =>
+        Assert.Equal(key is null ? [] : [key], Directory.EnumerateFileSystemEntries(_folder.At("cache")).Select(Path.GetFileName));
+
+    private void Remove()
+    {
+        if (Directory.Exists(_folder.At("cache"))) Directory.Delete(_folder.At("cache"), recursive: true);
+    }
+}
+
+/// <summary>A data set on its way: its manifest, and its files behind it.</summary>
+internal sealed record DeliveredSet(string Key, int ManifestBytes, byte[] Bytes)
+{
+    public static DeliveredSet Of(IReadOnlyList<byte[]> files) => Of([.. files.Index().Select(file => (NameOf(file.Index), file.Item))]);
+
+    public static DeliveredSet Of(params IReadOnlyList<(string Name, byte[] Content)> files)
+    {
+        var manifest = DataManifest.Of(files.Select(file => new DataFile(file.Name, file.Content.Length, Convert.ToHexStringLower(SHA256.HashData(file.Content)))));
+        var bytes = manifest.ToBytes();
+        var contents = files.ToDictionary(file => file.Name, file => file.Content);
+        return new(DataManifest.KeyOf(bytes), bytes.Length, [.. bytes, .. manifest.Files.SelectMany(file => contents[file.Name])]);
+    }
+
+    public static string NameOf(int number) => $"{number % 3}/folder/{number}.bin";
+}
