@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Security;
 using Prometheus;
 
 namespace Distributed.Shared.Metrics;
@@ -12,16 +13,21 @@ public sealed class ControlMetrics
 {
     private readonly FrozenDictionary<string, Counter.Child> _sent;
     private readonly FrozenDictionary<string, Counter.Child> _received;
+    private readonly FrozenDictionary<Refusal, Counter.Child> _refused;
 
     internal ControlMetrics(MetricFactory metrics)
     {
         var messages = metrics.CreateCounter(MetricNames.ControlMessages,
             "Messages between coordinator and workers, without heartbeats of the cluster.", [MetricLabels.Direction, MetricLabels.Message]);
         (_sent, _received) = (Of(MetricLabels.Sent), Of(MetricLabels.Received));
+        _refused = SharedMetrics.RefusedConnections(metrics, MetricLabels.Control);
 
         FrozenDictionary<string, Counter.Child> Of(string direction) =>
             ProtocolSerializer.Messages.ToFrozenDictionary(type => type.Name, type => messages.WithLabels(direction, type.Name), StringComparer.Ordinal);
     }
+
+    /// <summary>A connection was refused.</summary>
+    public void ConnectionRefused(Refusal reason) => _refused[reason].Inc();
 
     /// <summary>A message goes to another process.</summary>
     /// <param name="message">Name of its contract.</param>
