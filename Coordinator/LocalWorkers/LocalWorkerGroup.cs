@@ -19,14 +19,14 @@ public sealed class LocalWorkerGroup : IAsyncDisposable
     /// <param name="dataDir">Where data sets are; null for the workers' own default.</param>
     /// <param name="logsFolder">Created if it is not there.</param>
     /// <param name="onExit">Called once for each worker, on a thread of the pool.</param>
-    /// <param name="plugins">Libraries of the user's that each loads.</param>
+    /// <param name="more">More arguments of each.</param>
     /// <exception cref="FileNotFoundException">No worker program is on this machine.</exception>
     /// <exception cref="IOException">A log cannot be written.</exception>
     /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
     public static LocalWorkerGroup Start(
         int count, string coordinatorAddress, string device, string? dataDir, string logsFolder, Action<LocalWorkerExit> onExit,
-        IReadOnlyList<string>? plugins = null) =>
-        Start(count, name => WorkerProgram.Command(name, coordinatorAddress, device, dataDir, plugins), logsFolder, onExit);
+        IReadOnlyList<string>? more = null) =>
+        Start(count, name => WorkerProgram.Command(name, coordinatorAddress, device, dataDir, more), logsFolder, onExit);
 
     /// <summary>As above, with the command of each worker's name.</summary>
     public static LocalWorkerGroup Start(

@@ -47,15 +47,15 @@ public static class WorkerProgram
     /// <param name="coordinatorAddress">Where this coordinator listens, as <c>HOST:PORT</c>.</param>
     /// <param name="device">What to compute on.</param>
     /// <param name="dataDir">Where data sets are; null for the worker's own default.</param>
-    /// <param name="plugins">Libraries of the user's that it loads.</param>
+    /// <param name="more">More arguments.</param>
     /// <exception cref="FileNotFoundException">As for <see cref="Find()"/>.</exception>
-    public static WorkerCommand Command(string name, string coordinatorAddress, string device, string? dataDir, IReadOnlyList<string>? plugins = null)
+    public static WorkerCommand Command(string name, string coordinatorAddress, string device, string? dataDir, IReadOnlyList<string>? more = null)
     {
         var (program, first) = StartOf(Find());
         return new(program, [
             .. first, "--coordinator", coordinatorAddress, "--device", device, "--name", name, "--with-parent",
             .. dataDir is null ? (string[])[] : ["--data-dir", dataDir],
-            .. PluginOption.Arguments(plugins ?? []),
+            .. more ?? [],
         ]);
     }
 
