@@ -17,6 +17,7 @@ var overwrite = new Option<bool>("--overwrite") { Description = "Replace the run
 var set = new Option<string[]>("--set") { Description = "Override a key of the job: --set optimizer.learning-rate=0.1", AllowMultipleArgumentsPerToken = false, DefaultValueFactory = _ => [] };
 var device = new Option<string>("--device") { Description = "What the started workers compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
 var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets, for the started workers." };
+var memory = MemoryFraction.Option("the started workers together");
 var plugin = PluginOption.Create();
 var host = new Option<string>("--host") { Description = "Address of this machine that workers reach it at.", DefaultValueFactory = _ => "127.0.0.1" };
 var port = new Option<int>("--port") { Description = "Port of the control plane; 0 for a free one.", DefaultValueFactory = _ => 0 };
@@ -39,7 +40,7 @@ job.Validators.Add(result =>
 
 var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
 {
-    job, workers, minWorkers, run, resume, init, initStrict, overwrite, set, device, dataDir, plugin, host, port, linkPort, metricsPort, security.Certificates, security.Insecure, chaos,
+    job, workers, minWorkers, run, resume, init, initStrict, overwrite, set, device, dataDir, memory, plugin, host, port, linkPort, metricsPort, security.Certificates, security.Insecure, chaos,
 };
 train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
 {
@@ -54,6 +55,7 @@ train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
     Overrides = parsed.GetValue(set) ?? [],
     Device = parsed.GetRequiredValue(device),
     DataDirectory = parsed.GetValue(dataDir),
+    MemoryFraction = parsed.GetValue(memory),
     Plugins = PluginOption.Paths(parsed.GetValue(plugin)),
     Host = parsed.GetRequiredValue(host),
     Port = parsed.GetValue(port),

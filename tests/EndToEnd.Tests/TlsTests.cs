@@ -27,7 +27,7 @@ public sealed partial class TlsTests : IDisposable
         await run.Coordinator.EndsWithAsync(0);
         Assert.Empty(run.Coordinator.Errors);
         SameBits.Require(job, run);
-        Assert.DoesNotContain(run.Report.Reconfigurations, g => g.Cause is not (GenerationCause.Start or GenerationCause.Join or GenerationCause.Balance));
+        Assert.DoesNotContain(run.Report.Reconfigurations, g => g.Cause is not (GenerationCause.Start or GenerationCause.Joined or GenerationCause.Balance));
     }
 
     [Fact]
