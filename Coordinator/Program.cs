@@ -4,6 +4,7 @@ using Distributed.Coordinator.Chaos;
 using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Shared.Processes;
+using Distributed.Shared.Security;
 
 var job = new Argument<string?>("JOB.yaml") { Description = "Job file. Default: the embedded digits job.", Arity = ArgumentArity.ZeroOrOne };
 var workers = new Option<int>("--workers") { Description = "Worker processes to start on this machine; 0 waits for workers that join from elsewhere.", DefaultValueFactory = _ => 2 };
@@ -22,6 +23,7 @@ var host = new Option<string>("--host") { Description = "Address of this machine
 var port = new Option<int>("--port") { Description = "Port of the control plane; 0 for a free one.", DefaultValueFactory = _ => 0 };
 var linkPort = new Option<int>("--link-port") { Description = "Port of the tensor links; 0 for a free one.", DefaultValueFactory = _ => 0 };
 var metricsPort = new Option<int>("--metrics-port") { Description = "Port of the live page, /metrics, /healthz and /readyz; 0 for a free one.", DefaultValueFactory = _ => 0 };
+var security = new SecurityOptions();
 var chaos = new Option<string?>("--chaos") { Description = "Check the job under faults, on this machine: kill-worker@30,freeze-worker@60:5s,join@80,drain@90,restart-coordinator@100 (the numbers are training steps) or random:SEED:COUNT. Exit code 0: the result is that of an undisturbed run, bit for bit." };
 foreach (var (option, least, most) in new[] { (workers, 0, 1024), (minWorkers, 1, 1024), (port, 0, 65535), (linkPort, 0, 65535), (metricsPort, 0, 65535) })
     option.Validators.Add(result =>
@@ -38,7 +40,7 @@ job.Validators.Add(result =>
 
 var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
 {
-    job, workers, minWorkers, run, resume, init, initStrict, overwrite, set, device, dataDir, memory, plugin, host, port, linkPort, metricsPort, chaos,
+    job, workers, minWorkers, run, resume, init, initStrict, overwrite, set, device, dataDir, memory, plugin, host, port, linkPort, metricsPort, security.Certificates, security.Insecure, chaos,
 };
 train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
 {
@@ -59,6 +61,7 @@ train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
     Port = parsed.GetValue(port),
     LinkPort = parsed.GetValue(linkPort),
     MetricsPort = parsed.GetValue(metricsPort),
+    Security = security.Of(parsed),
 }));
 
 var ofRun = new Option<string>("--run") { Description = "Folder of the run.", Required = true };
@@ -66,7 +69,7 @@ var drained = new Argument<string[]>("WORKER") { Description = "Workers, by thei
 var drain = new Command("drain", "Lets workers of a run go in good order, and waits until they have gone. Example: drain --run runs/mine worker-2") { ofRun, drained };
 drain.SetAction((parsed, _) => DrainCommand.RunAsync(parsed.GetRequiredValue(ofRun), parsed.GetRequiredValue(drained)));
 
-var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create(), PredictCommand.Create(), PictureCommand.Create(), InspectCommand.Create(), ExportCommand.Create(), CompareCommand.Create(), ShowCommand.Create(), drain };
+var root = new RootCommand("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create(), PredictCommand.Create(), PictureCommand.Create(), InspectCommand.Create(), ExportCommand.Create(), CompareCommand.Create(), ShowCommand.Create(), CertsCommand.Create(), drain };
 return await CommandLine.RunAsync(root, args.Length == 0 ? ["train"] : args);
 
 static Task<int> RunAsync(string? plan, TrainArguments arguments) => plan is null ? TrainCommand.RunAsync(arguments) : ChaosCommand.RunAsync(plan, arguments);

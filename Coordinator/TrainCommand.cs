@@ -22,6 +22,7 @@ using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
+using Distributed.Shared.Security;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -83,6 +84,9 @@ public sealed record TrainArguments
 
     /// <summary>Port of the metrics.</summary>
     public int MetricsPort { get; init; }
+
+    /// <summary>What the command line says of protection.</summary>
+    public SecurityArguments Security { get; init; } = new();
 }
 
 /// <summary>A training run from its start to its end.</summary>
@@ -97,21 +101,23 @@ public static class TrainCommand
         Job job;
         RunFolder folder;
         RunState begun;
+        NodeSecurity security;
         try
         {
             if (arguments.Workers > 0 && arguments.MinWorkers > arguments.Workers)
                 throw new JobException($"--min-workers is {arguments.MinWorkers}, but --workers {arguments.Workers}; allowed: 1 to {arguments.Workers}");
-            (job, folder, begun) = arguments.Resume ? Resume(arguments) : Begin(arguments);
+            (job, folder, begun, security) = await (arguments.Resume ? ResumeAsync(arguments) : BeginAsync(arguments));
         }
-        catch (Exception error) when (error is JobException or RunFolderException)
+        catch (Exception error) when (error is JobException or RunFolderException or CertificateException)
         {
             return CommandLine.Fail(2, error.Message);
         }
         using var signals = new Signals(onInterrupt: true);
         using var _ = folder;
+        using var protection = security;
         try
         {
-            await RunAsync(arguments, job, begun, folder, (recorder, trained) => Finish(folder, begun.JobName, recorder, trained), signals.Stopping);
+            await RunAsync(arguments, security, job, begun, folder, (recorder, trained) => Finish(folder, begun.JobName, recorder, trained), signals.Stopping);
             if (job.Kind.IsPictured) await PictureCommand.DrawAsync(folder.Path, arguments.DataDirectory, signals.Stopping);
             return job.Model is TorchScriptSpec ? await ExportCommand.RunAsync(folder.Path, signals.Stopping) : 0;
         }
@@ -129,15 +135,16 @@ public static class TrainCommand
     internal static bool IsFailure(Exception error) =>
         error is RunFailedException or RunFolderException or IOException or SocketException or FormatException or UnauthorizedAccessException;
 
-    private static (Job, RunFolder, RunState) Begin(TrainArguments arguments)
+    private static async Task<(Job, RunFolder, RunState, NodeSecurity)> BeginAsync(TrainArguments arguments)
     {
         var (job, name) = ReadJob(arguments);
         job = TorchScriptFile.Resolve(job);
         // It may lie in the very folder that is replaced.
         var initial = arguments.Init is { } init ? InitialParameters.Read(init, arguments.IsInitStrict) : null;
+        var security = await NodeSecurity.OpenAsync(arguments.Host, arguments.Security);
         var folder = RunFolder.Create(arguments.Run, name, arguments.Overwrite);
         if (initial is not null) AtomicFile.Write(folder.InitialFile, stream => stream.Write(initial.File.Span));
-        return (job, folder, Begun(arguments, name));
+        return (job, folder, Begun(arguments, name), security);
     }
 
     /// <summary>The state of a run that nobody has a part in yet.</summary>
@@ -158,7 +165,7 @@ public static class TrainCommand
     private static byte[] NewToken() => RandomNumberGenerator.GetBytes(StarServer.TokenLength);
 
     /// <summary>The workers look for the coordinator where it was, so that a new one listens there too.</summary>
-    private static (Job, RunFolder, RunState) Resume(TrainArguments arguments)
+    private static async Task<(Job, RunFolder, RunState, NodeSecurity)> ResumeAsync(TrainArguments arguments)
     {
         if (arguments.Run is not { } path) throw new JobException("--resume needs --run DIR: the folder of the run that is to go on");
         if (arguments.Init is not null) throw new JobException("--resume goes on with the parameters of the run: leave --init out");
@@ -172,8 +179,9 @@ public static class TrainCommand
             now = AutoSizes.Like(TorchScriptFile.Resolve(now), was);
             if (JobDifference.Between(was, now) is { Count: > 0 } different)
                 throw new JobException($"the run in {folder.Path} has another job: {string.Join("; ", different)}. Only topology and checkpoint may change; for another job, begin another run");
+            var security = await NodeSecurity.OpenAsync(begun.Host, arguments.Security);
             // Workers that are left have links of the former kind: they come as newcomers.
-            return (now, folder, was.Topology == now.Topology ? begun : begun with { Token = NewToken(), Workers = [] });
+            return (now, folder, was.Topology == now.Topology ? begun : begun with { Token = NewToken(), Workers = [] }, security);
         }
         catch
         {
@@ -199,7 +207,7 @@ public static class TrainCommand
 
     /// <summary>Runs a job on a cluster to its end.</summary>
     internal static async Task RunAsync(
-        TrainArguments arguments, Job job, RunState begun, RunFolder folder, Action<RunRecorder, RunResult> finish, CancellationToken stopping)
+        TrainArguments arguments, NodeSecurity security, Job job, RunState begun, RunFolder folder, Action<RunRecorder, RunResult> finish, CancellationToken stopping)
     {
         var jobName = begun.JobName;
         Directory.CreateDirectory(folder.Logs);
@@ -208,7 +216,7 @@ public static class TrainCommand
         var registry = Metrics.NewCustomRegistry();
         ProcessMetrics.Register(registry);
         var metrics = new TrainingMetrics(registry);
-        using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control);
+        using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control, security.Certificates);
         await host.StartAsync(stopping);
         var system = host.Services.GetRequiredService<ActorSystem>();
 
@@ -229,7 +237,8 @@ public static class TrainCommand
         using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt, job.IsEvaluation ? [live] : [live, board]);
         var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
         using var star = new StarServer(
-            new(await AddressOfAsync(begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token);
+            new(await AddressOfAsync(begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token,
+            new() { Certificates = security.Certificates });
         var targets = new ScrapeTargets();
         var page = new LivePage(live, folder.Path);
         await using var status = await StatusServer.StartAsync(begun.Host, begun.MetricsPort, registry, () => null,
@@ -266,6 +275,11 @@ public static class TrainCommand
             new DataDesk(job.Data, new() { DataDirectory = arguments.DataDirectory }));
         notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
 
+        if (security.Warning is { } warning)
+        {
+            view.Message($"warning: {warning}");
+            logger.LogWarning("{Warning}", warning);
+        }
         if (arguments.Resume)
             view.Message($"Going on with {jobName}: {recorder.Entered} of {rounds?.Count.ToString(CultureInfo.InvariantCulture) ?? "?"} rounds were recorded, {(store.Newest is { } newest ? $"the newest checkpoint is of step {newest.Step}" : "there is no checkpoint")}");
         var places = $"Results in {folder.Path}, live page at {status.Address}, metrics at {status.Address}metrics";
@@ -286,7 +300,8 @@ public static class TrainCommand
         await NodeHost.LeaveAsync(host, _stopTimeout, line => logger.LogInformation("{Line}", line));
 
         LocalWorkerGroup StartWorkers() => notices.Local = LocalWorkerGroup.Start(
-            arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded, arguments.Plugins, arguments.MemoryFraction / Math.Max(1, arguments.Workers));
+            arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded, arguments.Plugins, arguments.MemoryFraction / Math.Max(1, arguments.Workers),
+            ["--host", begun.Host, .. arguments.Security.ToArguments()]);
 
         string? Save(ClusterProtocol now) => Written(() => (begun.With(now) with { StartedAt = now.Generation > 0 ? recorder.StartedAt : null }).Save(folder.StateFile));
 
@@ -322,7 +337,7 @@ public static class TrainCommand
     }
 
     private static string Awaited(TrainArguments arguments, string address) =>
-        $"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}";
+        $"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}{Others(arguments.Security)}";
 
     private static void Finish(RunFolder folder, string jobName, RunRecorder recorder, RunResult trained)
     {
@@ -340,6 +355,9 @@ public static class TrainCommand
         Console.WriteLine($"{tested} {report.ParametersSha256[..16]}");
         Console.WriteLine($"Results: {folder.Path}");
     }
+
+    /// <summary>What workers elsewhere have to be told, too.</summary>
+    private static string Others(SecurityArguments security) => security.Folder is not null ? " --certs DIR" : security.IsInsecure ? " --insecure" : "";
 
     private static async Task<IPAddress> AddressOfAsync(string host, CancellationToken stopping) =>
         (await Dns.GetHostAddressesAsync(host, stopping)).FirstOrDefault() ?? throw new IOException($"--host {host} has no address");

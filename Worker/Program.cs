@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Distributed.Shared.Data;
 using Distributed.Shared.Processes;
+using Distributed.Shared.Security;
 using Distributed.Worker;
 using Distributed.Worker.Exports;
 using Distributed.Worker.Pictures;
@@ -25,12 +26,13 @@ patience.Validators.Add(result =>
 {
     if (result.GetValueOrDefault<double>() is var value && value is not (> 0 and <= 1_000_000)) result.AddError($"{patience.Name} is {value}; allowed: above 0, to 1000000");
 });
+var security = new SecurityOptions();
 var memory = MemoryFraction.Option("this worker");
 var withParent = new Option<bool>("--with-parent") { Description = "End when standard input ends; ignore Ctrl-C. For workers that a coordinator starts." };
 
 var root = new RootCommand("Computes gradients for a coordinator. Example: worker --coordinator 10.0.0.1:4053 --device cuda:0")
 {
-    coordinator, device, name, host, dataDir, dataLimit, plugin, linkPort, metricsPort, patience, memory, withParent,
+    coordinator, device, name, host, dataDir, dataLimit, plugin, linkPort, metricsPort, security.Certificates, security.Insecure, patience, memory, withParent,
 };
 root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
 {
@@ -44,6 +46,7 @@ root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
     LinkPort = parsed.GetValue(linkPort),
     MetricsPort = parsed.GetValue(metricsPort),
     Patience = TimeSpan.FromSeconds(parsed.GetValue(patience)),
+    Security = security.Of(parsed),
     MemoryFraction = parsed.GetValue(memory),
     WithParent = parsed.GetValue(withParent),
 }));

@@ -8,6 +8,7 @@ using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Security;
 using Distributed.Worker.Actors;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Plugins;
@@ -55,6 +56,9 @@ public sealed record WorkerArguments
     /// <summary>How long it waits for a coordinator to take it in, or to come back.</summary>
     public required TimeSpan Patience { get; init; }
 
+    /// <summary>What the command line says of protection.</summary>
+    public SecurityArguments Security { get; init; } = new();
+
     /// <summary>Whether it ends with the process that started it.</summary>
     public bool WithParent { get; init; }
 }
@@ -96,6 +100,10 @@ public static class WorkerProcess
         {
             return Done("it was told to stop");
         }
+        catch (CertificateException error)
+        {
+            return CommandLine.Fail(2, error.Message);
+        }
         catch (SocketException error)
         {
             return CommandLine.Fail(1, $"the coordinator at {arguments.Coordinator} cannot be reached: {error.Message}");
@@ -117,6 +125,8 @@ public static class WorkerProcess
         WorkerArguments arguments, DnsEndPoint coordinator, TorchSharp.torch.Device device, PluginSet plugins, CancellationToken stopping)
     {
         var ownHost = arguments.Host ?? await OwnAddressTowardsAsync(coordinator, stopping);
+        using var security = await NodeSecurity.OpenAsync(ownHost, arguments.Security, stopping);
+        if (security.Warning is { } warning) Console.WriteLine($"warning: {warning}");
         var registry = Metrics.NewCustomRegistry();
         ProcessMetrics.Register(registry);
         var metrics = new WorkerMetrics(registry, $"{device}");
@@ -128,6 +138,7 @@ public static class WorkerProcess
         {
             MetricsPort = status.Address.Port,
             Plugins = plugins,
+            Links = new() { Certificates = security.Certificates, Refused = metrics.Links.ConnectionRefused },
             MemoryFraction = arguments.MemoryFraction,
         };
         Console.WriteLine($"Metrics at {status.Address}metrics");
@@ -138,7 +149,7 @@ public static class WorkerProcess
         for (WorkerSession? session = null; ;)
         {
             var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
-                logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control);
+                logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control, security.Certificates);
             try
             {
                 await Task.Delay(pause, stopping);
