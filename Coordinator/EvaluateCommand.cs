@@ -27,10 +27,7 @@ public static class EvaluateCommand
         var device = new Option<string>("--device") { Description = "What they compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
         var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets." };
         var plugin = PluginOption.Create();
-        workers.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is var value and (< 1 or > 1024)) result.AddError($"--workers is {value}; allowed: 1 to 1024");
-        });
+        workers.Within(1, 1024);
         var command = new Command("evaluate",
             "Evaluates a model on the test set: loss and metric; where it tells classes apart, precision and recall of each, and what is taken for what, as tables, "
             + "evaluation.json and confusion.png in the folder evaluation of the run. Example: evaluate --run runs/mine --workers 4")

@@ -46,6 +46,9 @@ public sealed record TrainArguments
     /// <summary>Whether the run in the folder is gone on with.</summary>
     public bool Resume { get; init; }
 
+    /// <summary>Whether what the folder holds decides what is to be done, and another coordinator follows one that is told to stop.</summary>
+    public bool ResumeIfBegun { get; init; }
+
     /// <summary>Safetensors file with the parameters to begin with.</summary>
     public string? Init { get; init; }
 
@@ -70,6 +73,9 @@ public sealed record TrainArguments
     /// <summary>Address that workers reach this machine at.</summary>
     public required string Host { get; init; }
 
+    /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
+    public string? Bind { get; init; }
+
     /// <summary>Port of the control plane.</summary>
     public int Port { get; init; }
 
@@ -78,6 +84,9 @@ public sealed record TrainArguments
 
     /// <summary>Port of the metrics.</summary>
     public int MetricsPort { get; init; }
+
+    /// <summary>Whether a finished run is shown until somebody ends that.</summary>
+    public bool Stay { get; init; }
 }
 
 /// <summary>A training run from its start to its end.</summary>
@@ -96,6 +105,11 @@ public static class TrainCommand
         {
             if (arguments.Workers > 0 && arguments.MinWorkers > arguments.Workers)
                 throw new JobException($"--min-workers is {arguments.MinWorkers}, but --workers {arguments.Workers}; allowed: 1 to {arguments.Workers}");
+            if (arguments.ResumeIfBegun)
+            {
+                if (StartedAgain.Next(arguments) is not { } next) return await StayAsync(arguments, arguments.Run!);
+                arguments = next;
+            }
             (job, folder, begun) = arguments.Resume ? Resume(arguments) : Begin(arguments);
         }
         catch (Exception error) when (error is JobException or RunFolderException)
@@ -108,7 +122,8 @@ public static class TrainCommand
         {
             await RunAsync(arguments, job, begun, folder, (recorder, trained) => Finish(folder, begun.JobName, recorder, trained), signals.Stopping);
             if (job.Kind.IsPictured) await PictureCommand.DrawAsync(folder.Path, arguments.DataDirectory, signals.Stopping);
-            return job.Model is TorchScriptSpec ? await ExportCommand.RunAsync(folder.Path, signals.Stopping) : 0;
+            if (job.Model is TorchScriptSpec && await ExportCommand.RunAsync(folder.Path, signals.Stopping) is not 0 and var failed) return failed;
+            return signals.Stopping.IsCancellationRequested ? 0 : await StayAsync(arguments, folder.Path);
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
         {
@@ -118,6 +133,13 @@ public static class TrainCommand
         {
             return CommandLine.Fail(1, error.Message);
         }
+    }
+
+    private static async Task<int> StayAsync(TrainArguments arguments, string path)
+    {
+        if (arguments.Stay) return await ShowCommand.RunAsync(path, arguments.Bind ?? arguments.Host, arguments.MetricsPort);
+        if (arguments.ResumeIfBegun) Console.WriteLine($"The run in {path} is finished.");
+        return 0;
     }
 
     /// <summary>Whether it is told in a line, since it says in a user's words what is wrong.</summary>
@@ -141,6 +163,7 @@ public static class TrainCommand
         Version = ProtocolSerializer.Version,
         JobName = jobName,
         Host = arguments.Host,
+        Bind = arguments.Bind,
         Port = arguments.Port,
         LinkPort = arguments.LinkPort,
         MetricsPort = arguments.MetricsPort,
@@ -167,6 +190,7 @@ public static class TrainCommand
             now = TorchScriptFile.Resolve(now);
             if (JobDifference.Between(was, now) is { Count: > 0 } different)
                 throw new JobException($"the run in {folder.Path} has another job: {string.Join("; ", different)}. Only topology and checkpoint may change; for another job, begin another run");
+            begun = begun with { Bind = arguments.Bind ?? begun.Bind };
             // Workers that are left have links of the former kind: they come as newcomers.
             return (now, folder, was.Topology == now.Topology ? begun : begun with { Token = NewToken(), Workers = [] });
         }
@@ -210,7 +234,7 @@ public static class TrainCommand
         using var board = new TensorBoardFolder(folder.TensorBoard, TimeProvider.System, view.Message);
         var live = LiveRun.Of(jobName, job);
         using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt, job.IsEvaluation ? [live] : [live, board]);
-        using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control);
+        using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control, begun.Bind);
         await host.StartAsync(stopping);
         var system = host.Services.GetRequiredService<ActorSystem>();
 
@@ -220,14 +244,14 @@ public static class TrainCommand
         var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
         var notices = new Notices();
         using var star = new StarServer(
-            new(await AddressOfAsync(begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token);
+            new(await AddressOfAsync(begun.Bind ?? begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token);
         var targets = new ScrapeTargets();
-        var page = new LivePage(live, folder.Path);
-        await using var status = await StatusServer.StartAsync(begun.Host, begun.MetricsPort, registry, () => null,
+        var pages = new LivePage(live, folder.Path);
+        await using var status = await StatusServer.StartAsync(begun.Bind ?? begun.Host, begun.MetricsPort, registry, () => null,
             DrainRequest.For(begun.Token, () => notices.Actor, metrics.CommandRefused),
-            new Dictionary<string, RequestDelegate>(page.Pages, StringComparer.Ordinal) { [ScrapeTargets.Path] = targets.AnswerAsync }, stopping);
+            new Dictionary<string, RequestDelegate>(pages.Pages, StringComparer.Ordinal) { [ScrapeTargets.Path] = targets.AnswerAsync }, stopping);
         // Before the server is gone.
-        await using var farewell = page;
+        await using var farewell = pages;
         var address = NodeHost.AddressOf(system);
         begun = begun with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port, MetricsPort = status.Address.Port };
         var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, text, TimeProvider.System);
@@ -259,14 +283,15 @@ public static class TrainCommand
 
         if (arguments.Resume)
             view.Message($"Going on with {jobName}: {recorder.Entered} of {rounds?.Count.ToString(CultureInfo.InvariantCulture) ?? "?"} rounds were recorded, {(store.Newest is { } newest ? $"the newest checkpoint is of step {newest.Step}" : "there is no checkpoint")}");
-        var places = $"Results in {folder.Path}, live page at {status.Address}, metrics at {status.Address}metrics";
+        var page = begun.Bind is null ? status.Address : new UriBuilder(status.Address) { Host = begun.Host }.Uri;
+        var places = $"Results in {folder.Path}, live page at {page}, metrics at {page}metrics";
         view.Message(job.IsEvaluation ? $"Evaluating {jobName}. {places}" : $"Training {jobName}: {job.Epochs} epochs, batch {job.BatchText} in {job.MicroBatches} micro-batches. {places}");
         if (arguments.Workers == 0) view.Message($"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}");
 
         await using var workers = LocalWorkerGroup.Start(arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded, arguments.Plugins);
         notices.Local = workers;
-        using var interruption = stopping.Register(() =>
-            notices.Actor.Tell(new CoordinatorNotice.Abort($"interrupted; what there is so far is in {folder.Path}")));
+        var interrupted = $"interrupted; what there is so far is in {folder.Path}";
+        using var interruption = stopping.Register(() => notices.Actor.Tell(arguments.ResumeIfBegun ? new CoordinatorNotice.StepAside(interrupted) : new CoordinatorNotice.Abort(interrupted)));
         var trained = await result.Task;
         await desk.WhenIdleAsync();
         await workers.EndAsync(_stopTimeout);
@@ -313,7 +338,7 @@ public static class TrainCommand
     }
 
     private static async Task<IPAddress> AddressOfAsync(string host, CancellationToken stopping) =>
-        (await Dns.GetHostAddressesAsync(host, stopping)).FirstOrDefault() ?? throw new IOException($"--host {host} has no address");
+        (await Dns.GetHostAddressesAsync(host, stopping)).FirstOrDefault() ?? throw new IOException($"{host} has no address");
 
     /// <summary>What happens on other threads, as messages to the coordinator's actor.</summary>
     private sealed class Notices

@@ -33,6 +33,9 @@ public sealed record WorkerArguments
     /// <summary>Address that others reach it at.</summary>
     public string? Host { get; init; }
 
+    /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
+    public string? Bind { get; init; }
+
     /// <summary>Folder with data sets.</summary>
     public string? DataDirectory { get; init; }
 
@@ -55,7 +58,9 @@ public sealed record WorkerArguments
 /// <summary>A worker from its start to its end.</summary>
 public static class WorkerProcess
 {
-    private static readonly TimeSpan _leaveTimeout = TimeSpan.FromSeconds(30);
+    /// <summary>How long it waits for the coordinator to let it go.</summary>
+    public static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(30);
+
     private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>Runs a worker.</summary>
@@ -114,14 +119,15 @@ public static class WorkerProcess
         ProcessMetrics.Register(registry);
         var metrics = new WorkerMetrics(registry, $"{device}");
         var readiness = new Readiness("joining the cluster");
-        await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, cancel: stopping);
+        await using var status = await StatusServer.StartAsync(arguments.Bind ?? ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, cancel: stopping);
         var options = new WorkerOptions(
             arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device, new() { DataDirectory = arguments.DataDirectory }, arguments.Patience)
         {
+            Bind = arguments.Bind,
             MetricsPort = status.Address.Port,
             Plugins = plugins,
         };
-        Console.WriteLine($"Metrics at {status.Address}metrics");
+        Console.WriteLine($"Metrics at {(arguments.Bind is null ? status.Address : new UriBuilder(status.Address) { Host = ownHost }.Uri)}metrics");
         var former = Task.CompletedTask;
         var tookPart = Stopwatch.GetTimestamp();
         var returns = new ReturnPause();
@@ -129,7 +135,7 @@ public static class WorkerProcess
         for (WorkerSession? session = null; ;)
         {
             var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
-                logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control);
+                logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control, arguments.Bind);
             try
             {
                 await Task.Delay(pause, stopping);
@@ -168,7 +174,7 @@ public static class WorkerProcess
         using var leaving = stopping.Register(() =>
         {
             worker.Tell(new Leave("it was told to stop"));
-            _ = Task.Delay(_leaveTimeout).ContinueWith(_ => end.TrySetResult(new(1, $"it was told to stop, and the coordinator did not let it go within {_leaveTimeout.TotalSeconds} s")), TaskScheduler.Default);
+            _ = Task.Delay(LeaveTimeout).ContinueWith(_ => end.TrySetResult(new(1, $"it was told to stop, and the coordinator did not let it go within {LeaveTimeout.TotalSeconds} s")), TaskScheduler.Default);
         });
         return await end.Task;
     }

@@ -31,13 +31,15 @@ public static class ClusterNode
     /// <param name="role">Role of this process.</param>
     /// <param name="seed">Address of the coordinator, HOST:PORT; none for the coordinator, which joins itself.</param>
     /// <param name="metrics">Counts messages.</param>
-    public static AkkaConfigurationBuilder AddClusterNode(this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlMetrics? metrics = null) =>
+    /// <param name="bind">Address that it listens at; null for that of <paramref name="host"/>.</param>
+    public static AkkaConfigurationBuilder AddClusterNode(
+        this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlMetrics? metrics = null, string? bind = null) =>
         akka
             .AddHocon(Settings, HoconAddMode.Prepend)
             .AddHocon(role == CoordinatorRole ? CoordinatorSettings : WorkerSettings, HoconAddMode.Prepend)
             .WithCustomSerializer("messagepack", [typeof(IControlMessage)], system => new ProtocolSerializer(system, metrics))
             .WithCustomSerializer("json", [], system => new RefusingSerializer(system))
-            .WithRemoting(new RemoteOptions { HostName = host, PublicHostName = host, Port = port })
+            .WithRemoting(new RemoteOptions { HostName = bind ?? host, PublicHostName = host, Port = port })
             .WithClustering(new ClusterOptions
             {
                 Roles = [role],

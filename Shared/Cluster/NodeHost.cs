@@ -17,7 +17,9 @@ public static class NodeHost
     /// <param name="seed">HOST:PORT of the coordinator; none for the coordinator itself.</param>
     /// <param name="logging">Where logs go.</param>
     /// <param name="metrics">Counts messages.</param>
-    public static IHost Build(string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, ControlMetrics? metrics = null)
+    /// <param name="bind">Address that it listens at; null for that of <paramref name="host"/>.</param>
+    public static IHost Build(
+        string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, ControlMetrics? metrics = null, string? bind = null)
     {
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
@@ -29,7 +31,7 @@ public static class NodeHost
                 loggers.LogLevel = Akka.Event.LogLevel.InfoLevel;
                 loggers.AddLoggerFactory();
             })
-            .AddClusterNode(host, port, role, seed, metrics));
+            .AddClusterNode(host, port, role, seed, metrics, bind));
         return builder.Build();
     }
 

@@ -55,10 +55,13 @@ internal sealed class ProgramRun : IDisposable
             RedirectStandardError = true,
         };
         // What a developer has set for runs of their own is not what is tested.
-        foreach (var variable in new[] { "DISTRIBUTED_WORKER", "DISTRIBUTED_DATA", "DISTRIBUTED_LIBTORCH" }) start.Environment.Remove(variable);
+        foreach (var variable in start.Environment.Keys.Where(name => name.StartsWith("DISTRIBUTED_", StringComparison.Ordinal)).ToList()) start.Environment.Remove(variable);
         foreach (var (name, value) in environment) start.Environment[name] = value;
         return new(start);
     }
+
+    /// <summary>Starts the same command once more.</summary>
+    public ProgramRun StartAgain() => new(_process.StartInfo);
 
     /// <summary>The processes that this one has started and that are running.</summary>
     public IReadOnlyList<LinuxProcess> Children()
