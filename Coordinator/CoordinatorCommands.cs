@@ -25,6 +25,7 @@ public static class CoordinatorCommands
         var set = new Option<string[]>("--set") { Description = "Override a key of the job: --set optimizer.learning-rate=0.1", AllowMultipleArgumentsPerToken = false, DefaultValueFactory = _ => [] };
         var device = new Option<string>("--device") { Description = "What the started workers compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
         var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets, for the started workers." };
+        var memory = MemoryFraction.Option("the started workers together");
         var plugin = PluginOption.Create();
         var host = new Option<string>("--host") { Description = "Address of this machine that workers reach it at.", DefaultValueFactory = _ => "127.0.0.1" };
         var bind = new Option<string?>("--bind") { Description = "Address of this machine to listen at: 0.0.0.0 for all. Default: that of --host." };
@@ -45,7 +46,7 @@ public static class CoordinatorCommands
 
         var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
         {
-            job, workers, minWorkers, run, resume, resumeIfBegun, init, initStrict, overwrite, set, device, dataDir, plugin, host, bind, port, linkPort, metricsPort, stay, chaos,
+            job, workers, minWorkers, run, resume, resumeIfBegun, init, initStrict, overwrite, set, device, dataDir, memory, plugin, host, bind, port, linkPort, metricsPort, stay, chaos,
         };
         train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
         {
@@ -61,6 +62,7 @@ public static class CoordinatorCommands
             Overrides = parsed.GetValue(set) ?? [],
             Device = parsed.GetRequiredValue(device),
             DataDirectory = parsed.GetValue(dataDir),
+            MemoryFraction = parsed.GetValue(memory),
             Plugins = PluginOption.Paths(parsed.GetValue(plugin)),
             Host = parsed.GetRequiredValue(host),
             Bind = parsed.GetValue(bind),

@@ -10,6 +10,7 @@ using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Live;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Metering;
+using Distributed.Coordinator.Probing;
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.TensorBoard;
@@ -69,6 +70,9 @@ public sealed record TrainArguments
 
     /// <summary>Libraries of the user's, for the started workers.</summary>
     public IReadOnlyList<string> Plugins { get; init; } = [];
+
+    /// <summary>What part of the free memory the started workers may take together where the batch is as large as fits; above 0, to 1.</summary>
+    public double MemoryFraction { get; init; } = Shared.Processes.MemoryFraction.Default;
 
     /// <summary>Address that workers reach this machine at.</summary>
     public required string Host { get; init; }
@@ -187,7 +191,7 @@ public static class TrainCommand
             var begun = RunState.Load(folder.StateFile);
             var was = JobFile.Parse(File.ReadAllText(folder.JobFile), folder.JobFile);
             var (now, _) = ReadJob(arguments.JobFile is null ? arguments with { JobFile = folder.JobFile } : arguments);
-            now = TorchScriptFile.Resolve(now);
+            now = AutoSizes.Like(TorchScriptFile.Resolve(now), was);
             if (JobDifference.Between(was, now) is { Count: > 0 } different)
                 throw new JobException($"the run in {folder.Path} has another job: {string.Join("; ", different)}. Only topology and checkpoint may change; for another job, begin another run");
             begun = begun with { Bind = arguments.Bind ?? begun.Bind };
@@ -221,19 +225,12 @@ public static class TrainCommand
         TrainArguments arguments, Job job, RunState begun, RunFolder folder, Action<RunRecorder, RunResult> finish, CancellationToken stopping)
     {
         var jobName = begun.JobName;
-        var shape = JobShape.Of(job);
-        var rounds = begun.Facts is { } facts ? shape.RoundsOf(facts) : null;
-        var text = JobFile.Format(job);
-        AtomicFile.Write(folder.JobFile, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
         Directory.CreateDirectory(folder.Logs);
         using var log = new FileLog(Path.Combine(folder.Logs, "coordinator.log"));
         using var view = ProgressView.Create(AnsiConsole.Console);
         var registry = Metrics.NewCustomRegistry();
         ProcessMetrics.Register(registry);
         var metrics = new TrainingMetrics(registry);
-        using var board = new TensorBoardFolder(folder.TensorBoard, TimeProvider.System, view.Message);
-        var live = LiveRun.Of(jobName, job);
-        using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt, job.IsEvaluation ? [live] : [live, board]);
         using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control, begun.Bind);
         await host.StartAsync(stopping);
         var system = host.Services.GetRequiredService<ActorSystem>();
@@ -241,8 +238,19 @@ public static class TrainCommand
         // The coordinator is the cluster's first member; on a free port it knows its own address only now.
         Akka.Cluster.Cluster.Get(system).Join(Akka.Cluster.Cluster.Get(system).SelfAddress);
 
-        var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
         var notices = new Notices();
+        var address = NodeHost.AddressOf(system);
+        // They are there before the run's own actor only where they have to be asked first.
+        await using var asked = job.Auto == AutoSize.None ? null : StartWorkers();
+        if (asked is not null) job = await ProbeAsync(arguments, job, system, notices, view, address, stopping);
+        var shape = JobShape.Of(job);
+        var rounds = begun.Facts is { } facts ? shape.RoundsOf(facts) : null;
+        var text = JobFile.Format(job);
+        AtomicFile.Write(folder.JobFile, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
+        using var board = new TensorBoardFolder(folder.TensorBoard, TimeProvider.System, view.Message);
+        var live = LiveRun.Of(jobName, job);
+        using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt, job.IsEvaluation ? [live] : [live, board]);
+        var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
         using var star = new StarServer(
             new(await AddressOfAsync(begun.Bind ?? begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token);
         var targets = new ScrapeTargets();
@@ -252,7 +260,6 @@ public static class TrainCommand
             new Dictionary<string, RequestDelegate>(pages.Pages, StringComparer.Ordinal) { [ScrapeTargets.Path] = targets.AnswerAsync }, stopping);
         // Before the server is gone.
         await using var farewell = pages;
-        var address = NodeHost.AddressOf(system);
         begun = begun with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port, MetricsPort = status.Address.Port };
         var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, text, TimeProvider.System);
         foreach (var fault in store.Open()) view.Message(fault);
@@ -286,10 +293,9 @@ public static class TrainCommand
         var page = begun.Bind is null ? status.Address : new UriBuilder(status.Address) { Host = begun.Host }.Uri;
         var places = $"Results in {folder.Path}, live page at {page}, metrics at {page}metrics";
         view.Message(job.IsEvaluation ? $"Evaluating {jobName}. {places}" : $"Training {jobName}: {job.Epochs} epochs, batch {job.BatchText} in {job.MicroBatches} micro-batches. {places}");
-        if (arguments.Workers == 0) view.Message($"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}");
+        if (arguments.Workers == 0) view.Message(Awaited(arguments, address));
 
-        await using var workers = LocalWorkerGroup.Start(arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded, arguments.Plugins);
-        notices.Local = workers;
+        await using var workers = asked ?? StartWorkers();
         var interrupted = $"interrupted; what there is so far is in {folder.Path}";
         using var interruption = stopping.Register(() => notices.Actor.Tell(arguments.ResumeIfBegun ? new CoordinatorNotice.StepAside(interrupted) : new CoordinatorNotice.Abort(interrupted)));
         var trained = await result.Task;
@@ -301,6 +307,9 @@ public static class TrainCommand
         // A finished run takes in nobody any more.
         File.Delete(folder.StateFile);
         await NodeHost.LeaveAsync(host, _stopTimeout, line => logger.LogInformation("{Line}", line));
+
+        LocalWorkerGroup StartWorkers() => notices.Local = LocalWorkerGroup.Start(
+            arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded, arguments.Plugins, arguments.MemoryFraction / Math.Max(1, arguments.Workers));
 
         string? Save(ClusterProtocol now) => Written(() => (begun.With(now) with { StartedAt = now.Generation > 0 ? recorder.StartedAt : null }).Save(folder.StateFile));
 
@@ -319,6 +328,24 @@ public static class TrainCommand
             }
         }
     }
+
+    /// <summary>The job with a batch that fits the workers that the run begins with.</summary>
+    private static async Task<Job> ProbeAsync(TrainArguments arguments, Job job, ActorSystem system, Notices notices, IProgressView view, string address, CancellationToken stopping)
+    {
+        var result = new TaskCompletionSource<Job>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var workers = Math.Max(arguments.Workers, arguments.MinWorkers);
+        view.Message($"{(job.Auto == AutoSize.Batch ? "batch" : "micro-batches")} is {Job.AutoWord}: {workers} worker(s) find out how large a micro-batch may be");
+        if (arguments.Workers == 0) view.Message(Awaited(arguments, address));
+        var probe = notices.Actor = system.ActorOf(Props.Create(() => new ProbeActor(job, workers, arguments.Workers == 0, view.Message, result)), ClusterNode.CoordinatorActor);
+        using var interruption = stopping.Register(() => probe.Tell(new CoordinatorNotice.Abort("interrupted")));
+        var resolved = await result.Task;
+        // The run's own actor takes its name.
+        await probe.GracefulStop(_stopTimeout);
+        return resolved;
+    }
+
+    private static string Awaited(TrainArguments arguments, string address) =>
+        $"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}";
 
     private static void Finish(RunFolder folder, string jobName, RunRecorder recorder, RunResult trained)
     {

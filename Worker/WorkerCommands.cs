@@ -25,11 +25,12 @@ public static class WorkerCommands
         var patience = new Option<double>("--coordinator-timeout") { Description = "Seconds to wait for a coordinator to take this worker in, or to come back.", DefaultValueFactory = _ => 600 };
         foreach (var option in (Option<int>[])[linkPort, metricsPort]) option.Within(0, IPEndPoint.MaxPort);
         patience.Allow(seconds => seconds is > 0 and <= 1_000_000, "above 0, to 1000000");
+        var memory = MemoryFraction.Option("this worker");
         var withParent = new Option<bool>("--with-parent") { Description = "End when standard input ends; ignore Ctrl-C. For workers that a coordinator starts." };
 
         var root = new RootCommand("Computes gradients for a coordinator. Example: worker --coordinator 10.0.0.1:4053 --device cuda:0")
         {
-            coordinator, device, name, host, bind, dataDir, plugin, linkPort, metricsPort, patience, withParent,
+            coordinator, device, name, host, bind, dataDir, plugin, linkPort, metricsPort, patience, memory, withParent,
         };
         root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
         {
@@ -43,6 +44,7 @@ public static class WorkerCommands
             LinkPort = parsed.GetValue(linkPort),
             MetricsPort = parsed.GetValue(metricsPort),
             Patience = TimeSpan.FromSeconds(parsed.GetValue(patience)),
+            MemoryFraction = parsed.GetValue(memory),
             WithParent = parsed.GetValue(withParent),
         }));
 

@@ -48,6 +48,9 @@ public sealed record WorkerArguments
     /// <summary>Port of the metrics; 0 for a free one.</summary>
     public int MetricsPort { get; init; }
 
+    /// <summary>What part of the memory that is free a micro-batch may take where the job leaves its size to that; above 0, to 1.</summary>
+    public double MemoryFraction { get; init; } = Shared.Processes.MemoryFraction.Default;
+
     /// <summary>How long it waits for a coordinator to take it in, or to come back.</summary>
     public required TimeSpan Patience { get; init; }
 
@@ -126,6 +129,7 @@ public static class WorkerProcess
             Bind = arguments.Bind,
             MetricsPort = status.Address.Port,
             Plugins = plugins,
+            MemoryFraction = arguments.MemoryFraction,
         };
         Console.WriteLine($"Metrics at {(arguments.Bind is null ? status.Address : new UriBuilder(status.Address) { Host = ownHost }.Uri)}metrics");
         var former = Task.CompletedTask;

@@ -234,7 +234,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         }
         if (register.Version != ProtocolSerializer.Version)
         {
-            Refuse(Sender, $"it speaks version {register.Version} of the protocol, the coordinator version {ProtocolSerializer.Version}");
+            Refuse(Sender, ProtocolSerializer.Difference(register.Version));
             return;
         }
         if (!AllowedName().IsMatch(register.Name))

@@ -34,6 +34,8 @@ public static class ChaosCommand
             var (job, _) = TrainCommand.ReadJob(arguments);
             if (!job.IsExact)
                 throw new ChaosException(2, $"--chaos compares bits, which depend on the number of workers where {(job.IsWireHalf ? $"wire is {job.Wire}" : $"determinism is {job.Determinism}")}; allowed: wire float32 with determinism strict");
+            if (job.Auto != AutoSize.None)
+                throw new ChaosException(2, "--chaos runs a job twice, which takes batch and micro-batches as numbers: train it once, and give the job.yaml of that run");
             folder = ChaosFolder.Create(arguments.Run, arguments.Overwrite);
             return await CheckAsync(faults, arguments, folder, signals.Stopping).ConfigureAwait(false);
         }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Distributed.Shared.Processes;
 
 namespace Distributed.Coordinator.LocalWorkers;
 
@@ -20,13 +21,14 @@ public sealed class LocalWorkerGroup : IAsyncDisposable
     /// <param name="logsFolder">Created if it is not there.</param>
     /// <param name="onExit">Called once for each worker, on a thread of the pool.</param>
     /// <param name="plugins">Libraries of the user's that each loads.</param>
+    /// <param name="memoryFraction">What part of the free memory each may take where it is asked how large a micro-batch may be.</param>
     /// <exception cref="FileNotFoundException">No worker program is on this machine.</exception>
     /// <exception cref="IOException">A log cannot be written.</exception>
     /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
     public static LocalWorkerGroup Start(
         int count, string coordinatorAddress, string device, string? dataDir, string logsFolder, Action<LocalWorkerExit> onExit,
-        IReadOnlyList<string>? plugins = null) =>
-        Start(count, name => WorkerProgram.Command(name, coordinatorAddress, device, dataDir, plugins), logsFolder, onExit);
+        IReadOnlyList<string>? plugins = null, double memoryFraction = MemoryFraction.Default) =>
+        Start(count, name => WorkerProgram.Command(name, coordinatorAddress, device, dataDir, plugins, memoryFraction), logsFolder, onExit);
 
     /// <summary>As above, with the command of each worker's name.</summary>
     public static LocalWorkerGroup Start(

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using Distributed.Shared.Processes;
 
 namespace Distributed.Coordinator.LocalWorkers;
 
@@ -48,14 +50,16 @@ public static class WorkerProgram
     /// <param name="device">What to compute on.</param>
     /// <param name="dataDir">Where data sets are; null for the worker's own default.</param>
     /// <param name="plugins">Libraries of the user's that it loads.</param>
+    /// <param name="memoryFraction">What part of the free memory it may take where it is asked how large a micro-batch may be.</param>
     /// <exception cref="FileNotFoundException">As for <see cref="Find()"/>.</exception>
-    public static WorkerCommand Command(string name, string coordinatorAddress, string device, string? dataDir, IReadOnlyList<string>? plugins = null)
+    public static WorkerCommand Command(string name, string coordinatorAddress, string device, string? dataDir, IReadOnlyList<string>? plugins = null, double memoryFraction = MemoryFraction.Default)
     {
         var (program, first) = StartOf(Find());
         return new(program, [
             .. first, "--coordinator", coordinatorAddress, "--device", device, "--name", name, "--with-parent",
             .. dataDir is null ? (string[])[] : ["--data-dir", dataDir],
             .. PluginOption.Arguments(plugins ?? []),
+            .. memoryFraction == MemoryFraction.Default ? (string[])[] : [MemoryFraction.Name, memoryFraction.ToString(CultureInfo.InvariantCulture)],
         ]);
     }
 

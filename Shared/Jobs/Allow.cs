@@ -5,6 +5,12 @@ using System.Text.RegularExpressions;
 
 namespace Distributed.Shared.Jobs;
 
+/// <summary>A whole number, or a word that stands for one.</summary>
+internal readonly record struct Amount(int? Number, string Word)
+{
+    public static implicit operator Amount(int number) => new(number, "");
+}
+
 /// <summary>The kinds of value that keys hold.</summary>
 internal static class Allow
 {
@@ -87,8 +93,16 @@ internal static class Allow
     /// <summary>Values, or null for none.</summary>
     public static Leaf<T?> OrNull<T>(Leaf<T> leaf) where T : struct => Or(leaf, "null", scalar => scalar.IsNull);
 
-    /// <summary>Values, or a word for none of them.</summary>
-    public static Leaf<T?> OrWord<T>(Leaf<T> leaf, string word) where T : struct => Or(leaf, word, scalar => scalar.Text == word);
+    /// <summary>Whole numbers, or one of these words.</summary>
+    public static Leaf<Amount> OrWords(Leaf<int> leaf, params string[] words) => new(
+        string.Join(", or ", [leaf.Text, .. words]),
+        (scalar, out value) =>
+        {
+            value = leaf.TryRead(scalar, out var number) ? number : new Amount(null, scalar.Text);
+            return true;
+        },
+        value => value.Number is { } number ? leaf.Contains(number) : words.Contains(value.Word, StringComparer.Ordinal),
+        value => value.Number is { } number ? leaf.Format(number) : value.Word);
 
     /// <summary>Printable texts, which are written in quotes.</summary>
     public static Leaf<string> Text(string what, int maxLength) => new(

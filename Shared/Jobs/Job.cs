@@ -37,8 +37,11 @@ public sealed record Job
     public required int Epochs { get; init; }
 
     /// <summary>Samples of a global batch, that is, of a step; at least 1, null for the whole training set. The last batch of an
-    /// epoch may be smaller.</summary>
+    /// epoch may be smaller. Means nothing while it is <see cref="Auto"/>.</summary>
     public required int? Batch { get; init; }
+
+    /// <summary>What is still to be chosen, as large as the memory of the workers allows; a job that is run has nothing of that left.</summary>
+    public AutoSize Auto { get; init; }
 
     /// <summary>Largest number of micro-batches of a step.</summary>
     public const int MaxMicroBatches = 4096;
@@ -77,10 +80,13 @@ public sealed record Job
     public required string Determinism { get; init; }
 
     /// <summary>The batch as a job file has it.</summary>
-    public string BatchText => Batch?.ToString(CultureInfo.InvariantCulture) ?? All;
+    public string BatchText => Auto == AutoSize.Batch ? AutoWord : Batch?.ToString(CultureInfo.InvariantCulture) ?? All;
 
     /// <summary>How a job file writes the batch that is the whole training set.</summary>
     public const string All = "all";
+
+    /// <summary>How a job file writes what is <see cref="Auto"/>.</summary>
+    public const string AutoWord = "auto";
 
     /// <summary>Whether nothing is trained, and the model only evaluated.</summary>
     public bool IsEvaluation => Epochs == 0;

@@ -9,6 +9,8 @@ namespace Distributed.Shared.Jobs;
 internal static class JobKeys
 {
     private const int MaxWidth = 16_384;
+    private const int MaxMicroBatches = Jobs.Job.MaxMicroBatches;
+    private const string AutoWord = Jobs.Job.AutoWord;
     private const string ForImagesAlone = "only images that are classified are augmented";
 
     /// <summary>With 60,000 samples, a worker then computes fewer than 1,000 at a time.</summary>
@@ -18,6 +20,10 @@ internal static class JobKeys
     private static readonly Leaf<double> _nonNegative = Number("of at least 0", x => x >= 0);
     private static readonly Leaf<double> _belowOne = Number("from 0 to below 1", x => x is >= 0 and < 1);
     private static readonly Leaf<int> _width = Whole(1, MaxWidth);
+
+    private static readonly Leaf<Amount> _batch = OrWords(Whole(1, int.MaxValue), Jobs.Job.All, AutoWord);
+    private static readonly Amount _auto = new(null, AutoWord);
+    private static readonly Leaf<string> _strictAlone = OneOf("strict").Because("a share that is computed in one pass is as large as the number of workers makes it");
 
     private static readonly Choice<ModelSpec> _models = new(
         Kind<ModelSpec>.Of<CnnSpec>("cnn", Cnn),
@@ -73,7 +79,7 @@ internal static class JobKeys
     /// <summary>The keys of a whole job; <paramref name="job"/> is the one to write, null when reading.</summary>
     public static Job Job(Fields f, Job? job)
     {
-        int? batch;
+        Amount batch, microBatches;
         DataSpec data;
         OptimizerSpec optimizer;
         var task = f.Required("task", job is null ? null : new(job.Task, job.PluginTask), _tasks);
@@ -89,9 +95,10 @@ internal static class JobKeys
             Augment = f.Value("augment", job?.Augment ?? new(), kind == TaskKind.Classification && TaskKind.IsImages(data?.Name) ? _augment : _noAugment),
             Seed = f.Value("seed", job?.Seed ?? 1, Whole(0, long.MaxValue)),
             Epochs = f.Required("epochs", job?.Epochs ?? 0, Whole(0, int.MaxValue)),
-            Batch = batch = f.Required("batch", job?.Batch, OrWord(Whole(1, int.MaxValue), Jobs.Job.All)),
-            MicroBatches = f.Value("micro-batches", job?.MicroBatches ?? (batch is { } samples ? Math.Min(8, samples) : MicroBatchesOfAll),
-                batch is { } most and < Jobs.Job.MaxMicroBatches ? Whole(1, most, "the batch") : Whole(1, Jobs.Job.MaxMicroBatches)),
+            Batch = (batch = f.Required("batch", BatchOf(job), _batch)).Number,
+            MicroBatches = (microBatches = f.Value("micro-batches", job is { Auto: AutoSize.MicroBatches } ? _auto : job?.MicroBatches ?? DefaultMicroBatches(batch), MicroBatchesOf(batch)))
+                .Number ?? DefaultMicroBatches(batch),
+            Auto = batch.Word == AutoWord ? AutoSize.Batch : microBatches.Word == AutoWord ? AutoSize.MicroBatches : AutoSize.None,
             Threads = f.Value("threads", job?.Threads ?? 1, Whole(1, 256)),
             Optimizer = optimizer = f.Required("optimizer", job?.Optimizer, _optimizers),
             Schedule = f.Value("schedule", job?.Schedule ?? new ConstantSpec(), optimizer is SearchSpec ? _noSchedule : _schedules),
@@ -99,9 +106,20 @@ internal static class JobKeys
             Checkpoint = f.Value("checkpoint", job?.Checkpoint ?? new(), _checkpoint),
             Topology = f.Value("topology", job?.Topology ?? "mesh", OneOf("star", "mesh")),
             Wire = f.Value("wire", job?.Wire ?? "float32", OneOf("float32", "bf16")),
-            Determinism = f.Value("determinism", job?.Determinism ?? "strict", OneOf("strict", "relaxed")),
+            Determinism = f.Value("determinism", job?.Determinism ?? "strict", batch.Word == AutoWord || microBatches.Word == AutoWord ? _strictAlone : OneOf("strict", "relaxed")),
         };
     }
+
+    private static Amount BatchOf(Job? job) => job?.Auto == AutoSize.Batch ? _auto : job?.Batch ?? new Amount(null, Jobs.Job.All);
+
+    private static int DefaultMicroBatches(Amount batch) => batch.Number is { } samples ? Math.Min(8, samples) : batch.Word == AutoWord ? 8 : MicroBatchesOfAll;
+
+    private static Leaf<Amount> MicroBatchesOf(Amount batch) => batch switch
+    {
+        { Word: AutoWord } => OrWords(Whole(1, MaxMicroBatches)),
+        { Number: { } most and < MaxMicroBatches } => OrWords(Whole(1, most, "the batch"), AutoWord),
+        _ => OrWords(Whole(1, MaxMicroBatches), AutoWord),
+    };
 
     private static Choice<ModelSpec> ModelsFor(TaskKind kind, string? data) => kind switch
     {

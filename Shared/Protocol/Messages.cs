@@ -62,6 +62,22 @@ public sealed record ReportsSafe([property: Key(0)] long Before) : ICoordinatorM
 [MessagePackObject]
 public sealed record Refused([property: Key(0)] string Reason, [property: Key(1)] bool MayReturn) : ICoordinatorMessage;
 
+/// <summary>Before the run: find out how large a micro-batch may be, as the job leaves that to the memory of the workers; then offer yourself again.</summary>
+/// <param name="Job">The job file, see <see cref="Jobs.AutoSize"/>.</param>
+[MessagePackObject]
+public sealed record Probe([property: Key(0)] string Job) : ICoordinatorMessage;
+
+/// <summary>Answer to <see cref="Probe"/>.</summary>
+/// <param name="Samples">The largest micro-batch that fits, or that is of use; at least 1.</param>
+/// <param name="TrainSamples">Samples of the training set.</param>
+/// <param name="What">For people: of what memory that is.</param>
+[MessagePackObject]
+public sealed record Probed([property: Key(0)] int Samples, [property: Key(1)] int TrainSamples, [property: Key(2)] string What) : IWorkerMessage
+{
+    /// <summary>Characters that <see cref="What"/> may have.</summary>
+    public const int MaxWhat = 500;
+}
+
 /// <summary>The worker has loaded its data, built its model and connected its link. See <see cref="WorkerFacts"/>.</summary>
 [MessagePackObject]
 public sealed record Prepared(

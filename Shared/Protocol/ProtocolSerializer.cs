@@ -18,7 +18,10 @@ namespace Distributed.Shared.Protocol;
 public sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetrics? metrics = null) : SerializerWithStringManifest(system)
 {
     /// <summary>Version of the protocol; both ends must speak the same.</summary>
-    public const int Version = 5;
+    public const int Version = 6;
+
+    /// <summary>Why whoever speaks another version is turned away.</summary>
+    public static string Difference(int version) => $"it speaks version {version} of the protocol, the coordinator version {Version}";
 
     /// <summary>Identifies this serializer in every message; Akka's own are below 100.</summary>
     public const int SerializerId = 7101;

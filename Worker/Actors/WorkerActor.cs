@@ -11,6 +11,7 @@ using Distributed.Shared.Runs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Links;
 using Distributed.Worker.Plugins;
+using Distributed.Worker.Probing;
 using Microsoft.Extensions.Logging;
 using static TorchSharp.torch;
 
@@ -37,6 +38,9 @@ public sealed record WorkerOptions(string Name, string Coordinator, string Host,
 
     /// <summary>Port of its metrics; 0 where it serves none.</summary>
     public int MetricsPort { get; init; }
+
+    /// <summary>What part of the memory that is free a micro-batch may take where the job leaves its size to that; above 0, to 1.</summary>
+    public double MemoryFraction { get; init; } = Shared.Processes.MemoryFraction.Default;
 }
 
 /// <summary>How a worker ended, or how a part of its life did.</summary>
@@ -50,8 +54,8 @@ public sealed record WorkerEnd(
     int ExitCode, string Reason, bool MayReturn = false, WorkerSession? Session = null, bool TookPart = false, bool WasRefused = false);
 
 /// <summary>
-/// Between the coordinator's messages and the replica's thread. Joining: offers itself until it is taken in. Preparing: the
-/// replica loads data and model, then the link is connected. Training: passes on what either side says.
+/// Between the coordinator's messages and the replica's thread. Joining: offers itself until it is taken in. Probing, before a run whose
+/// batch is as large as fits: finds out what does, then offers itself again. Preparing: the replica loads data and model, then the link is connected. Training: passes on what either side says.
 /// </summary>
 public sealed class WorkerActor : ReceiveActor, IWithTimers
 {
@@ -75,6 +79,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private WorkerSession? _session;
     private WorkerEnd? _outcome;
     private bool _tookPart;
+    private (string Job, Task<Probed> Answer)? _probe;
 
     /// <summary>Within this process alone.</summary>
     private abstract record Local : INoSerializationVerificationNeeded
@@ -87,6 +92,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         public sealed record Linked(Exchange Exchange, LinkListener? Listener, WorkerFacts Facts, DataDescription Data) : Local;
         public sealed record Relinked(IFramePipe Pipe) : Local;
         public sealed record NotLinked(string Reason) : Local;
+        public sealed record NotProbed(string Reason) : Local;
     }
 
     /// <summary>One worker of this process.</summary>
@@ -132,7 +138,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         else _session?.Dispose();
         // The process must not end while its replica is in the middle of native code.
         var replica = outcome.Session is null && _session is { } ended ? ended.Replica.Completion : Task.CompletedTask;
-        replica.ContinueWith(_ => _end.TrySetResult(outcome), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        Task.WhenAll(replica, _probe?.Answer ?? Task.CompletedTask).ContinueWith(_ => _end.TrySetResult(outcome), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
 
     private void Joining()
@@ -149,6 +155,41 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             ? $"no coordinator took this worker in at {_options.Coordinator} within {_options.Patience.TotalMinutes:0.##} minutes"
             : $"the coordinator at {_options.Coordinator} did not come back within {_options.Patience.TotalMinutes:0.##} minutes"));
         Receive<Welcome>(Enter);
+        Receive<Probe>(Probe);
+        ReceiveEnds();
+    }
+
+    private void Probe(Probe asked)
+    {
+        Timers.CancelAll();
+        _coordinator = Context.Watch(Sender);
+        // It may be asked more than once, as it offers itself more than once.
+        if (_probe is not var (known, _) || known != asked.Job)
+        {
+            _readiness.NotReady = "finding out how large a micro-batch may be";
+            // A thread of its own, as it computes for long.
+            _probe = (asked.Job, Task.Factory.StartNew(
+                () => MemoryProbe.Run(JobFile.Parse(asked.Job, "the coordinator's job"), _options.Data, _options.Device, _options.MemoryFraction, _options.Plugins, stopping: _stopping.Token),
+                _stopping.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default));
+        }
+        Become(Probing);
+        _probe.Value.Answer.PipeTo(Self, failure: error => new Local.NotProbed(error.Message));
+    }
+
+    private void Probing()
+    {
+        Receive<Probed>(probed =>
+        {
+            _log.Info("A micro-batch may have {0} samples: {1}", probed.Samples, probed.What);
+            _coordinator.Tell(probed);
+            Context.Unwatch(_coordinator);
+            Timers.StartSingleTimer("join", new Local.JoinOverdue(), _options.Remaining);
+            Timers.StartPeriodicTimer("offer", new Local.Offer(), _retry, _retry);
+            Become(Joining);
+        });
+        Receive<Local.NotProbed>(failed => Fail(failed.Reason));
+        Receive<Probe>(_ => { });
+        Receive<Leave>(leave => End(0, leave.Reason));
         ReceiveEnds();
     }
 

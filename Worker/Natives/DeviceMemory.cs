@@ -6,11 +6,16 @@ namespace Distributed.Worker.Natives;
 public static partial class DeviceMemory
 {
     /// <summary>Bytes in use of the device that the calling thread computes with, by all processes; null where it has none.</summary>
-    public static long? Used()
+    public static long? Used() => Read() is var (free, total) ? total - free : null;
+
+    /// <summary>Bytes of that device that nobody uses; null where the calling thread has none.</summary>
+    public static long? Free() => Read()?.Free;
+
+    private static (long Free, long Total)? Read()
     {
         try
         {
-            return Info(out var free, out var total) == 0 ? (long)(total - free) : null;
+            return Info(out var free, out var total) == 0 ? ((long)free, (long)total) : null;
         }
         catch (Exception error) when (error is DllNotFoundException or EntryPointNotFoundException)
         {

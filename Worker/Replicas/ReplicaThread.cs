@@ -328,7 +328,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private void SaveIfDue(Round round, double[] tallies)
     {
         var (rounds, every) = (_protocol.Rounds, _job.Checkpoint.EverySteps);
-        var metric = tallies.Length > Tally.FirstMetric ? _job.Kind.Metric.Of(tallies.AsSpan(Tally.FirstMetric), (long)tallies[Tally.Samples]) : double.NaN;
+        var metric = round.Kind == RoundKind.Evaluate && tallies.Length > Tally.FirstMetric ? _job.Kind.Metric.Of(tallies.AsSpan(Tally.FirstMetric), (long)tallies[Tally.Samples]) : double.NaN;
         var isBest = CheckpointRule.IsBest(rounds, every, round, metric, _best);
         // One of the plan's workers saves for all. Where the one before is still on its way, this one would only queue up behind it.
         if ((!isBest && !CheckpointRule.IsDue(rounds, every, round)) || _protocol.Plan?.Workers[0] != _worker || _exchange!.IsSendingCheckpoint) return;

@@ -1,30 +1,75 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json.Nodes;
 using Distributed.Bench.Processes;
 
 namespace Distributed.Bench.Training;
 
-/// <summary>Reads the metrics of a coordinator and its workers, as Prometheus does.</summary>
-/// <param name="port">Of the coordinator's metrics.</param>
-internal sealed class Scraper(int port) : IDisposable
+/// <summary>
+/// Reads the metrics of a coordinator and its workers over connections that stay open, as Prometheus does, but looks at nothing: it shares
+/// the processors with whoever it reads, and is to cost them as little as a reader on another machine would.
+/// </summary>
+internal sealed class Scraper : IDisposable
 {
-    private readonly HttpClient _client = new();
+    private readonly List<Socket> _pages = [];
+    private readonly byte[] _request = Encoding.ASCII.GetBytes("GET /metrics HTTP/1.1\r\nHost: bench\r\n\r\n");
+    private readonly byte[] _received = new byte[64 * 1024];
 
-    /// <summary>Reads every page once.</summary>
-    /// <exception cref="BenchException">One cannot be read.</exception>
-    public async Task ReadAsync(CancellationToken stopping)
+    private Scraper()
     {
+    }
+
+    /// <summary>Bytes of all pages, the last time.</summary>
+    public long Bytes { get; private set; }
+
+    /// <summary>Asks a coordinator whose pages there are, and connects to them.</summary>
+    /// <param name="port">Of the coordinator's metrics.</param>
+    /// <param name="stopping">Gives up.</param>
+    /// <exception cref="BenchException">A page cannot be read.</exception>
+    public static async Task<Scraper> ConnectAsync(int port, CancellationToken stopping)
+    {
+        var scraper = new Scraper();
         try
         {
-            var targets = await _client.GetStringAsync($"http://127.0.0.1:{port}/targets", stopping).ConfigureAwait(false);
+            using var client = new HttpClient();
+            var targets = await client.GetStringAsync($"http://127.0.0.1:{port}/targets", stopping).ConfigureAwait(false);
             foreach (var target in JsonNode.Parse(targets)!.AsArray().SelectMany(group => group!["targets"]!.AsArray()))
-                await _client.GetStringAsync($"http://{target}/metrics", stopping).ConfigureAwait(false);
+            {
+                var page = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true, ReceiveTimeout = 10_000 };
+                scraper._pages.Add(page);
+                await page.ConnectAsync(IPEndPoint.Parse(target!.GetValue<string>()), stopping).ConfigureAwait(false);
+            }
+            return scraper;
         }
-        catch (HttpRequestException error)
+        catch (Exception error) when (error is HttpRequestException or SocketException)
         {
+            scraper.Dispose();
             throw new BenchException($"a page of metrics cannot be read: {error.Message}");
         }
     }
 
+    /// <summary>Reads every page once.</summary>
+    /// <exception cref="BenchException">One cannot be read.</exception>
+    public void Read()
+    {
+        Bytes = 0;
+        foreach (var page in _pages)
+        {
+            page.Send(_request);
+            var read = 0;
+            do
+            {
+                var got = page.Receive(_received, read, _received.Length - read, SocketFlags.None);
+                if (got == 0) throw new BenchException("a page of metrics ends early, or is longer than is expected");
+                read += got;
+            }
+            while (!_received.AsSpan(0, read).EndsWith("\r\n0\r\n\r\n"u8));
+            if (!_received.AsSpan(0, read).StartsWith("HTTP/1.1 200"u8)) throw new BenchException($"a page of metrics is none: {Encoding.ASCII.GetString(_received, 0, Math.Min(read, 100))}");
+            Bytes += read;
+        }
+    }
+
     /// <inheritdoc/>
-    public void Dispose() => _client.Dispose();
+    public void Dispose() => _pages.ForEach(page => page.Dispose());
 }

@@ -1,8 +1,11 @@
+using System.Buffers.Binary;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Distributed.EndToEnd.Tests.Processes;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Predictions;
+using Distributed.Worker.Data;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -97,6 +100,32 @@ public sealed class OwnDataTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("{ idx: x.idx, labels: y.idx }")]
+    [InlineData("{ npy: x.npy, targets: y.npy }")]
+    public async Task Arrays_give_the_same_bits_on_one_worker_and_three(string data)
+    {
+        WriteArrays(DigitImages.Set);
+        var job = Write($$"""
+            task: classification
+            data: {{data}}
+            model: { name: mlp, hidden: [32] }
+            epochs: 20
+            batch: 32
+            micro-batches: 4
+            optimizer: { name: adam, learning-rate: 0.01 }
+            """);
+        var models = new List<byte[]>();
+        foreach (var workers in new[] { 1, 3 })
+        {
+            using var run = TrainingRun.Start(job, "--workers", $"{workers}", "--data-dir", _folder.Path);
+            await run.Coordinator.EndsWithAsync(0);
+            Assert.InRange(run.Report.TestMetric, 0.8, 1);
+            models.Add(run.Model);
+        }
+        Assert.Equal(models[0], models[1]);
+    }
+
     [Fact]
     public async Task Bad_rows_end_the_run_before_it_begins()
     {
@@ -113,6 +142,30 @@ public sealed class OwnDataTests : IDisposable
         await run.Coordinator.EndsWithAsync(1);
         Assert.Contains("a.csv: 1 of 3 samples cannot be used: line 3, column 'y' is 'two'; a number is expected. Mend them, or leave them out with on-bad-sample: skip.",
             Assert.Single(run.Coordinator.Errors), StringComparison.Ordinal);
+    }
+
+    /// <summary>The same images and classes as idx has them, and as NumPy saves them.</summary>
+    private void WriteArrays(ImageSet set)
+    {
+        byte[] pixels = [.. set.Pixels.ToArray().Select(pixel => (byte)(15 * pixel))], labels = [.. Enumerable.Range(0, set.Count).Select(sample => (byte)set.Labels[sample])];
+        File.WriteAllBytes(_folder["x.idx"], [0, 0, 8, 3, .. BigEndian(set.Count), .. BigEndian(set.Height), .. BigEndian(set.Width), .. pixels]);
+        File.WriteAllBytes(_folder["y.idx"], [0, 0, 8, 1, .. BigEndian(set.Count), .. labels]);
+        File.WriteAllBytes(_folder["x.npy"], [.. Header($"{set.Count}, 1, {set.Height}, {set.Width}"), .. pixels]);
+        File.WriteAllBytes(_folder["y.npy"], [.. Header($"{set.Count},"), .. labels]);
+
+        static byte[] BigEndian(int number)
+        {
+            var bytes = new byte[sizeof(int)];
+            BinaryPrimitives.WriteInt32BigEndian(bytes, number);
+            return bytes;
+        }
+
+        // Ten bytes before, and a line end, to a multiple of 64.
+        static byte[] Header(string shape)
+        {
+            const int Length = 118;
+            return [0x93, .. "NUMPY\u0001\0"u8, Length, 0, .. Encoding.ASCII.GetBytes($"{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape}), }}".PadRight(Length - 1)), (byte)'\n'];
+        }
     }
 
     private string Write(string job)

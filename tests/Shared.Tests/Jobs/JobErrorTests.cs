@@ -82,13 +82,14 @@ public sealed class JobErrorTests
     [InlineData("epochs: 15", "epochs: 15\nwire: float16", "x.yaml:8: wire is float16; allowed: float32 or bf16")]
     [InlineData("epochs: 15", "epochs: 15\nwire: 32", "x.yaml:8: wire is 32; allowed: float32 or bf16")]
     [InlineData("epochs: 15", "epochs: 15\ndeterminism: false", "x.yaml:8: determinism is false; allowed: strict or relaxed")]
-    [InlineData("batch: 64\nmicro-batches: 8", "batch: 0", "x.yaml:8: batch is 0; allowed: a whole number from 1 to 2147483647, or all")]
-    [InlineData("batch: 64\nmicro-batches: 8", "batch: whole", "x.yaml:8: batch is whole; allowed: a whole number from 1 to 2147483647, or all")]
-    [InlineData("batch: 64\nmicro-batches: 8", "batch: all\nmicro-batches: 4097", "x.yaml:9: micro-batches is 4097; allowed: a whole number from 1 to 4096")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: 0", "x.yaml:8: batch is 0; allowed: a whole number from 1 to 2147483647, or all, or auto")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: whole", "x.yaml:8: batch is whole; allowed: a whole number from 1 to 2147483647, or all, or auto")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: all\nmicro-batches: 4097", "x.yaml:9: micro-batches is 4097; allowed: a whole number from 1 to 4096, or auto")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: auto\nmicro-batches: auto", "x.yaml:9: micro-batches is auto; allowed: a whole number from 1 to 4096")]
     [InlineData("micro-batches: 8", "micro-batches: 65",
-        "x.yaml:9: micro-batches is 65; allowed: a whole number from 1 to 64 (the batch)")]
+        "x.yaml:9: micro-batches is 65; allowed: a whole number from 1 to 64 (the batch), or auto")]
     [InlineData("batch: 64\nmicro-batches: 8", "batch: 8192\nmicro-batches: 4097",
-        "x.yaml:9: micro-batches is 4097; allowed: a whole number from 1 to 4096")]
+        "x.yaml:9: micro-batches is 4097; allowed: a whole number from 1 to 4096, or auto")]
     [InlineData("  learning-rate: 0.05", "  learning-rate: -0.1",
         "x.yaml:12: optimizer.learning-rate is -0.1; allowed: a number greater than 0")]
     [InlineData("  learning-rate: 0.05", "  learning-rate: fast",
@@ -160,7 +161,7 @@ public sealed class JobErrorTests
     public void A_job_made_in_code_is_checked_when_it_is_written() => Assert.All(
         new (Job Job, string Message)[]
         {
-            (Job.Default with { MicroBatches = 65 }, "the job: micro-batches is 65; allowed: a whole number from 1 to 64 (the batch)"),
+            (Job.Default with { MicroBatches = 65 }, "the job: micro-batches is 65; allowed: a whole number from 1 to 64 (the batch), or auto"),
             (Job.Default with { ClipNorm = double.NaN }, "the job: clip-norm is NaN; allowed: a number greater than 0, or null"),
             (Job.Default with { Model = new MlpSpec { Hidden = [] } },
                 "the job: model.hidden is a list of 0 entries; allowed: a list of 1 to 16 entries, each a whole number from 1 to 16384"),

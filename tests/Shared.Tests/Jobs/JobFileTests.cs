@@ -113,6 +113,19 @@ public sealed class JobFileTests
         Assert.Equal(4096, JobFile.Parse(Shortest, "shortest", ["batch=all", "micro-batches=4096"]).MicroBatches);
     }
 
+    [Fact]
+    public void A_batch_and_its_parts_may_be_left_to_the_memory()
+    {
+        var job = JobFile.Parse(Shortest, "shortest", ["batch=auto"]);
+        Assert.Equal((AutoSize.Batch, 8, "auto"), (job.Auto, job.MicroBatches, job.BatchText));
+        Assert.Contains("\nbatch: auto\nmicro-batches: 8\n", JobFile.Format(job), StringComparison.Ordinal);
+        var parts = JobFile.Parse(Shortest, "shortest", ["micro-batches=auto"]);
+        Assert.Equal((AutoSize.MicroBatches, (int?)64), (parts.Auto, parts.Batch));
+        Assert.Contains("\nbatch: 64\nmicro-batches: auto\n", JobFile.Format(parts), StringComparison.Ordinal);
+        Assert.Equal("--set determinism=relaxed: determinism is relaxed; allowed: strict, because a share that is computed in one pass is as large as the number of workers makes it",
+            Assert.Throws<JobException>(() => JobFile.Parse(Shortest, "shortest", ["batch=auto", "determinism=relaxed"])).Message);
+    }
+
     [Theory]
     [InlineData("model=mlp", "model={name: mlp, hidden: [128], activation: relu, dropout: 0}")]
     [InlineData("model=resnet", "model={name: resnet, blocks: [1, 1, 1], channels: [16, 32, 64], norm: batch}")]

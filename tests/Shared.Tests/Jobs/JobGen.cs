@@ -99,7 +99,7 @@ internal static class JobGen
     public static Gen<Job> Job { get; } =
         Gen.Select(Problem, Optimizer, Schedule, _reduction).SelectMany((problem, optimizer, schedule, reduction) =>
         Gen.Select(_natural, _count, _count.Nullable(), Gen.Int[1, 256], _positive.Nullable()).SelectMany((seed, epochs, batch, threads, clipNorm) =>
-        Gen.Select(Gen.Int[1, Math.Min(4096, batch ?? 4096)], _natural, Gen.Int[1, 1000]).Select((microBatches, every, keep) => new Job
+        Gen.Select(Gen.Int[1, Math.Min(4096, batch ?? 4096)], _natural, Gen.Int[1, 1000], Gen.Enum<AutoSize>()).Select((microBatches, every, keep, auto) => LeftOpen(new Job
         {
             Task = problem.Task.Name,
             PluginTask = problem.Task == TaskKind.Plugin ? new() { Class = "My.Task", Metric = "mean_margin" } : null,
@@ -119,7 +119,15 @@ internal static class JobGen
             Topology = reduction.Topology,
             Wire = reduction.Wire,
             Determinism = reduction.Determinism,
-        })));
+        }, auto))));
+
+    /// <summary>What is left open has the number that a reader puts in its place.</summary>
+    private static Job LeftOpen(Job job, AutoSize auto) => (job.IsRelaxed ? AutoSize.None : auto) switch
+    {
+        AutoSize.Batch => job with { Auto = auto, Batch = null },
+        AutoSize.MicroBatches => job with { Auto = auto, MicroBatches = job.Batch is { } samples ? Math.Min(8, samples) : 64 },
+        _ => job,
+    };
 
     /// <summary>Schedules whose warm-up is one of <paramref name="warmup"/>.</summary>
     public static Gen<ScheduleSpec> ScheduleWithin(Gen<long> warmup) => Gen.OneOf<ScheduleSpec>(

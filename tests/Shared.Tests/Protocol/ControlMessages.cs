@@ -12,6 +12,8 @@ internal static class ControlMessages
         new Welcome("worker-1", "task: digits\n", "10.0.0.1", 4711, [1, 2, 3, 255], true, 4711),
         new Refused("the job is over", true),
         new ReportsSafe(8192),
+        new Probe("batch: auto\n"),
+        new Probed(128, 60_000, "2.1 of 3 GB"),
         new Prepared("a1b2", 60_000, 10_000, 101_770, 4, 407_080, "c3d4", "10.0.0.2", 4712, 7, 4711, "all of them", "{}"),
         new Halt(3),
         new Halted(3, 1L << 40, new(1, ulong.MaxValue)),

@@ -59,6 +59,33 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     }
 
     [Fact]
+    public async Task Asked_how_large_a_micro_batch_may_be_it_answers_and_offers_itself_again()
+    {
+        var open = JobFile.Format(_job with { Auto = AutoSize.Batch, Batch = null });
+        Start();
+        Next<Register>();
+        _coordinator.Reply(new Probe(open));
+        _coordinator.Reply(new Probe(open));
+
+        var probed = Assert.IsType<Probed>(NextButOffers());
+        Assert.Equal((TestJobs.Data.Train.Count, (TestJobs.Data.Train.Count + _job.MicroBatches - 1) / _job.MicroBatches), (probed.TrainSamples, probed.Samples));
+        Next<Register>();
+        Welcome();
+        Assert.IsType<Prepared>(NextButOffers());
+        Assert.Equal("w7", await _link.Greeted.Soon());
+    }
+
+    [Fact]
+    public async Task It_says_why_it_cannot_find_out_how_large_a_micro_batch_may_be()
+    {
+        Start();
+        Next<Register>();
+        _coordinator.Reply(new Probe("task: none\n"));
+        Assert.Contains("task is none", Assert.IsType<Failed>(NextButOffers()).Reason, StringComparison.Ordinal);
+        Assert.Equal(1, (await _end.Task.Soon()).ExitCode);
+    }
+
+    [Fact]
     public async Task It_reports_what_it_has_prepared_when_the_link_is_up()
     {
         Start();

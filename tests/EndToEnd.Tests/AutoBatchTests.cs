@@ -1,0 +1,47 @@
+using System.Globalization;
+using Distributed.EndToEnd.Tests.Processes;
+using Distributed.Shared.Jobs;
+
+namespace Distributed.EndToEnd.Tests;
+
+/// <summary>A batch as large as the memory allows: what was found is in the run's job, so that one who trains that again gets the same bits.</summary>
+public sealed class AutoBatchTests : IDisposable
+{
+    private const int Train = 1438, MicroBatches = 8;
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task What_two_workers_have_memory_for_is_written_down_and_is_the_same_for_one()
+    {
+        // Some 0.3 MB a sample; all that is of use would be 180 samples at a time.
+        var fraction = 2 * 40e6 / GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        using var first = TrainingRun.Start(Job.Default with { Auto = AutoSize.Batch, Batch = null, Epochs = 1, Model = new CnnSpec { Channels = [256, 256] } },
+            "--workers", "2", "--memory-fraction", fraction.ToString(CultureInfo.InvariantCulture));
+        await first.Coordinator.EndsWithAsync(0);
+
+        var job = JobFile.Load(first["job.yaml"]);
+        Assert.Equal((AutoSize.None, MicroBatches), (job.Auto, job.MicroBatches));
+        Assert.InRange(job.Batch!.Value, MicroBatches, Train - 1);
+        var answers = first.Coordinator.Output.Where(line => line.Contains("has memory for", StringComparison.Ordinal)).ToList();
+        Assert.Equal(2, answers.Count);
+        Assert.Contains(answers, line => line.Contains($"for {job.Batch / MicroBatches} samples at a time", StringComparison.Ordinal));
+        File.Copy(first["job.yaml"], _folder["again.yaml"]);
+
+        using var again = TrainingRun.Start(_folder["again.yaml"], "--workers", "1");
+        await again.Coordinator.EndsWithAsync(0);
+        Assert.DoesNotContain(again.Coordinator.Output, line => line.Contains("has memory for", StringComparison.Ordinal));
+        Assert.Equal(first.Model, again.Model);
+    }
+
+    [Fact]
+    public async Task A_batch_that_is_given_is_cut_into_as_few_micro_batches_as_fit()
+    {
+        using var run = TrainingRun.Start(Job.Default with { Auto = AutoSize.MicroBatches, Epochs = 1 }, "--workers", "3");
+        await run.Coordinator.EndsWithAsync(0);
+        var job = JobFile.Load(run["job.yaml"]);
+        Assert.Equal(((int?)64, 3), (job.Batch, job.MicroBatches));
+    }
+}

@@ -1,0 +1,70 @@
+using Distributed.Shared.Jobs;
+using Distributed.Worker.Data;
+using Distributed.Worker.Probing;
+using Distributed.Worker.Tests.Kernel;
+using Distributed.Worker.Tests.Replicas;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tests.Probing;
+
+[Collection(TorchTests.Name)]
+public sealed class MemoryProbeTests
+{
+    private const long Free = 1 << 30;
+
+    private static readonly Job _job = TestJobs.Of(new CnnSpec { Channels = [8], Hidden = 16 }) with { Auto = AutoSize.Batch, Batch = null, MicroBatches = 4 };
+
+    [Fact]
+    public void With_memory_enough_it_is_all_that_is_of_use()
+    {
+        var probed = MemoryProbe.Run(_job, new(), CPU, 0.8, meter: Meter(_ => 0));
+        Assert.Equal(((TestJobs.Data.Train.Count + 3) / 4, TestJobs.Data.Train.Count), (probed.Samples, probed.TrainSamples));
+        Assert.Equal("all that is of use, in 80 % of 1.1 GB that are free of the memory of a test", probed.What);
+    }
+
+    [Fact]
+    public void It_is_what_fits_into_the_part_that_may_be_taken()
+    {
+        // 16 MB a sample: half of a gigabyte less the model has room for a few less than 32.
+        var probed = MemoryProbe.Run(_job, new(), CPU, 0.5, meter: Meter(passes => 16L << 20 << (passes - 1)));
+        Assert.InRange(probed.Samples, 24, 31);
+        Assert.Equal("50 % of 1.1 GB that are free of the memory of a test", probed.What);
+    }
+
+    [Fact]
+    public void No_room_for_a_sample_is_said() => Assert.StartsWith(
+        "not one sample fits into 80 % of 1.1 GB that are free of the memory of a test: the model's own vectors take ",
+        Assert.Throws<InvalidOperationException>(() => MemoryProbe.Run(_job, new(), CPU, 0.8, meter: Meter(_ => 2 * Free))).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void The_memory_of_this_machine_is_measured_and_nothing_is_left_of_it()
+    {
+        var before = Live();
+        var meter = MemoryMeter.Of(CPU);
+        Assert.InRange(meter.Free(), 1L << 20, long.MaxValue);
+        var taken = meter.Begin();
+        using (var large = zeros([64 << 20], float32)) Assert.InRange(meter.Peak() - taken, 128L << 20, 1L << 30);
+
+        var probed = MemoryProbe.Run(_job, new DataOptions(), CPU, 0.8);
+        Assert.InRange(probed.Samples, 1, TestJobs.Data.Train.Count);
+        Assert.Equal(before, Live());
+
+        // A module of TorchSharp leaves a tensor for each of its parameters to the collector.
+        static long Live()
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            return Tensor.TotalCount;
+        }
+    }
+
+    [Fact]
+    public void It_can_be_given_up() => Assert.Throws<OperationCanceledException>(() => MemoryProbe.Run(_job, new(), CPU, 0.8, meter: Meter(_ => 0), stopping: new(canceled: true)));
+
+    /// <summary>Memory that says after so many passes what it is told to.</summary>
+    private static MemoryMeter Meter(Func<int, long> taken)
+    {
+        var passes = 0;
+        return new("a test", () => Free, () => 0, () => taken(++passes));
+    }
+}
