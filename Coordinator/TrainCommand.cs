@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Akka.Actor;
@@ -252,7 +251,7 @@ public static class TrainCommand
         using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt, job.IsEvaluation ? [live] : [live, board]);
         var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
         using var star = new StarServer(
-            new(await AddressOfAsync(begun.Bind ?? begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token);
+            new(await ListenAddress.OfAsync(begun.Bind ?? begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token);
         var targets = new ScrapeTargets();
         var pages = new LivePage(live, folder.Path);
         await using var status = await StatusServer.StartAsync(begun.Bind ?? begun.Host, begun.MetricsPort, registry, () => null,
@@ -363,9 +362,6 @@ public static class TrainCommand
         Console.WriteLine($"{tested} {report.ParametersSha256[..16]}");
         Console.WriteLine($"Results: {folder.Path}");
     }
-
-    private static async Task<IPAddress> AddressOfAsync(string host, CancellationToken stopping) =>
-        (await Dns.GetHostAddressesAsync(host, stopping)).FirstOrDefault() ?? throw new IOException($"{host} has no address");
 
     /// <summary>What happens on other threads, as messages to the coordinator's actor.</summary>
     private sealed class Notices

@@ -1,4 +1,3 @@
-using System.Net;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
@@ -6,6 +5,7 @@ using Distributed.Shared.Cluster;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
 using Distributed.Worker.Data;
@@ -305,7 +305,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             if (job.IsMesh)
             {
-                var address = (await Dns.GetHostAddressesAsync(_options.Bind ?? _options.Host, _stopping.Token))[0];
+                var address = await ListenAddress.OfAsync(_options.Bind ?? _options.Host, _stopping.Token);
                 listener = new(new(address, _options.LinkPort), identity.Job, identity.Token, _ => true, exchange.Accept, _metrics.Links, _logger, links);
                 facts = facts with { LinkHost = _options.Host, LinkPort = listener.Port };
             }

@@ -1,5 +1,4 @@
 using System.Net;
-using Distributed.Coordinator;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Metrics;
 using Distributed.Worker;
