@@ -12,6 +12,8 @@ namespace Distributed.Kubernetes.Tests;
 /// </summary>
 public sealed partial class DeploymentTests
 {
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(5);
+
     private static readonly Job _job = JobFile.Parse(JobFile.Format(Job.Default), "the embedded job",
         ["epochs=60", "model={name: cnn, channels: [8, 16], hidden: 32, batch-norm: true, dropout: 0.1}", "checkpoint.every-steps=100"]);
 
@@ -45,7 +47,7 @@ public sealed partial class DeploymentTests
         second = cluster.StartWorker(1, "node3");
         await first.Self.SlowDownAsync(until: second.LineAsync(TakesPart()));
         first.Self.Send(Signal.Kill);
-        await moved.LineAsync(Shows());
+        await moved.LineAsync(Shows(), _patience);
         await second.EndsWithAsync(0);
 
         // However often it is started now, it shows what was trained.
@@ -58,7 +60,7 @@ public sealed partial class DeploymentTests
 
         using var undisturbed = new TemporaryFolder();
         using var local = ProgramRun.Start(Repository.Program("Coordinator"), ["train", cluster.JobFile, "--workers", "1", "--device", "cpu", "--run", undisturbed["run"]]);
-        await local.EndsWithAsync(0);
+        await local.EndsWithAsync(0, _patience);
         Assert.Equal(await File.ReadAllBytesAsync(undisturbed["run/model.safetensors"]), await File.ReadAllBytesAsync(Path.Combine(cluster.RunFolder, "model.safetensors")));
     }
 

@@ -72,7 +72,7 @@ internal sealed class ProgramRun : IDisposable
     }
 
     /// <summary>The first line of standard output, of those written already too, in which the pattern is found.</summary>
-    public async Task<Match> LineAsync(Regex pattern)
+    public async Task<Match> LineAsync(Regex pattern, TimeSpan? patience = null)
     {
         TaskCompletionSource<Match> found = new(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_lock)
@@ -80,7 +80,7 @@ internal sealed class ProgramRun : IDisposable
             if (_output.Select(line => pattern.Match(line)).FirstOrDefault(match => match.Success) is { } match) return match;
             _awaited.Add((pattern, found));
         }
-        await WaitAsync(Task.WhenAny(found.Task, _ended), $"a line like '{pattern}'", Patience);
+        await WaitAsync(Task.WhenAny(found.Task, _ended), $"a line like '{pattern}'", patience ?? Patience);
         if (!found.Task.IsCompleted) Assert.Fail($"It ended without a line like '{pattern}'. {Transcript()}");
         return await found.Task;
     }
