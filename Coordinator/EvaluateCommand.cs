@@ -29,10 +29,7 @@ public static class EvaluateCommand
         var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets." };
         var plugin = PluginOption.Create();
         var security = new SecurityOptions();
-        workers.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is var value and (< 1 or > 1024)) result.AddError($"--workers is {value}; allowed: 1 to 1024");
-        });
+        workers.Within(1, 1024);
         var command = new Command("evaluate",
             "Evaluates a model on the test set: loss and metric; where it tells classes apart, precision and recall of each, and what is taken for what, as tables, "
             + "evaluation.json and confusion.png in the folder evaluation of the run. Example: evaluate --run runs/mine --workers 4")
@@ -67,7 +64,7 @@ public static class EvaluateCommand
             model = checkpoint is null ? Path.Combine(run, RunFiles.Model) : Path.Combine(CheckpointOf(run, checkpoint), CheckpointFolder.ModelName);
             if (!File.Exists(model)) throw new RunFolderException($"'{model}' does not exist: the run is not finished. Evaluate one of its checkpoints: --checkpoint newest");
             var initial = InitialParameters.Read(model, isStrict: true);
-            security = await NodeSecurity.OpenAsync(arguments.Host, arguments.Security).ConfigureAwait(false);
+            security = await NodeSecurity.OpenAsync(arguments.Host, arguments.Bind, arguments.Security).ConfigureAwait(false);
             folder = RunFolder.Create(Path.Combine(run, "evaluation"), "evaluation", overwrite: true);
             AtomicFile.Write(folder.InitialFile, stream => stream.Write(initial.File.Span));
         }

@@ -32,9 +32,10 @@ public static class ClusterNode
     /// <param name="role">Role of this process.</param>
     /// <param name="seed">Address of the coordinator, HOST:PORT; none for the coordinator, which joins itself.</param>
     /// <param name="metrics">Counts messages, and connections refused.</param>
+    /// <param name="bind">Address that it listens at; null for that of <paramref name="host"/>.</param>
     /// <param name="certificates">What the nodes show each other, and encrypt with; null for connections in the clear.</param>
     public static AkkaConfigurationBuilder AddClusterNode(
-        this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlMetrics? metrics = null, NodeCertificates? certificates = null)
+        this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlMetrics? metrics = null, string? bind = null, NodeCertificates? certificates = null)
     {
         var refused = new RefusedAssociations(metrics);
         return akka
@@ -44,7 +45,7 @@ public static class ClusterNode
             .WithCustomSerializer("json", [], system => new RefusingSerializer(system))
             .WithRemoting(new RemoteOptions
             {
-                HostName = host,
+                HostName = bind ?? host,
                 PublicHostName = host,
                 Port = port,
                 EnableSsl = certificates is not null,

@@ -18,9 +18,10 @@ public static class NodeHost
     /// <param name="seed">HOST:PORT of the coordinator; none for the coordinator itself.</param>
     /// <param name="logging">Where logs go.</param>
     /// <param name="metrics">Counts messages, and connections refused.</param>
+    /// <param name="bind">Address that it listens at; null for that of <paramref name="host"/>.</param>
     /// <param name="certificates">What the nodes show each other, and encrypt with; null for connections in the clear.</param>
     public static IHost Build(
-        string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, ControlMetrics? metrics = null, NodeCertificates? certificates = null)
+        string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, ControlMetrics? metrics = null, string? bind = null, NodeCertificates? certificates = null)
     {
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
@@ -32,7 +33,7 @@ public static class NodeHost
                 loggers.LogLevel = Akka.Event.LogLevel.InfoLevel;
                 loggers.AddLoggerFactory();
             })
-            .AddClusterNode(host, port, role, seed, metrics, certificates));
+            .AddClusterNode(host, port, role, seed, metrics, bind, certificates));
         return builder.Build();
     }
 

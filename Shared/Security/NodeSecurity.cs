@@ -24,19 +24,21 @@ public sealed class NodeSecurity : IDisposable
     public string? Warning { get; }
 
     /// <summary>Reads the certificates, or makes sure that it goes without.</summary>
-    /// <param name="host">Where the process listens, and where others connect to it.</param>
+    /// <param name="host">Where others connect to the process.</param>
+    /// <param name="bind">Where it listens, if that is not there.</param>
     /// <param name="arguments">What the command line says.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="CertificateException">The certificates are no good, or there are none where other machines could connect.</exception>
-    public static async Task<NodeSecurity> OpenAsync(string host, SecurityArguments arguments, CancellationToken cancellation = default)
+    public static async Task<NodeSecurity> OpenAsync(string host, string? bind, SecurityArguments arguments, CancellationToken cancellation = default)
     {
         if (arguments is { Folder: not null, IsInsecure: true })
             throw new CertificateException("--certs protects the connections and --insecure does without: give one of the two");
         if (arguments.Folder is not { } folder)
         {
-            var isOpen = !await IsLoopbackAsync(host, cancellation).ConfigureAwait(false);
-            if (isOpen && !arguments.IsInsecure) throw new CertificateException(Exposed(host));
-            return new(null, isOpen ? $"--insecure: connections at {host} are neither encrypted nor authenticated; whoever can reach it can take part, read and change what is trained" : null);
+            var open = bind is not null && !await IsLoopbackAsync(bind, cancellation).ConfigureAwait(false) ? bind
+                : await IsLoopbackAsync(host, cancellation).ConfigureAwait(false) ? null : host;
+            if (open is not null && !arguments.IsInsecure) throw new CertificateException(Exposed(open, host));
+            return new(null, open is not null ? $"--insecure: connections at {open} are neither encrypted nor authenticated; whoever can reach it can take part, read and change what is trained" : null);
         }
         var certificates = NodeCertificates.Load(folder, DateTimeOffset.UtcNow);
         try
@@ -54,8 +56,8 @@ public sealed class NodeSecurity : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Certificates?.Dispose();
 
-    private static string Exposed(string host) =>
-        $"{host} can be reached from other machines, and without certificates whoever reaches it could take part. "
+    private static string Exposed(string open, string host) =>
+        $"{open} can be reached from other machines, and without certificates whoever reaches it could take part. "
         + $"Give --certs DIR (made by the coordinator's 'certs init DIR --host {host}'), or --insecure where you trust everybody on the network";
 
     private static async Task<bool> IsLoopbackAsync(string host, CancellationToken cancellation)

@@ -1,4 +1,3 @@
-using System.Net;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
@@ -7,6 +6,7 @@ using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
 using Distributed.Worker.Delivery;
@@ -33,6 +33,9 @@ public sealed record WorkerOptions(string Name, string Coordinator, string Host,
 
     /// <summary>The libraries that it was started with.</summary>
     public PluginSet Plugins { get; init; } = PluginSet.None;
+
+    /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
+    public string? Bind { get; init; }
 
     /// <summary>Port of its metrics; 0 where it serves none.</summary>
     public int MetricsPort { get; init; }
@@ -380,7 +383,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             if (job.IsMesh)
             {
-                var address = (await Dns.GetHostAddressesAsync(_options.Host, _stopping.Token))[0];
+                var address = await ListenAddress.OfAsync(_options.Bind ?? _options.Host, _stopping.Token);
                 listener = new(new(address, _options.LinkPort), identity.Job, identity.Token, _ => true, exchange.Accept, _metrics.Links, _logger, links);
                 facts = facts with { LinkHost = _options.Host, LinkPort = listener.Port };
             }

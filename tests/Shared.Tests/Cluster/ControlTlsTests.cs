@@ -93,7 +93,7 @@ public sealed class ControlTlsTests : IAsyncDisposable
         var seed = coordinator is null ? null : NodeHost.AddressOf(coordinator.System);
         builder.Services.AddAkka(ClusterNode.SystemName, akka => akka
             .ConfigureLoggers(loggers => loggers.ClearLoggers())
-            .AddClusterNode("127.0.0.1", 0, seed is null ? ClusterNode.CoordinatorRole : ClusterNode.WorkerRole, seed, new WorkerMetrics(registry, "cpu").Control, certificates)
+            .AddClusterNode("127.0.0.1", 0, seed is null ? ClusterNode.CoordinatorRole : ClusterNode.WorkerRole, seed, new WorkerMetrics(registry, "cpu").Control, certificates: certificates)
             .AddHocon("akka.remote.dot-netty.tcp.connection-timeout = 2s", HoconAddMode.Prepend));
         var host = builder.Build();
         _hosts.Add(host);

@@ -16,7 +16,7 @@ public sealed class NodeSecurityTests : IDisposable
     [InlineData("::1")]
     public async Task On_this_machine_alone_nothing_is_needed(string host)
     {
-        using var security = await NodeSecurity.OpenAsync(host, new());
+        using var security = await NodeSecurity.OpenAsync(host, null, new());
         Assert.Null(security.Certificates);
         Assert.Null(security.Warning);
     }
@@ -28,20 +28,29 @@ public sealed class NodeSecurityTests : IDisposable
     [InlineData("no.such.host.invalid")]
     public async Task Elsewhere_certificates_are_needed_or_to_be_done_without_by_name(string host)
     {
-        var refusal = await Assert.ThrowsAsync<CertificateException>(() => NodeSecurity.OpenAsync(host, new()));
+        var refusal = await Assert.ThrowsAsync<CertificateException>(() => NodeSecurity.OpenAsync(host, null, new()));
         Assert.Equal($"{host} can be reached from other machines, and without certificates whoever reaches it could take part. "
             + $"Give --certs DIR (made by the coordinator's 'certs init DIR --host {host}'), or --insecure where you trust everybody on the network", refusal.Message);
-        using var security = await NodeSecurity.OpenAsync(host, new(IsInsecure: true));
+        using var security = await NodeSecurity.OpenAsync(host, null, new(IsInsecure: true));
         Assert.StartsWith($"--insecure: connections at {host} are neither encrypted nor authenticated", security.Warning, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Where_it_listens_counts_too()
+    {
+        Assert.StartsWith("0.0.0.0 can be reached from other machines", (await Assert.ThrowsAsync<CertificateException>(() => NodeSecurity.OpenAsync("localhost", "0.0.0.0", new()))).Message, StringComparison.Ordinal);
+        Assert.StartsWith("192.0.2.1 can be reached from other machines", (await Assert.ThrowsAsync<CertificateException>(() => NodeSecurity.OpenAsync("192.0.2.1", "127.0.0.1", new()))).Message, StringComparison.Ordinal);
+        using var security = await NodeSecurity.OpenAsync("localhost", "127.0.0.1", new());
+        Assert.Null(security.Warning);
     }
 
     [Fact]
     public async Task Certificates_must_have_the_name_and_are_not_for_doing_without()
     {
         var folder = _folders.Write();
-        using (var security = await NodeSecurity.OpenAsync("localhost", new(folder))) Assert.NotNull(security.Certificates);
-        await Assert.ThrowsAsync<CertificateException>(() => NodeSecurity.OpenAsync("192.0.2.1", new(folder)));
-        await Assert.ThrowsAsync<CertificateException>(() => NodeSecurity.OpenAsync("localhost", new(folder, IsInsecure: true)));
+        using (var security = await NodeSecurity.OpenAsync("localhost", null, new(folder))) Assert.NotNull(security.Certificates);
+        await Assert.ThrowsAsync<CertificateException>(() => NodeSecurity.OpenAsync("192.0.2.1", null, new(folder)));
+        await Assert.ThrowsAsync<CertificateException>(() => NodeSecurity.OpenAsync("localhost", null, new(folder, IsInsecure: true)));
     }
 
     [Fact]
