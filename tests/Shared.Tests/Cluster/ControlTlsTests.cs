@@ -52,7 +52,7 @@ public sealed class ControlTlsTests : IAsyncDisposable
             await Stranger.ConnectAsync(who, port, _folders).Soon();
             await TalkAsync(coordinator, worker);
         }
-        await Task.WhenAll(new[] { "silence", "a byte at a time", "silence behind the certificate" }.Select(who => Stranger.ConnectAsync(who, port, _folders))).Soon();
+        await Task.WhenAll(((string[])["silence", "a byte at a time", "silence behind the certificate"]).Select(who => Stranger.ConnectAsync(who, port, _folders))).Soon();
         await TalkAsync(coordinator, worker);
         var expected = new Dictionary<Refusal, double>
         {
