@@ -56,7 +56,12 @@ public sealed class ControlTlsTests : IAsyncDisposable
         await TalkAsync(coordinator, worker);
         var expected = new Dictionary<Refusal, double>
         {
-            [Refusal.Closed] = 1, [Refusal.Garbage] = 2, [Refusal.Anonymous] = 1, [Refusal.Untrusted] = 3, [Refusal.Expired] = 1, [Refusal.Slow] = 3,
+            [Refusal.Closed] = 1,
+            [Refusal.Garbage] = 2,
+            [Refusal.Anonymous] = 1,
+            [Refusal.Untrusted] = 3,
+            [Refusal.Expired] = 1,
+            [Refusal.Slow] = 3,
         };
         await UntilAsync(coordinator, refused => refused.Values.Sum() >= expected.Values.Sum());
         Assert.Equal(expected, await RefusedAsync(coordinator));
