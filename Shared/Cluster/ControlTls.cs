@@ -1,9 +1,7 @@
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using Akka.Actor;
-using Akka.Event;
 using Akka.Remote.Hosting;
-using Distributed.Shared.Metrics;
 using Distributed.Shared.Security;
 
 namespace Distributed.Shared.Cluster;

@@ -52,11 +52,16 @@ public sealed class ControlTlsTests : IAsyncDisposable
             await Stranger.ConnectAsync(who, port, _folders).Soon();
             await TalkAsync(coordinator, worker);
         }
-        await Task.WhenAll(new[] { "silence", "a byte at a time", "silence behind the certificate" }.Select(who => Stranger.ConnectAsync(who, port, _folders))).Soon();
+        await Task.WhenAll(((string[])["silence", "a byte at a time", "silence behind the certificate"]).Select(who => Stranger.ConnectAsync(who, port, _folders))).Soon();
         await TalkAsync(coordinator, worker);
         var expected = new Dictionary<Refusal, double>
         {
-            [Refusal.Closed] = 1, [Refusal.Garbage] = 2, [Refusal.Anonymous] = 1, [Refusal.Untrusted] = 3, [Refusal.Expired] = 1, [Refusal.Slow] = 3,
+            [Refusal.Closed] = 1,
+            [Refusal.Garbage] = 2,
+            [Refusal.Anonymous] = 1,
+            [Refusal.Untrusted] = 3,
+            [Refusal.Expired] = 1,
+            [Refusal.Slow] = 3,
         };
         await UntilAsync(coordinator, refused => refused.Values.Sum() >= expected.Values.Sum());
         Assert.Equal(expected, await RefusedAsync(coordinator));

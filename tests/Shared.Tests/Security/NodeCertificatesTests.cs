@@ -20,7 +20,7 @@ public sealed class NodeCertificatesTests : IDisposable
             Assert.Equal(hosts.Distinct().Order(), NodeCertificates.NamesOf(certificates.Own).Order());
             foreach (var host in hosts) certificates.RequireName(host.Replace("*", "worker-0", StringComparison.Ordinal));
             Assert.Throws<CertificateException>(() => certificates.RequireName("elsewhere.example"));
-            foreach (var isServer in new[] { true, false }) Assert.Null(_folders.Load().Judge(certificates.Own, null, SslPolicyErrors.None, isServer));
+            foreach (var isServer in (bool[])[true, false]) Assert.Null(_folders.Load().Judge(certificates.Own, null, SslPolicyErrors.None, isServer));
         }, iter: 10, threads: 1);
 
     [Fact]
