@@ -6,7 +6,6 @@ using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
-using Distributed.Worker.Data;
 using Distributed.Worker.Links;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Plugins;

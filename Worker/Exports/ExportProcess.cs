@@ -2,7 +2,6 @@ using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Runs;
-using Distributed.Worker.Data;
 using Distributed.Worker.Models;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Plugins;

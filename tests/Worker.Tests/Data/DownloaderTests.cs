@@ -1,7 +1,6 @@
 using System.Net;
 using System.Security.Cryptography;
 using Distributed.Shared.Data;
-using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;
 
