@@ -15,7 +15,7 @@ public sealed partial class DeploymentTests
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(5);
 
     private static readonly Job _job = JobFile.Parse(JobFile.Format(Job.Default), "the embedded job",
-        ["epochs=60", "model={name: cnn, channels: [8, 16], hidden: 32, batch-norm: true, dropout: 0.1}", "checkpoint.every-steps=100"]);
+        ["epochs=30", "model={name: cnn, channels: [8, 16], hidden: 32, batch-norm: true, dropout: 0.1}", "checkpoint.every-steps=100"]);
 
     [Fact]
     public async Task Pods_come_and_go_and_the_coordinator_moves_and_no_bit_changes()
@@ -33,7 +33,7 @@ public sealed partial class DeploymentTests
 
         // --replicas=1
         foreach (var worker in (ProgramRun[])[second, third, fourth]) worker.Self.Send(Signal.Terminate);
-        foreach (var worker in (ProgramRun[])[second, third, fourth]) await worker.EndsWithAsync(0);
+        await first.Self.SlowDownAsync(until: Task.WhenAll(second.EndsWithAsync(0), third.EndsWithAsync(0), fourth.EndsWithAsync(0)));
 
         // Its node is gone; the volume comes along, the name stays, the address does not.
         first.Self.Send(Signal.Stop);
@@ -41,7 +41,7 @@ public sealed partial class DeploymentTests
         await coordinator.EndsAsync();
         var moved = cluster.StartCoordinator("node5");
         first.Self.Send(Signal.Continue);
-        await first.LineAsync(TakenInAgain());
+        await first.Self.SlowDownAsync(until: first.LineAsync(TakenInAgain()));
 
         // Another pod of the same name, on another node.
         second = cluster.StartWorker(1, "node3");
