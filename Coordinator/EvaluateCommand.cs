@@ -9,6 +9,7 @@ using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Runs;
+using Distributed.Shared.Security;
 using Spectre.Console;
 
 namespace Distributed.Coordinator;
@@ -27,15 +28,13 @@ public static class EvaluateCommand
         var device = new Option<string>("--device") { Description = "What they compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
         var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets." };
         var plugin = PluginOption.Create();
-        workers.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is var value and (< 1 or > 1024)) result.AddError($"--workers is {value}; allowed: 1 to 1024");
-        });
+        var security = new SecurityOptions();
+        workers.Within(1, 1024);
         var command = new Command("evaluate",
             "Evaluates a model on the test set: loss and metric; where it tells classes apart, precision and recall of each, and what is taken for what, as tables, "
             + "evaluation.json and confusion.png in the folder evaluation of the run. Example: evaluate --run runs/mine --workers 4")
         {
-            run, checkpoint, workers, device, dataDir, plugin,
+            run, checkpoint, workers, device, dataDir, plugin, security.Certificates,
         };
         command.SetAction((parsed, _) => RunAsync(parsed.GetRequiredValue(run), parsed.GetValue(checkpoint), new()
         {
@@ -45,6 +44,7 @@ public static class EvaluateCommand
             DataDirectory = parsed.GetValue(dataDir),
             Plugins = PluginOption.Paths(parsed.GetValue(plugin)),
             Host = "127.0.0.1",
+            Security = security.Of(parsed),
         }));
         return command;
     }
@@ -54,6 +54,7 @@ public static class EvaluateCommand
         Job job;
         RunFolder folder;
         string model;
+        NodeSecurity security;
         try
         {
             var jobFile = Path.Combine(run, RunFiles.Job);
@@ -63,19 +64,21 @@ public static class EvaluateCommand
             model = checkpoint is null ? Path.Combine(run, RunFiles.Model) : Path.Combine(CheckpointOf(run, checkpoint), CheckpointFolder.ModelName);
             if (!File.Exists(model)) throw new RunFolderException($"'{model}' does not exist: the run is not finished. Evaluate one of its checkpoints: --checkpoint newest");
             var initial = InitialParameters.Read(model, isStrict: true);
+            security = await NodeSecurity.OpenAsync(arguments.Host, arguments.Bind, arguments.Security).ConfigureAwait(false);
             folder = RunFolder.Create(Path.Combine(run, "evaluation"), "evaluation", overwrite: true);
             AtomicFile.Write(folder.InitialFile, stream => stream.Write(initial.File.Span));
         }
-        catch (Exception error) when (error is JobException or RunFolderException or CheckpointException or IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is JobException or RunFolderException or CheckpointException or CertificateException or IOException or UnauthorizedAccessException)
         {
             return CommandLine.Fail(2, error.Message);
         }
         using var signals = new Signals(onInterrupt: true);
         using var _ = folder;
+        using var protection = security;
         try
         {
             var name = Path.GetFileName(Path.GetFullPath(run).TrimEnd(Path.DirectorySeparatorChar));
-            await TrainCommand.RunAsync(arguments, job, TrainCommand.Begun(arguments, name), folder,
+            await TrainCommand.RunAsync(arguments, security, job, TrainCommand.Begun(arguments, name), folder,
                 (recorder, result) => Finish(folder, name, job, model, recorder, result), signals.Stopping).ConfigureAwait(false);
             return 0;
         }

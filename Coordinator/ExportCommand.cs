@@ -33,7 +33,9 @@ public static class ExportCommand
         try
         {
             var (program, first) = WorkerProgram.StartOf(WorkerProgram.Find());
-            using var process = Process.Start(new ProcessStartInfo(program, [.. first, "export", "--run", runFolder]))!;
+            var start = new ProcessStartInfo(program, [.. first, "export", "--run", runFolder]);
+            SettingNames.RemoveFrom(start.Environment);
+            using var process = Process.Start(start)!;
             try
             {
                 await process.WaitForExitAsync(cancel).ConfigureAwait(false);

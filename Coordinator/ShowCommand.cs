@@ -18,10 +18,7 @@ public static class ShowCommand
         var run = new Option<string>("--run") { Description = "Folder of the run.", Required = true };
         var host = new Option<string>("--host") { Description = "Address of this machine that the page is reached at.", DefaultValueFactory = _ => "127.0.0.1" };
         var port = new Option<int>("--port") { Description = "Port of the page; 0 for a free one.", DefaultValueFactory = _ => 0 };
-        port.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is var value and (< 0 or > IPEndPoint.MaxPort)) result.AddError($"--port is {value}; allowed: 0 to {IPEndPoint.MaxPort}");
-        });
+        port.Within(0, IPEndPoint.MaxPort);
         var command = new Command("show",
             "Shows a run from its files, on the page that it has while it trains, until Ctrl-C. Exit code 1: it cannot listen there; 2: there is no such run. Example: show --run runs/mine --port 8080")
         {
@@ -31,7 +28,8 @@ public static class ShowCommand
         return command;
     }
 
-    private static async Task<int> RunAsync(string folder, string host, int port)
+    /// <summary>Shows it until a signal comes.</summary>
+    internal static async Task<int> RunAsync(string folder, string host, int port)
     {
         LiveRun live;
         try

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using Akka.Actor;
@@ -22,6 +21,7 @@ using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
+using Distributed.Shared.Security;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -47,6 +47,9 @@ public sealed record TrainArguments
 
     /// <summary>Whether the run in the folder is gone on with.</summary>
     public bool Resume { get; init; }
+
+    /// <summary>Whether what the folder holds decides what is to be done, and another coordinator follows one that is told to stop.</summary>
+    public bool ResumeIfBegun { get; init; }
 
     /// <summary>Safetensors file with the parameters to begin with.</summary>
     public string? Init { get; init; }
@@ -75,6 +78,9 @@ public sealed record TrainArguments
     /// <summary>Address that workers reach this machine at.</summary>
     public required string Host { get; init; }
 
+    /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
+    public string? Bind { get; init; }
+
     /// <summary>Port of the control plane.</summary>
     public int Port { get; init; }
 
@@ -83,6 +89,12 @@ public sealed record TrainArguments
 
     /// <summary>Port of the metrics.</summary>
     public int MetricsPort { get; init; }
+
+    /// <summary>What the command line says of protection.</summary>
+    public SecurityArguments Security { get; init; } = new();
+
+    /// <summary>Whether a finished run is shown until somebody ends that.</summary>
+    public bool Stay { get; init; }
 }
 
 /// <summary>A training run from its start to its end.</summary>
@@ -97,23 +109,31 @@ public static class TrainCommand
         Job job;
         RunFolder folder;
         RunState begun;
+        NodeSecurity security;
         try
         {
             if (arguments.Workers > 0 && arguments.MinWorkers > arguments.Workers)
                 throw new JobException($"--min-workers is {arguments.MinWorkers}, but --workers {arguments.Workers}; allowed: 1 to {arguments.Workers}");
-            (job, folder, begun) = arguments.Resume ? Resume(arguments) : Begin(arguments);
+            if (arguments.ResumeIfBegun)
+            {
+                if (StartedAgain.Next(arguments) is not { } next) return await StayAsync(arguments, arguments.Run!);
+                arguments = next;
+            }
+            (job, folder, begun, security) = await (arguments.Resume ? ResumeAsync(arguments) : BeginAsync(arguments));
         }
-        catch (Exception error) when (error is JobException or RunFolderException)
+        catch (Exception error) when (error is JobException or RunFolderException or CertificateException)
         {
             return CommandLine.Fail(2, error.Message);
         }
         using var signals = new Signals(onInterrupt: true);
         using var _ = folder;
+        using var protection = security;
         try
         {
-            await RunAsync(arguments, job, begun, folder, (recorder, trained) => Finish(folder, begun.JobName, recorder, trained), signals.Stopping);
+            await RunAsync(arguments, security, job, begun, folder, (recorder, trained) => Finish(folder, begun.JobName, recorder, trained), signals.Stopping);
             if (job.Kind.IsPictured) await PictureCommand.DrawAsync(folder.Path, arguments.DataDirectory, signals.Stopping);
-            return job.Model is TorchScriptSpec ? await ExportCommand.RunAsync(folder.Path, signals.Stopping) : 0;
+            if (job.Model is TorchScriptSpec && await ExportCommand.RunAsync(folder.Path, signals.Stopping) is not 0 and var failed) return failed;
+            return signals.Stopping.IsCancellationRequested ? 0 : await StayAsync(arguments, folder.Path);
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
         {
@@ -125,19 +145,27 @@ public static class TrainCommand
         }
     }
 
+    private static async Task<int> StayAsync(TrainArguments arguments, string path)
+    {
+        if (arguments.Stay) return await ShowCommand.RunAsync(path, arguments.Bind ?? arguments.Host, arguments.MetricsPort);
+        if (arguments.ResumeIfBegun) Console.WriteLine($"The run in {path} is finished.");
+        return 0;
+    }
+
     /// <summary>Whether it is told in a line, since it says in a user's words what is wrong.</summary>
     internal static bool IsFailure(Exception error) =>
         error is RunFailedException or RunFolderException or IOException or SocketException or FormatException or UnauthorizedAccessException;
 
-    private static (Job, RunFolder, RunState) Begin(TrainArguments arguments)
+    private static async Task<(Job, RunFolder, RunState, NodeSecurity)> BeginAsync(TrainArguments arguments)
     {
         var (job, name) = ReadJob(arguments);
         job = TorchScriptFile.Resolve(job);
         // It may lie in the very folder that is replaced.
         var initial = arguments.Init is { } init ? InitialParameters.Read(init, arguments.IsInitStrict) : null;
+        var security = await NodeSecurity.OpenAsync(arguments.Host, arguments.Bind, arguments.Security);
         var folder = RunFolder.Create(arguments.Run, name, arguments.Overwrite);
         if (initial is not null) AtomicFile.Write(folder.InitialFile, stream => stream.Write(initial.File.Span));
-        return (job, folder, Begun(arguments, name));
+        return (job, folder, Begun(arguments, name), security);
     }
 
     /// <summary>The state of a run that nobody has a part in yet.</summary>
@@ -146,6 +174,7 @@ public static class TrainCommand
         Version = ProtocolSerializer.Version,
         JobName = jobName,
         Host = arguments.Host,
+        Bind = arguments.Bind,
         Port = arguments.Port,
         LinkPort = arguments.LinkPort,
         MetricsPort = arguments.MetricsPort,
@@ -158,7 +187,7 @@ public static class TrainCommand
     private static byte[] NewToken() => RandomNumberGenerator.GetBytes(StarServer.TokenLength);
 
     /// <summary>The workers look for the coordinator where it was, so that a new one listens there too.</summary>
-    private static (Job, RunFolder, RunState) Resume(TrainArguments arguments)
+    private static async Task<(Job, RunFolder, RunState, NodeSecurity)> ResumeAsync(TrainArguments arguments)
     {
         if (arguments.Run is not { } path) throw new JobException("--resume needs --run DIR: the folder of the run that is to go on");
         if (arguments.Init is not null) throw new JobException("--resume goes on with the parameters of the run: leave --init out");
@@ -172,8 +201,10 @@ public static class TrainCommand
             now = AutoSizes.Like(TorchScriptFile.Resolve(now), was);
             if (JobDifference.Between(was, now) is { Count: > 0 } different)
                 throw new JobException($"the run in {folder.Path} has another job: {string.Join("; ", different)}. Only topology and checkpoint may change; for another job, begin another run");
+            begun = begun with { Bind = arguments.Bind ?? begun.Bind };
+            var security = await NodeSecurity.OpenAsync(begun.Host, begun.Bind, arguments.Security);
             // Workers that are left have links of the former kind: they come as newcomers.
-            return (now, folder, was.Topology == now.Topology ? begun : begun with { Token = NewToken(), Workers = [] });
+            return (now, folder, was.Topology == now.Topology ? begun : begun with { Token = NewToken(), Workers = [] }, security);
         }
         catch
         {
@@ -199,7 +230,7 @@ public static class TrainCommand
 
     /// <summary>Runs a job on a cluster to its end.</summary>
     internal static async Task RunAsync(
-        TrainArguments arguments, Job job, RunState begun, RunFolder folder, Action<RunRecorder, RunResult> finish, CancellationToken stopping)
+        TrainArguments arguments, NodeSecurity security, Job job, RunState begun, RunFolder folder, Action<RunRecorder, RunResult> finish, CancellationToken stopping)
     {
         var jobName = begun.JobName;
         Directory.CreateDirectory(folder.Logs);
@@ -208,7 +239,7 @@ public static class TrainCommand
         var registry = Metrics.NewCustomRegistry();
         ProcessMetrics.Register(registry);
         var metrics = new TrainingMetrics(registry);
-        using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control);
+        using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control, begun.Bind, security.Certificates);
         await host.StartAsync(stopping);
         var system = host.Services.GetRequiredService<ActorSystem>();
 
@@ -229,14 +260,15 @@ public static class TrainCommand
         using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt, job.IsEvaluation ? [live] : [live, board]);
         var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
         using var star = new StarServer(
-            new(await AddressOfAsync(begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token);
+            new(await ListenAddress.OfAsync(begun.Bind ?? begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token,
+            new() { Certificates = security.Certificates });
         var targets = new ScrapeTargets();
-        var page = new LivePage(live, folder.Path);
-        await using var status = await StatusServer.StartAsync(begun.Host, begun.MetricsPort, registry, () => null,
+        var pages = new LivePage(live, folder.Path);
+        await using var status = await StatusServer.StartAsync(begun.Bind ?? begun.Host, begun.MetricsPort, registry, () => null,
             DrainRequest.For(begun.Token, () => notices.Actor, metrics.CommandRefused),
-            new Dictionary<string, RequestDelegate>(page.Pages, StringComparer.Ordinal) { [ScrapeTargets.Path] = targets.AnswerAsync }, stopping);
+            new Dictionary<string, RequestDelegate>(pages.Pages, StringComparer.Ordinal) { [ScrapeTargets.Path] = targets.AnswerAsync }, stopping);
         // Before the server is gone.
-        await using var farewell = page;
+        await using var farewell = pages;
         begun = begun with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port, MetricsPort = status.Address.Port };
         var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, text, TimeProvider.System);
         foreach (var fault in store.Open()) view.Message(fault);
@@ -266,15 +298,21 @@ public static class TrainCommand
             new DataDesk(job.Data, new() { DataDirectory = arguments.DataDirectory }));
         notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
 
+        if (security.Warning is { } warning)
+        {
+            view.Message($"warning: {warning}");
+            logger.LogWarning("{Warning}", warning);
+        }
         if (arguments.Resume)
             view.Message($"Going on with {jobName}: {recorder.Entered} of {rounds?.Count.ToString(CultureInfo.InvariantCulture) ?? "?"} rounds were recorded, {(store.Newest is { } newest ? $"the newest checkpoint is of step {newest.Step}" : "there is no checkpoint")}");
-        var places = $"Results in {folder.Path}, live page at {status.Address}, metrics at {status.Address}metrics";
+        var page = begun.Bind is null ? status.Address : new UriBuilder(status.Address) { Host = begun.Host }.Uri;
+        var places = $"Results in {folder.Path}, live page at {page}, metrics at {page}metrics";
         view.Message(job.IsEvaluation ? $"Evaluating {jobName}. {places}" : $"Training {jobName}: {job.Epochs} epochs, batch {job.BatchText} in {job.MicroBatches} micro-batches. {places}");
         if (arguments.Workers == 0) view.Message(Awaited(arguments, address));
 
         await using var workers = asked ?? StartWorkers();
-        using var interruption = stopping.Register(() =>
-            notices.Actor.Tell(new CoordinatorNotice.Abort($"interrupted; what there is so far is in {folder.Path}")));
+        var interrupted = $"interrupted; what there is so far is in {folder.Path}";
+        using var interruption = stopping.Register(() => notices.Actor.Tell(arguments.ResumeIfBegun ? new CoordinatorNotice.StepAside(interrupted) : new CoordinatorNotice.Abort(interrupted)));
         var trained = await result.Task;
         await desk.WhenIdleAsync();
         await workers.EndAsync(_stopTimeout);
@@ -286,7 +324,8 @@ public static class TrainCommand
         await NodeHost.LeaveAsync(host, _stopTimeout, line => logger.LogInformation("{Line}", line));
 
         LocalWorkerGroup StartWorkers() => notices.Local = LocalWorkerGroup.Start(
-            arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded, arguments.Plugins, arguments.MemoryFraction / Math.Max(1, arguments.Workers));
+            arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded, arguments.Plugins, arguments.MemoryFraction / Math.Max(1, arguments.Workers),
+            ["--host", begun.Host, .. arguments.Security.ToArguments()]);
 
         string? Save(ClusterProtocol now) => Written(() => (begun.With(now) with { StartedAt = now.Generation > 0 ? recorder.StartedAt : null }).Save(folder.StateFile));
 
@@ -322,7 +361,7 @@ public static class TrainCommand
     }
 
     private static string Awaited(TrainArguments arguments, string address) =>
-        $"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}";
+        $"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}{Others(arguments.Security)}";
 
     private static void Finish(RunFolder folder, string jobName, RunRecorder recorder, RunResult trained)
     {
@@ -341,8 +380,8 @@ public static class TrainCommand
         Console.WriteLine($"Results: {folder.Path}");
     }
 
-    private static async Task<IPAddress> AddressOfAsync(string host, CancellationToken stopping) =>
-        (await Dns.GetHostAddressesAsync(host, stopping)).FirstOrDefault() ?? throw new IOException($"--host {host} has no address");
+    /// <summary>What workers elsewhere have to be told, too.</summary>
+    private static string Others(SecurityArguments security) => security.Folder is not null ? " --certs DIR" : security.IsInsecure ? " --insecure" : "";
 
     /// <summary>What happens on other threads, as messages to the coordinator's actor.</summary>
     private sealed class Notices

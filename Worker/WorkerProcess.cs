@@ -8,6 +8,7 @@ using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Security;
 using Distributed.Worker.Actors;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Plugins;
@@ -34,6 +35,9 @@ public sealed record WorkerArguments
     /// <summary>Address that others reach it at.</summary>
     public string? Host { get; init; }
 
+    /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
+    public string? Bind { get; init; }
+
     /// <summary>Folder with data sets.</summary>
     public string? DataDirectory { get; init; }
 
@@ -55,6 +59,9 @@ public sealed record WorkerArguments
     /// <summary>How long it waits for a coordinator to take it in, or to come back.</summary>
     public required TimeSpan Patience { get; init; }
 
+    /// <summary>What the command line says of protection.</summary>
+    public SecurityArguments Security { get; init; } = new();
+
     /// <summary>Whether it ends with the process that started it.</summary>
     public bool WithParent { get; init; }
 }
@@ -62,7 +69,9 @@ public sealed record WorkerArguments
 /// <summary>A worker from its start to its end.</summary>
 public static class WorkerProcess
 {
-    private static readonly TimeSpan _leaveTimeout = TimeSpan.FromSeconds(30);
+    /// <summary>How long it waits for the coordinator to let it go.</summary>
+    public static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(30);
+
     private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>Runs a worker.</summary>
@@ -96,6 +105,10 @@ public static class WorkerProcess
         {
             return Done("it was told to stop");
         }
+        catch (CertificateException error)
+        {
+            return CommandLine.Fail(2, error.Message);
+        }
         catch (SocketException error)
         {
             return CommandLine.Fail(1, $"the coordinator at {arguments.Coordinator} cannot be reached: {error.Message}");
@@ -117,20 +130,24 @@ public static class WorkerProcess
         WorkerArguments arguments, DnsEndPoint coordinator, TorchSharp.torch.Device device, PluginSet plugins, CancellationToken stopping)
     {
         var ownHost = arguments.Host ?? await OwnAddressTowardsAsync(coordinator, stopping);
+        using var security = await NodeSecurity.OpenAsync(ownHost, arguments.Bind, arguments.Security, stopping);
+        if (security.Warning is { } warning) Console.WriteLine($"warning: {warning}");
         var registry = Metrics.NewCustomRegistry();
         ProcessMetrics.Register(registry);
         var metrics = new WorkerMetrics(registry, $"{device}");
         var readiness = new Readiness("joining the cluster");
-        await using var status = await StatusServer.StartAsync(ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, cancel: stopping);
+        await using var status = await StatusServer.StartAsync(arguments.Bind ?? ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, cancel: stopping);
         var options = new WorkerOptions(
             arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device,
             new() { DataDirectory = arguments.DataDirectory, DeliveryLimit = arguments.DataLimit }, arguments.Patience)
         {
+            Bind = arguments.Bind,
             MetricsPort = status.Address.Port,
             Plugins = plugins,
+            Links = new() { Certificates = security.Certificates, Refused = metrics.Links.ConnectionRefused },
             MemoryFraction = arguments.MemoryFraction,
         };
-        Console.WriteLine($"Metrics at {status.Address}metrics");
+        Console.WriteLine($"Metrics at {(arguments.Bind is null ? status.Address : new UriBuilder(status.Address) { Host = ownHost }.Uri)}metrics");
         var former = Task.CompletedTask;
         var tookPart = Stopwatch.GetTimestamp();
         var returns = new ReturnPause();
@@ -138,7 +155,7 @@ public static class WorkerProcess
         for (WorkerSession? session = null; ;)
         {
             var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
-                logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control);
+                logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control, arguments.Bind, security.Certificates);
             try
             {
                 await Task.Delay(pause, stopping);
@@ -177,7 +194,7 @@ public static class WorkerProcess
         using var leaving = stopping.Register(() =>
         {
             worker.Tell(new Leave("it was told to stop"));
-            _ = Task.Delay(_leaveTimeout).ContinueWith(_ => end.TrySetResult(new(1, $"it was told to stop, and the coordinator did not let it go within {_leaveTimeout.TotalSeconds} s")), TaskScheduler.Default);
+            _ = Task.Delay(LeaveTimeout).ContinueWith(_ => end.TrySetResult(new(1, $"it was told to stop, and the coordinator did not let it go within {LeaveTimeout.TotalSeconds} s")), TaskScheduler.Default);
         });
         return await end.Task;
     }

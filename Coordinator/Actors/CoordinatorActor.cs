@@ -61,6 +61,9 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
     /// <summary>The run is to end now.</summary>
     public sealed record Abort(string Reason) : CoordinatorNotice;
 
+    /// <summary>This process is to end now; another takes over the run and its workers.</summary>
+    public sealed record StepAside(string Reason) : CoordinatorNotice;
+
     /// <summary>The result has arrived.</summary>
     public sealed record StateCollected(byte[] State) : CoordinatorNotice;
 
@@ -166,6 +169,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<CoordinatorNotice.LocalWorkerEnded>(EndLocal);
         Receive<CoordinatorNotice.Drain>(Drain);
         Receive<CoordinatorNotice.Abort>(m => Fail(m.Reason));
+        Receive<CoordinatorNotice.StepAside>(m => StepAside(m.Reason));
         Receive<CoordinatorNotice.Refresh>(_ => Refresh());
         Receive<CoordinatorNotice.ReturnOver>(_ => Decide(new ClusterEvent.ReturnOver()));
         Receive<CoordinatorNotice.CheckpointArrived>(m =>
@@ -562,10 +566,18 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private void Fail(string reason)
     {
         foreach (var worker in _workers.Values) worker.Ref.Tell(new Refused($"the job failed: {reason}", MayReturn: false));
-        _drains.SettleAll(DrainResult.Failed, _ => $"the job failed: {reason}");
+        End(RunEventKind.Failed, reason, reason, $"the job failed: {reason}");
+    }
+
+    /// <summary>The workers are told nothing: they learn of it as of a coordinator that was killed.</summary>
+    private void StepAside(string reason) => End(RunEventKind.Note, "the coordinator was told to stop; another one takes its place", reason, reason);
+
+    private void End(RunEventKind kind, string happened, string reason, string drained)
+    {
+        _drains.SettleAll(DrainResult.Failed, _ => drained);
         try
         {
-            _run.Recorder.Happened(RunEventKind.Failed, reason);
+            _run.Recorder.Happened(kind, happened);
         }
         finally
         {
@@ -574,7 +586,7 @@ public sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         }
         Become(() =>
         {
-            Receive<CoordinatorNotice.Drain>(drain => drain.Outcome.TrySetResult(new(DrainResult.Failed, $"the job failed: {reason}")));
+            Receive<CoordinatorNotice.Drain>(drain => drain.Outcome.TrySetResult(new(DrainResult.Failed, drained)));
             ReceiveAny(_ => { });
         });
     }

@@ -72,8 +72,9 @@ public static class ChaosCommand
         [
             "--run", folder.Disturbed, "--workers", "0", "--min-workers", "1",
             "--host", Host, "--port", $"{port}", "--link-port", $"{linkPort}", "--metrics-port", "0",
+            .. arguments.Security.ToArguments(),
         ];
-        var workers = new ChaosWorkers(name => WorkerProgram.Command(name, $"{Host}:{port}", arguments.Device, arguments.DataDirectory, arguments.Plugins), folder.LogOf);
+        var workers = new ChaosWorkers(name => WorkerProgram.Command(name, $"{Host}:{port}", arguments.Device, arguments.DataDirectory, arguments.Plugins, more: arguments.Security.ToArguments()), folder.LogOf);
         var run = new ChaosRun(folder, [.. JobOf(arguments), .. own], workers, faults, plan.Seed, TimeProvider.System);
         await using (run.ConfigureAwait(false))
             outcome = await run.RunAsync(arguments.Workers, stopping).ConfigureAwait(false);
@@ -85,7 +86,7 @@ public static class ChaosCommand
         const string Name = "undisturbed";
         string[] device = ["--device", arguments.Device];
         string[] data = arguments.DataDirectory is { } path ? ["--data-dir", path] : [];
-        string[] own = ["--run", folder.Undisturbed, "--workers", "1"];
+        string[] own = ["--run", folder.Undisturbed, "--workers", "1", .. arguments.Security.ToArguments()];
         var run = new TrainProcess(Name, [.. JobOf(arguments), .. device, .. data, .. PluginOption.Arguments(arguments.Plugins), .. own], folder.LogOf(Name));
         await using var _ = run.ConfigureAwait(false);
         var guard = new StallGuard(TimeProvider.System);

@@ -55,12 +55,14 @@ public sealed class StarServer : ILinkHandler, IDisposable
     /// <param name="metrics">Counts bytes and refused frames.</param>
     /// <param name="log">For people.</param>
     /// <param name="token">What a link has to begin with; null for a new one.</param>
-    public StarServer(IPEndPoint bind, ulong job, WireFormat wire, Action<string, string> linkClosed, LinkMetrics metrics, ILogger log, byte[]? token = null)
+    /// <param name="options">How links are set up.</param>
+    public StarServer(
+        IPEndPoint bind, ulong job, WireFormat wire, Action<string, string> linkClosed, LinkMetrics metrics, ILogger log, byte[]? token = null, LinkOptions? options = null)
     {
         Token = token ?? RandomNumberGenerator.GetBytes(TokenLength);
         (_job, _wire, _linkClosed, _metrics) = (job, wire, linkClosed, metrics);
         _links = new(this, metrics);
-        _listener = new(bind, job, Token, Admits, Establish, metrics, log, new LinkOptions());
+        _listener = new(bind, job, Token, Admits, Establish, metrics, log, options ?? new());
     }
 
     /// <summary>Port it listens on.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Distributed.Shared.Processes;
 
 namespace Distributed.Coordinator.LocalWorkers;
 
@@ -57,12 +58,14 @@ public sealed class LocalWorker : IAsyncDisposable
         var log = new StreamWriter(new FileStream(logPath, FileMode.Append, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true };
         try
         {
-            var process = Process.Start(new ProcessStartInfo(command.Program, command.Arguments)
+            var start = new ProcessStartInfo(command.Program, command.Arguments)
             {
                 RedirectStandardInput = true,
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,
-            })!;
+            };
+            SettingNames.RemoveFrom(start.Environment);
+            var process = Process.Start(start)!;
             return new(name, logPath, process, log, onExit, onLine);
         }
         catch

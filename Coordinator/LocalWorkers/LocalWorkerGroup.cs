@@ -22,13 +22,14 @@ public sealed class LocalWorkerGroup : IAsyncDisposable
     /// <param name="onExit">Called once for each worker, on a thread of the pool.</param>
     /// <param name="plugins">Libraries of the user's that each loads.</param>
     /// <param name="memoryFraction">What part of the free memory each may take where it is asked how large a micro-batch may be.</param>
+    /// <param name="more">More arguments of each.</param>
     /// <exception cref="FileNotFoundException">No worker program is on this machine.</exception>
     /// <exception cref="IOException">A log cannot be written.</exception>
     /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
     public static LocalWorkerGroup Start(
         int count, string coordinatorAddress, string device, string? dataDir, string logsFolder, Action<LocalWorkerExit> onExit,
-        IReadOnlyList<string>? plugins = null, double memoryFraction = MemoryFraction.Default) =>
-        Start(count, name => WorkerProgram.Command(name, coordinatorAddress, device, dataDir, plugins, memoryFraction), logsFolder, onExit);
+        IReadOnlyList<string>? plugins = null, double memoryFraction = MemoryFraction.Default, IReadOnlyList<string>? more = null) =>
+        Start(count, name => WorkerProgram.Command(name, coordinatorAddress, device, dataDir, plugins, memoryFraction, more), logsFolder, onExit);
 
     /// <summary>As above, with the command of each worker's name.</summary>
     public static LocalWorkerGroup Start(

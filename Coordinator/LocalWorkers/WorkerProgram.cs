@@ -51,8 +51,11 @@ public static class WorkerProgram
     /// <param name="dataDir">Where data sets are; null for the worker's own default.</param>
     /// <param name="plugins">Libraries of the user's that it loads.</param>
     /// <param name="memoryFraction">What part of the free memory it may take where it is asked how large a micro-batch may be.</param>
+    /// <param name="more">More arguments.</param>
     /// <exception cref="FileNotFoundException">As for <see cref="Find()"/>.</exception>
-    public static WorkerCommand Command(string name, string coordinatorAddress, string device, string? dataDir, IReadOnlyList<string>? plugins = null, double memoryFraction = MemoryFraction.Default)
+    public static WorkerCommand Command(
+        string name, string coordinatorAddress, string device, string? dataDir, IReadOnlyList<string>? plugins = null, double memoryFraction = MemoryFraction.Default,
+        IReadOnlyList<string>? more = null)
     {
         var (program, first) = StartOf(Find());
         return new(program, [
@@ -60,6 +63,7 @@ public static class WorkerProgram
             .. dataDir is null ? (string[])[] : ["--data-dir", dataDir],
             .. PluginOption.Arguments(plugins ?? []),
             .. memoryFraction == MemoryFraction.Default ? (string[])[] : [MemoryFraction.Name, memoryFraction.ToString(CultureInfo.InvariantCulture)],
+            .. more ?? [],
         ]);
     }
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Runs;
+using Distributed.Shared.Processes;
 
 namespace Distributed.Coordinator.Pictures;
 
@@ -26,12 +27,14 @@ public static class PictureWorker
     {
         var (program, first) = WorkerProgram.StartOf(WorkerProgram.Find());
         string[] arguments = [.. first, "picture", "--run", runFolder, .. dataDirectory is null ? (string[])[] : ["--data-dir", dataDirectory]];
-        using var process = Process.Start(new ProcessStartInfo(program, arguments)
+        var start = new ProcessStartInfo(program, arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             StandardErrorEncoding = Encoding.UTF8,
-        })!;
+        };
+        SettingNames.RemoveFrom(start.Environment);
+        using var process = Process.Start(start)!;
         try
         {
             // Beside the reading: a pipe holds so much only.

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Shared.Predictions;
+using Distributed.Shared.Processes;
 
 namespace Distributed.Coordinator.Predictions;
 
@@ -22,13 +23,15 @@ public static class PredictWorker
         string runFolder, string device, IReadOnlyList<string> plugins, IReadOnlyList<string> images)
     {
         var (program, first) = WorkerProgram.StartOf(WorkerProgram.Find());
-        using var process = Process.Start(new ProcessStartInfo(program, [.. first, "predict", "--run", runFolder, "--device", device, .. PluginOption.Arguments(plugins)])
+        var start = new ProcessStartInfo(program, [.. first, "predict", "--run", runFolder, "--device", device, .. PluginOption.Arguments(plugins)])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             StandardInputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
             StandardOutputEncoding = Encoding.UTF8,
-        })!;
+        };
+        SettingNames.RemoveFrom(start.Environment);
+        using var process = Process.Start(start)!;
         // Beside the reading: a pipe holds so much only.
         var asking = AskAsync(process.StandardInput, images);
         List<Prediction> predictions = [];

@@ -5,6 +5,19 @@ using Distributed.Shared.Runs;
 
 namespace Distributed.Coordinator.Runs;
 
+/// <summary>How far the run in a folder is.</summary>
+public enum RunStage
+{
+    /// <summary>There is none, or nobody had a part in it yet.</summary>
+    New,
+
+    /// <summary>It can be gone on with.</summary>
+    Begun,
+
+    /// <summary>It is done.</summary>
+    Finished,
+}
+
 /// <summary>
 /// Where one run leaves what it made. While this is not disposed, no other process can take the folder
 /// (a lock file says so; it goes with the process, however that ends).
@@ -109,6 +122,12 @@ public sealed class RunFolder : IDisposable
         folder.Dispose();
         throw new RunFolderException(isFinished ? $"The run in '{path}' is finished: there is nothing to resume." : $"'{path}' holds no run that could be resumed.");
     }
+
+    /// <summary>How far the run in a folder is. The folder need not be there.</summary>
+    public static RunStage StageOf(string path) =>
+        File.Exists(System.IO.Path.Combine(path, RunFiles.Report)) ? RunStage.Finished
+        : File.Exists(System.IO.Path.Combine(path, StateName)) ? RunStage.Begun
+        : RunStage.New;
 
     /// <summary>The names of the data's classes; none where they are not known.</summary>
     public IReadOnlyList<string> ReadClasses()

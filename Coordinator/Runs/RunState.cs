@@ -20,6 +20,9 @@ public sealed record RunState
     /// <summary>Address that workers reach it at.</summary>
     public required string Host { get; init; }
 
+    /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
+    public string? Bind { get; init; }
+
     /// <summary>Port of the control plane.</summary>
     public required int Port { get; init; }
 

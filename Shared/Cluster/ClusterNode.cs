@@ -3,6 +3,7 @@ using Akka.Hosting;
 using Akka.Remote.Hosting;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Security;
 
 namespace Distributed.Shared.Cluster;
 
@@ -30,19 +31,33 @@ public static class ClusterNode
     /// <param name="port">Port, 0 for a free one.</param>
     /// <param name="role">Role of this process.</param>
     /// <param name="seed">Address of the coordinator, HOST:PORT; none for the coordinator, which joins itself.</param>
-    /// <param name="metrics">Counts messages.</param>
-    public static AkkaConfigurationBuilder AddClusterNode(this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlMetrics? metrics = null) =>
-        akka
+    /// <param name="metrics">Counts messages, and connections refused.</param>
+    /// <param name="bind">Address that it listens at; null for that of <paramref name="host"/>.</param>
+    /// <param name="certificates">What the nodes show each other, and encrypt with; null for connections in the clear.</param>
+    public static AkkaConfigurationBuilder AddClusterNode(
+        this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlMetrics? metrics = null, string? bind = null, NodeCertificates? certificates = null)
+    {
+        var refused = new RefusedAssociations(metrics);
+        return akka
             .AddHocon(Settings, HoconAddMode.Prepend)
             .AddHocon(role == CoordinatorRole ? CoordinatorSettings : WorkerSettings, HoconAddMode.Prepend)
             .WithCustomSerializer("messagepack", [typeof(IControlMessage)], system => new ProtocolSerializer(system, metrics))
             .WithCustomSerializer("json", [], system => new RefusingSerializer(system))
-            .WithRemoting(new RemoteOptions { HostName = host, PublicHostName = host, Port = port })
+            .WithRemoting(new RemoteOptions
+            {
+                HostName = bind ?? host,
+                PublicHostName = host,
+                Port = port,
+                EnableSsl = certificates is not null,
+                Ssl = certificates is null ? new() : ControlTls.Options(certificates, refused),
+            })
+            .WithActors((system, _) => refused.Watch(system))
             .WithClustering(new ClusterOptions
             {
                 Roles = [role],
-                SeedNodes = seed is null ? [] : [$"akka.tcp://{SystemName}@{seed}"],
+                SeedNodes = seed is null ? [] : [$"akka.{(certificates is null ? "" : "ssl.")}tcp://{SystemName}@{seed}"],
             });
+    }
 
     private const string Settings = """
         akka {
@@ -53,6 +68,8 @@ public static class ClusterNode
           stdout-logger-class = "Distributed.Shared.Cluster.SilentLogger, Distributed.Shared"
           log-dead-letters-during-shutdown = off
           remote.dot-netty.tcp.maximum-frame-size = 512000b
+          # Whoever connects and does not say who it is has no longer than that, as on a link.
+          remote.dot-netty.tcp.connection-timeout = 10s
           # Reports to a coordinator that stands still wait; a connection given up would take them along.
           # A coordinator that is started again is looked for each second.
           remote.retry-gate-closed-for = 1s

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Hosting;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Security;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -16,8 +17,11 @@ public static class NodeHost
     /// <param name="role">Role of this process.</param>
     /// <param name="seed">HOST:PORT of the coordinator; none for the coordinator itself.</param>
     /// <param name="logging">Where logs go.</param>
-    /// <param name="metrics">Counts messages.</param>
-    public static IHost Build(string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, ControlMetrics? metrics = null)
+    /// <param name="metrics">Counts messages, and connections refused.</param>
+    /// <param name="bind">Address that it listens at; null for that of <paramref name="host"/>.</param>
+    /// <param name="certificates">What the nodes show each other, and encrypt with; null for connections in the clear.</param>
+    public static IHost Build(
+        string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, ControlMetrics? metrics = null, string? bind = null, NodeCertificates? certificates = null)
     {
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
@@ -29,7 +33,7 @@ public static class NodeHost
                 loggers.LogLevel = Akka.Event.LogLevel.InfoLevel;
                 loggers.AddLoggerFactory();
             })
-            .AddClusterNode(host, port, role, seed, metrics));
+            .AddClusterNode(host, port, role, seed, metrics, bind, certificates));
         return builder.Build();
     }
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using Distributed.Shared.Kernel;
+using Distributed.Shared.Security;
 
 namespace Distributed.Shared.Links;
 
@@ -137,4 +138,7 @@ public sealed class LinkException : Exception
 
     /// <summary>Whether the other end is gone, rather than has broken a rule.</summary>
     public bool IsDisconnect { get; init; }
+
+    /// <summary>Why the connection did not become a link, if one of the two ends has refused it.</summary>
+    public Refusal? Refusal { get; init; }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Security;
 using Prometheus;
 
 namespace Distributed.Shared.Metrics;
@@ -14,6 +15,7 @@ public sealed class ControlMetrics
     private readonly FrozenDictionary<string, Counter.Child> _received;
     private readonly Counter.Child _unknown;
     private readonly Counter.Child _malformed;
+    private readonly FrozenDictionary<Refusal, Counter.Child> _refused;
 
     internal ControlMetrics(MetricFactory metrics)
     {
@@ -23,10 +25,14 @@ public sealed class ControlMetrics
         var refused = metrics.CreateCounter(MetricNames.RefusedMessages,
             "Messages refused: of an unknown kind, or malformed. No correct process sends either.", [MetricLabels.Reason]);
         (_unknown, _malformed) = (refused.WithLabels(MetricLabels.Unknown), refused.WithLabels(MetricLabels.Malformed));
+        _refused = SharedMetrics.RefusedConnections(metrics, MetricLabels.Control);
 
         FrozenDictionary<string, Counter.Child> Of(string direction) =>
             ProtocolSerializer.Messages.ToFrozenDictionary(type => type.Name, type => messages.WithLabels(direction, type.Name), StringComparer.Ordinal);
     }
+
+    /// <summary>A connection was refused.</summary>
+    public void ConnectionRefused(Refusal reason) => _refused[reason].Inc();
 
     /// <summary>A message goes to another process.</summary>
     /// <param name="message">Name of its contract.</param>

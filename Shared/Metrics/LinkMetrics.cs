@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+using Distributed.Shared.Security;
 using Prometheus;
 
 namespace Distributed.Shared.Metrics;
@@ -10,6 +12,7 @@ public sealed class LinkMetrics
     private readonly Counter.Child _sent;
     private readonly Counter.Child _received;
     private readonly Counter _resent;
+    private readonly FrozenDictionary<Refusal, Counter.Child> _refused;
 
     internal LinkMetrics(MetricFactory metrics)
     {
@@ -20,7 +23,11 @@ public sealed class LinkMetrics
         (_sent, _received) = (bytes.WithLabels(MetricLabels.Sent), bytes.WithLabels(MetricLabels.Received));
         _resent = metrics.CreateCounter(MetricNames.ResentFrames,
             "Frames sent once more under a newer generation: the coordinator's averages of the last round, a worker's sums of a round taken up anew.");
+        _refused = SharedMetrics.RefusedConnections(metrics, MetricLabels.Links);
     }
+
+    /// <summary>A connection did not become a link.</summary>
+    public void ConnectionRefused(Refusal reason) => _refused[reason].Inc();
 
     /// <summary>A frame was refused.</summary>
     /// <param name="reason"><see cref="MetricLabels.Stale"/> or <see cref="MetricLabels.Violation"/>.</param>

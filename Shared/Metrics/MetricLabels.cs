@@ -6,7 +6,14 @@ public static class MetricLabels
     /// <summary>How far a worker is: a <see cref="Protocol.MemberStatus"/> in lower case.</summary>
     public const string State = "state";
 
-    /// <summary>Why a frame was refused, <see cref="Stale"/> or <see cref="Violation"/>, or a message, <see cref="Unknown"/> or <see cref="Malformed"/>.</summary>
+    /// <summary>What a connection is for: <see cref="Control"/> or <see cref="Links"/>.</summary>
+    public const string Plane = "plane";
+    /// <summary>Membership, plans and reports.</summary>
+    public const string Control = "control";
+    /// <summary>Tensors.</summary>
+    public const string Links = "links";
+
+    /// <summary>Why a frame was refused, <see cref="Stale"/> or <see cref="Violation"/>, a message, <see cref="Unknown"/> or <see cref="Malformed"/>, or a connection, a <see cref="Security.Refusal"/> in lower case.</summary>
     public const string Reason = "reason";
     /// <summary>The frame belongs to the past.</summary>
     public const string Stale = "stale";

@@ -13,6 +13,8 @@ public static class MetricNames
     public const string Generation = Prefix + "generation";
     /// <summary>Counter, of every process, by <see cref="MetricLabels.Reason"/>: frames refused on tensor links.</summary>
     public const string RefusedFrames = Prefix + "refused_frames_total";
+    /// <summary>Counter, of every process, by <see cref="MetricLabels.Plane"/> and <see cref="MetricLabels.Reason"/>: connections refused.</summary>
+    public const string RefusedConnections = Prefix + "refused_connections_total";
     /// <summary>Counter, of every process, by <see cref="MetricLabels.Direction"/>: bytes on tensor links.</summary>
     public const string LinkBytes = Prefix + "link_bytes_total";
     /// <summary>Counter, of every process: frames sent once more under a newer generation.</summary>

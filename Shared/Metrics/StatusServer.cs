@@ -1,6 +1,7 @@
 using System.Collections.ObjectModel;
 using System.Net;
 using System.Net.Sockets;
+using Distributed.Shared.Processes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -66,8 +67,7 @@ public sealed class StatusServer : IAsyncDisposable
         StatusServer? server = null;
         try
         {
-            var addresses = await Dns.GetHostAddressesAsync(host, cancel).ConfigureAwait(false);
-            server = new(new(addresses[0], port), registry, notReady, command, pages);
+            server = new(new(await ListenAddress.OfAsync(host, cancel).ConfigureAwait(false), port), registry, notReady, command, pages);
             await server._app.StartAsync(cancel).ConfigureAwait(false);
             return server;
         }

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.CommandLine;
 
 namespace Distributed.Shared.Processes;
@@ -12,11 +13,22 @@ public static class CommandLine
     /// <returns>The command's exit code, or <see cref="BadInput"/>.</returns>
     public static async Task<int> RunAsync(RootCommand root, IReadOnlyList<string> arguments)
     {
-        var parsed = root.Parse(arguments);
+        Settings settings;
+        try
+        {
+            settings = Settings.Of(root, arguments, Variables());
+        }
+        catch (SettingsException error)
+        {
+            return Fail(BadInput, error.Message);
+        }
+        foreach (var warning in settings.Warnings) Console.Error.WriteLine($"warning: {warning}");
+        foreach (var error in settings.Errors) Console.Error.WriteLine($"error: {error}");
+        if (settings.Parsed.Errors.Count > 0) return BadInput;
         // Signals are the commands' own business.
-        if (parsed.Errors.Count == 0) return await parsed.InvokeAsync(new() { ProcessTerminationTimeout = null }).ConfigureAwait(false);
-        foreach (var error in parsed.Errors) Console.Error.WriteLine($"error: {error.Message}");
-        return BadInput;
+        var exitCode = await settings.Parsed.InvokeAsync(new() { ProcessTerminationTimeout = null }).ConfigureAwait(false);
+        if (exitCode == BadInput && settings.Origins is { } origins) Console.Error.WriteLine($"note: given elsewhere than on the command line: {origins}");
+        return exitCode;
     }
 
     /// <summary>Tells the reason of a failure the way that a supervisor finds it: the last line that begins with error.</summary>
@@ -26,4 +38,7 @@ public static class CommandLine
         Console.Error.WriteLine($"error: {reason}");
         return exitCode;
     }
+
+    private static Dictionary<string, string> Variables() => Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
+        .ToDictionary(variable => (string)variable.Key, variable => (string?)variable.Value ?? "", StringComparer.Ordinal);
 }

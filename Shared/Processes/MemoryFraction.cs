@@ -20,10 +20,7 @@ public static class MemoryFraction
             Description = $"What part of the device's free memory {whose} may take where the job's batch or micro-batches is auto; above 0, to 1.",
             DefaultValueFactory = _ => Default,
         };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<double>() is var value && value is not (> 0 and <= 1)) result.AddError($"{Name} is {value}; allowed: above 0, to 1");
-        });
+        option.Allow(value => value is > 0 and <= 1, "above 0, to 1");
         return option;
     }
 }

@@ -1,4 +1,3 @@
-using System.Net;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
@@ -7,6 +6,7 @@ using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
 using Distributed.Worker.Delivery;
@@ -34,8 +34,14 @@ public sealed record WorkerOptions(string Name, string Coordinator, string Host,
     /// <summary>The libraries that it was started with.</summary>
     public PluginSet Plugins { get; init; } = PluginSet.None;
 
+    /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
+    public string? Bind { get; init; }
+
     /// <summary>Port of its metrics; 0 where it serves none.</summary>
     public int MetricsPort { get; init; }
+
+    /// <summary>How its links are set up.</summary>
+    public LinkOptions Links { get; init; } = new();
 
     /// <summary>What part of the memory that is free a micro-batch may take where the job leaves its size to that; above 0, to 1.</summary>
     public double MemoryFraction { get; init; } = Shared.Processes.MemoryFraction.Default;
@@ -204,7 +210,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             return;
         }
         var holding = _session?.Replica.Holding ?? default;
-        Context.ActorSelection($"akka.tcp://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}").Tell(new Register(
+        Context.ActorSelection($"{Cluster.Get(Context.System).SelfAddress.Protocol}://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}").Tell(new Register(
             ProtocolSerializer.Version, _session?.Worker ?? _options.Name, $"{_options.Device}", _session?.Token ?? [], holding.Generation, holding.Applied, _options.MetricsPort));
     }
 
@@ -218,7 +224,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             _log.Info("Taken in again as {0}, with {1} rounds applied", welcome.Worker, session.Replica.Holding.Applied);
             Become(Returning);
-            LinkHandshake.ConnectAsync(welcome.LinkHost, welcome.LinkPort, new(JobFile.Fingerprint(session.Job), welcome.Token, welcome.Worker), new(), _stopping.Token)
+            LinkHandshake.ConnectAsync(welcome.LinkHost, welcome.LinkPort, new(JobFile.Fingerprint(session.Job), welcome.Token, welcome.Worker), _options.Links, _stopping.Token)
                 .PipeTo(Self, success: pipe => new Local.Relinked(pipe), failure: error => new Local.NotLinked(error.Message));
             return;
         }
@@ -370,14 +376,14 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     {
         var (job, facts) = (session.Job, prepared.Facts);
         var identity = new LinkIdentity(JobFile.Fingerprint(job), session.Token, session.Worker);
-        var links = new LinkOptions();
+        var links = _options.Links;
         var exchange = new Exchange(new(identity, session.RoundsOf(facts), prepared.Pool, facts.StateBytes, new(job.IsWireHalf), links, _metrics.Links) { InitialBytes = _welcome.InitialBytes }, session);
         LinkListener? listener = null;
         try
         {
             if (job.IsMesh)
             {
-                var address = (await Dns.GetHostAddressesAsync(_options.Host, _stopping.Token))[0];
+                var address = await ListenAddress.OfAsync(_options.Bind ?? _options.Host, _stopping.Token);
                 listener = new(new(address, _options.LinkPort), identity.Job, identity.Token, _ => true, exchange.Accept, _metrics.Links, _logger, links);
                 facts = facts with { LinkHost = _options.Host, LinkPort = listener.Port };
             }

@@ -137,6 +137,32 @@ public sealed partial class ChangingClusterTests
         SameBits.Require(job, run);
     }
 
+    [Theory]
+    [InlineData("mesh")]
+    [InlineData("star")]
+    public async Task A_coordinator_that_is_told_to_stop_leaves_the_workers_to_the_next_one(string topology)
+    {
+        var job = Jobs.Medium with { Topology = topology };
+        using var run = TrainingRun.Start(job, "--workers", "0", "--min-workers", "2", "--resume-if-begun");
+        var address = await AddressAsync(run);
+        using var first = StartWorker(address, "north");
+        using var second = StartWorker(address, "south");
+        await run.TrainsAsync();
+        run.Coordinator.Self.Send(Signal.Terminate);
+        await run.Coordinator.EndsWithAsync(1);
+        Assert.Equal([$"error: interrupted; what there is so far is in {run.Folder}"], run.Coordinator.Errors);
+        using var again = run.Coordinator.StartAgain();
+        await again.EndsWithAsync(0);
+        await first.EndsWithAsync(0);
+        await second.EndsWithAsync(0);
+        Assert.Single(TakenInAgain().Matches(Lines(first)));
+        Assert.Equal((2, 0), (run.Report.Workers, run.Report.StepsRedone));
+        using var afterwards = run.Coordinator.StartAgain();
+        await afterwards.EndsWithAsync(0);
+        Assert.Equal([$"The run in {run.Folder} is finished."], afterwards.Output);
+        SameBits.Require(job, run);
+    }
+
     [Fact]
     public async Task When_all_processes_are_killed_a_run_that_is_resumed_ends_with_the_same_bits()
     {

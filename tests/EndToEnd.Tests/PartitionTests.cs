@@ -52,7 +52,7 @@ public sealed partial class PartitionTests
         Assert.Single(cluster.Run.Coordinator.Output, line => Gone().IsMatch(line));
     }
 
-    [GeneratedRegex(@"^Waiting for 3 worker\(s\): .* --coordinator (\S+)$")]
+    [GeneratedRegex(@"^Waiting for 3 worker\(s\): .* --coordinator (\S+) --insecure$")]
     private static partial Regex WaitingAt();
 
     [GeneratedRegex(@"^west (is lost|was turned away): ")]
@@ -76,12 +76,12 @@ public sealed partial class PartitionTests
             List<ProgramRun> workers = [];
             try
             {
-                run = TrainingRun.StartOn(network["center"], job, "--workers", "0", "--min-workers", "3");
+                run = TrainingRun.StartOn(network["center"], job, "--workers", "0", "--min-workers", "3", "--insecure");
                 var coordinator = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
                 foreach (var machine in (NetworkNamespaces.Machine[])[network["north"], network["south"], network["west"]])
                     workers.Add(ProgramRun.Start(
                         machine.Command, BuiltFiles.Worker,
-                        ["--coordinator", coordinator, "--device", "cpu", "--name", machine.Name, "--host", $"{machine.Address}"], ("TMPDIR", run.Temporary)));
+                        ["--coordinator", coordinator, "--device", "cpu", "--name", machine.Name, "--host", $"{machine.Address}", "--insecure"], ("TMPDIR", run.Temporary)));
                 return new(job, network, run, workers);
             }
             catch

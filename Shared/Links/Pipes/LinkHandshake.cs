@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Distributed.Shared.Security;
 
 namespace Distributed.Shared.Links;
 
@@ -17,11 +18,18 @@ public sealed record LinkOptions
 
     /// <summary>How long a connection with its greeting may take.</summary>
     public TimeSpan GreetingTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>What both ends show each other, and encrypt with; null for connections in the clear.</summary>
+    public NodeCertificates? Certificates { get; init; }
+
+    /// <summary>Is told why, when this end does not believe whom it has connected to.</summary>
+    public Action<Refusal>? Refused { get; init; }
 }
 
 /// <summary>
-/// Turns a TCP connection into a pipe: the one that connects says who it is and offers memory to share; the one that accepts
-/// checks that, opens the memory if it can, and answers. What cannot share memory goes on over TCP without a word.
+/// Turns a TCP connection into a pipe: with certificates, both ends show theirs; the one that connects says who it is and offers
+/// memory to share; the one that accepts checks that, opens the memory if it can, and answers. What cannot share memory goes on
+/// over the connection without a word. Where memory is shared, nothing but its doorbell goes over the connection, in the clear.
 /// </summary>
 public static class LinkHandshake
 {
@@ -37,7 +45,7 @@ public static class LinkHandshake
             var socket = await ConnectAsync(host, port, patience.Token).ConfigureAwait(false);
             try
             {
-                return await GreetAsync(socket, self, options, patience.Token).ConfigureAwait(false);
+                return await GreetAsync(socket, host, self, options, patience.Token).ConfigureAwait(false);
             }
             catch
             {
@@ -48,6 +56,11 @@ public static class LinkHandshake
         catch (OperationCanceledException error) when (!cancellation.IsCancellationRequested)
         {
             throw new LinkException($"the link at {host}:{port} does not answer within {options.GreetingTimeout.TotalSeconds} s", error) { IsDisconnect = true };
+        }
+        catch (LinkException error) when (error.Refusal is { } refusal)
+        {
+            options.Refused?.Invoke(refusal);
+            throw new LinkException($"the link at {host}:{port} is refused: {error.Message}", error) { Refusal = refusal };
         }
     }
 
@@ -71,7 +84,7 @@ public static class LinkHandshake
         catch (OperationCanceledException error) when (!cancellation.IsCancellationRequested)
         {
             socket.Dispose();
-            throw new LinkException($"it did not say who it is within {options.GreetingTimeout.TotalSeconds} s", error);
+            throw new LinkException($"it did not say who it is within {options.GreetingTimeout.TotalSeconds} s", error) { Refusal = Refusal.Slow };
         }
         catch (SocketException error)
         {
@@ -159,23 +172,25 @@ public static class LinkHandshake
         }
     }
 
-    private static async Task<IFramePipe> GreetAsync(StreamSocket socket, LinkIdentity self, LinkOptions options, CancellationToken patience)
+    private static async Task<IFramePipe> GreetAsync(StreamSocket socket, string host, LinkIdentity self, LinkOptions options, CancellationToken patience)
     {
+        IByteStream stream = options.Certificates is { } certificates ? await TlsSocket.ConnectAsync(socket, host, certificates, patience).ConfigureAwait(false) : socket;
         var memory = options.SharedMemory ? LinkMemory.TryCreate() : null;
         try
         {
-            await SendAsync(socket, self.Job, new LinkHello(self.Token, self.Name, memory?.Offer).ToBytes(), patience).ConfigureAwait(false);
-            var (job, answer) = await ReceiveAsync(socket, 1, " instead of answering the greeting", patience).ConfigureAwait(false);
+            await SendAsync(stream, self.Job, new LinkHello(self.Token, self.Name, memory?.Offer).ToBytes(), patience).ConfigureAwait(false);
+            var (job, answer) = await ReceiveAsync(stream, 1, " instead of answering the greeting", patience).ConfigureAwait(false);
             if (job != self.Job || answer is not ([0] or [1]) || (memory is null && answer is [1]))
-                throw new LinkException($"{socket.Peer} answers the greeting with what is no answer");
+                throw new LinkException($"{stream.Peer} answers the greeting with what is no answer");
             memory?.CloseFile();
-            if (answer is [1]) return new SharedMemoryPipe(memory!, isMaker: true, socket);
+            if (answer is [1]) return Shared(memory!, isMaker: true, socket, stream);
             memory?.Dispose();
-            return new SocketPipe(socket);
+            return new SocketPipe(stream);
         }
         catch
         {
             memory?.Dispose();
+            stream.Dispose();
             throw;
         }
     }
@@ -183,44 +198,54 @@ public static class LinkHandshake
     private static async Task<(string, IFramePipe)> AnswerAsync(
         StreamSocket socket, ulong job, byte[] token, Func<string, bool> admits, LinkOptions options, CancellationToken patience)
     {
-        var (greetedJob, payload) = await ReceiveAsync(socket, LinkHello.MaxLength, " before it said who it is", patience).ConfigureAwait(false);
-        var hello = LinkHello.Read(payload) ?? throw NoGreeting();
-        if (!hello.HasToken(token) || greetedJob != job) throw new LinkException("the greeting is not one of this job");
-        if (!admits(hello.Name)) throw new LinkException($"{hello.Name} is not expected, or has a link already");
-        var memory = options.SharedMemory && hello.Memory is { } offer ? LinkMemory.TryOpen(offer) : null;
+        IByteStream stream = options.Certificates is { } certificates ? await TlsSocket.AcceptAsync(socket, certificates, patience).ConfigureAwait(false) : socket;
+        LinkMemory? memory = null;
         try
         {
-            await SendAsync(socket, job, [(byte)(memory is null ? 0 : 1)], patience).ConfigureAwait(false);
-            return (hello.Name, memory is null ? new SocketPipe(socket) : new SharedMemoryPipe(memory, isMaker: false, socket));
+            var (greetedJob, payload) = await ReceiveAsync(stream, LinkHello.MaxLength, " before it said who it is", patience).ConfigureAwait(false);
+            var hello = LinkHello.Read(payload) ?? throw NoGreeting();
+            if (!hello.HasToken(token) || greetedJob != job) throw new LinkException("the greeting is not one of this job") { Refusal = Refusal.Stranger };
+            if (!admits(hello.Name)) throw new LinkException($"{hello.Name} is not expected, or has a link already") { Refusal = Refusal.Stranger };
+            memory = options.SharedMemory && hello.Memory is { } offer ? LinkMemory.TryOpen(offer) : null;
+            await SendAsync(stream, job, [(byte)(memory is null ? 0 : 1)], patience).ConfigureAwait(false);
+            return (hello.Name, memory is null ? new SocketPipe(stream) : Shared(memory, isMaker: false, socket, stream));
         }
         catch
         {
             memory?.Dispose();
+            stream.Dispose();
             throw;
         }
     }
 
-    private static async Task SendAsync(StreamSocket socket, ulong job, byte[] payload, CancellationToken patience)
+    /// <summary>No end rings before the other has read all that was said on the connection.</summary>
+    private static SharedMemoryPipe Shared(LinkMemory memory, bool isMaker, StreamSocket socket, IByteStream stream)
+    {
+        (stream as TlsSocket)?.Leave();
+        return new(memory, isMaker, socket);
+    }
+
+    private static async Task SendAsync(IByteStream stream, ulong job, byte[] payload, CancellationToken patience)
     {
         var frame = new byte[FrameHeader.Size + payload.Length];
         new FrameHeader(FrameKind.Hello, job, 0, 0, 0, default, payload.Length).Write(frame, payload);
         payload.CopyTo(frame.AsSpan(FrameHeader.Size));
         for (var sent = 0; sent < frame.Length;)
         {
-            var count = socket.Send(frame.AsSpan(sent), default);
+            var count = stream.Send(frame.AsSpan(sent), default);
             if (count == 0) await Task.Delay(_pause, patience).ConfigureAwait(false);
             sent += count;
         }
     }
 
-    private static async Task<(ulong Job, byte[] Payload)> ReceiveAsync(StreamSocket socket, int maxLength, string expectation, CancellationToken patience)
+    private static async Task<(ulong Job, byte[] Payload)> ReceiveAsync(IByteStream stream, int maxLength, string expectation, CancellationToken patience)
     {
         var bytes = new byte[FrameHeader.Size];
-        await FillAsync(socket, bytes, expectation, patience).ConfigureAwait(false);
+        await FillAsync(stream, bytes, expectation, patience).ConfigureAwait(false);
         var header = Checked(() => FrameHeader.Read(bytes));
         if (header.Kind != FrameKind.Hello || header.Length > maxLength) throw NoGreeting();
         var payload = new byte[header.Length];
-        await FillAsync(socket, payload, expectation, patience).ConfigureAwait(false);
+        await FillAsync(stream, payload, expectation, patience).ConfigureAwait(false);
         return Checked(() =>
         {
             FrameHeader.Verify(bytes, payload);
@@ -228,13 +253,13 @@ public static class LinkHandshake
         });
     }
 
-    private static async Task FillAsync(StreamSocket socket, byte[] buffer, string expectation, CancellationToken patience)
+    private static async Task FillAsync(IByteStream stream, byte[] buffer, string expectation, CancellationToken patience)
     {
         // No byte more than the greeting has: what comes behind it belongs to the pipe.
         for (var filled = 0; filled < buffer.Length;)
         {
-            var count = socket.Receive(buffer.AsSpan(filled));
-            if (count == 0) throw socket.Closed(expectation);
+            var count = stream.Receive(buffer.AsSpan(filled));
+            if (count == 0) throw stream.Closed(expectation);
             if (count < 0) await Task.Delay(_pause, patience).ConfigureAwait(false);
             filled += Math.Max(0, count);
         }
@@ -253,5 +278,7 @@ public static class LinkHandshake
     }
 
     private static LinkException NoGreeting(LinkException? cause = null) =>
-        cause is null ? new("the connection does not begin with a greeting") : new($"the connection does not begin with a greeting: {cause.Message}", cause);
+        cause is null
+            ? new("the connection does not begin with a greeting") { Refusal = Refusal.Garbage }
+            : new($"the connection does not begin with a greeting: {cause.Message}", cause) { Refusal = Refusal.Garbage };
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Security;
 using Microsoft.Extensions.Logging;
 
 namespace Distributed.Shared.Links;
@@ -30,7 +31,7 @@ public sealed class LinkListener : IDisposable
     /// <param name="token">What a greeting must hold: <see cref="LinkHello.TokenLength"/> bytes.</param>
     /// <param name="admits">Whether a link of this name is expected; from any thread, of several connections at once.</param>
     /// <param name="established">Takes over a name and its pipe; from any thread, and possibly twice for a name that connects twice at once.</param>
-    /// <param name="metrics">Counts refused greetings.</param>
+    /// <param name="metrics">Counts refused connections.</param>
     /// <param name="log">For people.</param>
     /// <param name="options">How links are set up.</param>
     /// <exception cref="SocketException">The address is taken, or is none of this machine.</exception>
@@ -99,7 +100,7 @@ public sealed class LinkListener : IDisposable
         }
         catch (LinkException error)
         {
-            Refuse(peer, error.Message);
+            Refuse(peer, error.Message, error.Refusal ?? (error.IsDisconnect ? Refusal.Closed : Refusal.Garbage));
         }
         catch (OperationCanceledException)
         {
@@ -118,13 +119,13 @@ public sealed class LinkListener : IDisposable
     private void TurnAway(Socket socket)
     {
         Interlocked.Decrement(ref _strangers);
-        Refuse(LinkHandshake.NameOf(socket), $"more than {MaxStrangers} connections that have not said who they are");
+        Refuse(LinkHandshake.NameOf(socket), $"more than {MaxStrangers} connections that have not said who they are", Refusal.Crowded);
         socket.Dispose();
     }
 
-    private void Refuse(string peer, string reason)
+    private void Refuse(string peer, string reason, Refusal refusal)
     {
-        _metrics.FrameRefused(MetricLabels.Violation);
+        _metrics.ConnectionRefused(refusal);
         _log.LogWarning("Connection from {Peer} refused: {Reason}", peer, reason);
     }
 }

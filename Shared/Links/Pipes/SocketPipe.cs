@@ -4,14 +4,14 @@ using System.Runtime.InteropServices;
 namespace Distributed.Shared.Links;
 
 /// <summary>
-/// Frames over TCP, with a checksum over header and payload. A payload goes from the caller's memory to the kernel, and from
-/// a buffer that holds all that the kernel had to the caller, with no copy between.
+/// Frames over TCP, encrypted or not, with a checksum over header and payload. In the clear, a payload goes from the caller's
+/// memory to the kernel, and from a buffer that holds all that the kernel had to the caller, with no copy between.
 /// </summary>
 public sealed unsafe class SocketPipe : IFramePipe
 {
     private const int Capacity = 2 * FrameHeader.MaxLength;
 
-    private readonly StreamSocket _socket;
+    private readonly IByteStream _socket;
     private readonly byte[] _outgoingHeader = new byte[FrameHeader.Size];
     private byte* _buffer = (byte*)NativeMemory.AlignedAlloc(Capacity, 64);
     private FrameHeader _outgoing;
@@ -26,7 +26,7 @@ public sealed unsafe class SocketPipe : IFramePipe
     /// <summary>Takes over a connected socket, on which no asynchronous call should have waited.</summary>
     public SocketPipe(Socket socket) : this(new StreamSocket(socket, socket.RemoteEndPoint?.ToString() ?? "unknown")) { }
 
-    internal SocketPipe(StreamSocket socket) => _socket = socket;
+    internal SocketPipe(IByteStream socket) => _socket = socket;
 
     /// <inheritdoc/>
     public string Peer => _socket.Peer;
@@ -85,7 +85,7 @@ public sealed unsafe class SocketPipe : IFramePipe
     }
 
     /// <inheritdoc/>
-    public bool Arm(bool wantsRoom, WantedFrames frames) => frames == WantedFrames.None || !HasFrame();
+    public bool Arm(bool wantsRoom, WantedFrames frames) => frames == WantedFrames.None || !(HasFrame() || _socket.HasReceived());
 
     /// <inheritdoc/>
     public void Disarm() { }

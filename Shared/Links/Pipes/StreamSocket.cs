@@ -7,7 +7,7 @@ namespace Distributed.Shared.Links;
 /// A connected TCP socket whose calls never wait. It goes round .NET's asynchronous calls: once one of them has waited, the
 /// runtime's own thread wakes for every packet of the socket from then on.
 /// </summary>
-internal sealed unsafe class StreamSocket : IDisposable
+internal sealed unsafe class StreamSocket : IByteStream
 {
     /// <summary>Of tcp(7).</summary>
     private const int ProtocolTcp = 6, TcpUserTimeout = 18;
@@ -30,13 +30,17 @@ internal sealed unsafe class StreamSocket : IDisposable
         Descriptor = (int)socket.SafeHandle.DangerousGetHandle();
     }
 
-    internal string Peer { get; }
+    /// <inheritdoc/>
+    public string Peer { get; }
 
-    internal int Descriptor { get; }
+    /// <inheritdoc/>
+    public int Descriptor { get; }
 
-    /// <summary>Takes what is there.</summary>
-    /// <returns>Number of bytes; 0 if the other end has closed the connection, -1 if there are none now.</returns>
-    internal int Receive(Span<byte> buffer)
+    /// <inheritdoc/>
+    public bool HasReceived() => false;
+
+    /// <inheritdoc/>
+    public int Receive(Span<byte> buffer)
     {
         ObjectDisposedException.ThrowIf(_socket.SafeHandle.IsClosed, this);
         fixed (byte* start = buffer)
@@ -52,9 +56,8 @@ internal sealed unsafe class StreamSocket : IDisposable
         }
     }
 
-    /// <summary>Sends as much of the two pieces, one behind the other, as there is room for.</summary>
-    /// <returns>Number of bytes, 0 if there is no room now.</returns>
-    internal int Send(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
+    /// <inheritdoc/>
+    public int Send(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
     {
         ObjectDisposedException.ThrowIf(_socket.SafeHandle.IsClosed, this);
         fixed (byte* a = first, b = second)
@@ -74,15 +77,14 @@ internal sealed unsafe class StreamSocket : IDisposable
         }
     }
 
-    /// <summary>Whether a call to send would do something.</summary>
-    internal bool IsWritable()
+    /// <inheritdoc/>
+    public bool IsWritable()
     {
         var descriptor = new Libc.PollDescriptor { Descriptor = Descriptor, Events = Libc.PollOut };
         return Libc.Poll(&descriptor, 1, 0) != 0;
     }
 
-    internal LinkException Closed(string when = "") => new($"{Peer} closed the connection{when}") { IsDisconnect = true };
-
+    /// <inheritdoc/>
     public void Dispose() => _socket.Dispose();
 
     private LinkException Broken(int error) =>

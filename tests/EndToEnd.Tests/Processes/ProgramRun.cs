@@ -55,10 +55,13 @@ internal sealed class ProgramRun : IDisposable
             RedirectStandardError = true,
         };
         // What a developer has set for runs of their own is not what is tested.
-        foreach (var variable in new[] { "DISTRIBUTED_WORKER", "DISTRIBUTED_DATA", "DISTRIBUTED_LIBTORCH" }) start.Environment.Remove(variable);
+        foreach (var variable in start.Environment.Keys.Where(name => name.StartsWith("DISTRIBUTED_", StringComparison.Ordinal)).ToList()) start.Environment.Remove(variable);
         foreach (var (name, value) in environment) start.Environment[name] = value;
         return new(start);
     }
+
+    /// <summary>Starts the same command once more.</summary>
+    public ProgramRun StartAgain() => new(_process.StartInfo);
 
     /// <summary>The processes that this one has started and that are running.</summary>
     public IReadOnlyList<LinuxProcess> Children()
@@ -69,7 +72,7 @@ internal sealed class ProgramRun : IDisposable
     }
 
     /// <summary>The first line of standard output, of those written already too, in which the pattern is found.</summary>
-    public async Task<Match> LineAsync(Regex pattern)
+    public async Task<Match> LineAsync(Regex pattern, TimeSpan? patience = null)
     {
         TaskCompletionSource<Match> found = new(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_lock)
@@ -77,7 +80,7 @@ internal sealed class ProgramRun : IDisposable
             if (_output.Select(line => pattern.Match(line)).FirstOrDefault(match => match.Success) is { } match) return match;
             _awaited.Add((pattern, found));
         }
-        await WaitAsync(Task.WhenAny(found.Task, _ended), $"a line like '{pattern}'", Patience);
+        await WaitAsync(Task.WhenAny(found.Task, _ended), $"a line like '{pattern}'", patience ?? Patience);
         if (!found.Task.IsCompleted) Assert.Fail($"It ended without a line like '{pattern}'. {Transcript()}");
         return await found.Task;
     }

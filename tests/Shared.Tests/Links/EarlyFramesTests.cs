@@ -6,7 +6,7 @@ namespace Distributed.Shared.Tests.Links;
 /// <summary>Frames that are not due yet stay in their pipe, and what is behind them.</summary>
 public sealed class EarlyFramesTests
 {
-    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.SharedMemory];
+    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.Tls, Transport.SharedMemory];
 
     [Theory]
     [MemberData(nameof(Transports))]

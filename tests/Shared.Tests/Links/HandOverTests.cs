@@ -6,7 +6,7 @@ namespace Distributed.Shared.Tests.Links;
 /// <summary>Frames are moved by the links' own thread and by one that helps, in turn; between them no wake-up may be lost.</summary>
 public sealed class HandOverTests
 {
-    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.SharedMemory];
+    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.Tls, Transport.SharedMemory];
 
     /// <summary>Frames that may wait in a pipe while its owner is busy: less than half of the shared memory's slots.</summary>
     private const int MayWait = 7;

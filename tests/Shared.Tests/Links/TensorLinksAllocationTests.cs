@@ -6,7 +6,7 @@ namespace Distributed.Shared.Tests.Links;
 /// <summary>In steady state no thread that moves frames allocates.</summary>
 public sealed class TensorLinksAllocationTests
 {
-    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.SharedMemory];
+    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.Tls, Transport.SharedMemory];
 
     private const int Rounds = 1000;
     private const int FramesEachWay = 10;

@@ -8,7 +8,7 @@ namespace Distributed.Shared.Tests.Links;
 /// <summary>How links end, and that one takes no other with it.</summary>
 public sealed class TensorLinksClosingTests
 {
-    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.SharedMemory];
+    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.Tls, Transport.SharedMemory];
 
     [Fact]
     public async Task A_link_for_which_too_many_frames_wait_is_closed_and_no_other()

@@ -5,7 +5,7 @@ namespace Distributed.Shared.Tests.Links;
 
 public sealed class TensorLinksTests
 {
-    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.SharedMemory];
+    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.Tls, Transport.SharedMemory];
 
     /// <summary>Through a narrow connection a frame leaves piece by piece.</summary>
     public static readonly TheoryData<Transport, bool> Connections = new() { { Transport.Tcp, false }, { Transport.SharedMemory, false }, { Transport.Tcp, true } };

@@ -5,7 +5,7 @@ namespace Distributed.Shared.Tests.Links.Pipes;
 /// <summary>What both kinds of pipe promise.</summary>
 public sealed class FramePipeTests
 {
-    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.SharedMemory];
+    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.Tls, Transport.SharedMemory];
 
     private const int FullSlot = 128 * 1024;
 

@@ -46,7 +46,7 @@ public sealed class LinkListenerTests : IDisposable
         using var pipe = await ConnectAsync(listener, "somebody");
         var line = await _log.NextAsync();
         Assert.Matches(@"^Connection from 127\.0\.0\.1:\d+ refused: nobody is not expected, or has a link already$", line);
-        Assert.Equal(1, (await Exposition.Of(_registry))["distributed_refused_frames_total{reason=\"violation\"}"]);
+        Assert.Equal(1, (await Exposition.Of(_registry))["distributed_refused_connections_total{plane=\"links\",reason=\"stranger\"}"]);
         (await _established.Reader.ReadAsync().AsTask().Soon()).Pipe.Dispose();
     }
 

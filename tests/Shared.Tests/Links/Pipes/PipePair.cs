@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Distributed.Shared.Links;
+using Distributed.Shared.Tests.Security;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
@@ -8,6 +9,7 @@ namespace Distributed.Shared.Tests.Links.Pipes;
 public enum Transport
 {
     Tcp,
+    Tls,
     SharedMemory,
 }
 
@@ -19,7 +21,8 @@ internal sealed record PipePair(IFramePipe Here, IFramePipe There) : IDisposable
 
     public static async Task<PipePair> ConnectAsync(Transport transport)
     {
-        var options = new LinkOptions { SharedMemory = transport == Transport.SharedMemory };
+        using var folders = new CertificateFolders();
+        var options = new LinkOptions { SharedMemory = transport == Transport.SharedMemory, Certificates = transport == Transport.Tls ? folders.Load() : null };
         using var listener = Listen();
         var connecting = LinkHandshake.ConnectAsync("127.0.0.1", PortOf(listener), new(Job, Token, "here"), options, default);
         var (_, there) = await LinkHandshake.AcceptAsync(await listener.AcceptAsync().Soon(), Job, Token, _ => true, options, default).Soon();

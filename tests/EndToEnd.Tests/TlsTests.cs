@@ -1,0 +1,115 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Distributed.EndToEnd.Tests.Processes;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.EndToEnd.Tests;
+
+/// <summary>Encrypted and authenticated, and strangers at both ports: the same bits.</summary>
+[Collection(Torch.Name)]
+public sealed partial class TlsTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Strangers_at_both_ports_change_no_bit()
+    {
+        var certificates = await MakeCertificatesAsync();
+        var job = Jobs.Medium;
+        using var run = TrainingRun.Start(job, "--workers", "2", "--certs", certificates);
+        await run.TrainsAsync();
+        using var stranger = new Stranger(NewSocket);
+        await run.Worker("worker-2").SlowDownAsync(until: AnnoyAsync(stranger, run, IPAddress.Loopback));
+        await run.Coordinator.EndsWithAsync(0);
+        Assert.Empty(run.Coordinator.Errors);
+        SameBits.Require(job, run);
+        Assert.DoesNotContain(run.Report.Reconfigurations, g => g.Cause is not (GenerationCause.Start or GenerationCause.Joined or GenerationCause.Balance));
+    }
+
+    [Fact]
+    public async Task Machines_that_exchange_everything_over_tls_get_the_same_bits()
+    {
+        using var network = NetworkNamespaces.Create("center", "north", "south", "stranger");
+        string[] hosts = [.. ((string[])["center", "north", "south"]).SelectMany(name => (string[])["--host", $"{network[name].Address}"])];
+        var certificates = await MakeCertificatesAsync(hosts);
+        var job = Jobs.Medium with { Topology = "mesh" };
+        using var run = TrainingRun.StartOn(network["center"], job, "--workers", "0", "--min-workers", "2", "--certs", certificates);
+        var coordinator = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
+        using ProgramRun north = Worker("north"), south = Worker("south");
+        await run.TrainsAsync();
+        using var stranger = new Stranger(() => network.OpenSocket("stranger"));
+        await south.Self.SlowDownAsync(until: stranger.AnnoyAsync(IPEndPoint.Parse(coordinator), 2));
+        await run.Coordinator.EndsWithAsync(0);
+        foreach (var worker in new[] { north, south }) await worker.EndsWithAsync(0);
+        SameBits.Require(job, run);
+
+        ProgramRun Worker(string machine) => ProgramRun.Start(network[machine].Command, BuiltFiles.Worker,
+            ["--coordinator", coordinator, "--device", "cpu", "--name", machine, "--certs", certificates], ("TMPDIR", run.Temporary));
+    }
+
+    [Theory]
+    [InlineData("--host 192.0.2.1", "192.0.2.1 can be reached from other machines, and without certificates whoever reaches it could take part. ")]
+    [InlineData("--certs no/such/folder", "tls.crt and tls.key, which the coordinator's 'certs init DIR' makes")]
+    [InlineData("--certs CERTS --host 192.0.2.1", "does not have the name 192.0.2.1 that others would connect to, but localhost, 127.0.0.1. ")]
+    [InlineData("--certs CERTS --insecure", "give one of the two")]
+    public async Task What_protects_nobody_is_refused_in_a_line_and_leaves_nothing(string options, string expected)
+    {
+        var certificates = await MakeCertificatesAsync();
+        string[] arguments = options.Replace("CERTS", certificates, StringComparison.Ordinal).Split(' ');
+        using var train = ProgramRun.Start(BuiltFiles.Coordinator, ["train", "--run", _folder["run"], .. arguments]);
+        using var worker = ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", "127.0.0.1:1", .. arguments]);
+        foreach (var program in new[] { train, worker })
+        {
+            await program.EndsWithAsync(2);
+            Assert.Contains(expected, Assert.Single(program.Errors), StringComparison.Ordinal);
+        }
+        Assert.False(Directory.Exists(_folder["run"]));
+    }
+
+    [Fact]
+    public async Task Certificates_are_made_once_and_shown()
+    {
+        var certificates = await MakeCertificatesAsync("--host", "trainer.example", "--host", "*.workers.mine.svc.cluster.local", "--days", "30");
+        using var again = ProgramRun.Start(BuiltFiles.Coordinator, ["certs", "init", certificates]);
+        await again.EndsWithAsync(2);
+        Assert.EndsWith("tls.key' exists; nothing is overwritten. Name another folder", Assert.Single(again.Errors), StringComparison.Ordinal);
+        using var show = ProgramRun.Start(BuiltFiles.Coordinator, ["certs", "show", certificates]);
+        await show.EndsWithAsync(0);
+        Assert.Equal(2, show.Output.Count);
+        Assert.Matches(@"^ca\.crt: CN=Distributed cluster [0-9a-f]{8}, valid until \d{4}-\d\d-\d\d ", show.Output[0]);
+        Assert.EndsWith("Z, for localhost, trainer.example, *.workers.mine.svc.cluster.local, 127.0.0.1", show.Output[1], StringComparison.Ordinal);
+        if (!OperatingSystem.IsWindows()) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(certificates, "tls.key")));
+        Assert.Equal(3, Directory.EnumerateFileSystemEntries(certificates).Count());
+    }
+
+    private async Task<string> MakeCertificatesAsync(params string[] options)
+    {
+        using var init = ProgramRun.Start(BuiltFiles.Coordinator, ["certs", "init", _folder["certs"], .. options]);
+        await init.EndsWithAsync(0);
+        return _folder["certs"];
+    }
+
+    private static async Task AnnoyAsync(Stranger stranger, TrainingRun run, IPAddress host)
+    {
+        var page = Page().Match((await run.Coordinator.LineAsync(Page())).Value).Groups[1].Value;
+        using var state = JsonDocument.Parse(await File.ReadAllTextAsync(run["coordinator.json"]));
+        await Task.WhenAll(((string[])["port", "link_port"]).Select(name => stranger.AnnoyAsync(new(host, state.RootElement.GetProperty(name).GetInt32()), 2)));
+        using var client = new HttpClient { Timeout = ProgramRun.Patience };
+        var metrics = await client.GetStringAsync($"{page}metrics");
+        foreach (var plane in (string[])["control", "links"])
+            foreach (var reason in (string[])["garbage", "anonymous", "untrusted"])
+                Assert.Matches($@"(?m)^distributed_refused_connections_total\{{plane=""{plane}"",reason=""{reason}""\}} [1-9]", metrics);
+    }
+
+    private static Socket NewSocket() => new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+
+    [GeneratedRegex(@"^Waiting for 2 worker\(s\): .* --coordinator (\S+) --certs DIR$")]
+    private static partial Regex WaitingAt();
+
+    [GeneratedRegex(@"(?i)\bmetrics at (http://\S+/)metrics")]
+    private static partial Regex Page();
+}

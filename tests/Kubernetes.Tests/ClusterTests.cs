@@ -1,0 +1,205 @@
+using System.Net;
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Metrics;
+using Distributed.Worker;
+using k8s.Models;
+
+namespace Distributed.Kubernetes.Tests;
+
+/// <summary>Whether what is applied to a cluster fits together, and fits the programs.</summary>
+public sealed class ClusterTests
+{
+    public static TheoryData<string> Clusters => Manifests.Clusters;
+
+    [Theory, MemberData(nameof(Clusters))]
+    public async Task The_programs_understand_their_arguments_their_environment_and_their_file(string overlay)
+    {
+        var manifests = await Manifests.OfAsync(overlay);
+        foreach (var set in manifests.Sets)
+        {
+            using var pod = new Pod(manifests, set);
+            var settings = pod.Parse();
+            Assert.Empty(settings.Errors);
+            Assert.Empty(settings.Warnings);
+            var parsed = settings.Parsed;
+            Assert.Equal((pod.HostName, "0.0.0.0"), (parsed.GetValue<string>("--host"), parsed.GetValue<string>("--bind")));
+            Assert.Equal((pod.Port("links"), pod.Port("metrics")), (parsed.GetValue<int>("--link-port"), parsed.GetValue<int>("--metrics-port")));
+        }
+    }
+
+    [Theory, MemberData(nameof(Clusters))]
+    public async Task Workers_look_for_the_coordinator_where_it_is(string overlay)
+    {
+        var manifests = await Manifests.OfAsync(overlay);
+        using var coordinator = new Pod(manifests, manifests.One<V1StatefulSet>("coordinator"));
+        using var worker = new Pod(manifests, manifests.One<V1StatefulSet>("worker"), ordinal: 3);
+        Assert.Equal(coordinator.Port("control"), coordinator.Parse().Parsed.GetValue<int>("--port"));
+        var parsed = worker.Parse().Parsed;
+        Assert.Equal($"{coordinator.HostName}:{coordinator.Port("control")}", parsed.GetValue<string>("--coordinator"));
+        Assert.Equal("worker-3", parsed.GetValue<string>("--name"));
+    }
+
+    [Theory, MemberData(nameof(Clusters))]
+    public async Task A_coordinator_that_is_started_again_goes_on_with_the_run_on_its_volume(string overlay)
+    {
+        var manifests = await Manifests.OfAsync(overlay);
+        var set = manifests.One<V1StatefulSet>("coordinator");
+        using var pod = new Pod(manifests, set);
+        var parsed = pod.Parse().Parsed;
+        Assert.True(parsed.GetValue<bool>("--resume-if-begun"));
+        Assert.True(parsed.GetValue<bool>("--stay"));
+        Assert.Equal((0, 1), (parsed.GetValue<int>("--workers"), set.Spec.Replicas));
+        var claim = Assert.Single(set.Spec.VolumeClaimTemplates);
+        var mount = Assert.Single(pod.Container.VolumeMounts, mount => mount.Name == claim.Metadata.Name);
+        Assert.StartsWith($"{mount.MountPath}/", parsed.GetValue<string>("--run"), StringComparison.Ordinal);
+    }
+
+    [Theory, MemberData(nameof(Clusters))]
+    public async Task The_job_is_one(string overlay)
+    {
+        var manifests = await Manifests.OfAsync(overlay);
+        using var pod = new Pod(manifests, manifests.One<V1StatefulSet>("coordinator"));
+        var path = pod.Parse().Parsed.GetValue<string>("JOB.yaml")!;
+        Assert.Equal(JobFile.Load(Repository.At("jobs/fashion-mnist.yaml")), JobFile.Parse(pod.Read(path), path));
+    }
+
+    [Theory, MemberData(nameof(Clusters))]
+    public async Task Services_name_the_pods_whether_ready_or_not(string overlay)
+    {
+        var manifests = await Manifests.OfAsync(overlay);
+        foreach (var set in manifests.Sets)
+        {
+            using var pod = new Pod(manifests, set);
+            Assert.Equal(set.Spec.Selector.MatchLabels, pod.Labels);
+            var service = manifests.One<V1Service>(set.Spec.ServiceName).Spec;
+            Assert.Equal(("None", true), (service.ClusterIP, service.PublishNotReadyAddresses));
+            Assert.Equal(pod.Labels, service.Selector);
+            Assert.Equal(pod.Container.Ports.Select(port => (port.Name, port.ContainerPort)).Order(), service.Ports.Select(port => (port.TargetPort.Value, port.Port)).Order());
+        }
+    }
+
+    [Theory, MemberData(nameof(Clusters))]
+    public async Task Whatever_is_referred_to_is_there(string overlay)
+    {
+        var manifests = await Manifests.OfAsync(overlay);
+        string[] secrets = [.. manifests.All<Certificate>().Select(certificate => certificate.Spec.SecretName)];
+        var places = manifests.All<V1Namespace>().Select(place => place.Metadata.Name).ToList();
+        Assert.All(manifests.Objects.OfType<k8s.IKubernetesObject<V1ObjectMeta>>().Where(one => one is not V1Namespace), one => Assert.Equal(Assert.Single(places), one.Metadata.NamespaceProperty));
+        foreach (var set in manifests.Sets)
+        {
+            using var pod = new Pod(manifests, set);
+            Assert.Equal(false, manifests.One<V1ServiceAccount>(pod.Spec.ServiceAccountName).AutomountServiceAccountToken);
+            string[] volumes = [.. pod.Spec.Volumes.Select(volume => volume.Name), .. set.Spec.VolumeClaimTemplates?.Select(claim => claim.Metadata.Name) ?? []];
+            Assert.Equal(volumes.Order(), pod.Container.VolumeMounts.Select(mount => mount.Name).Order());
+            Assert.All(pod.Spec.Volumes.Where(volume => volume.Secret is not null), volume => Assert.Contains(volume.Secret.SecretName, secrets));
+            foreach (var map in pod.Spec.Volumes.Where(volume => volume.ConfigMap is not null).Select(volume => volume.ConfigMap))
+                Assert.All(map.Items ?? [], item => Assert.Contains(item.Key, manifests.One<V1ConfigMap>(map.Name).Data.Keys));
+        }
+    }
+
+    [Theory, MemberData(nameof(Clusters))]
+    public async Task Probes_ask_for_what_the_programs_answer(string overlay)
+    {
+        var manifests = await Manifests.OfAsync(overlay);
+        await using var server = await StatusServer.StartAsync("127.0.0.1", 0, Prometheus.Metrics.NewCustomRegistry(), () => null);
+        using var client = new HttpClient { BaseAddress = server.Address };
+        foreach (var set in manifests.Sets)
+        {
+            using var pod = new Pod(manifests, set);
+            foreach (var probe in (V1Probe[])[pod.Container.StartupProbe, pod.Container.LivenessProbe, pod.Container.ReadinessProbe])
+            {
+                Assert.Equal("metrics", probe.HttpGet.Port.Value);
+                using var answer = await client.GetAsync(new Uri(probe.HttpGet.Path, UriKind.Relative));
+                Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            }
+            Assert.Equal(("/healthz", "/readyz"), (pod.Container.LivenessProbe.HttpGet.Path, pod.Container.ReadinessProbe.HttpGet.Path));
+        }
+    }
+
+    [Theory, MemberData(nameof(Clusters))]
+    public async Task Pods_keep_to_the_restricted_standard(string overlay)
+    {
+        var manifests = await Manifests.OfAsync(overlay);
+        Assert.Equal("restricted", manifests.One<V1Namespace>("distributed").Metadata.Labels["pod-security.kubernetes.io/enforce"]);
+        foreach (var set in manifests.Sets)
+        {
+            using var pod = new Pod(manifests, set);
+            var (whole, own) = (pod.Spec.SecurityContext, pod.Container.SecurityContext);
+            Assert.Equal((true, "RuntimeDefault"), (whole.RunAsNonRoot, whole.SeccompProfile.Type));
+            Assert.True(whole.RunAsUser > 0);
+            Assert.Equal((false, true), (own.AllowPrivilegeEscalation, own.ReadOnlyRootFilesystem));
+            Assert.Equal(["ALL"], own.Capabilities.Drop);
+            Assert.Null(own.Capabilities.Add);
+            Assert.Null(own.Privileged);
+            Assert.All(pod.Spec.Volumes, volume => Assert.True(volume.ConfigMap is not null || volume.Secret is not null || volume.EmptyDir is not null));
+            Assert.Equal((false, false), (pod.Spec.AutomountServiceAccountToken, pod.Spec.EnableServiceLinks));
+            foreach (var resource in (string[])["cpu", "memory"])
+                Assert.True(pod.Container.Resources.Requests[resource].ToDecimal() <= pod.Container.Resources.Limits[resource].ToDecimal());
+        }
+    }
+
+    [Theory, MemberData(nameof(Clusters))]
+    public async Task Only_the_pods_and_prometheus_are_let_in(string overlay)
+    {
+        var manifests = await Manifests.OfAsync(overlay);
+        var policy = Assert.Single(manifests.All<V1NetworkPolicy>()).Spec;
+        foreach (var set in manifests.Sets)
+        {
+            using var pod = new Pod(manifests, set);
+            Assert.True(Selects(policy.PodSelector, pod));
+            Assert.Contains(policy.Ingress, rule => rule.Ports is null && rule.FromProperty.All(from => from.NamespaceSelector is null && Selects(from.PodSelector, pod)));
+            Assert.All(policy.Ingress.SelectMany(rule => rule.Ports ?? []), port => Assert.Equal(pod.Port("metrics"), pod.Port(port.Port.Value)));
+        }
+        Assert.All(policy.Ingress, rule => Assert.NotEmpty(rule.FromProperty));
+        Assert.Equal(["Ingress"], policy.PolicyTypes);
+    }
+
+    [Theory, MemberData(nameof(Clusters))]
+    public async Task Workers_come_at_once_and_have_time_to_leave(string overlay)
+    {
+        var manifests = await Manifests.OfAsync(overlay);
+        var set = manifests.One<V1StatefulSet>("worker");
+        using var pod = new Pod(manifests, set);
+        Assert.Equal("Parallel", set.Spec.PodManagementPolicy);
+        Assert.True(pod.Spec.TerminationGracePeriodSeconds > WorkerProcess.LeaveTimeout.TotalSeconds + 10);
+        Assert.All(pod.Spec.TopologySpreadConstraints, spread => Assert.True(Selects(spread.LabelSelector, pod)));
+        var budget = Assert.Single(manifests.All<V1PodDisruptionBudget>()).Spec;
+        Assert.True(Selects(budget.Selector, pod));
+        Assert.Equal("1", budget.MaxUnavailable.Value);
+    }
+
+    [Fact]
+    public async Task A_gpu_is_asked_for_and_used()
+    {
+        var manifests = await Manifests.OfAsync("gpu");
+        using var pod = new Pod(manifests, manifests.One<V1StatefulSet>("worker"));
+        Assert.Equal(1, pod.Container.Resources.Limits["nvidia.com/gpu"].ToInt32());
+        Assert.Equal("cuda:0", pod.Parse().Parsed.GetValue<string>("--device"));
+        Assert.EndsWith(":cuda", pod.Container.Image, StringComparison.Ordinal);
+        Assert.Equal("Memory", Assert.Single(pod.Spec.Volumes, volume => volume.Name == "shm").EmptyDir.Medium);
+        using var coordinator = new Pod(manifests, manifests.One<V1StatefulSet>("coordinator"));
+        Assert.DoesNotContain("nvidia.com/gpu", coordinator.Container.Resources.Limits.Keys);
+    }
+
+    [Fact]
+    public async Task Certificates_are_for_the_names_that_are_connected_to()
+    {
+        var manifests = await Manifests.OfAsync("cert-manager");
+        var certificate = manifests.One<Certificate>("distributed").Spec;
+        foreach (var set in manifests.Sets)
+        {
+            using var pod = new Pod(manifests, set);
+            Assert.Contains(certificate.DnsNames, name => name == pod.HostName || name.StartsWith("*.", StringComparison.Ordinal) && pod.HostName[pod.HostName.IndexOf('.', StringComparison.Ordinal)..] == name[1..]);
+            var volume = Assert.Single(pod.Spec.Volumes, volume => volume.Secret is not null);
+            Assert.Equal(certificate.SecretName, volume.Secret.SecretName);
+            Assert.Equal(pod.Environment["DISTRIBUTED_CERTS"], Assert.Single(pod.Container.VolumeMounts, mount => mount.Name == volume.Name).MountPath);
+        }
+        Assert.Contains("server auth", certificate.Usages);
+        Assert.Contains("client auth", certificate.Usages);
+        var issuers = manifests.All<Issuer>().ToDictionary(issuer => issuer.Metadata.Name);
+        Assert.All(manifests.All<Certificate>(), one => Assert.Contains(one.Spec.IssuerRef.Name, issuers.Keys));
+        Assert.Equal(Assert.Single(manifests.All<Certificate>(), one => one.Spec.IsCA).Spec.SecretName, issuers[certificate.IssuerRef.Name].Spec.Ca!.SecretName);
+    }
+
+    private static bool Selects(V1LabelSelector selector, Pod pod) => selector.MatchLabels.All(label => pod.Labels.TryGetValue(label.Key, out var value) && value == label.Value);
+}

@@ -1,0 +1,141 @@
+using Akka.Actor;
+using Akka.Hosting;
+using Distributed.Shared.Cluster;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
+using Distributed.Shared.Security;
+using Distributed.Shared.Tests.Links;
+using Distributed.Shared.Tests.Metrics;
+using Distributed.Shared.Tests.Security;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Prometheus;
+
+namespace Distributed.Shared.Tests.Cluster;
+
+/// <summary>Actor systems that show each other certificates, and strangers at their port.</summary>
+public sealed class ControlTlsTests : IAsyncDisposable
+{
+    private readonly CertificateFolders _folders = new();
+    private readonly List<IHost> _hosts = [];
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var host in Enumerable.Reverse(_hosts))
+        {
+            await host.StopAsync().Soon();
+            host.Dispose();
+        }
+        _folders.Dispose();
+    }
+
+    [Fact]
+    public async Task Nodes_that_believe_each_other_form_a_cluster_and_talk()
+    {
+        var coordinator = await StartAsync(_folders.Load());
+        Assert.Equal("akka.ssl.tcp", ClusterOf(coordinator.System).SelfAddress.Protocol);
+        var worker = await StartAsync(_folders.Load(), coordinator);
+        await JoinedAsync(worker);
+        await TalkAsync(coordinator, worker);
+        Assert.Empty(await RefusedAsync(coordinator));
+    }
+
+    [Fact]
+    public async Task Strangers_are_refused_and_counted_and_the_cluster_goes_on()
+    {
+        var coordinator = await StartAsync(_folders.Load());
+        var worker = await StartAsync(_folders.Load(), coordinator);
+        await JoinedAsync(worker);
+        var port = ClusterOf(coordinator.System).SelfAddress.Port!.Value;
+        foreach (var who in (string[])["scan", "garbage", "a frame in the clear", "no certificate", "another authority", "itself", "for servers", "expired"])
+        {
+            await Stranger.ConnectAsync(who, port, _folders).Soon();
+            await TalkAsync(coordinator, worker);
+        }
+        await Task.WhenAll(((string[])["silence", "a byte at a time", "silence behind the certificate"]).Select(who => Stranger.ConnectAsync(who, port, _folders))).Soon();
+        await TalkAsync(coordinator, worker);
+        var expected = new Dictionary<Refusal, double>
+        {
+            [Refusal.Closed] = 1,
+            [Refusal.Garbage] = 2,
+            [Refusal.Anonymous] = 1,
+            [Refusal.Untrusted] = 3,
+            [Refusal.Expired] = 1,
+            [Refusal.Slow] = 3,
+        };
+        await UntilAsync(coordinator, refused => refused.Values.Sum() >= expected.Values.Sum());
+        Assert.Equal(expected, await RefusedAsync(coordinator));
+    }
+
+    [Theory]
+    [InlineData("another authority", Refusal.Untrusted)]
+    [InlineData("another name", Refusal.Name)]
+    public async Task A_worker_does_not_talk_to_a_coordinator_that_it_does_not_believe(string who, Refusal reason)
+    {
+        var stranger = _folders.NewAuthority();
+        var coordinator = await StartAsync(who == "another name" ? _folders.Load(_folders.Issue(hosts: ["elsewhere.example"])) : _folders.Load(_folders.Issue(stranger), stranger));
+        var worker = await StartAsync(_folders.Load(), coordinator);
+        await UntilAsync(worker, refused => refused.ContainsKey(reason));
+        Assert.Single(ClusterOf(coordinator.System).State.Members);
+    }
+
+    [Fact]
+    public async Task A_node_without_certificates_is_not_let_in()
+    {
+        var coordinator = await StartAsync(_folders.Load());
+        var plain = await StartAsync(null, coordinator);
+        await UntilAsync(coordinator, refused => refused.ContainsKey(Refusal.Garbage));
+        Assert.Single(ClusterOf(coordinator.System).State.Members);
+        Assert.Empty(ClusterOf(plain.System).State.Members);
+    }
+
+    private sealed record Node(ActorSystem System, CollectorRegistry Registry);
+
+    private async Task<Node> StartAsync(NodeCertificates? certificates, Node? coordinator = null)
+    {
+        var registry = Prometheus.Metrics.NewCustomRegistry();
+        var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
+        var seed = coordinator is null ? null : NodeHost.AddressOf(coordinator.System);
+        builder.Services.AddAkka(ClusterNode.SystemName, akka => akka
+            .ConfigureLoggers(loggers => loggers.ClearLoggers())
+            .AddClusterNode("127.0.0.1", 0, seed is null ? ClusterNode.CoordinatorRole : ClusterNode.WorkerRole, seed, new WorkerMetrics(registry, "cpu").Control, certificates: certificates)
+            .AddHocon("akka.remote.dot-netty.tcp.connection-timeout = 2s", HoconAddMode.Prepend));
+        var host = builder.Build();
+        _hosts.Add(host);
+        await host.StartAsync().Soon();
+        var node = new Node(host.Services.GetRequiredService<ActorSystem>(), registry);
+        if (seed is null) await ClusterOf(node.System).JoinAsync(ClusterOf(node.System).SelfAddress).Soon();
+        return node;
+    }
+
+    private static Task JoinedAsync(Node worker)
+    {
+        var joined = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        ClusterOf(worker.System).RegisterOnMemberUp(joined.SetResult);
+        return joined.Task.Soon();
+    }
+
+    private static async Task TalkAsync(Node coordinator, Node worker)
+    {
+        var inbox = Inbox.Create(coordinator.System);
+        worker.System.ActorSelection(inbox.Receiver.Path.ToStringWithAddress(ClusterOf(coordinator.System).SelfAddress)).Tell(new Halt(3));
+        Assert.Equal(new Halt(3), await inbox.ReceiveAsync(Loopback.Patience));
+    }
+
+    private static async Task<Dictionary<Refusal, double>> RefusedAsync(Node node)
+    {
+        var page = await Exposition.Of(node.Registry);
+        return Enum.GetValues<Refusal>()
+            .Select(reason => (reason, count: page[$"distributed_refused_connections_total{{plane=\"control\",reason=\"{$"{reason}".ToLowerInvariant()}\"}}"]))
+            .Where(refused => refused.count > 0)
+            .ToDictionary(refused => refused.reason, refused => refused.count);
+    }
+
+    private static async Task UntilAsync(Node node, Func<Dictionary<Refusal, double>, bool> condition)
+    {
+        using var patience = new CancellationTokenSource(Loopback.Patience);
+        while (!condition(await RefusedAsync(node))) await Task.Delay(TimeSpan.FromMilliseconds(20), patience.Token);
+    }
+
+    private static Akka.Cluster.Cluster ClusterOf(ActorSystem system) => Akka.Cluster.Cluster.Get(system);
+}

@@ -1,0 +1,287 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Threading.Channels;
+using Distributed.Shared.Links;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Security;
+using Distributed.Shared.Tests.Metrics;
+using Distributed.Shared.Tests.Security;
+using Microsoft.Extensions.Logging.Abstractions;
+using Prometheus;
+
+namespace Distributed.Shared.Tests.Links.Pipes;
+
+/// <summary>Whoever does not show a certificate that is believed gets no link, is counted by the reason, and disturbs nobody.</summary>
+public sealed class TlsLinkTests : IDisposable
+{
+    private const string Name = "worker-1";
+
+    private static readonly LinkIdentity _self = new(PipePair.Job, PipePair.Token, Name);
+
+    private readonly CertificateFolders _folders = new();
+    private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
+    private readonly Channel<IFramePipe> _established = Channel.CreateUnbounded<IFramePipe>();
+    private readonly NodeCertificates _good;
+
+    public TlsLinkTests() => _good = _folders.Load();
+
+    public void Dispose() => _folders.Dispose();
+
+    [Fact]
+    public async Task Memory_is_shared_by_ends_that_believe_each_other()
+    {
+        using var listener = Listen(new() { Certificates = _good });
+        using var here = await ConnectAsync(listener, new() { Certificates = _good });
+        using var there = await AcceptedAsync();
+        Assert.All([here, there], pipe => Assert.IsType<SharedMemoryPipe>(pipe));
+        using var poller = new Poller();
+        foreach (var (from, to) in ((IFramePipe, IFramePipe)[])[(here, there), (there, here)])
+            for (var i = 0; i < 20; i++)
+            {
+                Assert.True(from.TrySend(FrameGen.Numbered(i, 2), "hi"u8));
+                Assert.Equal("hi"u8, poller.Next(to).Payload);
+            }
+    }
+
+    [Fact]
+    public async Task Nothing_that_is_sent_can_be_read_on_the_way()
+    {
+        // Whoever is between the two sees the bytes as they are.
+        using var listener = Listen(new() { Certificates = _good, SharedMemory = false });
+        using var between = await Relay.StartAsync(listener.Port);
+        using var here = await LinkHandshake.ConnectAsync("localhost", between.Port, _self, new() { Certificates = _good, SharedMemory = false }, default).Soon();
+        using var there = await AcceptedAsync();
+        var secret = "a secret that nobody reads"u8.ToArray();
+        Assert.True(here.TrySend(FrameGen.Numbered(0, secret.Length), secret));
+        using var poller = new Poller();
+        Assert.Equal(secret, poller.Next(there).Payload);
+        var seen = between.Seen;
+        Assert.True(seen.AsSpan().IndexOf(secret) < 0 && seen.AsSpan().IndexOf(PipePair.Token) < 0 && seen.Length > secret.Length);
+    }
+
+    [Fact]
+    public async Task Bytes_that_are_changed_on_the_way_end_the_link()
+    {
+        using var listener = Listen(new() { Certificates = _good, SharedMemory = false });
+        using var between = await Relay.StartAsync(listener.Port);
+        using var here = await LinkHandshake.ConnectAsync("localhost", between.Port, _self, new() { Certificates = _good, SharedMemory = false }, default).Soon();
+        using var there = await AcceptedAsync();
+        between.FlipsBits = true;
+        Assert.True(here.TrySend(FrameGen.Numbered(0, 3), "abc"u8));
+        var (error, frames) = there.UntilBroken();
+        Assert.Empty(frames);
+        Assert.StartsWith("the connection to 127.0.0.1:", error.Message, StringComparison.Ordinal);
+    }
+
+    public static TheoryData<string, Refusal> Strangers() => new()
+    {
+        { "scan", Refusal.Closed },
+        { "garbage", Refusal.Garbage },
+        { "greeting in the clear", Refusal.Garbage },
+        { "no certificate", Refusal.Anonymous },
+        { "another authority", Refusal.Untrusted },
+        { "itself", Refusal.Untrusted },
+        { "for servers", Refusal.Untrusted },
+        { "expired", Refusal.Expired },
+        { "silence", Refusal.Slow },
+        { "a byte at a time", Refusal.Slow },
+        { "silence behind the certificate", Refusal.Slow },
+        { "another token", Refusal.Stranger },
+    };
+
+    [Theory]
+    [MemberData(nameof(Strangers))]
+    public async Task A_stranger_is_refused_and_counted_and_links_go_on(string who, Refusal reason)
+    {
+        var isSlow = reason == Refusal.Slow;
+        using var listener = Listen(new() { Certificates = _good, SharedMemory = false, GreetingTimeout = isSlow ? TimeSpan.FromSeconds(1) : Loopback.Patience });
+        using var here = await ConnectAsync(listener, new() { Certificates = _good, SharedMemory = false });
+        using var there = await AcceptedAsync();
+        await StrangerAsync(who, listener.Port).Soon();
+        await CountedAsync(reason);
+        using var poller = new Poller();
+        Assert.True(here.TrySend(FrameGen.Numbered(7, 2), "hi"u8));
+        Assert.Equal(7, poller.Next(there).Header.Slice);
+        Assert.False(_established.Reader.TryRead(out _));
+    }
+
+    public static TheoryData<string, Refusal, string> Impostors() => new()
+    {
+        { "another authority", Refusal.Untrusted, "its certificate is not signed by an authority of this end's ca.crt, or not for this use" },
+        { "expired", Refusal.Expired, "its certificate is not valid now" },
+        { "another name", Refusal.Name, "its certificate does not have the name localhost" },
+        { "in the clear", Refusal.Garbage, "the connection does not begin with TLS: " },
+    };
+
+    [Theory]
+    [MemberData(nameof(Impostors))]
+    public async Task Whoever_connects_to_an_impostor_says_nothing_and_tells_why(string who, Refusal reason, string words)
+    {
+        using var listener = PipePair.Listen();
+        var told = new List<Refusal>();
+        var connecting = LinkHandshake.ConnectAsync("localhost", PipePair.PortOf(listener), _self, new() { Certificates = _good, Refused = told.Add }, default);
+        using var socket = await listener.AcceptAsync().Soon();
+        if (who == "in the clear") await socket.SendAllAsync(new byte[100]);
+        else
+        {
+            using var stream = new SslStream(new NetworkStream(socket));
+            // In TLS 1.3 this end is done before the other has judged it.
+            await Stranger.IgnoringAsync(() => stream.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
+            {
+                ServerCertificate = Stranger.Shown(who, _folders),
+                ClientCertificateRequired = true,
+                RemoteCertificateValidationCallback = Stranger.BelievesAll,
+            }));
+            await Stranger.IgnoringAsync(async () => Assert.Equal(0, await stream.ReadAsync(new byte[1]).AsTask().Soon()));
+        }
+        var error = await Assert.ThrowsAsync<LinkException>(() => connecting.Soon());
+        Assert.StartsWith($"the link at localhost:{PipePair.PortOf(listener)} is refused: {words}", error.Message, StringComparison.Ordinal);
+        Assert.Equal(reason, error.Refusal);
+        Assert.Equal([reason], told);
+    }
+
+    [Fact]
+    public async Task Whoever_is_not_believed_is_told()
+    {
+        using var listener = Listen(new() { Certificates = _good, GreetingTimeout = Loopback.Patience });
+        var stranger = _folders.NewAuthority();
+        // It believes the listener, but not the other way round.
+        var error = await Assert.ThrowsAsync<LinkException>(() => ConnectAsync(listener, new() { Certificates = Forged(_folders.Issue(stranger), stranger) }));
+        Assert.Contains($"{listener.Port}", error.Message, StringComparison.Ordinal);
+        await CountedAsync(Refusal.Untrusted);
+    }
+
+    [Fact]
+    public async Task A_full_link_goes_on_when_the_other_end_reads()
+    {
+        using var listener = PipePair.Listen();
+        // As little room as the kernel allows.
+        listener.SendBufferSize = 1;
+        var options = new LinkOptions { Certificates = _good, SharedMemory = false };
+        var connecting = LinkHandshake.ConnectAsync("localhost", PipePair.PortOf(listener), _self, options, default);
+        var accepted = await listener.AcceptAsync().Soon();
+        accepted.SendBufferSize = 1;
+        using var there = (await LinkHandshake.AcceptAsync(accepted, PipePair.Job, PipePair.Token, _ => true, options, default).Soon()).Pipe;
+        using var here = await connecting.Soon();
+        using var poller = new Poller();
+        for (var i = 0; i < 20; i++)
+        {
+            var payload = FrameGen.Payload(FrameHeader.MaxLength - i, i);
+            var isWhole = there.TrySend(FrameGen.Numbered(i, payload.Length), payload);
+            while (!isWhole)
+            {
+                Assert.True(there.IsMidFrame);
+                Assert.False(here.TryReceive(out _, out _));
+                poller.Sleep(there, wantsRoom: true);
+                isWhole = there.TrySend(FrameGen.Numbered(i, payload.Length), payload);
+            }
+            Assert.False(there.IsMidFrame);
+            Assert.Equal(payload, poller.Next(here).Payload);
+        }
+    }
+
+    private LinkListener Listen(LinkOptions options) => new(
+        new(IPAddress.Loopback, 0), PipePair.Job, PipePair.Token, _ => true, (_, pipe) => _established.Writer.TryWrite(pipe),
+        new WorkerMetrics(_registry, "cpu").Links, NullLogger.Instance, options);
+
+    private static Task<IFramePipe> ConnectAsync(LinkListener listener, LinkOptions options) =>
+        LinkHandshake.ConnectAsync("localhost", listener.Port, _self, options, default).Soon();
+
+    private Task<IFramePipe> AcceptedAsync() => _established.Reader.ReadAsync().AsTask().Soon();
+
+    private async Task CountedAsync(Refusal reason)
+    {
+        using var patience = new CancellationTokenSource(Loopback.Patience);
+        while (true)
+        {
+            var page = await Exposition.Of(_registry);
+            var refused = page.Samples.Where(sample => sample.StartsWith("distributed_refused_connections_total{", StringComparison.Ordinal) && page[sample] > 0).ToArray();
+            if (refused.Length > 0)
+            {
+                Assert.Equal([$"distributed_refused_connections_total{{plane=\"links\",reason=\"{$"{reason}".ToLowerInvariant()}\"}}"], refused);
+                Assert.Equal(1, page[refused[0]]);
+                return;
+            }
+            await Task.Delay(TimeSpan.FromMilliseconds(5), patience.Token);
+        }
+    }
+
+    private async Task StrangerAsync(string who, int port)
+    {
+        switch (who)
+        {
+            case "greeting in the clear":
+                await Assert.ThrowsAsync<LinkException>(() => LinkHandshake.ConnectAsync("localhost", port, _self, new(), default));
+                break;
+            case "another token":
+                var identity = _self with { Token = new byte[LinkHello.TokenLength] };
+                await Assert.ThrowsAsync<LinkException>(() => LinkHandshake.ConnectAsync("localhost", port, identity, new() { Certificates = _good }, default));
+                break;
+            default:
+                await Stranger.ConnectAsync(who, port, _folders);
+                break;
+        }
+    }
+
+    /// <summary>Shows what another authority has signed, but believes ours.</summary>
+    private NodeCertificates Forged(IssuedCertificate issued, CertificateAuthority stranger) =>
+        NodeCertificates.Load(_folders.Write(stranger.Pem + "\n" + _folders.Authority.Pem, issued.Certificate, issued.Key), CertificateFolders.Now);
+
+    /// <summary>Passes bytes on, both ways.</summary>
+    private sealed class Relay : IDisposable
+    {
+        private readonly Socket _listener = PipePair.Listen();
+        private readonly Socket _onward = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        private readonly List<byte> _seen = [];
+        private Socket? _inward;
+
+        public int Port => PipePair.PortOf(_listener);
+
+        public volatile bool FlipsBits;
+
+        public byte[] Seen
+        {
+            get { lock (_seen) return [.. _seen]; }
+        }
+
+        public static async Task<Relay> StartAsync(int port)
+        {
+            var relay = new Relay();
+            await relay._onward.ConnectAsync(IPAddress.Loopback, port);
+            _ = relay.RunAsync();
+            return relay;
+        }
+
+        public void Dispose()
+        {
+            _listener.Dispose();
+            _onward.Dispose();
+            _inward?.Dispose();
+        }
+
+        private async Task RunAsync()
+        {
+            _inward = await _listener.AcceptAsync();
+            await Task.WhenAll(PassAsync(_inward, _onward), PassAsync(_onward, _inward));
+        }
+
+        private async Task PassAsync(Socket from, Socket to)
+        {
+            var bytes = new byte[4096];
+            try
+            {
+                while (await from.ReceiveAsync(bytes) is > 0 and var count)
+                {
+                    lock (_seen) _seen.AddRange(bytes.AsSpan(0, count));
+                    if (FlipsBits) bytes[count - 1] ^= 1;
+                    await to.SendAllAsync(bytes.AsMemory(0, count));
+                }
+            }
+            catch (Exception error) when (error is SocketException or ObjectDisposedException)
+            {
+                // The test is over.
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using Distributed.Shared.Security;
+
+namespace Distributed.Shared.Tests.Security;
+
+/// <summary>Folders with certificates, which are gone after the test.</summary>
+internal sealed class CertificateFolders : IDisposable
+{
+    public static readonly DateTimeOffset Now = DateTimeOffset.UtcNow;
+
+    private readonly string _path = Directory.CreateTempSubdirectory("distributed-").FullName;
+    private readonly List<IDisposable> _owned = [];
+    private int _count;
+
+    public CertificateFolders() => Authority = NewAuthority();
+
+    /// <summary>The one that nodes believe, if nothing else is said.</summary>
+    public CertificateAuthority Authority { get; }
+
+    public CertificateAuthority NewAuthority(DateTimeOffset? from = null, DateTimeOffset? until = null)
+    {
+        var authority = CertificateAuthority.Create(from ?? Now.AddYears(-2), until ?? Now.AddYears(2));
+        _owned.Add(authority);
+        return authority;
+    }
+
+    /// <summary>A certificate of localhost, valid now.</summary>
+    public IssuedCertificate Issue(CertificateAuthority? by = null, string[]? hosts = null, DateTimeOffset? from = null, DateTimeOffset? until = null, params string[] purposes) =>
+        (by ?? Authority).Issue(hosts ?? ["localhost", "127.0.0.1"], from ?? Now.AddDays(-1), until ?? Now.AddDays(1), purposes);
+
+    /// <summary>A folder with the three files, as far as they are given.</summary>
+    public string Write(string? authority, string? certificate, string? key)
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_path, $"{_count++}")).FullName;
+        foreach (var (name, text) in new[] { (NodeCertificates.AuthorityFile, authority), (NodeCertificates.CertificateFile, certificate), (NodeCertificates.KeyFile, key) })
+            if (text is not null) File.WriteAllText(Path.Combine(folder, name), text);
+        return folder;
+    }
+
+    /// <summary>A folder with a certificate that is believed by whoever believes <see cref="Authority"/>.</summary>
+    public string Write(IssuedCertificate? issued = null)
+    {
+        issued ??= Issue();
+        return Write(Authority.Pem, issued.Certificate, issued.Key);
+    }
+
+    /// <summary>What a node shows that has been valid once, or ought not to be believed by others; <paramref name="at"/> it was.</summary>
+    public NodeCertificates Load(IssuedCertificate? issued = null, CertificateAuthority? believes = null, DateTimeOffset? at = null)
+    {
+        issued ??= Issue();
+        var certificates = NodeCertificates.Load(Write((believes ?? Authority).Pem, issued.Certificate, issued.Key), at ?? Now);
+        _owned.Add(certificates);
+        return certificates;
+    }
+
+    public void Dispose()
+    {
+        foreach (var owned in _owned) owned.Dispose();
+        Directory.Delete(_path, recursive: true);
+    }
+}

@@ -1,0 +1,117 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Distributed.Shared.Security;
+using Distributed.Shared.Tests.Links;
+
+namespace Distributed.Shared.Tests.Security;
+
+/// <summary>Connects to ports where it does not belong, and believes everybody.</summary>
+internal static class Stranger
+{
+    private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
+
+#pragma warning disable CA5359 // A stranger does as it likes.
+    /// <summary>Believes everybody.</summary>
+    public static readonly RemoteCertificateValidationCallback BelievesAll = (_, _, _, _) => true;
+#pragma warning restore CA5359
+
+    /// <summary>Connects, does what it is called by, and waits until the other end has closed the connection.</summary>
+    public static async Task ConnectAsync(string who, int port, CertificateFolders folders)
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(IPAddress.Loopback, port);
+        switch (who)
+        {
+            case "scan":
+                return;
+            case "garbage":
+                await socket.SendAllAsync(FrameGen.Payload(1000, 1));
+                break;
+            case "a frame in the clear":
+                // Of Akka: its length, and something.
+                await socket.SendAllAsync((byte[])[20, 0, 0, 0, .. FrameGen.Payload(20, 1)]);
+                break;
+            case "silence":
+                break;
+            case "a byte at a time":
+                // The beginning of a handshake that is not gone on with.
+                foreach (var piece in (byte[])[22, 3, 1, 1, 0, 1])
+                {
+                    await socket.SendAllAsync(new[] { piece });
+                    await Task.Delay(TimeSpan.FromMilliseconds(50));
+                }
+                break;
+            default:
+                await ShowAsync(socket, who, folders);
+                return;
+        }
+        await EndsAsync(new NetworkStream(socket));
+    }
+
+    /// <summary>What it shows; null for nothing.</summary>
+    public static X509Certificate2? Shown(string who, CertificateFolders folders)
+    {
+        var now = CertificateFolders.Now;
+        return who switch
+        {
+            "no certificate" => null,
+            "another authority" => Of(folders.Issue(folders.NewAuthority())),
+            "itself" => SelfSigned(),
+            "for servers" => Of(folders.Issue(null, null, null, null, ServerAuthentication)),
+            "expired" => Of(folders.Issue(from: now.AddDays(-3), until: now.AddDays(-2))),
+            "another name" => Of(folders.Issue(hosts: ["elsewhere.example"])),
+            _ => Of(folders.Issue()),
+        };
+    }
+
+    /// <summary>Reads until the connection is closed.</summary>
+    public static Task EndsAsync(Stream stream) => IgnoringAsync(async () =>
+    {
+        var bytes = new byte[100];
+        while (await stream.ReadAsync(bytes).AsTask().Soon() > 0)
+        {
+            // What it says before it closes.
+        }
+    });
+
+    /// <summary>The connection may be closed in whatever way.</summary>
+    public static async Task IgnoringAsync(Func<Task> action)
+    {
+        try
+        {
+            await action();
+        }
+        catch (Exception error) when (error is IOException or AuthenticationException or SocketException)
+        {
+            // As it should be.
+        }
+    }
+
+    private static async Task ShowAsync(Socket socket, string who, CertificateFolders folders)
+    {
+        var network = new NetworkStream(socket);
+        using var stream = new SslStream(network);
+        var shown = Shown(who, folders);
+        await IgnoringAsync(() => stream.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+        {
+            TargetHost = "localhost",
+            ClientCertificates = shown is null ? null : [shown],
+            LocalCertificateSelectionCallback = shown is null ? null : (_, _, _, _, _) => shown,
+            RemoteCertificateValidationCallback = BelievesAll,
+        }));
+        await EndsAsync(stream.IsAuthenticated ? stream : network);
+    }
+
+    private static X509Certificate2 Of(IssuedCertificate issued) => X509Certificate2.CreateFromPem(issued.Certificate, issued.Key);
+
+    private static X509Certificate2 SelfSigned()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        return new CertificateRequest("CN=Distributed node", key, HashAlgorithmName.SHA256)
+            .CreateSelfSigned(CertificateFolders.Now.AddDays(-1), CertificateFolders.Now.AddDays(1));
+    }
+}
