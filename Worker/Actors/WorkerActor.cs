@@ -302,7 +302,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         folder = cache.FolderOf(found.Key);
         using var writer = cache.Begin(found.Key, found.ManifestBytes, found.Bytes);
         var identity = new LinkIdentity(JobFile.Fingerprint(job), _welcome.Token, _welcome.Worker);
-        var pipe = await LinkHandshake.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, identity, new(), _stopping.Token);
+        var pipe = await LinkHandshake.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, identity, _options.Links, _stopping.Token);
         using var link = new DeliveryLink(identity.Job, pipe, writer, _welcome.InitialBytes, _metrics.Links);
         ask();
         return Ready(await link.CompleteAsync(_stopping.Token));
