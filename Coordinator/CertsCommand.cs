@@ -27,10 +27,7 @@ public static class CertsCommand
                 result.AddError($"--host is '{name}'; allowed: a DNS name, *.NAME, or an IP address");
         });
         var days = new Option<int>("--days") { Description = "How long they are valid.", DefaultValueFactory = _ => 365 };
-        days.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is var value and (< 1 or > MaxDays)) result.AddError($"--days is {value}; allowed: 1 to {MaxDays}");
-        });
+        days.Within(1, MaxDays);
         var init = new Command("init",
             "Makes an authority and a certificate that all nodes of a cluster may share, for --certs. The authority's private key is thrown away. Example: certs init certs --host 192.0.2.1 --host 192.0.2.2")
         {
