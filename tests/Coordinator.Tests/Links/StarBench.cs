@@ -5,6 +5,7 @@ using Distributed.Coordinator.Links;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Security;
 using Prometheus;
 
 namespace Distributed.Coordinator.Tests.Links;
@@ -31,6 +32,10 @@ internal sealed class StarBench : IDisposable
     public ChannelReader<(string Worker, string Reason)> Closed => _closed.Reader;
 
     public async Task<double?> RefusedAsync(string reason) => await _registry.ValueAsync($"{MetricNames.RefusedFrames}{{reason=\"{reason}\"}}");
+
+    /// <summary>Connections refused for that reason.</summary>
+    public async Task<double?> RefusedConnectionsAsync(Refusal reason) =>
+        await _registry.ValueAsync($"{MetricNames.RefusedConnections}{{plane=\"{MetricLabels.Links}\",reason=\"{$"{reason}".ToLowerInvariant()}\"}}");
 
     /// <summary>Somebody who has not said anything yet.</summary>
     public StarPeer Stranger() => Keep(StarPeer.Stranger(Star.Port, Job));

@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using Distributed.Coordinator.Links;
 using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
+using Distributed.Shared.Security;
 
 namespace Distributed.Coordinator.Tests.Links;
 
@@ -40,7 +40,7 @@ public sealed class StarGreetingTests : IDisposable
         else peer.Greet(token, "worker-2");
         await peer.WhenClosed;
         await bench.Log.WhenContainsAsync(knowsToken ? $"refused: x{name} is not expected, or has a link already" : "refused: the greeting is not one of this job");
-        Assert.Equal(1, await bench.RefusedAsync(MetricLabels.Violation));
+        Assert.Equal(1, await bench.RefusedConnectionsAsync(Refusal.Stranger));
         Assert.False(bench.Star.IsLinked("worker-2"));
         Assert.False(linked.IsClosed);
     }, iter: 10, threads: 1);
@@ -58,7 +58,7 @@ public sealed class StarGreetingTests : IDisposable
         var linked = await _bench.LinkAsync("worker-1");
         var peer = _bench.Stranger();
         peer.Send(new(kind, StarBench.Job, 0, 0, 0, default, length), new byte[length]);
-        await AssertRefusedAsync(peer, "the connection does not begin with a greeting");
+        await AssertRefusedAsync(peer, "the connection does not begin with a greeting", Refusal.Garbage);
         Assert.False(linked.IsClosed);
     }
 
@@ -68,7 +68,7 @@ public sealed class StarGreetingTests : IDisposable
         Star.Admit("worker-1");
         using var peer = StarPeer.Stranger(Star.Port, StarBench.Job + 1);
         peer.Greet(Star.Token, "worker-1");
-        await AssertRefusedAsync(peer, "the greeting is not one of this job");
+        await AssertRefusedAsync(peer, "the greeting is not one of this job", Refusal.Stranger);
     }
 
     [Fact]
@@ -76,7 +76,7 @@ public sealed class StarGreetingTests : IDisposable
     {
         var peer = _bench.Stranger();
         peer.SendBytes("GET / HTTP/1.1\r\nHost: coordinator.example\r\nAccept: text/html\r\n\r\n"u8);
-        await AssertRefusedAsync(peer, "the bytes received are no frame");
+        await AssertRefusedAsync(peer, "the bytes received are no frame", Refusal.Garbage);
     }
 
     [Fact]
@@ -146,10 +146,10 @@ public sealed class StarGreetingTests : IDisposable
         await peer.WhenClosed;
     }
 
-    private async Task AssertRefusedAsync(StarPeer peer, string reason)
+    private async Task AssertRefusedAsync(StarPeer peer, string reason, Refusal refusal)
     {
         await peer.WhenClosed;
         await _bench.Log.WhenContainsAsync(reason);
-        Assert.Equal(1, await _bench.RefusedAsync(MetricLabels.Violation));
+        Assert.Equal(1, await _bench.RefusedConnectionsAsync(refusal));
     }
 }

@@ -6,6 +6,7 @@ using System.Net.Sockets;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Security;
 using Distributed.Shared.Tests.Links.Pipes;
 using Distributed.Shared.Tests.Metrics;
 using Distributed.Tests.Fuzzing;
@@ -107,7 +108,11 @@ public sealed class FrameFuzzTests
         Assert.Equal(fuzzer.Accepted + (2 * _greetings.Length), established.Count);
         foreach (var pipe in established) pipe.Dispose();
 
-        async Task<double> RefusedAsync() => (await Exposition.Of(registry))[$"{MetricNames.RefusedFrames}{{reason=\"{MetricLabels.Violation}\"}}"];
+        async Task<double> RefusedAsync()
+        {
+            var page = await Exposition.Of(registry);
+            return Enum.GetValues<Refusal>().Sum(reason => page[$"{MetricNames.RefusedConnections}{{plane=\"{MetricLabels.Links}\",reason=\"{$"{reason}".ToLowerInvariant()}\"}}"]);
+        }
     }
 
     [Fact]
