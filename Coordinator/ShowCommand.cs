@@ -63,7 +63,7 @@ public static class ShowCommand
     {
         string In(string name) => Path.Combine(folder, name);
         if (!File.Exists(In(RunFiles.Job))) throw new RunFolderException($"'{In(RunFiles.Job)}' does not exist: '{folder}' is no folder of a run. Give one with --run.");
-        var job = JobFile.Parse(File.ReadAllText(In(RunFiles.Job)), In(RunFiles.Job));
+        var job = JobFile.Load(In(RunFiles.Job));
         var live = LiveRun.Of(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))), job);
         var events = RunEvent.ReadAll(In(RunFiles.Events));
         live.Recalled(

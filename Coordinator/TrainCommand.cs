@@ -196,7 +196,7 @@ public static class TrainCommand
         try
         {
             var begun = RunState.Load(folder.StateFile);
-            var was = JobFile.Parse(File.ReadAllText(folder.JobFile), folder.JobFile);
+            var was = JobFile.Load(folder.JobFile);
             var (now, _) = ReadJob(arguments.JobFile is null ? arguments with { JobFile = folder.JobFile } : arguments);
             now = AutoSizes.Like(TorchScriptFile.Resolve(now), was);
             if (JobDifference.Between(was, now) is { Count: > 0 } different)

@@ -29,12 +29,10 @@ public sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelP
             throw new PredictException($"'{folder}' has no {RunFiles.Model}: its run is not finished; go on with it (train --resume --run DIR), or give the folder of another");
         try
         {
-            if (new FileInfo(job).Length is var length and > JobFile.MaxLength)
-                throw new PredictException($"'{job}' has {length} bytes; a job file has at most {JobFile.MaxLength}");
             using var file = File.OpenRead(model);
             var content = Safetensors.Read(file);
             if (FaultBy(Path.Combine(folder, RunFiles.Report), content) is { } fault) throw new PredictException(Unusable(model, fault));
-            var trained = TorchScriptFile.OfRun(JobFile.Parse(File.ReadAllText(job), job), folder);
+            var trained = TorchScriptFile.OfRun(JobFile.Load(job), folder);
             return new(trained, content, model, trained.Data is KnownData known ? DataSets.Describe(known.Name) : ReadData(Path.Combine(folder, RunFiles.Data)));
         }
         catch (JobException error)

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
 using Distributed.Worker.Data;
 using Distributed.Worker.Plugins;
@@ -66,7 +67,7 @@ public static class MemoryProbe
         }
     }
 
-    private static bool TryCompute(Replica replica, Shared.Links.VectorBuffer contribution, int samples)
+    private static bool TryCompute(Replica replica, VectorBuffer contribution, int samples)
     {
         try
         {
@@ -80,6 +81,6 @@ public static class MemoryProbe
         }
     }
 
-    private static void Compute(Replica replica, Shared.Links.VectorBuffer contribution, int samples) =>
+    private static void Compute(Replica replica, VectorBuffer contribution, int samples) =>
         replica.Map.Compute(replica.Rounds.At(0) with { Samples = samples, MicroBatches = 1 }, 0, contribution);
 }
