@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -247,10 +248,24 @@ public static class TrainCommand
         Akka.Cluster.Cluster.Get(system).Join(Akka.Cluster.Cluster.Get(system).SelfAddress);
 
         var notices = new Notices();
+        IActorRef training = ActorRefs.Nobody;
+        var targets = new ScrapeTargets();
+        var readiness = new Readiness("starting");
+        // It answers from the beginning, which may last. What shows the job is there when the job is settled.
+        var pages = new ConcurrentDictionary<string, RequestDelegate>(StringComparer.Ordinal) { [ScrapeTargets.Path] = targets.AnswerAsync };
+        await using var status = await StatusServer.StartAsync(begun.Bind ?? begun.Host, begun.MetricsPort, registry, () => readiness.NotReady,
+            DrainRequest.For(begun.Token, () => training, metrics.CommandRefused), pages, stopping);
+        var page = begun.Bind is null ? status.Address : new UriBuilder(status.Address) { Host = begun.Host }.Uri;
         var address = NodeHost.AddressOf(system);
         // They are there before the run's own actor only where they have to be asked first.
         await using var asked = job.Auto == AutoSize.None ? null : StartWorkers();
-        if (asked is not null) job = await ProbeAsync(arguments, job, system, notices, view, address, stopping);
+        if (asked is not null)
+        {
+            readiness.NotReady = "probing: workers find out how large a micro-batch may be";
+            view.Message($"Metrics at {page}metrics");
+            job = await ProbeAsync(arguments, job, system, notices, view, address, stopping);
+            readiness.NotReady = "starting";
+        }
         var shape = JobShape.Of(job);
         var rounds = begun.Facts is { } facts ? shape.RoundsOf(facts) : null;
         var text = JobFile.Format(job);
@@ -262,13 +277,9 @@ public static class TrainCommand
         using var star = new StarServer(
             new(await ListenAddress.OfAsync(begun.Bind ?? begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token,
             new() { Certificates = security.Certificates });
-        var targets = new ScrapeTargets();
-        var pages = new LivePage(live, folder.Path);
-        await using var status = await StatusServer.StartAsync(begun.Bind ?? begun.Host, begun.MetricsPort, registry, () => null,
-            DrainRequest.For(begun.Token, () => notices.Actor, metrics.CommandRefused),
-            new Dictionary<string, RequestDelegate>(pages.Pages, StringComparer.Ordinal) { [ScrapeTargets.Path] = targets.AnswerAsync }, stopping);
-        // Before the server is gone.
-        await using var farewell = pages;
+        // Gone before the server is.
+        await using var livePage = new LivePage(live, folder.Path);
+        foreach (var (path, answer) in livePage.Pages) pages[path] = answer;
         begun = begun with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port, MetricsPort = status.Address.Port };
         var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, text, TimeProvider.System);
         foreach (var fault in store.Open()) view.Message(fault);
@@ -296,7 +307,8 @@ public static class TrainCommand
         begun.Save(folder.StateFile);
         var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, metrics, targets, result, notices.LogOf, Akka.Cluster.Cluster.Get(system).Down, Save, initial, Describe,
             new DataDesk(job.Data, new() { DataDirectory = arguments.DataDirectory }));
-        notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
+        training = notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
+        readiness.NotReady = null;
 
         if (security.Warning is { } warning)
         {
@@ -305,7 +317,6 @@ public static class TrainCommand
         }
         if (arguments.Resume)
             view.Message($"Going on with {jobName}: {recorder.Entered} of {rounds?.Count.ToString(CultureInfo.InvariantCulture) ?? "?"} rounds were recorded, {(store.Newest is { } newest ? $"the newest checkpoint is of step {newest.Step}" : "there is no checkpoint")}");
-        var page = begun.Bind is null ? status.Address : new UriBuilder(status.Address) { Host = begun.Host }.Uri;
         var places = $"Results in {folder.Path}, live page at {page}, metrics at {page}metrics";
         view.Message(job.IsEvaluation ? $"Evaluating {jobName}. {places}" : $"Training {jobName}: {job.Epochs} epochs, batch {job.BatchText} in {job.MicroBatches} micro-batches. {places}");
         if (arguments.Workers == 0) view.Message(Awaited(arguments, address));

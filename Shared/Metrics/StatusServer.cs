@@ -54,7 +54,7 @@ public sealed class StatusServer : IAsyncDisposable
     /// <param name="registry">What /metrics shows.</param>
     /// <param name="notReady">Why the process cannot do its work now, in a user's words; null when it can. Called from any thread.</param>
     /// <param name="command">What it can be asked to do; null for nothing.</param>
-    /// <param name="pages">What else there is to read: exact paths, and what answers a GET or HEAD there.</param>
+    /// <param name="pages">What else there is to read: exact paths, and what answers a GET or HEAD there. Looked at for every request, from any thread.</param>
     /// <param name="cancel">Gives up starting.</param>
     /// <exception cref="IOException">It cannot listen there; the message says why.</exception>
     public static async Task<StatusServer> StartAsync(

@@ -190,6 +190,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<Probed>(probed =>
         {
             _log.Info("A micro-batch may have {0} samples: {1}", probed.Samples, probed.What);
+            _readiness.NotReady = "waiting until the other workers have found out how large a micro-batch may be";
             _coordinator.Tell(probed);
             Context.Unwatch(_coordinator);
             Timers.StartSingleTimer("join", new Local.JoinOverdue(), _options.Remaining);

@@ -1,11 +1,13 @@
 using System.Globalization;
+using System.Net;
+using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
 using Distributed.Shared.Jobs;
 
 namespace Distributed.EndToEnd.Tests;
 
 /// <summary>A batch as large as the memory allows: what was found is in the run's job, so that one who trains that again gets the same bits.</summary>
-public sealed class AutoBatchTests : IDisposable
+public sealed partial class AutoBatchTests : IDisposable
 {
     private const int Train = 1438, MicroBatches = 8;
 
@@ -37,11 +39,44 @@ public sealed class AutoBatchTests : IDisposable
     }
 
     [Fact]
-    public async Task A_batch_that_is_given_is_cut_into_as_few_micro_batches_as_fit()
+    public async Task A_batch_that_is_given_is_cut_into_as_few_micro_batches_as_fit_and_who_waits_for_that_answers()
     {
-        using var run = TrainingRun.Start(Job.Default with { Auto = AutoSize.MicroBatches, Epochs = 1 }, "--workers", "3");
+        using var run = TrainingRun.Start(Job.Default with { Auto = AutoSize.MicroBatches, Epochs = 1 }, "--workers", "0", "--min-workers", "3");
+        var metrics = (await run.Coordinator.LineAsync(Metrics())).Groups[1].Value;
+        var coordinator = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
+        await AnswersAsync(metrics, "probing: workers find out how large a micro-batch may be");
+
+        using var first = StartWorker(coordinator, "first");
+        await run.Coordinator.LineAsync(Answer());
+        await AnswersAsync(metrics, "probing: workers find out how large a micro-batch may be");
+        await AnswersAsync((await first.LineAsync(Metrics())).Groups[1].Value, "waiting until the other workers have found out how large a micro-batch may be");
+
+        using var second = StartWorker(coordinator, "second");
+        using var third = StartWorker(coordinator, "third");
         await run.Coordinator.EndsWithAsync(0);
+        foreach (var worker in (ProgramRun[])[first, second, third]) await worker.EndsWithAsync(0);
         var job = JobFile.Load(run["job.yaml"]);
         Assert.Equal(((int?)64, 3), (job.Batch, job.MicroBatches));
     }
+
+    private static ProgramRun StartWorker(string coordinator, string name) =>
+        ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name]);
+
+    /// <summary>It is alive, and says why it is not ready.</summary>
+    private static async Task AnswersAsync(string address, string notReady)
+    {
+        using var client = new HttpClient { Timeout = ProgramRun.Patience };
+        Assert.Equal("ok", await client.GetStringAsync($"{address}healthz"));
+        using var answer = await client.GetAsync(new Uri($"{address}readyz"));
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, notReady), (answer.StatusCode, await answer.Content.ReadAsStringAsync()));
+    }
+
+    [GeneratedRegex(@"^Metrics at (http://\S+/)metrics$")]
+    private static partial Regex Metrics();
+
+    [GeneratedRegex(@"--coordinator (\S+:\d+)")]
+    private static partial Regex WaitingAt();
+
+    [GeneratedRegex(@"^first has memory for ")]
+    private static partial Regex Answer();
 }
