@@ -30,13 +30,14 @@ public static class MemoryProbe
     /// <param name="meter">Measures the memory; null for the device's.</param>
     /// <param name="stopping">Gives up.</param>
     /// <exception cref="InvalidOperationException">Not one sample fits.</exception>
+    /// <exception cref="DataException">The data is not on this machine, or cannot be used.</exception>
     public static Probed Run(Job job, DataOptions data, Device device, double fraction, PluginSet? plugins = null, MemoryMeter? meter = null, CancellationToken stopping = default)
     {
         set_num_threads(job.Threads);
         meter ??= MemoryMeter.Of(device);
         // One micro-batch a step, of which the size is chosen here.
         var whole = job with { Auto = AutoSize.None, Batch = null, MicroBatches = 1 };
-        using var replica = new Replica(whole, DataSets.Load(whole, data), device, plugins);
+        using var replica = new Replica(whole, Load(whole, data), device, plugins);
         using var pool = replica.CreatePool();
         var contribution = pool.Rent();
         try
@@ -64,6 +65,19 @@ public static class MemoryProbe
         finally
         {
             contribution.Release();
+        }
+    }
+
+    private static DataSet Load(Job job, DataOptions data)
+    {
+        try
+        {
+            return DataSets.Load(job, data);
+        }
+        catch (DataException error) when (DataParts.Missing(job.Data, data) is not null)
+        {
+            throw new DataException(
+                $"{error.Message} What fits into memory is found out with data that is on the worker, before the coordinator sends any: bring the data there, or give batch and micro-batches as numbers.", error);
         }
     }
 

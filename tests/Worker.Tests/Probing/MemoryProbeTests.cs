@@ -60,6 +60,14 @@ public sealed class MemoryProbeTests
     }
 
     [Fact]
+    public void That_it_needs_data_of_the_workers_own_is_said()
+    {
+        var error = Assert.Throws<DataException>(() => MemoryProbe.Run(_job with { Data = new NpyData { Path = "none.npy", Targets = "none.npy" } }, new(), CPU, 0.8, meter: Meter(_ => 0)));
+        Assert.Contains($"none.npy' does not exist on {Environment.MachineName}", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith("before the coordinator sends any: bring the data there, or give batch and micro-batches as numbers.", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void It_can_be_given_up() => Assert.Throws<OperationCanceledException>(() => MemoryProbe.Run(_job, new(), CPU, 0.8, meter: Meter(_ => 0), stopping: new(canceled: true)));
 
     /// <summary>Memory that says after so many passes what it is told to.</summary>
