@@ -1,3 +1,5 @@
+using Distributed.Coordinator.Actors;
+
 namespace Distributed.Coordinator.Draining;
 
 /// <summary>Those who wait to hear what came of a worker that they have asked to leave. Used by one thread at a time.</summary>
@@ -8,11 +10,21 @@ internal sealed class Drains
     /// <summary>Whether somebody has asked for this worker to leave.</summary>
     public bool IsAsked(string worker) => _waiting.ContainsKey(worker);
 
-    /// <summary>One more waits.</summary>
-    public void Add(string worker, TaskCompletionSource<DrainOutcome> outcome)
+    /// <summary>One more waits, or is told that there is no such worker.</summary>
+    /// <param name="drain">Who is to leave, and who wants that.</param>
+    /// <param name="present">The workers that there are.</param>
+    /// <returns>Whether the worker is there.</returns>
+    public bool Add(CoordinatorNotice.Drain drain, IReadOnlyCollection<string> present)
     {
-        if (!_waiting.TryGetValue(worker, out var waiting)) _waiting[worker] = waiting = [];
-        waiting.Add(outcome);
+        if (!present.Contains(drain.Worker))
+        {
+            drain.Outcome.TrySetResult(new(DrainResult.Unknown,
+                $"there is no worker '{drain.Worker}'; there are {(present.Count == 0 ? "none" : string.Join(", ", present.Order(StringComparer.Ordinal)))}"));
+            return false;
+        }
+        if (!_waiting.TryGetValue(drain.Worker, out var waiting)) _waiting[drain.Worker] = waiting = [];
+        waiting.Add(drain.Outcome);
+        return true;
     }
 
     /// <summary>Tells all who wait for this worker.</summary>

@@ -1,0 +1,61 @@
+using Akka.Actor;
+using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Delivery;
+using Distributed.Coordinator.Draining;
+
+namespace Distributed.Coordinator.Actors;
+
+/// <summary>What the coordinator's process tells its actor; never leaves the process.</summary>
+public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
+{
+    /// <summary>A worker's link is closed, and has been for a while where <paramref name="IsOld"/>.</summary>
+    public sealed record LinkClosed(string Worker, string Reason, bool IsOld = false) : CoordinatorNotice;
+
+    /// <summary>A worker process that this coordinator started has ended by itself.</summary>
+    public sealed record LocalWorkerEnded(string Worker, string Reason) : CoordinatorNotice;
+
+    /// <summary>Somebody wants a worker to leave, and to hear what comes of it.</summary>
+    public sealed record Drain(string Worker, TaskCompletionSource<DrainOutcome> Outcome) : CoordinatorNotice;
+
+    /// <summary>The run is to end now.</summary>
+    public sealed record Abort(string Reason) : CoordinatorNotice;
+
+    /// <summary>This process is to end now; another takes over the run and its workers.</summary>
+    public sealed record StepAside(string Reason) : CoordinatorNotice;
+
+    /// <summary>The result has arrived.</summary>
+    public sealed record StateCollected(byte[] State) : CoordinatorNotice;
+
+    /// <summary>A state has come that is to be stored.</summary>
+    public sealed record CheckpointArrived(long Applied, byte[] State) : CoordinatorNotice;
+
+    /// <summary>It is stored.</summary>
+    public sealed record CheckpointStored(Manifest Manifest) : CoordinatorNotice;
+
+    /// <summary>It could not be stored.</summary>
+    public sealed record CheckpointFailed(long Step, string Reason) : CoordinatorNotice;
+
+    /// <summary>The stored state that a worker is to be sent.</summary>
+    public sealed record StateLoaded(string Worker, int Generation, long Applied, byte[] State) : CoordinatorNotice;
+
+    /// <summary>It cannot be read.</summary>
+    public sealed record StateDamaged(int Generation, string Reason) : CoordinatorNotice;
+
+    /// <summary>Data has been found for a worker that has not got it.</summary>
+    public sealed record DataOffered(IActorRef Worker, DataOffer Offer) : CoordinatorNotice;
+
+    /// <summary>None has been found.</summary>
+    public sealed record DataNotFound(IActorRef Worker, string Reason) : CoordinatorNotice;
+
+    /// <summary>Not all of it could be sent.</summary>
+    public sealed record DataNotSent(IActorRef Worker, string Reason) : CoordinatorNotice;
+
+    /// <summary>What people see is to be brought up to date.</summary>
+    public sealed record Refresh : CoordinatorNotice;
+
+    /// <summary>The workers of the last plan had time enough to come back.</summary>
+    public sealed record ReturnOver : CoordinatorNotice;
+
+    /// <summary>The workers had time enough to end.</summary>
+    public sealed record Overdue : CoordinatorNotice;
+}

@@ -1,0 +1,51 @@
+using System.Diagnostics;
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Actors;
+
+/// <summary>Watches for workers that are overdue or slow, by the clock of this process. Used by one thread at a time.</summary>
+/// <param name="microBatches">Micro-batches of a step.</param>
+internal sealed class Watches(int microBatches)
+{
+    private readonly ProgressWatch _progress = new();
+    private readonly StragglerWatch _stragglers = new(microBatches);
+    private long _lookedAt = Stopwatch.GetTimestamp();
+
+    /// <summary>A worker has applied rounds.</summary>
+    public void Applied(string worker, ReadOnlySpan<RoundReport> reports, Rounds rounds)
+    {
+        foreach (var report in reports)
+        {
+            var round = rounds.At(report.Round);
+            _progress.Applied(worker, round, report.Times.Total);
+            if (round.Kind == RoundKind.Train) _stragglers.Applied(worker, report.MicroBatches, report.Times.Compute);
+        }
+    }
+
+    /// <summary>A worker is gone.</summary>
+    public void Forget(string worker)
+    {
+        _progress.Forget(worker);
+        _stragglers.Forget(worker);
+    }
+
+    /// <summary>The time that counts since this was last asked: of a pause of its own, in which it heard nobody, a coordinator must not conclude anything.</summary>
+    public TimeSpan Elapsed()
+    {
+        var now = Stopwatch.GetTimestamp();
+        var elapsed = Stopwatch.GetElapsedTime(_lookedAt, now);
+        _lookedAt = now;
+        return elapsed > 2 * RunRecorder.Interval ? 2 * RunRecorder.Interval : elapsed;
+    }
+
+    /// <summary>Whether somebody is overdue, after more time.</summary>
+    public ClusterEvent? Overdue(TimeSpan elapsed, ClusterProtocol cluster) => _progress.Tick(elapsed, cluster) is { } overdue ? new ClusterEvent.Overdue(overdue) : null;
+
+    /// <summary>Whether micro-batches would better be elsewhere, after more time.</summary>
+    public ClusterEvent? Unbalanced(TimeSpan elapsed, ClusterProtocol cluster) =>
+        cluster.Job.IsExact && _stragglers.Tick(elapsed, cluster.Phase == ClusterPhase.Training ? cluster.Plan : null) is var (shares, why)
+            ? new ClusterEvent.Unbalanced(shares, why)
+            : null;
+}

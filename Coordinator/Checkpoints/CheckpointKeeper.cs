@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using Akka.Actor;
+using Akka.Event;
+using Distributed.Coordinator.Actors;
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Metrics;
+
+namespace Distributed.Coordinator.Checkpoints;
+
+/// <summary>
+/// Decides which of the states that come are stored, one at a time, and has them loaded again. Used by the thread of the coordinator's
+/// actor, which hears as a notice what became of it.
+/// </summary>
+/// <param name="desk">Stores and loads.</param>
+/// <param name="recorder">Knows the rounds that are reported, and tells people.</param>
+/// <param name="metrics">Is told what happens.</param>
+/// <param name="log">For people: what is left out.</param>
+/// <param name="coordinator">The actor.</param>
+internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder, CheckpointMetrics metrics, ILoggingAdapter log, IActorRef coordinator)
+{
+    private readonly SortedDictionary<RoundKind, (long Applied, byte[] State)> _unstored = [];
+    private bool _isStoring;
+    private long _storingSince;
+    private (int Generation, Task<(long Applied, byte[] State)>? Task) _loading;
+
+    /// <summary>A state has come.</summary>
+    /// <param name="applied">Rounds that it has applied.</param>
+    /// <param name="state">The state, as a safetensors file.</param>
+    /// <param name="rounds">All rounds of the run.</param>
+    public void Arrived(long applied, byte[] state, Rounds rounds)
+    {
+        if (applied < 1 || applied > rounds.Count) return;
+        // One that an evaluation was of may be the best: none of the others takes its place.
+        var kind = rounds.At(applied - 1).Kind;
+        if (_unstored.TryGetValue(kind, out var late)) log.Info("The checkpoint after {0} rounds is left out: another was still being written", late.Applied);
+        _unstored[kind] = (applied, state);
+        StoreNext();
+    }
+
+    /// <summary>Stores the state that has come, once its round is reported and the one before it is stored.</summary>
+    public void StoreNext()
+    {
+        if (_isStoring) return;
+        foreach (var (kind, (applied, state)) in _unstored.Reverse())
+        {
+            if (recorder.FactsAfter(applied) is not { } facts) continue;
+            (_isStoring, _storingSince) = (true, Stopwatch.GetTimestamp());
+            _unstored.Remove(kind);
+            desk.SaveAsync(facts, state).PipeTo(coordinator,
+                success: manifest => new CoordinatorNotice.CheckpointStored(manifest),
+                failure: error => new CoordinatorNotice.CheckpointFailed(facts.Step, error.Message));
+            return;
+        }
+    }
+
+    /// <summary>One is stored.</summary>
+    public void Stored(Manifest manifest)
+    {
+        var bytes = manifest.Files.Sum(file => file.Bytes);
+        recorder.Happened(RunEventKind.Checkpoint, $"checkpoint of step {manifest.Step}: {bytes} bytes");
+        metrics.Stored(bytes, manifest.SavedAt, Stopwatch.GetElapsedTime(_storingSince));
+        _isStoring = false;
+    }
+
+    /// <summary>One could not be stored.</summary>
+    public void Failed(long step, string reason)
+    {
+        recorder.Happened(RunEventKind.Fault, $"the checkpoint of step {step} could not be written: {reason} Training goes on");
+        metrics.Failed();
+        _isStoring = false;
+    }
+
+    /// <summary>Has the newest state loaded for a worker, once in a generation.</summary>
+    public void Load(string receiver, int generation)
+    {
+        if (_loading.Generation != generation) _loading = (generation, desk.LoadAsync());
+        _loading.Task!.PipeTo(coordinator,
+            success: stored => new CoordinatorNotice.StateLoaded(receiver, generation, stored.Applied, stored.State),
+            failure: error => new CoordinatorNotice.StateDamaged(generation, error.Message));
+    }
+
+    /// <summary>A plan begins: states of later rounds nobody holds any more, and where the bits depend on the workers, what is done again differs from them.</summary>
+    public void Begin(Plan plan)
+    {
+        _loading = default;
+        foreach (var gone in _unstored.Where(waiting => waiting.Value.Applied > plan.FirstRound).Select(waiting => waiting.Key).ToList()) _unstored.Remove(gone);
+    }
+}
