@@ -1,12 +1,11 @@
-using System.Buffers.Binary;
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Predictions;
 using Distributed.Worker.Data;
+using Distributed.Worker.Tests.Data;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -185,24 +184,10 @@ public sealed partial class OwnDataTests : IDisposable
     private void WriteArrays(ImageSet set)
     {
         byte[] pixels = [.. set.Pixels.ToArray().Select(pixel => (byte)(15 * pixel))], labels = [.. Enumerable.Range(0, set.Count).Select(sample => (byte)set.Labels[sample])];
-        File.WriteAllBytes(_folder["x.idx"], [0, 0, 8, 3, .. BigEndian(set.Count), .. BigEndian(set.Height), .. BigEndian(set.Width), .. pixels]);
-        File.WriteAllBytes(_folder["y.idx"], [0, 0, 8, 1, .. BigEndian(set.Count), .. labels]);
-        File.WriteAllBytes(_folder["x.npy"], [.. Header($"{set.Count}, 1, {set.Height}, {set.Width}"), .. pixels]);
-        File.WriteAllBytes(_folder["y.npy"], [.. Header($"{set.Count},"), .. labels]);
-
-        static byte[] BigEndian(int number)
-        {
-            var bytes = new byte[sizeof(int)];
-            BinaryPrimitives.WriteInt32BigEndian(bytes, number);
-            return bytes;
-        }
-
-        // Ten bytes before, and a line end, to a multiple of 64.
-        static byte[] Header(string shape)
-        {
-            const int Length = 118;
-            return [0x93, .. "NUMPY\u0001\0"u8, Length, 0, .. Encoding.ASCII.GetBytes($"{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape}), }}".PadRight(Length - 1)), (byte)'\n'];
-        }
+        File.WriteAllBytes(_folder["x.idx"], IdxBytes.Of([set.Count, set.Height, set.Width], pixels));
+        File.WriteAllBytes(_folder["y.idx"], IdxBytes.Of([set.Count], labels));
+        File.WriteAllBytes(_folder["x.npy"], NpyBytes.Of<byte>("|u1", [set.Count, 1, set.Height, set.Width], pixels));
+        File.WriteAllBytes(_folder["y.npy"], NpyBytes.Of<byte>("|u1", [set.Count], labels));
     }
 
     private string Write(string job)
