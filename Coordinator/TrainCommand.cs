@@ -223,10 +223,8 @@ public static class TrainCommand
     private static (Job Job, string Name) ParseJob(TrainArguments arguments)
     {
         if (arguments.JobFile is not { } path) return (JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", arguments.Overrides), "digits");
-        var file = new FileInfo(path);
-        if (!file.Exists) throw new JobException($"{path} does not exist; give the path of a job file, such as jobs/digits.yaml");
-        if (file.Length > JobFile.MaxLength) throw new JobException($"{path} has {file.Length} bytes; a job file has at most {JobFile.MaxLength}");
-        return (JobFile.Parse(File.ReadAllText(path), path, arguments.Overrides), Path.GetFileNameWithoutExtension(path));
+        if (!File.Exists(path)) throw new JobException($"{path} does not exist; give the path of a job file, such as jobs/digits.yaml");
+        return (JobFile.Load(path, arguments.Overrides), Path.GetFileNameWithoutExtension(path));
     }
 
     /// <summary>Runs a job on a cluster to its end.</summary>

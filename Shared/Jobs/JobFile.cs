@@ -33,9 +33,9 @@ public static class JobFile
     /// <exception cref="JobException">It is too long, or holds no job.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
-    public static Job Load(string path) => new FileInfo(path).Length is var length && length > MaxLength
+    public static Job Load(string path, IEnumerable<string>? overrides = null) => new FileInfo(path).Length is var length && length > MaxLength
         ? throw new JobException($"'{path}' has {length} bytes; a job file has at most {MaxLength}")
-        : Parse(File.ReadAllText(path), path);
+        : Parse(File.ReadAllText(path), path, overrides);
 
     /// <summary>
     /// The canonical text of a job: every key, in one order and one form, so that equal jobs have equal texts. It parses to an
