@@ -12,6 +12,9 @@ public static class ConfusionPicture
     /// <summary>More numbers than these cannot be read.</summary>
     private const int MaxLabelled = 20;
 
+    /// <summary>Longer names would leave no room for the matrix.</summary>
+    private const int MaxLabel = 30;
+
     /// <summary>Writes a PNG.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
@@ -31,7 +34,6 @@ public static class ConfusionPicture
         if (matrix.Classes <= MaxLabelled) AddCounts(plot, matrix, shares);
         plot.Axes.Bottom.TickGenerator = Ticks(labels, matrix.Classes, i => i);
         plot.Axes.Left.TickGenerator = Ticks(labels, matrix.Classes, i => matrix.Classes - 1 - i);
-        if (labels.Any(label => label.Length > 3)) (plot.Axes.Bottom.TickLabelStyle.Rotation, plot.Axes.Bottom.TickLabelStyle.Alignment) = (-40, Alignment.MiddleRight);
         plot.Axes.Margins(0, 0);
         plot.HideGrid();
         plot.Title(title, 22);
@@ -39,6 +41,12 @@ public static class ConfusionPicture
         plot.YLabel("is", 18);
         (plot.Axes.Bottom.TickLabelStyle.FontSize, plot.Axes.Left.TickLabelStyle.FontSize) = (16, 16);
         PlotFont.Use(plot);
+        if (labels.Any(label => label.Length > 3))
+        {
+            // An axis has its names from the first time that it is drawn.
+            plot.RenderInMemory(Side, Side);
+            Turn(plot.Axes.Bottom);
+        }
         AtomicFile.Write(path, stream => stream.Write(plot.GetImageBytes(Side, Side, ImageFormat.Png)));
     }
 
@@ -56,10 +64,25 @@ public static class ConfusionPicture
         }
     }
 
+    /// <summary>Turns the names below an axis, and makes it as deep as that needs: the library measures them as if they lay flat.</summary>
+    private static void Turn(IAxis axis)
+    {
+        const double Degrees = 40;
+        using var paint = Paint.NewDisposablePaint();
+        var style = axis.TickLabelStyle;
+        var names = axis.TickGenerator.Ticks.Select(tick => style.Measure(tick.Label, paint).Size).ToList();
+        var (width, height) = (names.Max(name => name.Width), names.Max(name => name.Height));
+        var (sin, cos) = Math.SinCos(Degrees * Math.PI / 180);
+        axis.MinimumSize = axis.Measure(paint) + (float)((width * sin) + (height * cos)) - height;
+        (style.Rotation, style.Alignment) = ((float)-Degrees, Alignment.MiddleRight);
+    }
+
     private static NumericManual Ticks(IReadOnlyList<string> labels, int classes, Func<int, int> place)
     {
         var ticks = new NumericManual();
-        for (var i = 0; i < classes; i += (classes / MaxLabelled) + 1) ticks.AddMajor(place(i), i < labels.Count ? labels[i] : $"{i}");
+        for (var i = 0; i < classes; i += (classes / MaxLabelled) + 1) ticks.AddMajor(place(i), i < labels.Count ? Short(labels[i]) : $"{i}");
         return ticks;
     }
+
+    private static string Short(string label) => label.Length <= MaxLabel ? label : $"{label[..(MaxLabel - 3)]}...";
 }
