@@ -1,0 +1,111 @@
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Shared.Tests.Protocol;
+
+/// <summary>What a coordinator that is started again goes on from, and one whose workers are all gone.</summary>
+public sealed class ClusterRestartTests
+{
+    [Fact]
+    public void A_coordinator_that_is_started_again_waits_for_the_workers_of_its_last_plan()
+    {
+        var cluster = new ToldCluster(startWith: 1, topology: Topology.Mesh) { State = ToldCluster.Resumed(Topology.Mesh, "a", "b") };
+        foreach (var worker in (string[])["a", "c"])
+            Assert.Empty(cluster.Tell(new ClusterEvent.Registered(worker), new ClusterEvent.Prepared(worker, ToldCluster.FactsOf(worker), worker == "c" ? default : new(4, 2))));
+        Assert.Equal([new ClusterEffect.Halt("a", 5), new ClusterEffect.Halt("b", 5), new ClusterEffect.Halt("c", 5)],
+            cluster.Tell(new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", ToldCluster.FactsOf("b"), new(4, 1))));
+        // A mesh has trained on meanwhile.
+        Assert.Equal([new ClusterEffect.Transfer("a", "b", 5), new ClusterEffect.Transfer("a", "c", 5)],
+            cluster.Tell(new ClusterEvent.Halted("a", 5, 3), new ClusterEvent.Halted("b", 5, 2), new ClusterEvent.Halted("c", 5, 0)).Where(e => e is ClusterEffect.Transfer));
+    }
+
+    [Fact]
+    public void Whoever_does_not_come_back_is_not_waited_for_for_ever()
+    {
+        var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Star, "a", "b") };
+        Assert.Empty(cluster.Tell(new ClusterEvent.Registered("a"), new ClusterEvent.Prepared("a", ToldCluster.Facts, new(4, 2))));
+        Assert.Equal([new ClusterEffect.Fence(5), new ClusterEffect.Halt("a", 5)], cluster.Tell(new ClusterEvent.ReturnOver()));
+        var begin = Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Fenced(5, 0, CanRepeat: false), new ClusterEvent.Halted("a", 5, 2))[^1]);
+        Assert.Equal((5, 2), (begin.Plan.Generation, begin.Plan.FirstRound));
+        cluster.AssertIgnores(new ClusterEvent.ReturnOver());
+    }
+
+    [Theory]
+    [InlineData(true, 3, true)]
+    [InlineData(true, 1, true)]
+    [InlineData(false, 1, false)]
+    [InlineData(false, 2, true)]
+    [InlineData(true, 0, false)]
+    [InlineData(true, int.MaxValue, false)]
+    public void Who_holds_another_past_is_not_gone_on_with(bool isExact, int generation, bool canBeAdopted)
+    {
+        var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Mesh) with { Job = ToldCluster.Job with { IsExact = isExact }, Plan = new(2, 0, 3, ["a"], Topology.Mesh) } };
+        Assert.Equal(canBeAdopted, cluster.State.CanAdopt(new(generation, 1)));
+        cluster.Tell(new ClusterEvent.Registered("x"));
+        var effects = cluster.Tell(new ClusterEvent.Prepared("x", ToldCluster.FactsOf("x"), new(generation, 1)));
+        if (generation != 0) Assert.Equal(canBeAdopted, effects is not [ClusterEffect.Refuse { MayReturn: true }]);
+    }
+
+    [Fact]
+    public void Where_others_may_come_the_end_of_all_is_not_the_end()
+    {
+        var cluster = new ToldCluster { State = new() { Job = ToldCluster.Job, Topology = Topology.Mesh, StartWith = 1, MinWorkers = 1, IsOpen = true } };
+        cluster.Prepare("a").Tell(new ClusterEvent.Halted("a", 1, 0), new ClusterEvent.Reached("a", 2));
+        Assert.Equal(
+            [new ClusterEffect.Announce("a is lost: it died", "a"), new ClusterEffect.Announce("all workers are gone, and with them the parameters: training begins again from the start when 1 are there")],
+            cluster.Tell(new ClusterEvent.Lost("a", "it died")));
+        cluster.Prepare("b");
+        Assert.Equal(0, Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Halted("b", cluster.State.Generation, 0))[^1]).Plan.FirstRound);
+        Assert.Equal(2, cluster.State.StepsRedone);
+    }
+
+    [Theory]
+    [InlineData(Topology.Star)]
+    [InlineData(Topology.Mesh)]
+    public void When_nobody_is_left_who_holds_more_the_stored_state_is_gone_on_from(Topology topology)
+    {
+        var cluster = new ToldCluster { State = ToldCluster.Resumed(topology) with { Stored = new(2, new(7, 7)), Reached = 3 } };
+        cluster.Prepare("a", "b");
+        var generation = cluster.State.Generation;
+        if (topology == Topology.Star) cluster.Tell(new ClusterEvent.Fenced(generation, 0, CanRepeat: false));
+        var effects = cluster.HaltAll(generation, 0, "a", "b");
+        Assert.Equal([new ClusterEffect.Load("a", generation), new ClusterEffect.Load("b", generation)], effects);
+        cluster.Tell(new ClusterEvent.Synced("a", generation, 2, new(7, 7)));
+        effects = cluster.Tell(new ClusterEvent.Synced("b", generation, 2, new(7, 7)));
+        Assert.Equal(2, Assert.IsType<ClusterEffect.Begin>(effects[^1]).Plan.FirstRound);
+    }
+
+    [Fact]
+    public void A_stored_state_is_of_no_use_where_somebody_holds_as_much()
+    {
+        var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Mesh) with { Stored = new(2, new(7, 7)) } };
+        cluster.Tell(new ClusterEvent.Registered("a"), new ClusterEvent.Prepared("a", ToldCluster.FactsOf("a"), new(4, 2)));
+        cluster.Prepare("b");
+        var generation = cluster.State.Generation;
+        cluster.Tell(new ClusterEvent.Halted("a", generation, 2, new(7, 7)));
+        Assert.Equal([new ClusterEffect.Transfer("a", "b", generation)], cluster.Tell(new ClusterEvent.Halted("b", generation, 0)));
+    }
+
+    [Fact]
+    public void Whose_parameters_differ_from_the_stored_ones_is_named()
+    {
+        var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Mesh) with { Stored = new(2, new(7, 7)) } };
+        cluster.Prepare("a");
+        cluster.Tell(new ClusterEvent.Halted("a", 5, 0));
+        Assert.Equal(
+            [new ClusterEffect.Fail("a: after 2 rounds its parameters (00000000000000070000000000000008) differ from those of the checkpoint (00000000000000070000000000000007)", IsMismatch: true)],
+            cluster.Tell(new ClusterEvent.Synced("a", 5, 2, new(7, 8))));
+    }
+
+    [Fact]
+    public void When_the_stored_state_cannot_be_read_the_one_before_it_is_taken()
+    {
+        var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Mesh) with { Stored = new(2, new(7, 7)) } };
+        cluster.Prepare("a");
+        cluster.Tell(new ClusterEvent.Halted("a", 5, 0));
+        Assert.Equal([new ClusterEffect.Halt("a", 6)], cluster.Tell(new ClusterEvent.Damaged(new(1, new(6, 6)), "it is cut short")));
+        Assert.Equal([new ClusterEffect.Load("a", 6)], cluster.Tell(new ClusterEvent.Halted("a", 6, 0)));
+        cluster.Tell(new ClusterEvent.Damaged(null, "it is cut short"));
+        Assert.Equal(0, Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Halted("a", 7, 0))[^1]).Plan.FirstRound);
+    }
+}

@@ -1,0 +1,44 @@
+using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Shared.Tests.Protocol;
+
+/// <summary>A real reduction with simulated sums.</summary>
+internal sealed class SimulatedReducer(SliceReduction slices)
+{
+    private readonly SimulatedSums _sums = new();
+
+    public SliceReduction Slices => slices;
+
+    public int IndexOf(string worker) => slices.Plan is { } plan && plan.Includes(worker) ? plan.IndexOf(worker) : -1;
+
+    public void Enter(long round)
+    {
+        slices.Enter(round);
+        _sums.Values.Clear();
+    }
+
+    public FrameVerdict Judge(int worker, FrameHeader frame)
+    {
+        var verdict = slices.Judge(worker, frame, out var why);
+        Assert.True(verdict != FrameVerdict.Violation, why);
+        return verdict;
+    }
+
+    /// <returns>The slices that are complete now, with their sums.</returns>
+    public List<(int Slice, long Sum)> Take(int worker, FrameHeader frame, long value)
+    {
+        if (frame.Kind == FrameKind.Present)
+        {
+            slices.ArrivePresent(worker);
+        }
+        else
+        {
+            _sums.Values[(frame.Node.First, frame.Slice)] = value;
+            slices.Arrive(worker, frame.Node, frame.Slice, _sums);
+        }
+        var complete = new List<(int, long)>();
+        while (slices.TryNextComplete(out var slice)) complete.Add((slice, _sums.Values[(0, slice)]));
+        return complete;
+    }
+}
