@@ -9,7 +9,7 @@ internal sealed record Measure(string Name, Func<Conditions, Task<IReadOnlyList<
 {
     /// <summary>All of them, in the order of the table.</summary>
     public static IReadOnlyList<Measure> All { get; } =
-        [.. AllReduce.All, .. StepCost.All, Determinism.Relaxed, .. Memory.All, Startup.Digits, Recovery.Killed, CheckpointCost.Mlp, ScrapeCost.Mlp, CoordinatorCost.Simulated, ControlMessages.Tiny];
+        [.. AllReduce.All, .. StepCost.All, Determinism.Relaxed, .. Memory.All, Startup.Digits, Recovery.Killed, CheckpointCost.Mlp, ScrapeCost.Mlp, .. TlsCost.All, CoordinatorCost.Simulated, ControlMessages.Tiny];
 }
 
 /// <summary>What all measures of a run have in common.</summary>

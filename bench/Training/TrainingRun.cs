@@ -20,12 +20,16 @@ internal sealed record TrainingRun(string? JobFile, int Workers, int Batch)
     /// <summary>Port of the coordinator's metrics; 0 for a free one.</summary>
     public int MetricsPort { get; init; }
 
+    /// <summary>More of the command line.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+
     /// <summary>How it is started.</summary>
     /// <param name="folder">Its run folder.</param>
     public ChildCommand Command(string folder) => ChildCommand.Dotnet(Programs.Coordinator,
     [
         "train", .. JobFile is null ? (string[])[] : [JobFile], "--workers", $"{Workers}", "--min-workers", $"{MinWorkers ?? Workers}", "--device", "cpu", "--run", folder, "--metrics-port", $"{MetricsPort}",
         .. Data is null ? (string[])[] : ["--data-dir", Data],
+        .. Arguments,
         .. new[] { $"batch={Batch}" }.Concat(Overrides).SelectMany(setting => new[] { "--set", setting }),
     ]);
 

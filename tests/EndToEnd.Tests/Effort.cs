@@ -1,7 +1,7 @@
 namespace Distributed.EndToEnd.Tests;
 
 /// <summary>
-/// How often what happens at random is let happen: a few times in every test run, and as often as it takes to believe it where
+/// How much is done of what takes long, or happens at random: a little in every test run, and as much as it takes to believe it where
 /// DISTRIBUTED_TESTS is "thorough".
 /// </summary>
 internal static class Effort
@@ -9,4 +9,10 @@ internal static class Effort
     public static bool IsThorough { get; } = Environment.GetEnvironmentVariable("DISTRIBUTED_TESTS") == "thorough";
 
     public static int Of(int usual, int thorough) => IsThorough ? thorough : usual;
+
+    /// <summary>Skips a test, or a case of it, that takes minutes.</summary>
+    /// <param name="isLong">Whether it is one.</param>
+    /// <param name="instead">What sees most of it.</param>
+    public static void SkipUnlessThorough(bool isLong = true, string instead = "") =>
+        Assert.SkipWhen(isLong && !IsThorough, $"Takes minutes: DISTRIBUTED_TESTS=thorough runs it. {instead}".TrimEnd());
 }

@@ -19,7 +19,7 @@ public sealed class GeneratedImagesTests
     [Trait("Category", "Slow")]
     public async Task A_classifier_of_real_images_recognizes_made_ones(string real, string generated, double least)
     {
-        Assert.SkipUnless(Effort.IsThorough, "Takes minutes: DISTRIBUTED_TESTS=thorough runs it.");
+        Effort.SkipUnlessThorough();
         using var classifier = await TrainedAsync(real);
         using var networks = (Dcgan)await TrainedAsync(generated);
         using var scope = NewDisposeScope();

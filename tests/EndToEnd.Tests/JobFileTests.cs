@@ -10,7 +10,6 @@ public sealed class JobFileTests
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(30);
 
     [Theory]
-    [InlineData("digits.yaml", 0.97)]
     [InlineData("breast-cancer.yaml", 0.95)]
     public Task One_worker_and_three_learn_the_same_and_enough(string file, double least) => LearnsAsync(file, least);
 
@@ -21,6 +20,7 @@ public sealed class JobFileTests
 
     /// <summary>They take a minute or more each; their short versions are among <see cref="Jobs.Kinds"/>.</summary>
     [Theory]
+    [InlineData("digits.yaml", 0.97)]
     [InlineData("segmentation.yaml", 0.75)]
     [InlineData("detection.yaml", 0.8)]
     [InlineData("digits-gan.yaml", 0.7)]
@@ -29,7 +29,7 @@ public sealed class JobFileTests
     [Trait("Category", "Slow")]
     public async Task So_do_those_that_take_longer(string file, double least)
     {
-        Assert.SkipUnless(Effort.IsThorough, "Takes minutes: DISTRIBUTED_TESTS=thorough runs it.");
+        Effort.SkipUnlessThorough();
         await LearnsAsync(file, least);
     }
 

@@ -28,7 +28,7 @@ public sealed partial class MemoryTests
     [Trait("Category", "Slow")]
     public async Task Two_thousand_steps_leave_no_tensor_behind(string file)
     {
-        Assert.SkipUnless(Effort.IsThorough, "Takes minutes: DISTRIBUTED_TESTS=thorough runs it.");
+        Effort.SkipUnlessThorough();
         // Small batches, as only the number of steps matters.
         using var run = TrainingRun.Start(BuiltFiles.Job(file), "--workers", "1", "--set", "epochs=100000", "--set", "batch=8", "--set", "micro-batches=2", "--set", "checkpoint={every-steps: 0}");
         var targets = $"{MetricsAt().Match((await run.Coordinator.LineAsync(MetricsAt())).Value).Groups[1].Value}targets";

@@ -4,7 +4,7 @@ using k8s.Models;
 
 namespace Distributed.Kubernetes.Tests;
 
-/// <summary>Whether the images are what the pods take them for. They cannot be built where there are no containers.</summary>
+/// <summary>Whether the images are what the pods take them for. What they hold is run by <see cref="DeploymentTests"/>.</summary>
 public sealed partial class ImageTests
 {
     [Theory]
@@ -36,6 +36,16 @@ public sealed partial class ImageTests
             Assert.True(Path.Exists(Repository.At(path)), path);
             Assert.Contains(path.TrimEnd('/'), allowed);
         });
+    }
+
+    [Theory]
+    [InlineData("Coordinator", 40, "*torch*", "Distributed.Worker*")]
+    [InlineData("Worker", 700, "libtorch_python.so", "*cuda*")]
+    public async Task Only_what_runs_is_published(string program, int megabytes, params string[] absent)
+    {
+        var folder = new DirectoryInfo((await Image.OfAsync(program)).Folder);
+        Assert.All([.. absent, "*.pdb", "*.xml"], pattern => Assert.Empty(folder.EnumerateFiles(pattern, SearchOption.AllDirectories)));
+        Assert.InRange(folder.EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length) >> 20, 1, megabytes);
     }
 
     private static string Value(string instruction, string file) => Regex.Match(file, $@"^{instruction} (.+)$", RegexOptions.Multiline).Groups[1].Value;

@@ -33,8 +33,10 @@ internal sealed class Manifests
     public IReadOnlyList<V1StatefulSet> Sets => All<V1StatefulSet>();
 
     /// <summary>The overlay of a name.</summary>
-    public static Task<Manifests> OfAsync(string overlay) =>
-        _rendered.GetOrAdd(overlay, async name => new(await Tool.RunAsync("kubectl", "kustomize", Repository.At($"k8s/overlays/{name}"))));
+    public static Task<Manifests> OfAsync(string overlay) => _rendered.GetOrAdd(overlay, name => RenderAsync(Repository.At($"k8s/overlays/{name}")));
+
+    /// <summary>What a folder holds.</summary>
+    public static async Task<Manifests> RenderAsync(string folder) => new(await Tool.RunAsync("kubectl", "kustomize", folder));
 
     /// <summary>All objects of a kind.</summary>
     public IReadOnlyList<T> All<T>() => [.. Objects.OfType<T>()];

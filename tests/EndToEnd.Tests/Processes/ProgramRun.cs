@@ -47,7 +47,12 @@ internal sealed class ProgramRun : IDisposable
     public static ProgramRun Start(
         IReadOnlyList<string> by, string program, IEnumerable<string> arguments, params ReadOnlySpan<(string Name, string Value)> environment)
     {
-        string[] command = [.. by, Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", program, .. arguments];
+        return StartCommand([.. by, Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", program, .. arguments], environment);
+    }
+
+    /// <summary>Starts a command that becomes one of the programs.</summary>
+    public static ProgramRun StartCommand(string[] command, params ReadOnlySpan<(string Name, string Value)> environment)
+    {
         var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardInput = true,

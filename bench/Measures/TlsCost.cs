@@ -1,0 +1,64 @@
+using System.Globalization;
+using Distributed.Bench.Processes;
+using Distributed.Bench.Results;
+using Distributed.Bench.Training;
+using Distributed.Coordinator.Certificates;
+
+namespace Distributed.Bench.Measures;
+
+/// <summary>
+/// What encryption costs a step between machines: two workers, each with a number of its own in the place of the kernel's, which keeps it
+/// from sharing memory with others, with certificates against without. The network is the loopback, faster than any other, so that
+/// this is the most that it can cost.
+/// </summary>
+internal static class TlsCost
+{
+    private const int Workers = 2, Batch = Workers * Workload.WorkerBatch;
+
+    /// <summary>Ours is with certificates; without stands where the peer does.</summary>
+    public static IReadOnlyList<Measure> All { get; } = [.. new[] { Workload.Cnn, Workload.Mlp }.Select(workload => new Measure($"tls {workload.Name}", conditions => RunAsync(conditions, workload)))];
+
+    private static async Task<IReadOnlyList<Row>> RunAsync(Conditions conditions, Workload workload)
+    {
+        if (!OperatingSystem.IsLinux() || !Environment.IsPrivilegedProcess) throw new BenchException("machines of their own need Linux and root");
+        using var folder = new TemporaryFolder();
+        var (data, certificates) = (folder["data"], folder["certs"]);
+        SyntheticImages.Write(data, workload.Steps * Batch);
+        CertificateFolder.Create(certificates, [], days: 1, DateTimeOffset.UtcNow);
+        var pairs = await conditions.RepeatAsync($"tls {workload.Name}", async repetition =>
+        {
+            var withFirst = repetition % 2 == 0;
+            var first = await StepAsync(withFirst).ConfigureAwait(false);
+            var second = await StepAsync(!withFirst).ConfigureAwait(false);
+            return withFirst ? new Pair(first, second) : new Pair(second, first);
+        }).ConfigureAwait(false);
+        return [Row.OfPairs($"tls {workload.Name}: step of two machines, encrypted against plain, ms", pairs)];
+
+        async Task<double> StepAsync(bool isEncrypted)
+        {
+            using var runs = new TemporaryFolder();
+            string[] security = isEncrypted ? ["--certs", certificates] : [];
+            var port = Ports.Free().ToString(CultureInfo.InvariantCulture);
+            var run = new TrainingRun(workload.JobFile, Workers: 0, Batch)
+            {
+                Data = data,
+                MinWorkers = Workers,
+                Overrides = [$"epochs={workload.Epochs}", $"topology={conditions.Topology}"],
+                Arguments = ["--port", port, .. security],
+            };
+            await ChildProcess.RunTogetherAsync(
+            [
+                OnMachine("center", run.Command(runs["run"])),
+                .. Enumerable.Range(1, Workers).Select(i => OnMachine($"worker-{i}", ChildCommand.Dotnet(
+                    Programs.Worker, ["--coordinator", $"127.0.0.1:{port}", "--device", "cpu", "--name", $"worker-{i}", "--data-dir", data, .. security]))),
+            ], conditions.Stopping).ConfigureAwait(false);
+            return History.SteadyMilliseconds(History.Milliseconds(File.ReadAllLines(Path.Combine(runs["run"], "history.csv")), Batch));
+
+            ChildCommand OnMachine(string name, ChildCommand command)
+            {
+                File.WriteAllText(runs[name], $"{Guid.NewGuid()}\n");
+                return new("unshare", ["--mount", "sh", "-c", $"mount --bind '{runs[name]}' /proc/sys/kernel/random/boot_id && exec \"$@\"", "sh", command.Program, .. command.Arguments]);
+            }
+        }
+    }
+}
