@@ -3,7 +3,6 @@ using Akka.Hosting;
 using Akka.Remote.Hosting;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
-using Distributed.Shared.Security;
 
 namespace Distributed.Shared.Cluster;
 
@@ -33,9 +32,9 @@ public static class ClusterNode
     /// <param name="seed">Address of the coordinator, HOST:PORT; none for the coordinator, which joins itself.</param>
     /// <param name="metrics">Counts messages, and connections refused.</param>
     /// <param name="bind">Address that it listens at; null for that of <paramref name="host"/>.</param>
-    /// <param name="certificates">What the nodes show each other, and encrypt with; null for connections in the clear.</param>
+    /// <param name="tls">How the nodes prove themselves to each other; null for connections in the clear.</param>
     public static AkkaConfigurationBuilder AddClusterNode(
-        this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlMetrics? metrics = null, string? bind = null, NodeCertificates? certificates = null)
+        this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlMetrics? metrics = null, string? bind = null, ControlTls? tls = null)
     {
         var refused = new RefusedAssociations(metrics);
         return akka
@@ -48,14 +47,14 @@ public static class ClusterNode
                 HostName = bind ?? host,
                 PublicHostName = host,
                 Port = port,
-                EnableSsl = certificates is not null,
-                Ssl = certificates is null ? new() : ControlTls.Options(certificates, refused),
+                EnableSsl = tls is not null,
+                Ssl = tls?.Options(refused) ?? new(),
             })
             .WithActors((system, _) => refused.Watch(system))
             .WithClustering(new ClusterOptions
             {
                 Roles = [role],
-                SeedNodes = seed is null ? [] : [$"akka.{(certificates is null ? "" : "ssl.")}tcp://{SystemName}@{seed}"],
+                SeedNodes = seed is null ? [] : [$"akka.{(tls is null ? "" : "ssl.")}tcp://{SystemName}@{seed}"],
             });
     }
 

@@ -6,26 +6,37 @@ using Distributed.Shared.Security;
 
 namespace Distributed.Shared.Cluster;
 
-/// <summary>TLS between the actor systems of a cluster, and what becomes of whoever does not take part in it.</summary>
-internal static class ControlTls
+/// <summary>
+/// TLS between the actor systems of a cluster, and what becomes of whoever does not take part in it. Akka.Remote takes one certificate for as
+/// long as a system lives, so what this shows is what was newest when it was made; whom it believes is asked anew for each connection.
+/// </summary>
+/// <param name="certificates">What is there; the newest ones are shown.</param>
+public sealed class ControlTls(CertificateSource certificates)
 {
+    private readonly NodeCertificates _shown = certificates.Current;
+
+    /// <summary>The newest ones, of both planes.</summary>
+    public CertificateSource Certificates => certificates;
+
+    /// <summary>When the first certificate that is in use expires, on either plane.</summary>
+    public DateTimeOffset ExpiresAt => new[] { _shown.ExpiresAt, certificates.Current.ExpiresAt }.Min();
+
     /// <summary>Both ends show a certificate, and believe no other authority than their own.</summary>
-    public static SslOptions Options(NodeCertificates certificates, RefusedAssociations refused) => new()
+    internal SslOptions Options(RefusedAssociations refused) => new()
     {
-        X509Certificate = certificates.Own,
+        X509Certificate = _shown.Own,
         SuppressValidation = false,
         RequireMutualAuthentication = true,
         ValidateCertificateHostname = true,
         // Akka's own validation asks the system whom to believe.
-        CustomValidator = (certificate, chain, peer, errors, _) => IsBelieved(certificates, refused, certificate, chain, peer, errors),
+        CustomValidator = (certificate, chain, peer, errors, _) => IsBelieved(refused, certificate, chain, peer, errors),
     };
 
-    private static bool IsBelieved(
-        NodeCertificates certificates, RefusedAssociations refused, X509Certificate2? certificate, X509Chain? chain, string peer, SslPolicyErrors errors)
+    private bool IsBelieved(RefusedAssociations refused, X509Certificate2? certificate, X509Chain? chain, string peer, SslPolicyErrors errors)
     {
         // Whom this process connects to, Akka names by its address; whoever connects to it, by the socket's.
         var isServer = ActorPath.TryParseAddress(peer, out _);
-        if (certificates.Judge(certificate, chain, errors, isServer) is not { } refusal) return true;
+        if (certificates.Current.Judge(certificate, chain, errors, isServer) is not { } refusal) return true;
         refused.Refuse(peer, refusal);
         return false;
     }

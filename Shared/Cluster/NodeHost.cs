@@ -19,13 +19,16 @@ public static class NodeHost
     /// <param name="logging">Where logs go.</param>
     /// <param name="metrics">Counts messages, and connections refused.</param>
     /// <param name="bind">Address that it listens at; null for that of <paramref name="host"/>.</param>
-    /// <param name="certificates">What the nodes show each other, and encrypt with; null for connections in the clear.</param>
+    /// <param name="certificates">What the nodes show each other, and encrypt with; null for connections in the clear. The node looks for newer ones.</param>
     public static IHost Build(
-        string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, ControlMetrics? metrics = null, string? bind = null, NodeCertificates? certificates = null)
+        string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, ControlMetrics? metrics = null, string? bind = null, CertificateSource? certificates = null)
     {
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         logging(builder.Logging);
+        var tls = certificates is null ? null : new ControlTls(certificates);
+        if (tls is not null)
+            builder.Services.AddHostedService(services => new CertificateRenewal(tls, metrics, services.GetRequiredService<ILogger<CertificateRenewal>>(), TimeProvider.System));
         builder.Services.AddAkka(ClusterNode.SystemName, akka => akka
             .ConfigureLoggers(loggers =>
             {
@@ -33,7 +36,7 @@ public static class NodeHost
                 loggers.LogLevel = Akka.Event.LogLevel.InfoLevel;
                 loggers.AddLoggerFactory();
             })
-            .AddClusterNode(host, port, role, seed, metrics, bind, certificates));
+            .AddClusterNode(host, port, role, seed, metrics, bind, tls));
         return builder.Build();
     }
 

@@ -16,6 +16,7 @@ public sealed class ControlMetrics
     private readonly Counter.Child _unknown;
     private readonly Counter.Child _malformed;
     private readonly FrozenDictionary<Refusal, Counter.Child> _refused;
+    private readonly Gauge _certificateExpires;
 
     internal ControlMetrics(MetricFactory metrics)
     {
@@ -26,6 +27,8 @@ public sealed class ControlMetrics
             "Messages refused: of an unknown kind, or malformed. No correct process sends either.", [MetricLabels.Reason]);
         (_unknown, _malformed) = (refused.WithLabels(MetricLabels.Unknown), refused.WithLabels(MetricLabels.Malformed));
         _refused = SharedMetrics.RefusedConnections(metrics, MetricLabels.Control);
+        _certificateExpires = metrics.CreateGauge(MetricNames.CertificateExpires,
+            "When the first certificate that the process uses expires, on either plane and up to the authority, in seconds since 1970; absent without certificates.", new GaugeConfiguration { SuppressInitialValue = true });
 
         FrozenDictionary<string, Counter.Child> Of(string direction) =>
             ProtocolSerializer.Messages.ToFrozenDictionary(type => type.Name, type => messages.WithLabels(direction, type.Name), StringComparer.Ordinal);
@@ -33,6 +36,9 @@ public sealed class ControlMetrics
 
     /// <summary>A connection was refused.</summary>
     public void ConnectionRefused(Refusal reason) => _refused[reason].Inc();
+
+    /// <summary>The first of the certificates in use expires then.</summary>
+    public void CertificateExpires(DateTimeOffset at) => _certificateExpires.Set(at.ToUnixTimeSeconds());
 
     /// <summary>A message goes to another process.</summary>
     /// <param name="message">Name of its contract.</param>

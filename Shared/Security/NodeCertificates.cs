@@ -7,7 +7,7 @@ namespace Distributed.Shared.Security;
 
 /// <summary>
 /// What a process proves itself with, and whom it believes: the authorities of its own ca.crt, and nobody that the system trusts.
-/// The same for both planes. Read once: new certificates count from the next start.
+/// It stays what it was when it was read; <see cref="CertificateSource"/> knows of newer ones.
 /// </summary>
 public sealed class NodeCertificates : IDisposable
 {
@@ -24,9 +24,9 @@ public sealed class NodeCertificates : IDisposable
     private readonly X509Certificate2Collection _intermediates;
     private readonly SslStreamCertificateContext _context;
 
-    private NodeCertificates(string folder, X509Certificate2Collection authorities, X509Certificate2 own, X509Certificate2Collection intermediates)
+    private NodeCertificates(CertificateFiles files, X509Certificate2Collection authorities, X509Certificate2 own, X509Certificate2Collection intermediates)
     {
-        (Folder, _authorities, Own, _intermediates) = (folder, authorities, own, intermediates);
+        (Folder, Digest, _authorities, Own, _intermediates) = (files.Folder, files.Digest, authorities, own, intermediates);
         _context = SslStreamCertificateContext.Create(own, intermediates, offline: true);
     }
 
@@ -36,21 +36,29 @@ public sealed class NodeCertificates : IDisposable
     /// <summary>What this process shows, with its private key.</summary>
     public X509Certificate2 Own { get; }
 
+    /// <summary>When the first certificate of its chain expires, from its own to the authority's: from then on it makes no connection.</summary>
+    public DateTimeOffset ExpiresAt { get; private set; }
+
     /// <summary>Whom it believes.</summary>
     public IReadOnlyList<X509Certificate2> Authorities => [.. _authorities];
+
+    /// <summary>Of the files that it was read from.</summary>
+    internal string Digest { get; }
 
     /// <summary>Reads the three files and checks that others who have the same ca.crt will believe them.</summary>
     /// <param name="folder">Holds <see cref="AuthorityFile"/>, <see cref="CertificateFile"/> and <see cref="KeyFile"/>.</param>
     /// <param name="now">When they have to be valid.</param>
     /// <exception cref="CertificateException">A file is missing, or something about them is wrong.</exception>
-    public static NodeCertificates Load(string folder, DateTimeOffset now)
+    public static NodeCertificates Load(string folder, DateTimeOffset now) => Of(CertificateFiles.Read(folder), now);
+
+    internal static NodeCertificates Of(CertificateFiles files, DateTimeOffset now)
     {
-        var authorities = Certificates(folder, AuthorityFile);
-        var chain = Certificates(folder, CertificateFile);
-        var certificates = new NodeCertificates(folder, authorities, WithKey(folder, chain[0]), [.. chain.Skip(1)]);
+        var authorities = Parsed(files.Authority, files.PathOf(AuthorityFile));
+        var chain = Parsed(files.Certificate, files.PathOf(CertificateFile));
+        var certificates = new NodeCertificates(files, authorities, WithKey(files, chain[0]), [.. chain.Skip(1)]);
         try
         {
-            certificates.Check(now);
+            certificates.ExpiresAt = certificates.Checked(now);
             return certificates;
         }
         catch
@@ -66,7 +74,7 @@ public sealed class NodeCertificates : IDisposable
     public void RequireName(string host)
     {
         if (!Own.MatchesHostname(host))
-            throw new CertificateException($"'{PathOf(Folder, CertificateFile)}' does not have the name {host} that others would connect to, but {string.Join(", ", NamesOf(Own))}. "
+            throw new CertificateException($"'{PathOf(CertificateFile)}' does not have the name {host} that others would connect to, but {string.Join(", ", NamesOf(Own))}. "
                 + "Give --host a name that it has, or make a certificate with this one");
     }
 
@@ -135,24 +143,32 @@ public sealed class NodeCertificates : IDisposable
         return false;
     }
 
-    private void Check(DateTimeOffset now)
+    /// <returns>When the first certificate of the chain expires.</returns>
+    private DateTimeOffset Checked(DateTimeOffset now)
     {
-        var path = PathOf(Folder, CertificateFile);
+        var path = PathOf(CertificateFile);
+        DateTimeOffset expires = Own.NotAfter;
         if (now < Own.NotBefore) throw new CertificateException($"'{path}' is not valid before {Own.NotBefore.ToUniversalTime():u}; now it is {now.UtcDateTime:u}");
         if (now > Own.NotAfter) throw new CertificateException($"'{path}' has expired: it was valid until {Own.NotAfter.ToUniversalTime():u}; now it is {now.UtcDateTime:u}. Put a new one in its place");
         foreach (var (purpose, name) in new[] { (ServerPurpose, "server"), (ClientPurpose, "client") })
         {
             using var chain = NewChain(purpose);
             chain.ChainPolicy.VerificationTime = now.LocalDateTime;
-            if (chain.Build(Own)) continue;
+            if (chain.Build(Own))
+            {
+                foreach (var element in chain.ChainElements)
+                    if (element.Certificate.NotAfter < expires) expires = element.Certificate.NotAfter;
+                continue;
+            }
             var flags = chain.ChainStatus.Aggregate(X509ChainStatusFlags.NoError, (all, status) => all | status.Status);
             throw new CertificateException(flags switch
             {
                 X509ChainStatusFlags.NotValidForUsage => $"'{path}' is not for the {name} end of a connection: its extended key usages must be both 'server auth' and 'client auth', or left out",
                 X509ChainStatusFlags.NotTimeValid => $"'{path}' is signed by an authority that is not valid now: {string.Join(", ", _authorities.Select(a => $"{a.Subject}, {a.NotBefore.ToUniversalTime():u} to {a.NotAfter.ToUniversalTime():u}"))}",
-                _ => $"'{path}' is not signed by an authority of '{PathOf(Folder, AuthorityFile)}': it names {Own.Issuer} as its issuer ({string.Join(", ", chain.ChainStatus.Select(status => status.Status))})",
+                _ => $"'{path}' is not signed by an authority of '{PathOf(AuthorityFile)}': it names {Own.Issuer} as its issuer ({string.Join(", ", chain.ChainStatus.Select(status => status.Status))})",
             });
         }
+        return expires;
     }
 
     private X509Chain NewChain(string purpose) => new() { ChainPolicy = NewPolicy(purpose) };
@@ -172,48 +188,31 @@ public sealed class NodeCertificates : IDisposable
         return policy;
     }
 
-    private static X509Certificate2 WithKey(string folder, X509Certificate2 certificate)
+    private static X509Certificate2 WithKey(CertificateFiles files, X509Certificate2 certificate)
     {
-        var key = Text(folder, KeyFile);
         try
         {
-            return X509Certificate2.CreateFromPem(certificate.ExportCertificatePem(), key);
+            return X509Certificate2.CreateFromPem(certificate.ExportCertificatePem(), files.Key);
         }
         catch (Exception error) when (error is CryptographicException or ArgumentException)
         {
-            throw new CertificateException($"'{PathOf(folder, KeyFile)}' is not the private key of '{PathOf(folder, CertificateFile)}' in PEM, without a password: {error.Message}", error);
+            throw new CertificateException($"'{files.PathOf(KeyFile)}' is not the private key of '{files.PathOf(CertificateFile)}' in PEM, without a password: {error.Message}", error);
         }
     }
 
-    private static X509Certificate2Collection Certificates(string folder, string name)
+    private static X509Certificate2Collection Parsed(string text, string path)
     {
         var certificates = new X509Certificate2Collection();
         try
         {
-            certificates.ImportFromPem(Text(folder, name));
+            certificates.ImportFromPem(text);
         }
         catch (CryptographicException error)
         {
-            throw new CertificateException($"'{PathOf(folder, name)}' cannot be read as certificates in PEM: {error.Message}", error);
+            throw new CertificateException($"'{path}' cannot be read as certificates in PEM: {error.Message}", error);
         }
-        return certificates.Count > 0 ? certificates : throw new CertificateException($"'{PathOf(folder, name)}' holds no certificate in PEM");
+        return certificates.Count > 0 ? certificates : throw new CertificateException($"'{path}' holds no certificate in PEM");
     }
 
-    private static string Text(string folder, string name)
-    {
-        var file = new FileInfo(PathOf(folder, name));
-        if (!file.Exists)
-            throw new CertificateException($"'{file.FullName}' does not exist. --certs names a folder with {AuthorityFile}, {CertificateFile} and {KeyFile}, which the coordinator's 'certs init DIR' makes");
-        if (file.Length > MaxBytes) throw new CertificateException($"'{file.FullName}' has {file.Length} bytes; allowed: {MaxBytes}");
-        try
-        {
-            return File.ReadAllText(file.FullName);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new CertificateException($"'{file.FullName}' cannot be read: {error.Message}", error);
-        }
-    }
-
-    private static string PathOf(string folder, string name) => Path.Combine(folder, name);
+    private string PathOf(string name) => Path.Combine(Folder, name);
 }

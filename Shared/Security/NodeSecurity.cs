@@ -15,10 +15,10 @@ public sealed record SecurityArguments(string? Folder = null, bool IsInsecure = 
 /// <summary>How a process keeps strangers out: with certificates, or by listening where no other machine can connect.</summary>
 public sealed class NodeSecurity : IDisposable
 {
-    private NodeSecurity(NodeCertificates? certificates, string? warning) => (Certificates, Warning) = (certificates, warning);
+    private NodeSecurity(CertificateSource? certificates, string? warning) => (Certificates, Warning) = (certificates, warning);
 
     /// <summary>What both planes are encrypted and authenticated with; null for plain connections.</summary>
-    public NodeCertificates? Certificates { get; }
+    public CertificateSource? Certificates { get; }
 
     /// <summary>What the user should be told again; null for nothing.</summary>
     public string? Warning { get; }
@@ -40,17 +40,7 @@ public sealed class NodeSecurity : IDisposable
             if (open is not null && !arguments.IsInsecure) throw new CertificateException(Exposed(open, host));
             return new(null, open is not null ? $"--insecure: connections at {open} are neither encrypted nor authenticated; whoever can reach it can take part, read and change what is trained" : null);
         }
-        var certificates = NodeCertificates.Load(folder, DateTimeOffset.UtcNow);
-        try
-        {
-            certificates.RequireName(host);
-            return new(certificates, null);
-        }
-        catch
-        {
-            certificates.Dispose();
-            throw;
-        }
+        return new(CertificateSource.Open(folder, host, DateTimeOffset.UtcNow), null);
     }
 
     /// <inheritdoc/>

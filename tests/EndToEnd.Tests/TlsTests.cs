@@ -86,12 +86,7 @@ public sealed partial class TlsTests : IDisposable
         Assert.Equal(3, Directory.EnumerateFileSystemEntries(certificates).Count());
     }
 
-    private async Task<string> MakeCertificatesAsync(params string[] options)
-    {
-        using var init = ProgramRun.Start(BuiltFiles.Coordinator, ["certs", "init", _folder["certs"], .. options]);
-        await init.EndsWithAsync(0);
-        return _folder["certs"];
-    }
+    private Task<string> MakeCertificatesAsync(params string[] options) => Certificates.MakeAsync(_folder, options);
 
     private static async Task AnnoyAsync(Stranger stranger, TrainingRun run, IPAddress host)
     {

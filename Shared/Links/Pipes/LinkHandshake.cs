@@ -19,8 +19,8 @@ public sealed record LinkOptions
     /// <summary>How long a connection with its greeting may take.</summary>
     public TimeSpan GreetingTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>What both ends show each other, and encrypt with; null for connections in the clear.</summary>
-    public NodeCertificates? Certificates { get; init; }
+    /// <summary>What both ends show each other, and encrypt with; null for connections in the clear. A link uses what there is when it is made.</summary>
+    public CertificateSource? Certificates { get; init; }
 
     /// <summary>Is told why, when this end does not believe whom it has connected to.</summary>
     public Action<Refusal>? Refused { get; init; }
@@ -174,7 +174,7 @@ public static class LinkHandshake
 
     private static async Task<IFramePipe> GreetAsync(StreamSocket socket, string host, LinkIdentity self, LinkOptions options, CancellationToken patience)
     {
-        IByteStream stream = options.Certificates is { } certificates ? await TlsSocket.ConnectAsync(socket, host, certificates, patience).ConfigureAwait(false) : socket;
+        IByteStream stream = options.Certificates is { } certificates ? await TlsSocket.ConnectAsync(socket, host, certificates.Current, patience).ConfigureAwait(false) : socket;
         var memory = options.SharedMemory ? LinkMemory.TryCreate() : null;
         try
         {
@@ -198,7 +198,7 @@ public static class LinkHandshake
     private static async Task<(string, IFramePipe)> AnswerAsync(
         StreamSocket socket, ulong job, byte[] token, Func<string, bool> admits, LinkOptions options, CancellationToken patience)
     {
-        IByteStream stream = options.Certificates is { } certificates ? await TlsSocket.AcceptAsync(socket, certificates, patience).ConfigureAwait(false) : socket;
+        IByteStream stream = options.Certificates is { } certificates ? await TlsSocket.AcceptAsync(socket, certificates.Current, patience).ConfigureAwait(false) : socket;
         LinkMemory? memory = null;
         try
         {

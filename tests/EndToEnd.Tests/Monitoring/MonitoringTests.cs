@@ -21,7 +21,9 @@ public sealed partial class MonitoringTests
     public async Task A_run_that_loses_a_worker_and_gains_one_fills_every_panel()
     {
         PrometheusServer.Require();
-        using var run = TrainingRun.Start(Jobs.Endless with { Checkpoint = new() { EverySteps = 20 } }, "--workers", "2");
+        using var folder = new TemporaryFolder();
+        var certificates = await Certificates.MakeAsync(folder);
+        using var run = TrainingRun.Start(Jobs.Endless with { Checkpoint = new() { EverySteps = 20 } }, "--workers", "2", "--certs", certificates);
         var coordinator = MetricsAt().Match((await run.Coordinator.LineAsync(MetricsAt())).Value).Groups[1].Value;
         using var prometheus = await PrometheusServer.StartAsync($$"""
             global: { scrape_interval: 500ms, evaluation_interval: 1s }
@@ -42,7 +44,7 @@ public sealed partial class MonitoringTests
         ]);
         var address = run.Worker("worker-1").Option("--coordinator")!;
         run.Worker("worker-2").Send(Signal.Kill);
-        using var late = ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", address, "--device", "cpu", "--name", "late"]);
+        using var late = ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", address, "--device", "cpu", "--name", "late", "--certs", certificates]);
         await EventuallyAsync(prometheus,
         [
             ("what is measured for others", "distributed_worker_reduce_seconds_total > 0", null),

@@ -9,6 +9,7 @@ using Distributed.Shared.Tests.Metrics;
 using Distributed.Shared.Tests.Security;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
 using Prometheus;
 
 namespace Distributed.Shared.Tests.Cluster;
@@ -32,9 +33,9 @@ public sealed class ControlTlsTests : IAsyncDisposable
     [Fact]
     public async Task Nodes_that_believe_each_other_form_a_cluster_and_talk()
     {
-        var coordinator = await StartAsync(_folders.Load());
+        var coordinator = await StartAsync(_folders.Source());
         Assert.Equal("akka.ssl.tcp", ClusterOf(coordinator.System).SelfAddress.Protocol);
-        var worker = await StartAsync(_folders.Load(), coordinator);
+        var worker = await StartAsync(_folders.Source(), coordinator);
         await JoinedAsync(worker);
         await TalkAsync(coordinator, worker);
         Assert.Empty(await RefusedAsync(coordinator));
@@ -43,8 +44,8 @@ public sealed class ControlTlsTests : IAsyncDisposable
     [Fact]
     public async Task Strangers_are_refused_and_counted_and_the_cluster_goes_on()
     {
-        var coordinator = await StartAsync(_folders.Load());
-        var worker = await StartAsync(_folders.Load(), coordinator);
+        var coordinator = await StartAsync(_folders.Source());
+        var worker = await StartAsync(_folders.Source(), coordinator);
         await JoinedAsync(worker);
         var port = ClusterOf(coordinator.System).SelfAddress.Port!.Value;
         foreach (var who in (string[])["scan", "garbage", "a frame in the clear", "no certificate", "another authority", "itself", "for servers", "expired"])
@@ -73,8 +74,8 @@ public sealed class ControlTlsTests : IAsyncDisposable
     public async Task A_worker_does_not_talk_to_a_coordinator_that_it_does_not_believe(string who, Refusal reason)
     {
         var stranger = _folders.NewAuthority();
-        var coordinator = await StartAsync(who == "another name" ? _folders.Load(_folders.Issue(hosts: ["elsewhere.example"])) : _folders.Load(_folders.Issue(stranger), stranger));
-        var worker = await StartAsync(_folders.Load(), coordinator);
+        var coordinator = await StartAsync(who == "another name" ? _folders.Source(_folders.Issue(hosts: ["elsewhere.example"])) : _folders.Source(_folders.Issue(stranger), stranger));
+        var worker = await StartAsync(_folders.Source(), coordinator);
         await UntilAsync(worker, refused => refused.ContainsKey(reason));
         Assert.Single(ClusterOf(coordinator.System).State.Members);
     }
@@ -82,23 +83,40 @@ public sealed class ControlTlsTests : IAsyncDisposable
     [Fact]
     public async Task A_node_without_certificates_is_not_let_in()
     {
-        var coordinator = await StartAsync(_folders.Load());
+        var coordinator = await StartAsync(_folders.Source());
         var plain = await StartAsync(null, coordinator);
         await UntilAsync(coordinator, refused => refused.ContainsKey(Refusal.Garbage));
         Assert.Single(ClusterOf(coordinator.System).State.Members);
         Assert.Empty(ClusterOf(plain.System).State.Members);
     }
 
+    [Fact]
+    public async Task Whoever_a_new_authority_has_signed_is_let_in_once_it_is_in_the_file_and_what_is_shown_stays()
+    {
+        var certificates = _folders.Source();
+        var coordinator = await StartAsync(certificates);
+        var former = await StartAsync(_folders.Source(), coordinator);
+        await JoinedAsync(former);
+        var next = _folders.NewAuthority();
+        var (both, issued) = (_folders.Authority.Pem + "\n" + next.Pem, _folders.Issue(next));
+        CertificateFolders.Overwrite(certificates.Current.Folder, both, null, null);
+        certificates.Look(CertificateFolders.Now, NullLogger.Instance);
+        var worker = await StartAsync(CertificateSource.Open(_folders.Write(both, issued.Certificate, issued.Key), "localhost", CertificateFolders.Now), coordinator);
+        await JoinedAsync(worker);
+        foreach (var node in new[] { former, worker }) await TalkAsync(coordinator, node);
+        Assert.Empty(await RefusedAsync(coordinator));
+    }
+
     private sealed record Node(ActorSystem System, CollectorRegistry Registry);
 
-    private async Task<Node> StartAsync(NodeCertificates? certificates, Node? coordinator = null)
+    private async Task<Node> StartAsync(CertificateSource? certificates, Node? coordinator = null)
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         var seed = coordinator is null ? null : NodeHost.AddressOf(coordinator.System);
         builder.Services.AddAkka(ClusterNode.SystemName, akka => akka
             .ConfigureLoggers(loggers => loggers.ClearLoggers())
-            .AddClusterNode("127.0.0.1", 0, seed is null ? ClusterNode.CoordinatorRole : ClusterNode.WorkerRole, seed, new WorkerMetrics(registry, "cpu").Control, certificates: certificates)
+            .AddClusterNode("127.0.0.1", 0, seed is null ? ClusterNode.CoordinatorRole : ClusterNode.WorkerRole, seed, new WorkerMetrics(registry, "cpu").Control, tls: certificates is null ? null : new(certificates))
             .AddHocon("akka.remote.dot-netty.tcp.connection-timeout = 2s", HoconAddMode.Prepend));
         var host = builder.Build();
         _hosts.Add(host);

@@ -20,6 +20,7 @@ internal static class ExportedMetrics
         metrics.Members.Computed("worker-1", 4);
         metrics.Members.Behind("worker-1", 0.5);
         metrics.Checkpoints.Found(1000, DateTimeOffset.UnixEpoch);
+        metrics.Control.CertificateExpires(DateTimeOffset.UnixEpoch);
         return Exposition.Of(registry);
     }
 
@@ -31,6 +32,7 @@ internal static class ExportedMetrics
         metrics.RoundApplied(RoundKind.Train, 4, 32, 1, new RoundTimes(1, 1, 1, 1));
         metrics.Named("worker-1");
         metrics.DeviceMemory(1 << 30);
+        metrics.Control.CertificateExpires(DateTimeOffset.UnixEpoch);
         return Exposition.Of(registry);
     }
 

@@ -31,9 +31,15 @@ internal sealed class CertificateFolders : IDisposable
     public string Write(string? authority, string? certificate, string? key)
     {
         var folder = Directory.CreateDirectory(Path.Combine(_path, $"{_count++}")).FullName;
+        Overwrite(folder, authority, certificate, key);
+        return folder;
+    }
+
+    /// <summary>Writes files anew, as far as they are given.</summary>
+    public static void Overwrite(string folder, string? authority, string? certificate, string? key)
+    {
         foreach (var (name, text) in new[] { (NodeCertificates.AuthorityFile, authority), (NodeCertificates.CertificateFile, certificate), (NodeCertificates.KeyFile, key) })
             if (text is not null) File.WriteAllText(Path.Combine(folder, name), text);
-        return folder;
     }
 
     /// <summary>A folder with a certificate that is believed by whoever believes <see cref="Authority"/>.</summary>
@@ -51,6 +57,9 @@ internal sealed class CertificateFolders : IDisposable
         _owned.Add(certificates);
         return certificates;
     }
+
+    /// <summary>The same as a node has it, which looks for newer ones where these are.</summary>
+    public CertificateSource Source(IssuedCertificate? issued = null, CertificateAuthority? believes = null) => new(Load(issued, believes), "localhost");
 
     public void Dispose()
     {

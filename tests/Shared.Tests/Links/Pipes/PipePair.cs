@@ -22,7 +22,7 @@ internal sealed record PipePair(IFramePipe Here, IFramePipe There) : IDisposable
     public static async Task<PipePair> ConnectAsync(Transport transport)
     {
         using var folders = new CertificateFolders();
-        var options = new LinkOptions { SharedMemory = transport == Transport.SharedMemory, Certificates = transport == Transport.Tls ? folders.Load() : null };
+        var options = new LinkOptions { SharedMemory = transport == Transport.SharedMemory, Certificates = transport == Transport.Tls ? folders.Source() : null };
         using var listener = Listen();
         var connecting = LinkHandshake.ConnectAsync("127.0.0.1", PortOf(listener), new(Job, Token, "here"), options, default);
         var (_, there) = await LinkHandshake.AcceptAsync(await listener.AcceptAsync().Soon(), Job, Token, _ => true, options, default).Soon();

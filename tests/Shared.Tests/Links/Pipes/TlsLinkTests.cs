@@ -22,9 +22,9 @@ public sealed class TlsLinkTests : IDisposable
     private readonly CertificateFolders _folders = new();
     private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
     private readonly Channel<IFramePipe> _established = Channel.CreateUnbounded<IFramePipe>();
-    private readonly NodeCertificates _good;
+    private readonly CertificateSource _good;
 
-    public TlsLinkTests() => _good = _folders.Load();
+    public TlsLinkTests() => _good = _folders.Source();
 
     public void Dispose() => _folders.Dispose();
 
@@ -225,8 +225,8 @@ public sealed class TlsLinkTests : IDisposable
     }
 
     /// <summary>Shows what another authority has signed, but believes ours.</summary>
-    private NodeCertificates Forged(IssuedCertificate issued, CertificateAuthority stranger) =>
-        NodeCertificates.Load(_folders.Write(stranger.Pem + "\n" + _folders.Authority.Pem, issued.Certificate, issued.Key), CertificateFolders.Now);
+    private CertificateSource Forged(IssuedCertificate issued, CertificateAuthority stranger) =>
+        CertificateSource.Open(_folders.Write(stranger.Pem + "\n" + _folders.Authority.Pem, issued.Certificate, issued.Key), "localhost", CertificateFolders.Now);
 
     /// <summary>Passes bytes on, both ways.</summary>
     private sealed class Relay : IDisposable
