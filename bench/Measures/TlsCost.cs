@@ -43,7 +43,7 @@ internal static class TlsCost
             {
                 Data = data,
                 MinWorkers = Workers,
-                Overrides = [$"epochs={workload.Epochs}", $"topology={conditions.Topology}"],
+                Overrides = [$"epochs={workload.Epochs / 2}", $"topology={conditions.Topology}"],
                 Arguments = ["--port", port, .. security],
             };
             await ChildProcess.RunTogetherAsync(
