@@ -30,6 +30,8 @@ public static class JobFile
     }
 
     /// <summary>Reads the job of a file.</summary>
+    /// <param name="path">Where it is.</param>
+    /// <param name="overrides">Settings that replace those of the file, see <see cref="Parse"/>.</param>
     /// <exception cref="JobException">It is too long, or holds no job.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>

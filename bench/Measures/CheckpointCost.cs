@@ -21,13 +21,7 @@ internal static class CheckpointCost
         using var folder = new TemporaryFolder();
         var data = folder["data"];
         SyntheticImages.Write(data, Workload.Mlp.Steps * Batch);
-        var pairs = await conditions.RepeatAsync("checkpoint mlp", async repetition =>
-        {
-            var withFirst = repetition % 2 == 0;
-            var first = await StepsAsync(withFirst).ConfigureAwait(false);
-            var second = await StepsAsync(!withFirst).ConfigureAwait(false);
-            return withFirst ? (With: first, Without: second) : (With: second, Without: first);
-        }).ConfigureAwait(false);
+        var pairs = await conditions.RepeatInTurnAsync("checkpoint mlp", StepsAsync).ConfigureAwait(false);
         return
         [
             Row.OfPairs($"checkpoint mlp: mean step, one every {EverySteps} steps against none, ms", [.. pairs.Select(pair => new Pair(pair.With.Average(), pair.Without.Average()))], Goal.RatioAtMost(LimitRatio)),

@@ -46,6 +46,15 @@ internal sealed record Conditions
         async Task<TPeer?> PeerAsync() => Peer is null ? default : await peer(Peer).ConfigureAwait(false);
     }
 
+    /// <summary>Repeats with and without something in turn; likewise, who begins changes every time.</summary>
+    public Task<IReadOnlyList<(T With, T Without)>> RepeatInTurnAsync<T>(string what, Func<bool, Task<T>> measure) => RepeatAsync(what, async repetition =>
+    {
+        var withFirst = repetition % 2 == 0;
+        var first = await measure(withFirst).ConfigureAwait(false);
+        var second = await measure(!withFirst).ConfigureAwait(false);
+        return withFirst ? (first, second) : (second, first);
+    });
+
     /// <summary>Repeats what has no peer.</summary>
     public async Task<IReadOnlyList<T>> RepeatAsync<T>(string what, Func<int, Task<T>> ours)
     {

@@ -25,14 +25,8 @@ internal static class TlsCost
         var (data, certificates) = (folder["data"], folder["certs"]);
         SyntheticImages.Write(data, workload.Steps * Batch);
         CertificateFolder.Create(certificates, [], days: 1, DateTimeOffset.UtcNow);
-        var pairs = await conditions.RepeatAsync($"tls {workload.Name}", async repetition =>
-        {
-            var withFirst = repetition % 2 == 0;
-            var first = await StepAsync(withFirst).ConfigureAwait(false);
-            var second = await StepAsync(!withFirst).ConfigureAwait(false);
-            return withFirst ? new Pair(first, second) : new Pair(second, first);
-        }).ConfigureAwait(false);
-        return [Row.OfPairs($"tls {workload.Name}: step of two machines, encrypted against plain, ms", pairs)];
+        var pairs = await conditions.RepeatInTurnAsync($"tls {workload.Name}", StepAsync).ConfigureAwait(false);
+        return [Row.OfPairs($"tls {workload.Name}: step of two machines, encrypted against plain, ms", [.. pairs.Select(pair => new Pair(pair.With, pair.Without))])];
 
         async Task<double> StepAsync(bool isEncrypted)
         {

@@ -37,7 +37,7 @@ internal static class PlainLoop
     /// <returns>Exit code.</returns>
     public static int Run(string jobFile, int epochs, int batch, int passes, string data)
     {
-        var job = JobFile.Parse(File.ReadAllText(jobFile), jobFile, [$"batch={batch}", $"epochs={epochs}"]);
+        var job = JobFile.Load(jobFile, [$"batch={batch}", $"epochs={epochs}"]);
         set_num_threads(job.Threads);
         var set = DataSets.Load(job, new() { DataDirectory = data }).Train;
         using var model = JobModels.CreateModel(job, set.Format);

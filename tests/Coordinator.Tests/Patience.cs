@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Distributed.Shared.Tests;
 
 namespace Distributed.Coordinator.Tests;
 
@@ -12,6 +13,9 @@ internal static class Patience
     public static Task<T> Soon<T>(this Task<T> task) => task.WaitAsync(Limit);
 
     public static Task<T> NextAsync<T>(this ChannelReader<T> channel) => channel.ReadAsync().AsTask().Soon();
+
+    /// <summary>Waits for a line with this in it.</summary>
+    public static Task WhenContainsAsync(this LogLines log, string part) => UntilAsync(() => log.Lines.Any(line => line.Contains(part, StringComparison.Ordinal)));
 
     /// <summary>Waits for what nobody tells.</summary>
     public static async Task UntilAsync(Func<bool> isSo)

@@ -76,8 +76,7 @@ internal sealed class Cluster : IDisposable
         CutData(300, Data);
         File.WriteAllText(Hosts, "");
         Directory.CreateDirectory(Path.GetDirectoryName(Job)!);
-        var job = Repository.At("jobs/fashion-mnist.yaml");
-        File.WriteAllText(Job, JobFile.Format(JobFile.Parse(File.ReadAllText(job), job, ["epochs=40", "batch=64", "checkpoint.every-steps=50"])));
+        File.WriteAllText(Job, JobFile.Format(JobFile.Load(Repository.At("jobs/fashion-mnist.yaml"), ["epochs=40", "batch=64", "checkpoint.every-steps=50"])));
         File.WriteAllText(_files["overlay/kustomization.yaml"], $$"""
             resources: [{{Path.GetRelativePath(_files["overlay"], Repository.At($"k8s/overlays/{overlay}"))}}]
             configMapGenerator:

@@ -16,7 +16,7 @@ internal sealed partial class Image
     // Two builds at a time would only wait for each other.
     private static readonly SemaphoreSlim _turn = new(1);
 
-    private Image(string folder, string[] command, Dictionary<string, string> environment, string user) =>
+    private Image(string folder, IReadOnlyList<string> command, Dictionary<string, string> environment, string user) =>
         (Folder, Command, Environment, User) = (folder, command, environment, user);
 
     /// <summary>The folder that is /app in it.</summary>
@@ -39,16 +39,14 @@ internal sealed partial class Image
         // No image outlives the tests.
         var files = new TemporaryFolder();
         AppDomain.CurrentDomain.ProcessExit += (_, _) => files.Dispose();
-        var stages = Stages(Repository.Read($"{program}/Dockerfile"));
-        Assert.Equal(2, stages.Count);
-        var (build, final) = (stages[0], stages[1]);
+        var dockerfile = Dockerfile.Of(program);
 
-        foreach (var copy in build.Where(line => line.Name == "COPY").Select(line => line.Value.Split(' ')))
-            foreach (var source in copy[..^1]) Copy(Repository.At(source), Path.Combine(files["source"], copy[^1], copy[^1] == "./" ? source : ""));
-        var publish = PublishCommand().Match(Assert.Single(build, line => line.Name == "RUN" && line.Value.Contains("dotnet publish", StringComparison.Ordinal)).Value);
+        foreach (var (sources, target) in dockerfile.Copied)
+            foreach (var source in sources) Copy(Repository.At(source), Path.Combine(files["source"], target));
+        var publish = PublishCommand().Match(Assert.Single(dockerfile.Commands, command => command.Contains("dotnet publish", StringComparison.Ordinal)));
         // Servers would outlive it, and hold what it writes to open.
         var start = new ProcessStartInfo("sh", ["-c", $"{publish.Groups[1].Value} -o '{files["app"]}' --disable-build-servers"]) { WorkingDirectory = files["source"], RedirectStandardOutput = true };
-        foreach (var argument in build.Where(line => line.Name == "ARG").Select(line => line.Value.Split('='))) start.Environment[argument[0]] = argument[1];
+        foreach (var (name, value) in dockerfile.Arguments) start.Environment[name] = value;
         await _turn.WaitAsync();
         try
         {
@@ -69,51 +67,26 @@ internal sealed partial class Image
             ["DOTNET_RUNNING_IN_CONTAINER"] = "true",
             ["DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"] = "true",
         };
-        foreach (var variable in final.Where(line => line.Name == "ENV").SelectMany(line => line.Value.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Select(variable => variable.Split('=')))
-            environment[variable[0]] = variable[1];
-        return new(
-            files["app"], [.. Quoted().Matches(Value("ENTRYPOINT")).Select(match => match.Groups[1].Value)], environment, Value("USER"));
-
-        string Value(string instruction) => Assert.Single(final, line => line.Name == instruction).Value;
+        foreach (var (name, value) in dockerfile.Environment) environment[name] = value;
+        return new(files["app"], dockerfile.List("ENTRYPOINT"), environment, dockerfile.Value("USER"));
     }
 
-    /// <summary>The instructions of each stage.</summary>
-    private static List<List<(string Name, string Value)>> Stages(string file)
-    {
-        List<List<(string, string)>> stages = [];
-        foreach (var line in Continued().Replace(file, " ").Split('\n').Where(line => line is not ['#', ..] && !string.IsNullOrWhiteSpace(line)))
-        {
-            var end = line.IndexOf(' ', StringComparison.Ordinal);
-            if (line[..end] == "FROM") stages.Add([]);
-            stages[^1].Add((line[..end], line[(end + 1)..]));
-        }
-        return stages;
-    }
-
+    /// <summary>A file into a folder, or what is in a folder into another one.</summary>
     private static void Copy(string source, string target)
     {
+        Directory.CreateDirectory(target);
         if (File.Exists(source))
         {
-            // Into a folder, or as the folder's only file of that name.
-            if (target.EndsWith('/')) target = Path.Combine(target, Path.GetFileName(source));
-            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            File.Copy(source, target);
+            File.Copy(source, Path.Combine(target, Path.GetFileName(source)));
             return;
         }
         // What .dockerignore keeps out, too.
         var builds = (string[])["bin", "obj"];
-        Directory.CreateDirectory(target);
-        foreach (var file in Directory.EnumerateFiles(source)) File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
+        foreach (var file in Directory.EnumerateFiles(source)) Copy(file, target);
         foreach (var folder in Directory.EnumerateDirectories(source).Where(folder => !builds.Contains(Path.GetFileName(folder))))
             Copy(folder, Path.Combine(target, Path.GetFileName(folder)));
     }
 
     [GeneratedRegex(@"(dotnet publish .*) -o /app ")]
     private static partial Regex PublishCommand();
-
-    [GeneratedRegex(@"\\\n\s*")]
-    private static partial Regex Continued();
-
-    [GeneratedRegex("\"([^\"]+)\"")]
-    private static partial Regex Quoted();
 }

@@ -14,6 +14,7 @@ using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
+using Distributed.Shared.Tests;
 using Prometheus;
 
 namespace Distributed.Coordinator.Tests.Actors;

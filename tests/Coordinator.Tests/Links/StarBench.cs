@@ -6,6 +6,7 @@ using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Security;
+using Distributed.Shared.Tests;
 using Prometheus;
 
 namespace Distributed.Coordinator.Tests.Links;

@@ -4,6 +4,7 @@ using Distributed.Coordinator.Links;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Tests;
 using Distributed.Tests.Fuzzing;
 using Prometheus;
 
