@@ -3,7 +3,7 @@ using Distributed.Shared.Protocol;
 
 namespace Distributed.Shared.Tests.Protocol;
 
-/// <summary>Single decisions of a worker's protocol; <see cref="ClusterSimulationTests"/> has the protocol as a whole.</summary>
+/// <summary>Single decisions of a worker's protocol; the simulation of a cluster tests the protocol as a whole.</summary>
 public sealed class ReplicaProtocolTests
 {
     /// <summary>Two steps and an evaluation.</summary>

@@ -1,6 +1,6 @@
 using Distributed.Shared.Kernel;
 
-namespace Distributed.Shared.Tests.Protocol;
+namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>Hashes in the place of vectors: each tells what was added to what.</summary>
 internal static class SimulatedVectors

@@ -3,7 +3,7 @@ using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
 
-namespace Distributed.Shared.Tests.Protocol;
+namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>
 /// A whole cluster in one thread and virtual time: the real protocols and the real reduction, with vectors replaced by

@@ -1,8 +1,9 @@
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Tests;
 
-namespace Distributed.Shared.Tests.Protocol;
+namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>A worker of a <see cref="ClusterSimulation"/>: the real protocol of a replica, and what it has sent that has not arrived.</summary>
 internal sealed class SimulatedWorker(string id, ClusterSimulation cluster)

@@ -1,7 +1,7 @@
 using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
 
-namespace Distributed.Shared.Tests.Protocol;
+namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>A real reduction with simulated sums.</summary>
 internal sealed class SimulatedReducer(SliceReduction slices)

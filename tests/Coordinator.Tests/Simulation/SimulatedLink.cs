@@ -1,6 +1,6 @@
 using Distributed.Shared.Links;
 
-namespace Distributed.Shared.Tests.Protocol;
+namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>A connection between two workers of a mesh, for as long as it holds.</summary>
 internal sealed class SimulatedLink(string a, string b)

@@ -1,7 +1,7 @@
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Protocol;
 
-namespace Distributed.Shared.Tests.Protocol;
+namespace Distributed.Coordinator.Tests.Simulation;
 
 public sealed class ClusterSimulationTests
 {
