@@ -155,7 +155,7 @@ public static class WorkerProcess
         for (WorkerSession? session = null; ;)
         {
             var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
-                logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff ")), metrics.Control, arguments.Bind, security.Certificates);
+                logging.AddProvider(new LimitedLog(Console.WriteLine, TimeProvider.System)), metrics.Control, arguments.Bind, security.Certificates);
             try
             {
                 await Task.Delay(pause, stopping);

@@ -1,27 +1,28 @@
+using Distributed.Shared.Processes;
 using Microsoft.Extensions.Logging;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>The coordinator's own log, beside those of its workers: the console is for progress.</summary>
-public sealed class FileLog(string path) : ILoggerProvider
+/// <summary>The coordinator's own log, beside those of its workers: the console is for progress. Bounded, see <see cref="RotatingFile"/>; never throws.</summary>
+public sealed class FileLog : ILoggerProvider
 {
-    private readonly TextWriter _writer = TextWriter.Synchronized(new StreamWriter(path, append: true) { AutoFlush = true });
+    private readonly RotatingFile _file;
+    private readonly LimitedLog _log;
 
-    /// <inheritdoc/>
-    public ILogger CreateLogger(string categoryName) => new Logger(categoryName, _writer);
-
-    /// <inheritdoc/>
-    public void Dispose() => _writer.Dispose();
-
-    private sealed class Logger(string category, TextWriter writer) : ILogger
+    /// <summary>Opens it, behind what it holds.</summary>
+    public FileLog(string path)
     {
-        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+        _file = new(path);
+        _log = new(_file.WriteLine, TimeProvider.System);
+    }
 
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
+    /// <inheritdoc/>
+    public ILogger CreateLogger(string categoryName) => _log.CreateLogger(categoryName);
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            if (IsEnabled(logLevel)) writer.WriteLine($"{DateTime.UtcNow:HH:mm:ss.fff} {logLevel} {category}: {formatter(state, exception)}{(exception is null ? "" : $" {exception}")}");
-        }
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _log.Dispose();
+        _file.Dispose();
     }
 }

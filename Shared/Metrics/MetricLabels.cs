@@ -6,12 +6,14 @@ public static class MetricLabels
     /// <summary>How far a worker is: a <see cref="Protocol.MemberStatus"/> in lower case.</summary>
     public const string State = "state";
 
-    /// <summary>What a connection is for: <see cref="Control"/> or <see cref="Links"/>.</summary>
+    /// <summary>What a connection is for: <see cref="Control"/>, <see cref="Links"/> or <see cref="Http"/>.</summary>
     public const string Plane = "plane";
     /// <summary>Membership, plans and reports.</summary>
     public const string Control = "control";
     /// <summary>Tensors.</summary>
     public const string Links = "links";
+    /// <summary>Metrics, probes and the live page.</summary>
+    public const string Http = "http";
 
     /// <summary>Why a frame was refused, <see cref="Stale"/> or <see cref="Violation"/>, a message, <see cref="Unknown"/> or <see cref="Malformed"/>, or a connection, a <see cref="Security.Refusal"/> in lower case.</summary>
     public const string Reason = "reason";

@@ -19,8 +19,8 @@ namespace Distributed.Shared.Metrics;
 /// </summary>
 public sealed class StatusServer : IAsyncDisposable
 {
-    /// <summary>Connections at a time; more are closed at once.</summary>
-    public const int MaxConnections = 64;
+    /// <summary>Connections at a time. When there are more, the one that has asked for nothing for longest is closed.</summary>
+    public const int MaxConnections = 256;
 
     /// <summary>Bytes of a request's first line.</summary>
     public const int MaxRequestLine = 1024;
@@ -29,6 +29,10 @@ public sealed class StatusServer : IAsyncDisposable
     public const int MaxRequestHeaders = 8 * 1024;
 
     private static readonly TimeSpan _requestTimeout = TimeSpan.FromSeconds(5);
+
+    // Between requests, and before the first. Prometheus keeps its connection where it asks more often.
+    private static readonly TimeSpan _silenceTimeout = TimeSpan.FromSeconds(15);
+
     private static readonly TimeSpan _shutdownTimeout = TimeSpan.FromSeconds(1);
 
     private readonly WebApplication _app;
@@ -41,7 +45,8 @@ public sealed class StatusServer : IAsyncDisposable
         IPEndPoint endPoint, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command, IReadOnlyDictionary<string, RequestDelegate>? pages)
     {
         (_registry, _notReady, _command, _pages) = (registry, notReady, command, pages ?? ReadOnlyDictionary<string, RequestDelegate>.Empty);
-        _app = Build(endPoint);
+        var refused = SharedMetrics.RefusedConnections(Prometheus.Metrics.WithCustomRegistry(registry), MetricLabels.Http);
+        _app = Build(endPoint, new(MaxConnections, refusal => refused[refusal].Inc()));
         _app.Run(AnswerAsync);
     }
 
@@ -89,26 +94,31 @@ public sealed class StatusServer : IAsyncDisposable
     }
 
     // The empty builder, as the others read settings files and environment variables, which could open more ports.
-    private static WebApplication Build(IPEndPoint endPoint)
+    private static WebApplication Build(IPEndPoint endPoint, StatusConnections connections)
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
         builder.Services.AddSingleton<IHostLifetime, ProcessOfItsOwn>();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.Limits.MaxRequestBodySize = 0;
             kestrel.Limits.MaxRequestBufferSize = MaxRequestLine + MaxRequestHeaders;
             kestrel.Limits.MaxRequestLineSize = MaxRequestLine;
             kestrel.Limits.MaxRequestHeadersTotalSize = MaxRequestHeaders;
             kestrel.Limits.RequestHeadersTimeout = _requestTimeout;
-            kestrel.Listen(endPoint, listen => listen.Protocols = HttpProtocols.Http1);
+            kestrel.Limits.KeepAliveTimeout = _silenceTimeout;
+            kestrel.Listen(endPoint, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http1;
+                listen.Use(connections.Limit);
+            });
         });
         return builder.Build();
     }
 
     private Task AnswerAsync(HttpContext context)
     {
+        StatusConnections.Serve(context);
         var response = context.Response;
         if (_command is { } command && context.Request.Path.Value == command.Path) return CommandAsync(context, command);
         if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))

@@ -22,6 +22,9 @@ public sealed record LinkOptions
     /// <summary>What both ends show each other, and encrypt with; null for connections in the clear. A link uses what there is when it is made.</summary>
     public CertificateSource? Certificates { get; init; }
 
+    /// <summary>The clock of what is told about refused connections.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     /// <summary>Is told why, when this end does not believe whom it has connected to.</summary>
     public Action<Refusal>? Refused { get; init; }
 }
@@ -33,7 +36,6 @@ public sealed record LinkOptions
 /// </summary>
 public static class LinkHandshake
 {
-    private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(1);
 
     /// <summary>Connects, says who this is, and waits for the answer.</summary>
     /// <exception cref="LinkException">The other end cannot be reached, refuses, or does not answer in time.</exception>
@@ -110,6 +112,19 @@ public static class LinkHandshake
         }
     }
 
+    /// <summary>See <see cref="ConnectionPlaces.OriginOf"/>.</summary>
+    internal static string OriginOf(Socket socket)
+    {
+        try
+        {
+            return ConnectionPlaces.OriginOf(socket.RemoteEndPoint);
+        }
+        catch (SocketException)
+        {
+            return "";
+        }
+    }
+
     private static CancellationTokenSource Patience(LinkOptions options, CancellationToken cancellation)
     {
         var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -161,8 +176,9 @@ public static class LinkHandshake
         }
         catch (SocketException error) when (error.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
         {
+            var pause = new HandshakePause();
             while (!socket.Poll(0, SelectMode.SelectWrite) && !socket.Poll(0, SelectMode.SelectError))
-                await Task.Delay(_pause, patience).ConfigureAwait(false);
+                await pause.WaitAsync(patience).ConfigureAwait(false);
             var code = (int)socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)!;
             return code == 0 ? null : new(code);
         }
@@ -230,10 +246,11 @@ public static class LinkHandshake
         var frame = new byte[FrameHeader.Size + payload.Length];
         new FrameHeader(FrameKind.Hello, job, 0, 0, 0, default, payload.Length).Write(frame, payload);
         payload.CopyTo(frame.AsSpan(FrameHeader.Size));
+        var pause = new HandshakePause();
         for (var sent = 0; sent < frame.Length;)
         {
             var count = stream.Send(frame.AsSpan(sent), default);
-            if (count == 0) await Task.Delay(_pause, patience).ConfigureAwait(false);
+            if (count == 0) await pause.WaitAsync(patience).ConfigureAwait(false);
             sent += count;
         }
     }
@@ -255,12 +272,13 @@ public static class LinkHandshake
 
     private static async Task FillAsync(IByteStream stream, byte[] buffer, string expectation, CancellationToken patience)
     {
+        var pause = new HandshakePause();
         // No byte more than the greeting has: what comes behind it belongs to the pipe.
         for (var filled = 0; filled < buffer.Length;)
         {
             var count = stream.Receive(buffer.AsSpan(filled));
             if (count == 0) throw stream.Closed(expectation);
-            if (count < 0) await Task.Delay(_pause, patience).ConfigureAwait(false);
+            if (count < 0) await pause.WaitAsync(patience).ConfigureAwait(false);
             filled += Math.Max(0, count);
         }
     }

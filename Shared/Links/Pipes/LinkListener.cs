@@ -9,7 +9,7 @@ namespace Distributed.Shared.Links;
 /// <summary>Accepts the connections of a job until it is disposed; each that greets as it should becomes a pipe.</summary>
 public sealed class LinkListener : IDisposable
 {
-    /// <summary>Connections that may be open without having said who they are.</summary>
+    /// <summary>Connections that may be open without having said who they are; see <see cref="ConnectionPlaces"/> for what becomes of more.</summary>
     public const int MaxStrangers = 64;
 
     private static readonly TimeSpan _pauseAfterError = TimeSpan.FromMilliseconds(100);
@@ -23,7 +23,8 @@ public sealed class LinkListener : IDisposable
     private readonly LinkMetrics _metrics;
     private readonly ILogger _log;
     private readonly LinkOptions _options;
-    private int _strangers;
+    private readonly RefusalLog _refusals;
+    private readonly ConnectionPlaces _places = new(MaxStrangers);
 
     /// <summary>Listens at once.</summary>
     /// <param name="bind">Address and port; port 0 for a free one.</param>
@@ -41,6 +42,7 @@ public sealed class LinkListener : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(token.Length, LinkHello.TokenLength);
         (_job, _token, _admits, _established, _metrics, _log, _options) = (job, token, admits, established, metrics, log, options);
+        _refusals = new(log, options.Time);
         _socket = new(bind.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
@@ -64,6 +66,7 @@ public sealed class LinkListener : IDisposable
     {
         _closing.Cancel();
         _socket.Dispose();
+        _refusals.Dispose();
     }
 
     private async Task AcceptAsync()
@@ -72,19 +75,18 @@ public sealed class LinkListener : IDisposable
         {
             try
             {
-                var socket = await _socket.AcceptAsync(_closing.Token).ConfigureAwait(false);
-                if (Interlocked.Increment(ref _strangers) <= MaxStrangers) _ = GreetAsync(socket);
-                else TurnAway(socket);
+                _ = GreetAsync(await _socket.AcceptAsync(_closing.Token).ConfigureAwait(false));
             }
-            catch (SocketException error) when (!_closing.IsCancellationRequested)
-            {
-                _log.LogWarning("A connection could not be accepted: {Reason}", error.Message);
-                // Out of descriptors, say: trying again at once would be trying all the time.
-                await Task.Delay(_pauseAfterError, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-            catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException or SocketException)
+            catch (Exception) when (_closing.IsCancellationRequested)
             {
                 return;
+            }
+            // Whatever it was, the next connection may be one of the job's.
+            catch (Exception error)
+            {
+                Tell(() => _log.LogWarning("A connection could not be accepted: {Reason}", error.Message));
+                // Out of descriptors, say: trying again at once would be trying all the time.
+                await Task.Delay(_pauseAfterError, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
@@ -92,9 +94,12 @@ public sealed class LinkListener : IDisposable
     private async Task GreetAsync(Socket socket)
     {
         var peer = LinkHandshake.NameOf(socket);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token);
+        ConnectionPlaces.Place? place = null;
         try
         {
-            var (name, pipe) = await LinkHandshake.AcceptAsync(socket, _job, _token, _admits, _options, _closing.Token).ConfigureAwait(false);
+            place = _places.Enter(LinkHandshake.OriginOf(socket), () => Cancel(patience));
+            var (name, pipe) = await LinkHandshake.AcceptAsync(socket, _job, _token, _admits, _options, patience.Token).ConfigureAwait(false);
             if (_closing.IsCancellationRequested) pipe.Dispose();
             else _established(name, pipe);
         }
@@ -102,30 +107,51 @@ public sealed class LinkListener : IDisposable
         {
             Refuse(peer, error.Message, error.Refusal ?? (error.IsDisconnect ? Refusal.Closed : Refusal.Garbage));
         }
+        catch (OperationCanceledException) when (_closing.IsCancellationRequested)
+        {
+        }
         catch (OperationCanceledException)
         {
-            // The listener is closed.
+            Refuse(peer, $"another took its place, as {MaxStrangers} connections had not said who they are", Refusal.Crowded);
         }
         catch (Exception error)
         {
-            _log.LogError(error, "The connection from {Peer} could not become a link", peer);
+            socket.Dispose();
+            Tell(() => _log.LogError(error, "The connection from {Peer} could not become a link", peer));
         }
         finally
         {
-            Interlocked.Decrement(ref _strangers);
+            place?.Dispose();
         }
-    }
-
-    private void TurnAway(Socket socket)
-    {
-        Interlocked.Decrement(ref _strangers);
-        Refuse(LinkHandshake.NameOf(socket), $"more than {MaxStrangers} connections that have not said who they are", Refusal.Crowded);
-        socket.Dispose();
     }
 
     private void Refuse(string peer, string reason, Refusal refusal)
     {
         _metrics.ConnectionRefused(refusal);
-        _log.LogWarning("Connection from {Peer} refused: {Reason}", peer, reason);
+        _refusals.Refused(refusal, peer, reason);
+    }
+
+    private static void Cancel(CancellationTokenSource patience)
+    {
+        try
+        {
+            _ = patience.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has become a link, or is refused, in this very moment.
+        }
+    }
+
+    /// <summary>A log that fails is no reason to stop accepting connections.</summary>
+    private static void Tell(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception)
+        {
+        }
     }
 }

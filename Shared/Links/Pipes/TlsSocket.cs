@@ -16,8 +16,6 @@ internal sealed class TlsSocket : IByteStream
 
     private const int RecordBytes = 16 * 1024;
 
-    private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(1);
-
     private readonly StreamSocket _socket;
     private readonly TlsWire _wire;
     private readonly SslStream _tls;
@@ -165,14 +163,15 @@ internal sealed class TlsSocket : IByteStream
         try
         {
             var handshake = authenticate(_tls);
+            var pause = new HandshakePause();
             while (!handshake.IsCompleted)
             {
                 _wire.TryEmpty();
                 _wire.GoOn();
-                if (!handshake.IsCompleted) await Task.Delay(_pause, patience).ConfigureAwait(false);
+                if (!handshake.IsCompleted) await pause.WaitAsync(patience).ConfigureAwait(false);
             }
             await handshake.ConfigureAwait(false);
-            while (!_wire.TryEmpty()) await Task.Delay(_pause, patience).ConfigureAwait(false);
+            while (!_wire.TryEmpty()) await pause.WaitAsync(patience).ConfigureAwait(false);
         }
         catch (Exception error) when (error is IOException or AuthenticationException or InvalidOperationException)
         {

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Distributed.Shared.Metrics;
 using Microsoft.AspNetCore.Http;
 using Prometheus;
@@ -227,6 +228,46 @@ public sealed class StatusServerTests : IDisposable
     }
 
     [Fact]
+    public async Task Strangers_who_say_nothing_or_half_of_something_keep_no_probe_out()
+    {
+        await using var server = await Start();
+        List<Socket> strangers = [];
+        for (var i = 0; i < StatusServer.MaxConnections + 64; i++)
+        {
+            strangers.Add(await ConnectRaw(server));
+            if (i % 2 == 0) await strangers[^1].SendAsync("GET /healthz HTTP/1.1\r\nHost: 127"u8.ToArray());
+        }
+        await Answers(server, "/healthz", HttpStatusCode.OK, "ok");
+        await Answers(server, "/readyz", HttpStatusCode.OK, "ok");
+        Assert.InRange((await Exposition.Of(_registry))["distributed_refused_connections_total{plane=\"http\",reason=\"crowded\"}"], 64, 66);
+        strangers.ForEach(stranger => stranger.Dispose());
+    }
+
+    [Fact]
+    public async Task A_connection_whose_answer_is_on_its_way_is_not_closed_for_strangers()
+    {
+        TaskCompletionSource asked = new(), answer = new();
+        await using var server = await StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason, pages: new Dictionary<string, RequestDelegate>
+        {
+            ["/slow"] = async context =>
+            {
+                asked.SetResult();
+                await answer.Task;
+                await context.Response.WriteAsync("at last");
+            },
+        });
+        var slow = Get(server, "/slow");
+        await asked.Task;
+        List<Socket> strangers = [];
+        for (var i = 0; i < 2 * StatusServer.MaxConnections; i++) strangers.Add(await ConnectRaw(server));
+        await Answers(server, "/healthz", HttpStatusCode.OK, "ok");
+        answer.SetResult();
+        using var response = await slow;
+        Assert.Equal("at last", await response.Content.ReadAsStringAsync());
+        strangers.ForEach(stranger => stranger.Dispose());
+    }
+
+    [Fact]
     public async Task A_disposed_server_frees_its_port()
     {
         var server = await Start();
@@ -261,6 +302,13 @@ public sealed class StatusServerTests : IDisposable
     [InlineData("127.0.0.1", 65536)]
     public Task A_place_that_cannot_be_is_refused(string host, int port) =>
         Assert.ThrowsAnyAsync<ArgumentException>(() => StatusServer.StartAsync(host, port, _registry, () => null));
+
+    private static async Task<Socket> ConnectRaw(StatusServer server)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(IPAddress.Loopback, server.Address.Port);
+        return socket;
+    }
 
     private async Task Answers(StatusServer server, string path, HttpStatusCode status, string body)
     {

@@ -4,8 +4,11 @@ using System.Net.Sockets;
 using System.Threading.Channels;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Security;
 using Distributed.Shared.Tests.Metrics;
+using Distributed.Shared.Tests.Security;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using Prometheus;
 using ILogger = Microsoft.Extensions.Logging.ILogger;
 
@@ -16,6 +19,7 @@ public sealed class LinkListenerTests : IDisposable
     private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
     private readonly Channel<(string Name, IFramePipe Pipe)> _established = Channel.CreateUnbounded<(string, IFramePipe)>();
     private readonly Lines _log = new();
+    private readonly FakeTimeProvider _time = new();
     private readonly LinkListener _listener;
 
     public LinkListenerTests() => _listener = Listen(_ => true);
@@ -51,16 +55,33 @@ public sealed class LinkListenerTests : IDisposable
     }
 
     [Fact]
-    public async Task Strangers_are_kept_to_their_number_and_make_room_when_they_go()
+    public async Task Strangers_are_kept_to_their_number_and_keep_nobody_out()
     {
-        var strangers = new List<Socket>();
-        for (var i = 0; i < LinkListener.MaxStrangers; i++) strangers.Add(await ConnectRawAsync());
-        using (var tooMany = await ConnectRawAsync()) Assert.Equal(0, await tooMany.ReceiveAsync(new byte[1]).Soon());
-        Assert.EndsWith("refused: more than 64 connections that have not said who they are", await _log.NextAsync(), StringComparison.Ordinal);
-        strangers.ForEach(s => s.Dispose());
-        for (var i = 0; i < strangers.Count; i++)
-            Assert.EndsWith("closed the connection before it said who it is", await _log.NextAsync(), StringComparison.Ordinal);
+        List<Socket> strangers = [];
+        for (var i = 0; i < 2 * LinkListener.MaxStrangers; i++) strangers.Add(await ConnectRawAsync());
+        // The longest silent ones have made room.
+        foreach (var evicted in strangers.Take(LinkListener.MaxStrangers)) Assert.Equal(0, await ReceivedAsync(evicted));
         using var pipe = await ConnectAsync(_listener, "worker");
+        (await _established.Reader.ReadAsync().AsTask().Soon()).Pipe.Dispose();
+        await Crowded(LinkListener.MaxStrangers + 1);
+        // One line at once, and one with the number of the rest.
+        Assert.Matches("refused: another took its place, as 64 connections had not said who they are$", Assert.Single(_log.All));
+        _time.Advance(RefusalLog.Interval);
+        Assert.StartsWith($"{LinkListener.MaxStrangers} more connections refused within 10 s", _log.All.Last(), StringComparison.Ordinal);
+        strangers.ForEach(stranger => stranger.Dispose());
+    }
+
+    [Fact]
+    public async Task A_log_that_throws_does_not_end_the_accepting()
+    {
+        using var listener = Listen(name => name != "nobody" ? true : throw new InvalidOperationException("no matter what"), new RefusalLogTests.Failing());
+        await Assert.ThrowsAsync<LinkException>(() => ConnectAsync(listener, "nobody"));
+        using (var garbage = await ConnectRawAsync(listener))
+        {
+            await garbage.SendAsync(new byte[FrameHeader.Size]);
+            Assert.Equal(0, await ReceivedAsync(garbage));
+        }
+        using var pipe = await ConnectAsync(listener, "somebody");
         (await _established.Reader.ReadAsync().AsTask().Soon()).Pipe.Dispose();
     }
 
@@ -79,17 +100,36 @@ public sealed class LinkListenerTests : IDisposable
         await Assert.ThrowsAsync<LinkException>(() => ConnectAsync(_listener, "late"));
     }
 
-    private LinkListener Listen(Func<string, bool> admits) => new(
+    private LinkListener Listen(Func<string, bool> admits, ILogger? log = null) => new(
         new(IPAddress.Loopback, 0), PipePair.Job, PipePair.Token, admits, (name, pipe) => _established.Writer.TryWrite((name, pipe)),
-        new WorkerMetrics(_registry, "cpu").Links, _log, new());
+        new WorkerMetrics(_registry, "cpu").Links, log ?? _log, new() { Time = _time });
+
+    private async Task Crowded(int count)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while ((await Exposition.Of(_registry))["distributed_refused_connections_total{plane=\"links\",reason=\"crowded\"}"] < count) await Task.Delay(10, patience.Token);
+    }
+
+    /// <summary>0 at the end, also of one that is reset.</summary>
+    private static async Task<int> ReceivedAsync(Socket socket)
+    {
+        try
+        {
+            return await socket.ReceiveAsync(new byte[1]).Soon();
+        }
+        catch (SocketException)
+        {
+            return 0;
+        }
+    }
 
     private static Task<IFramePipe> ConnectAsync(LinkListener listener, string name) =>
         LinkHandshake.ConnectAsync("127.0.0.1", listener.Port, new(PipePair.Job, PipePair.Token, name), new(), default).Soon();
 
-    private async Task<Socket> ConnectRawAsync()
+    private async Task<Socket> ConnectRawAsync(LinkListener? listener = null)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(IPAddress.Loopback, _listener.Port);
+        await socket.ConnectAsync(IPAddress.Loopback, (listener ?? _listener).Port);
         return socket;
     }
 
