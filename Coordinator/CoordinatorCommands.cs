@@ -17,6 +17,7 @@ public static class CoordinatorCommands
         var job = new Argument<string?>("JOB.yaml") { Description = "Job file. Default: the embedded digits job.", Arity = ArgumentArity.ZeroOrOne };
         var workers = new Option<int>("--workers") { Description = "Worker processes to start on this machine; 0 waits for workers that join from elsewhere.", DefaultValueFactory = _ => 2 };
         var minWorkers = new Option<int>("--min-workers") { Description = "Workers that training needs.", DefaultValueFactory = _ => 1 };
+        var maxRestarts = new Option<int>("--max-restarts") { Description = "How often in all the started workers may be started again when they are killed, crash, or fail after they have taken part; a worker that fails before is not. The pause before it is 1 s and doubles with each restart of the same worker, up to 1 minute. 0: never.", DefaultValueFactory = _ => RestartPolicy.Default };
         var run = new Option<string?>("--run") { Description = "Folder for what the run leaves. Default: runs/TIME-JOB." };
         var resume = new Option<bool>("--resume") { Description = "Go on with the run in the folder that --run names, whose coordinator has ended; workers that are left are taken over." };
         var resumeIfBegun = new Option<bool>("--resume-if-begun") { Description = "For whatever starts this command again and again: begins the run in the folder that --run names where there is none, goes on with one that was begun, and leaves a finished one as it is (exit code 0). SIGTERM leaves the workers to the next coordinator." };
@@ -38,6 +39,7 @@ public static class CoordinatorCommands
         var chaos = new Option<string?>("--chaos") { Description = "Check the job under faults, on this machine: kill-worker@30,freeze-worker@60:5s,join@80,drain@90,restart-coordinator@100 (the numbers are training steps) or random:SEED:COUNT. Exit code 0: the result is that of an undisturbed run, bit for bit." };
         workers.Within(0, 1024);
         minWorkers.Within(1, 1024);
+        maxRestarts.Within(0, RestartPolicy.Most);
         foreach (var option in (Option<int>[])[port, linkPort, metricsPort]) option.Within(0, IPEndPoint.MaxPort);
         // What looks like an option and is none would be taken for the job file.
         job.Validators.Add(result =>
@@ -48,13 +50,14 @@ public static class CoordinatorCommands
 
         var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
         {
-            job, workers, minWorkers, run, resume, resumeIfBegun, init, initStrict, overwrite, set, device, dataDir, memory, plugin, host, bind, port, linkPort, metricsPort, security.Certificates, security.Insecure, stay, chaos,
+            job, workers, minWorkers, maxRestarts, run, resume, resumeIfBegun, init, initStrict, overwrite, set, device, dataDir, memory, plugin, host, bind, port, linkPort, metricsPort, security.Certificates, security.Insecure, stay, chaos,
         };
         train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
         {
             JobFile = parsed.GetValue(job),
             Workers = parsed.GetValue(workers),
             MinWorkers = parsed.GetValue(minWorkers),
+            MaxRestarts = parsed.GetValue(maxRestarts),
             Run = parsed.GetValue(run),
             Resume = parsed.GetValue(resume),
             ResumeIfBegun = parsed.GetValue(resumeIfBegun),

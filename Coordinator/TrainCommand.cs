@@ -43,6 +43,9 @@ public sealed record TrainArguments
     /// <summary>Workers that training needs.</summary>
     public required int MinWorkers { get; init; }
 
+    /// <summary>How often the started workers may be started again.</summary>
+    public int MaxRestarts { get; init; } = RestartPolicy.Default;
+
     /// <summary>Run folder.</summary>
     public string? Run { get; init; }
 
@@ -245,7 +248,7 @@ public static class TrainCommand
         // The coordinator is the cluster's first member; on a free port it knows its own address only now.
         Akka.Cluster.Cluster.Get(system).Join(Akka.Cluster.Cluster.Get(system).SelfAddress);
 
-        var notices = new Notices();
+        var notices = new CoordinatorNotices();
         IActorRef training = ActorRefs.Nobody;
         var targets = new ScrapeTargets();
         var readiness = new Readiness("starting");
@@ -291,7 +294,7 @@ public static class TrainCommand
             Topology = job.IsMesh ? Topology.Mesh : Topology.Star,
             StartWith = Math.Max(arguments.Workers, begun.MinWorkers),
             MinWorkers = begun.MinWorkers,
-            IsOpen = arguments.Workers == 0,
+            IsOpen = arguments.Workers == 0 || arguments.MaxRestarts > 0,
             Facts = begun.Facts,
             Rounds = rounds,
             Generation = begun.Generation,
@@ -303,7 +306,7 @@ public static class TrainCommand
         };
         begun = begun with { IsOpen = arguments.Workers == 0 };
         begun.Save(folder.StateFile);
-        var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, metrics, targets, result, notices.LogOf, Akka.Cluster.Cluster.Get(system).Down, Save, initial, Describe,
+        var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, metrics, targets, result, arguments.Workers > 0 ? notices : null, arguments.MaxRestarts, Akka.Cluster.Cluster.Get(system).Down, Save, initial, Describe,
             new DataDesk(job.Data, new() { DataDirectory = arguments.DataDirectory }));
         training = notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
         readiness.NotReady = null;
@@ -355,7 +358,7 @@ public static class TrainCommand
     }
 
     /// <summary>The job with a batch that fits the workers that the run begins with.</summary>
-    private static async Task<Job> ProbeAsync(TrainArguments arguments, Job job, ActorSystem system, Notices notices, IProgressView view, string address, CancellationToken stopping)
+    private static async Task<Job> ProbeAsync(TrainArguments arguments, Job job, ActorSystem system, CoordinatorNotices notices, IProgressView view, string address, CancellationToken stopping)
     {
         var result = new TaskCompletionSource<Job>(TaskCreationOptions.RunContinuationsAsynchronously);
         var workers = Math.Max(arguments.Workers, arguments.MinWorkers);
@@ -391,21 +394,4 @@ public static class TrainCommand
 
     /// <summary>What workers elsewhere have to be told, too.</summary>
     private static string Others(SecurityArguments security) => security.Folder is not null ? " --certs DIR" : security.IsInsecure ? " --insecure" : "";
-
-    /// <summary>What happens on other threads, as messages to the coordinator's actor.</summary>
-    private sealed class Notices
-    {
-        public IActorRef Actor { get; set; } = ActorRefs.Nobody;
-
-        public LocalWorkerGroup? Local { get; set; }
-
-        public string? LogOf(string worker) => Local?.Workers.FirstOrDefault(w => w.Name == worker)?.LogPath;
-
-        public void LinkClosed(string worker, string reason) => Actor.Tell(new CoordinatorNotice.LinkClosed(worker, reason));
-
-        public void WorkerEnded(LocalWorkerExit exit)
-        {
-            if (!exit.Stopping) Actor.Tell(new CoordinatorNotice.LocalWorkerEnded(exit.Name, exit.LastError ?? $"exit code {exit.ExitCode}"));
-        }
-    }
 }

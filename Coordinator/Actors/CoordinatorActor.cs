@@ -5,6 +5,7 @@ using Akka.Event;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Delivery;
 using Distributed.Coordinator.Draining;
+using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Kernel;
@@ -22,8 +23,6 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     /// <summary>A worker looks for its coordinator every second, and makes a new node for it.</summary>
     private static readonly TimeSpan _return = TimeSpan.FromSeconds(10);
 
-    private static readonly TimeSpan _reasonTimeout = TimeSpan.FromSeconds(1);
-
     private readonly CoordinatorContext _run;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly ConnectedWorkers _workers = new();
@@ -34,6 +33,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     private readonly DataDelivery _data;
     private readonly PreparedNotes _notes;
     private readonly RestartRecord _restart;
+    private readonly LocalSupervisor _local;
     private readonly Queue<ClusterEvent> _events = new();
     private readonly long _startedAt = Stopwatch.GetTimestamp();
     private ClusterProtocol _cluster;
@@ -51,6 +51,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         _checkpoints = new(run.Checkpoints, run.Recorder, run.Metrics.Checkpoints, _log, Self);
         _data = new(run.Data, run.Star, run.Recorder, run.Metrics, _log, Self);
         (_notes, _restart) = (new(run.Recorder, run.Describe), new(run.Recorder, run.Save));
+        _local = new(run.Local, run.MaxRestarts, run.Recorder, run.Metrics.Cluster);
         Receive<Register>(Take);
         Receive<Prepared>(m => FromWorker(worker =>
         {
@@ -68,15 +69,15 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<RoundsApplied>(m => FromWorker(worker => Enter(worker, m)));
         Receive<PeerLost>(m => FromWorker(worker => Decide(new ClusterEvent.PeerLost(worker, m.Generation, m.Peer, m.Why))));
         Receive<Leave>(m => FromWorker(worker => Decide(new ClusterEvent.Leaving(worker, m.Reason))));
-        Receive<Failed>(m => FromWorker(worker => Lose(worker, m.Reason)));
+        Receive<Failed>(m => FromWorker(worker => Lose(worker, m.Reason, isSaid: true)));
         Receive<Terminated>(m => Lose(_workers.NameOf(m.ActorRef), "its process is gone"));
-        Receive<CoordinatorNotice.LinkClosed>(m =>
+        Receive<CoordinatorNotice.LinkClosed>(m => Lose(m.Worker, m.Reason));
+        Receive<CoordinatorNotice.LocalWorkerEnded>(m =>
         {
-            // Where that ends the job, it is worth while to wait for what the worker says of it, which comes over another connection.
-            if (IsStart && !m.IsOld && _run.LogOf?.Invoke(m.Worker) is not null) Timers.StartSingleTimer(m, m with { IsOld = true }, _reasonTimeout);
-            else Lose(m.Worker, m.Reason);
+            Lose(m.Worker, m.Reason);
+            GoOnAfter(m.Worker, m.Reason, _local.Ended(m.Worker, m.Reason, m.ExitCode));
         });
-        Receive<CoordinatorNotice.LocalWorkerEnded>(EndLocal);
+        Receive<CoordinatorNotice.RestartLocal>(m => GoOnAfter(m.Worker, "it could not be started", _local.Restart(m.Worker)));
         Receive<CoordinatorNotice.Drain>(Drain);
         Receive<CoordinatorNotice.Abort>(m => Fail(m.Reason));
         Receive<CoordinatorNotice.StepAside>(m => StepAside(m.Reason));
@@ -177,6 +178,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         }
         if (progress.Rounds is not [.., var last]) return;
         _watches.Applied(worker, progress.Rounds, _cluster.Rounds!);
+        _local.Applied(worker);
         Decide(new ClusterEvent.Reached(worker, last.Round + 1));
         _checkpoints.StoreNext();
         if (_run.Recorder.Entered / ReportsSafe.Interval == _safe) return;
@@ -190,25 +192,28 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         if (_drains.Add(drain, _workers.Names)) Decide(new ClusterEvent.Leaving(drain.Worker, Drained));
     }
 
-    private void EndLocal(CoordinatorNotice.LocalWorkerEnded ended)
+    private void GoOnAfter(string worker, string why, RestartDecision? decision)
     {
-        if (_cluster.Generation == 0) FailAtStart(ended.Worker, ended.Reason);
-        else Lose(ended.Worker, ended.Reason);
+        if (decision is RestartDecision.Restart restart) Timers.StartSingleTimer($"restart {worker}", new CoordinatorNotice.RestartLocal(worker), restart.After);
+        else if (decision is RestartDecision.None && IsStart) Fail($"{worker} failed: {_local.WithLog(worker, why)}");
+        else if (decision is RestartDecision.None none) Decide(_local.GiveUp(worker, none));
     }
 
-    private void Lose(string? worker, string why)
+    /// <summary>A worker is gone; where <paramref name="isSaid"/>, it has said itself that it cannot go on.</summary>
+    private void Lose(string? worker, string why, bool isSaid = false)
     {
         if (worker is null || Remove(worker) is not { } lost) return;
         _drains.Settle(worker, DrainResult.Failed, $"{worker} is lost: {why}");
-        if (IsStart && _run.LogOf?.Invoke(worker) is not null)
+        if (isSaid && IsStart && _local.Has(worker))
         {
-            FailAtStart(worker, why);
+            // There is nothing to save: better to say at once what is wrong with this machine.
+            Fail($"{worker} failed: {_local.WithLog(worker, why)}");
             return;
         }
         Context.Unwatch(lost);
         _run.Down?.Invoke(lost.Path.Address);
         Forget(worker);
-        Decide(new ClusterEvent.Lost(worker, WithLog(worker, why)));
+        Decide(new ClusterEvent.Lost(worker, _local.WithLog(worker, why)));
     }
 
     private void Forget(string worker)
@@ -220,11 +225,6 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
     /// <summary>Nobody has computed yet, or whoever began is gone without a result.</summary>
     private bool IsStart => _cluster.Generation == 0 || (_workers.Names.Count == 0 && Math.Max(_cluster.Completed, _cluster.Reached) == 0);
-
-    /// <summary>Before the first step there is nothing to save: better to say at once what is wrong with this machine.</summary>
-    private void FailAtStart(string worker, string why) => Fail($"{worker} failed: {WithLog(worker, why)}");
-
-    private string WithLog(string worker, string why) => _run.LogOf?.Invoke(worker) is { } log ? $"{why} (see {log})" : why;
 
     private void Decide(ClusterEvent happened)
     {
@@ -238,6 +238,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             (_cluster, var effects) = before.Handle(next);
             _meter.Changed(before, _cluster, Stopwatch.GetElapsedTime(_startedAt));
             _restart.Keep(_cluster);
+            if (_cluster.Phase == ClusterPhase.Gathering && before.Phase != ClusterPhase.Gathering) _run.Recorder.Phase("waiting for workers");
             foreach (var effect in effects) Carry(effect);
         }
         _isDeciding = false;
@@ -263,6 +264,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         {
             case ClusterEffect.Refuse refuse:
                 _run.Recorder.Happened(RunEventKind.Refused, $"{refuse.Worker} was turned away: {refuse.Reason}", refuse.Worker);
+                if (!refuse.MayReturn) _local.Refused(refuse.Worker);
                 if (Remove(refuse.Worker) is { } refused) Refuse(Context.Unwatch(refused), refuse.Reason, refuse.MayReturn);
                 Forget(refuse.Worker);
                 _drains.Settle(refuse.Worker, DrainResult.Failed, $"{refuse.Worker} was turned away: {refuse.Reason}");

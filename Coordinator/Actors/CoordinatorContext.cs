@@ -2,6 +2,7 @@ using Akka.Actor;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Delivery;
 using Distributed.Coordinator.Links;
+using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Metrics;
@@ -19,12 +20,13 @@ namespace Distributed.Coordinator.Actors;
 /// <param name="Metrics">Is told what happens.</param>
 /// <param name="Targets">Is told where the workers' metrics are.</param>
 /// <param name="Result">Receives the outcome.</param>
-/// <param name="LogOf">Where the log of a worker is, if this coordinator has started it.</param>
+/// <param name="Local">The workers that this coordinator has started; null where there are none.</param>
+/// <param name="MaxRestarts">How often those may be started again.</param>
 /// <param name="Down">Takes the node at an address out of the cluster at once: a newcomer is let in only when nobody is missing.</param>
 /// <param name="Initial">What workers begin with; null for parameters drawn from the seed.</param>
 /// <param name="Data">Sends workers the data that they have not got; null where there is none to send.</param>
 /// <param name="Describe">Writes down what the data is like; says what was wrong, in a user's words, null if nothing was.</param>
 /// <param name="Save">Writes down what a coordinator needs that is started again; says what was wrong, in a user's words, null if nothing was.</param>
 public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, CheckpointDesk Checkpoints, TrainingMetrics Metrics, ScrapeTargets Targets, TaskCompletionSource<RunResult> Result,
-    Func<string, string?>? LogOf = null, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null, InitialParameters? Initial = null,
+    ILocalWorkers? Local = null, int MaxRestarts = 0, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null, InitialParameters? Initial = null,
     Func<DataDescription, string?>? Describe = null, DataDesk? Data = null);

@@ -8,11 +8,14 @@ namespace Distributed.Coordinator.Actors;
 /// <summary>What the coordinator's process tells its actor; never leaves the process.</summary>
 public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
 {
-    /// <summary>A worker's link is closed, and has been for a while where <paramref name="IsOld"/>.</summary>
-    public sealed record LinkClosed(string Worker, string Reason, bool IsOld = false) : CoordinatorNotice;
+    /// <summary>A worker's link is closed.</summary>
+    public sealed record LinkClosed(string Worker, string Reason) : CoordinatorNotice;
 
     /// <summary>A worker process that this coordinator started has ended by itself.</summary>
-    public sealed record LocalWorkerEnded(string Worker, string Reason) : CoordinatorNotice;
+    public sealed record LocalWorkerEnded(string Worker, string Reason, int ExitCode) : CoordinatorNotice;
+
+    /// <summary>The pause before a worker is started again is over.</summary>
+    public sealed record RestartLocal(string Worker) : CoordinatorNotice;
 
     /// <summary>Somebody wants a worker to leave, and to hear what comes of it.</summary>
     public sealed record Drain(string Worker, TaskCompletionSource<DrainOutcome> Outcome) : CoordinatorNotice;

@@ -20,7 +20,8 @@ public enum WorkerPresence
 /// <param name="Presence">Where it is.</param>
 /// <param name="Progress">What it does, or did last.</param>
 /// <param name="Since">When it went; null while it is here.</param>
-public sealed record LiveWorker(WorkerPresence Presence, WorkerProgress Progress, DateTimeOffset? Since = null);
+/// <param name="StartsAgain">Whether the coordinator starts it again.</param>
+public sealed record LiveWorker(WorkerPresence Presence, WorkerProgress Progress, DateTimeOffset? Since = null, bool StartsAgain = false);
 
 /// <summary>The workers of a run: those that are here, and those that went last.</summary>
 /// <param name="maxGone">Of the latter, how many are remembered.</param>
@@ -53,6 +54,12 @@ public sealed class Roster(int maxGone)
     /// <summary>Takes note of who comes and who goes.</summary>
     public void Happened(RunEvent happened)
     {
+        if (happened.Kind == RunEventKind.Restarted)
+        {
+            var at = _gone.FindIndex(worker => worker.Progress.Name == happened.Worker);
+            if (at >= 0) _gone[at] = _gone[at] with { StartsAgain = true };
+            return;
+        }
         WorkerPresence? presence = happened.Kind switch
         {
             RunEventKind.Joined => WorkerPresence.Here,

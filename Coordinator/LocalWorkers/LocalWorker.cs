@@ -25,6 +25,7 @@ public sealed class LocalWorker : IAsyncDisposable
     private StreamWriter? _log;
     private string? _lastError;
     private volatile bool _stopping;
+    private volatile bool _hasExited;
 
     private LocalWorker(string name, string logPath, Process process, StreamWriter log, Action<LocalWorkerExit> onExit, Action<string>? onLine)
     {
@@ -40,6 +41,9 @@ public sealed class LocalWorker : IAsyncDisposable
 
     /// <summary>The file that everything it writes is added to, line by line.</summary>
     public string LogPath { get; }
+
+    /// <summary>Whether the process has ended.</summary>
+    public bool HasExited => _hasExited;
 
     /// <summary>Complete when the process has ended and <c>onExit</c> has been called.</summary>
     public Task Ended { get; }
@@ -111,6 +115,7 @@ public sealed class LocalWorker : IAsyncDisposable
             _log?.Dispose();
             _log = null;
         }
+        _hasExited = true;
         onExit(new(Name, _process.ExitCode, LogPath, Reason(), _stopping));
     }
 

@@ -4,14 +4,33 @@ using Distributed.Shared.Processes;
 namespace Distributed.Coordinator.LocalWorkers;
 
 /// <summary>The workers that a coordinator started on its own machine.</summary>
-public sealed class LocalWorkerGroup : IAsyncDisposable
+public sealed class LocalWorkerGroup : ILocalWorkers, IAsyncDisposable
 {
     private static readonly TimeSpan _defaultGrace = TimeSpan.FromSeconds(5);
 
-    private LocalWorkerGroup(ImmutableArray<LocalWorker> workers) => Workers = workers;
+    private readonly Lock _lock = new();
+    private readonly Func<string, LocalWorker> _start;
+    private readonly List<LocalWorker> _ended = [];
+    private ImmutableArray<LocalWorker> _workers;
+    private bool _isStopping;
 
-    /// <summary>In the order of their numbers, those that have ended included.</summary>
-    public ImmutableArray<LocalWorker> Workers { get; }
+    private LocalWorkerGroup(int count, Func<string, LocalWorker> start)
+    {
+        _start = start;
+        _workers = [.. Enumerable.Range(1, count).Select(k => start($"worker-{k}"))];
+    }
+
+    /// <summary>In the order of their numbers, those that have ended included; of one that was started again, the newest process.</summary>
+    public ImmutableArray<LocalWorker> Workers
+    {
+        get
+        {
+            lock (_lock) return _workers;
+        }
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<string> Living => [.. Workers.Where(worker => !worker.HasExited).Select(worker => worker.Name)];
 
     /// <summary>Starts <c>worker-1</c> to <c>worker-count</c>, each with a log of its name. They end when this process does.</summary>
     /// <param name="count">How many, from 0.</param>
@@ -36,8 +55,22 @@ public sealed class LocalWorkerGroup : IAsyncDisposable
         int count, Func<string, WorkerCommand> command, string logsFolder, Action<LocalWorkerExit> onExit)
     {
         Directory.CreateDirectory(logsFolder);
-        return new([.. Enumerable.Range(1, count).Select(k => $"worker-{k}").Select(name =>
-            LocalWorker.Start(name, command(name), Path.Combine(logsFolder, name + ".log"), onExit))]);
+        return new(count, name => LocalWorker.Start(name, command(name), Path.Combine(logsFolder, name + ".log"), onExit));
+    }
+
+    /// <inheritdoc/>
+    public string? LogOf(string worker) => Workers.FirstOrDefault(known => known.Name == worker)?.LogPath;
+
+    /// <inheritdoc/>
+    public void Restart(string worker)
+    {
+        lock (_lock)
+        {
+            if (_isStopping || _workers.FirstOrDefault(known => known.Name == worker) is not { } former) return;
+            if (!former.HasExited) throw new InvalidOperationException($"{worker} still runs");
+            _workers = _workers.Replace(former, _start(worker));
+            _ended.Add(former);
+        }
     }
 
     /// <summary>Waits until all have ended by themselves, but no longer than <paramref name="patience"/>.</summary>
@@ -45,13 +78,17 @@ public sealed class LocalWorkerGroup : IAsyncDisposable
         await Task.WhenAny(Task.WhenAll(Workers.Select(worker => worker.Ended)), Task.Delay(patience)).ConfigureAwait(false);
 
     /// <summary>Stops all of them at once; see <see cref="LocalWorker.StopAsync"/>.</summary>
-    public Task StopAsync(TimeSpan grace) => Task.WhenAll(Workers.Select(worker => worker.StopAsync(grace)));
+    public Task StopAsync(TimeSpan grace)
+    {
+        lock (_lock) _isStopping = true;
+        return Task.WhenAll(Workers.Select(worker => worker.StopAsync(grace)));
+    }
 
     /// <summary>Stops all of them with five seconds of grace.</summary>
     public async ValueTask DisposeAsync()
     {
         await StopAsync(_defaultGrace).ConfigureAwait(false);
-        foreach (var worker in Workers)
+        foreach (var worker in (LocalWorker[])[.. _ended, .. Workers])
             await worker.DisposeAsync().ConfigureAwait(false);
     }
 }

@@ -13,6 +13,8 @@ public enum RunEventKind
     Joined,
     /// <summary>A worker is gone without a word.</summary>
     Lost,
+    /// <summary>A worker is started again.</summary>
+    Restarted,
     /// <summary>A worker was turned away.</summary>
     Refused,
     /// <summary>A worker has gone as it wanted, or was asked, to.</summary>

@@ -13,6 +13,8 @@ public sealed class ClusterMetrics
     private readonly Histogram _reconfiguration;
     private readonly Counter _digestMismatches;
     private readonly Counter _stepsRedone;
+    private readonly Counter.Child _killed;
+    private readonly Counter.Child _failed;
 
     internal ClusterMetrics(MetricFactory metrics)
     {
@@ -25,7 +27,13 @@ public sealed class ClusterMetrics
             "Replicas whose parameters had other bits than those of the rest; the first one ends the job.");
         _stepsRedone = metrics.CreateCounter(MetricNames.StepsRedone,
             "Steps done again since the process started, because nobody was left who held them.");
+        var restarts = metrics.CreateCounter(MetricNames.WorkerRestarts,
+            "Local workers started again since the process started, by what had ended them.", [MetricLabels.Reason]);
+        (_killed, _failed) = (restarts.WithLabels(MetricLabels.Killed), restarts.WithLabels(MetricLabels.Failed));
     }
+
+    /// <summary>A local worker is started again, which was killed or else failed.</summary>
+    public void WorkerRestarted(bool wasKilled) => (wasKilled ? _killed : _failed).Inc();
 
     /// <summary>A generation has begun.</summary>
     public void GenerationBegan(GenerationCause cause) => _generations[cause].Inc();

@@ -67,6 +67,8 @@ public static class MetricNames
 
     /// <summary>Counter, by <see cref="MetricLabels.Cause"/>: generations that began.</summary>
     public const string Generations = Prefix + "generations_total";
+    /// <summary>Counter, by <see cref="MetricLabels.Reason"/>: local workers started again.</summary>
+    public const string WorkerRestarts = Prefix + "local_worker_restarts_total";
     /// <summary>Histogram: from the stop of a plan to the next plan.</summary>
     public const string ReconfigurationSeconds = Prefix + "reconfiguration_seconds";
     /// <summary>Counter: replicas whose bits differed.</summary>

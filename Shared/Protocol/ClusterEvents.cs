@@ -29,6 +29,8 @@ public abstract record ClusterEvent
     public sealed record Prepared(string Worker, WorkerFacts Facts, Holding Holding = default) : ClusterEvent;
     /// <summary>A worker is gone.</summary>
     public sealed record Lost(string Worker, string Why) : ClusterEvent;
+    /// <summary>A worker that has ended is not started again. These are the started ones that run or will be started again; others are those that have come by themselves.</summary>
+    public sealed record Supply(ImmutableHashSet<string> Living, string Why) : ClusterEvent;
     /// <summary>A worker wants to leave at the next step boundary.</summary>
     public sealed record Leaving(string Worker, string Why) : ClusterEvent;
     /// <summary>A worker's link to another broke, or could not be made, under a plan.</summary>

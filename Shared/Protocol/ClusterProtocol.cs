@@ -10,7 +10,7 @@ namespace Distributed.Shared.Protocol;
 /// (in a star, those that lack the last round alone get its average again); when all are at the same round, a new plan
 /// begins. Values in, values out; whoever runs it moves messages.
 /// </summary>
-public sealed record ClusterProtocol
+public sealed partial record ClusterProtocol
 {
     /// <summary>A link that breaks so often while no round is applied costs one of its ends the place.</summary>
     public const int MaxBreaks = 3;
@@ -99,6 +99,7 @@ public sealed record ClusterProtocol
         ClusterEvent.Damaged e => Phase == ClusterPhase.Reconfiguring ? (this with { Stored = e.Next }).Reconfigure(GenerationCause.Checkpoint, e.Why) : (this with { Stored = e.Next }, []),
         ClusterEvent.ReturnOver => Returning.IsEmpty ? (this, []) : (this with { Returning = [] }).Start(),
         ClusterEvent.Lost e => Lose(e.Worker, e.Why),
+        ClusterEvent.Supply e => (this with { Supply = e }).Starve(),
         ClusterEvent.Leaving e => Leave(e.Worker, e.Why),
         ClusterEvent.PeerLost e => LosePeer(e),
         ClusterEvent.Fenced e => e.Generation == Generation ? (this with { Completed = e.Completed, CanRepeat = e.CanRepeat }).Advance() : (this, []),
@@ -166,6 +167,9 @@ public sealed record ClusterProtocol
         if (Phase == ClusterPhase.Gathering) return (this, []);
         var silent = Members.Values.Where(m => m.Status == MemberStatus.Ready).Select(m => m.Id).ToList();
         if (silent.Count == 0) return Reconfigure(GenerationCause.Silence, why);
+        if (AwaitsLastHolder && !IsLastHolderAnnounced)
+            return (this with { IsLastHolderAnnounced = true }, [new ClusterEffect.Announce(
+                $"{string.Join(", ", silent)} did not answer ({why}), but nobody else holds the newest parameters: waiting for another {ProgressWatch.LastHolderPatience.TotalSeconds:0} s")]);
         var (next, effects) = silent.Aggregate(this, (rest, worker) => rest.Without(worker)).Reconfigure(GenerationCause.Silence, $"{string.Join(", ", silent)} did not answer: {why}");
         return (next, effects.InsertRange(0, silent.Select(worker => new ClusterEffect.Refuse(worker, $"it did not answer: {why}", MayReturn: true))));
     }
@@ -279,7 +283,7 @@ public sealed record ClusterProtocol
     {
         if (Phase != ClusterPhase.Reconfiguring || Awaited > 0) return (this, []);
         var present = Members.Values.Where(IsInPlay).ToList();
-        if (present.Count == 0) return (this with { Phase = ClusterPhase.Gathering }).Abandoned();
+        if (present.Count == 0) return (this with { Phase = ClusterPhase.Gathering, IsLastHolderAnnounced = false }).Abandoned();
         var target = Target;
         var behind = present.Where(m => m.Applied < target && !m.Leaving).ToList();
         return behind.Count > 0 || present.TrueForAll(m => m.Applied < target) ? CatchUp(present, behind, target) : Begin(target);
@@ -304,27 +308,20 @@ public sealed record ClusterProtocol
         return (next, effects);
     }
 
-    /// <summary>Nobody is left.</summary>
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Abandoned() => true switch
-    {
-        _ when Math.Max(Completed, Reached) == 0 => (this, []),
-        _ when !IsOpen => Stop("all workers are gone, and with them the parameters"),
-        _ => (this, [new ClusterEffect.Announce($"all workers are gone, and with them the parameters: training {(Stored is { } stored ? $"goes on from the checkpoint of step {Rounds!.StepsBefore(stored.Applied)}" : "begins again from the start")} when {Needed} are there")]),
-    };
-
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Begin(long target)
     {
         var workers = Members.Values.Where(m => IsInPlay(m) && !m.Leaving).ToList();
         if (Odd(target) is { } odd) return Stop(odd, isMismatch: true);
         var heldBack = workers.Count == 0 && target > 0 ? Members.Values.First(m => m.Applied == target).Id : null;
         var leaving = Members.Values.Where(m => m.Leaving && m.Id != heldBack).Select(m => m.Id).ToList();
-        var stay = this with { Members = Members.RemoveRange(leaving) };
+        var stay = this with { Members = Members.RemoveRange(leaving), IsLastHolderAnnounced = false };
         ImmutableList<ClusterEffect> dismissals = [.. leaving.Select(id => new ClusterEffect.Dismiss(id))];
         if (target == Rounds!.Count)
         {
             var (finishing, last) = stay.Finishing();
             return (finishing, dismissals.AddRange(last));
         }
+        if (workers.Count < Needed && stay.Starvation is { } starvation) return stay.Stop(starvation);
         if (workers.Count < Needed)
             return (stay with { Phase = ClusterPhase.Gathering }, dismissals.Add(heldBack is null
                 ? new ClusterEffect.Announce($"{workers.Count} of at least {Needed} workers: waiting for more")

@@ -8,6 +8,12 @@ namespace Distributed.Shared.Protocol;
 /// </summary>
 public sealed class ProgressWatch
 {
+    /// <summary>
+    /// How much longer the cluster waits for a silent worker that alone holds the newest parameters. As long as the failure detector
+    /// gives a process that is frozen: 10 s until it is noticed, and 5 s of grace.
+    /// </summary>
+    public static readonly TimeSpan LastHolderPatience = TimeSpan.FromSeconds(15);
+
     private const double Margin = 10;
     private const double Forgetting = 0.5;
     private const double StateBytesPerSecond = 4 << 20;
@@ -21,6 +27,7 @@ public sealed class ProgressWatch
     private readonly Dictionary<string, (double Train, double Evaluate)> _seconds = new(StringComparer.Ordinal);
     private (ClusterPhase, int, int, object) _mark;
     private TimeSpan _idle;
+    private TimeSpan _held;
 
     /// <summary>A worker has applied a round.</summary>
     /// <param name="worker">Id of the worker.</param>
@@ -46,8 +53,11 @@ public sealed class ProgressWatch
         var mark = (cluster.Phase, cluster.Generation, cluster.Awaited, (object)cluster.Members);
         if (mark != _mark) (_mark, _idle) = (mark, TimeSpan.Zero);
         else _idle += elapsed;
-        if (PatienceWith(cluster) is not { } patience || _idle <= patience) return null;
-        _idle = TimeSpan.Zero;
+        // Newcomers do not begin this wait anew: they may come again and again.
+        var isHeld = cluster.IsLastHolderAnnounced && cluster.AwaitsLastHolder;
+        _held = isHeld ? _held + elapsed : TimeSpan.Zero;
+        if (PatienceWith(cluster) is not { } patience || (isHeld ? _held : _idle) <= patience) return null;
+        (_idle, _held) = (TimeSpan.Zero, TimeSpan.Zero);
         return $"nothing was heard for {patience.TotalSeconds:0.0} s";
     }
 
@@ -56,6 +66,8 @@ public sealed class ProgressWatch
     {
         switch (cluster.Phase)
         {
+            case ClusterPhase.Reconfiguring when cluster.IsLastHolderAnnounced && cluster.AwaitsLastHolder:
+                return LastHolderPatience;
             case ClusterPhase.Collecting:
             case ClusterPhase.Reconfiguring when cluster.Members.Values.Any(m => m.Status == MemberStatus.Syncing):
                 return _floor + TimeSpan.FromSeconds(Margin + (cluster.Facts!.StateBytes / StateBytesPerSecond));

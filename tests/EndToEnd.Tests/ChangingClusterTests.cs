@@ -12,7 +12,7 @@ public sealed partial class ChangingClusterTests
     public async Task A_killed_worker_changes_no_bit(string topology)
     {
         var job = Jobs.Medium with { Topology = topology };
-        using var run = TrainingRun.Start(job, "--workers", "2");
+        using var run = TrainingRun.Start(job, "--workers", "2", "--max-restarts", "0");
         await run.TrainsAsync();
         run.Worker("worker-2").Send(Signal.Kill);
         await run.Coordinator.EndsWithAsync(0);
@@ -39,9 +39,9 @@ public sealed partial class ChangingClusterTests
     }
 
     [Fact]
-    public async Task Without_workers_the_run_fails_at_once()
+    public async Task Without_workers_and_restarts_the_run_fails_at_once()
     {
-        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "2");
+        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "2", "--max-restarts", "0");
         await run.TrainsAsync();
         foreach (var worker in run.Coordinator.Children()) worker.Send(Signal.Kill);
         await run.Coordinator.EndsWithAsync(1);

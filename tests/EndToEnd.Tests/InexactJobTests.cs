@@ -30,7 +30,7 @@ public sealed partial class InexactJobTests
     [InlineData("star")]
     public async Task Replicas_agree_whoever_joins_or_dies(string topology)
     {
-        using var run = TrainingRun.Start(Jobs.Medium with { Wire = "bf16", Determinism = "relaxed", Topology = topology }, "--workers", "2");
+        using var run = TrainingRun.Start(Jobs.Medium with { Wire = "bf16", Determinism = "relaxed", Topology = topology }, "--workers", "2", "--max-restarts", "0");
         await run.TrainsAsync();
         var stayer = run.Worker("worker-2");
         using var late = ProgramRun.Start(

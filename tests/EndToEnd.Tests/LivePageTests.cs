@@ -47,8 +47,12 @@ public sealed partial class LivePageTests
         await page.ShowsAsync($"{Step} > {before}");
         await page.ReloadAsync();
         await page.ShowsAsync($"{Step} > {before}");
-        await page.ShowsAsync("document.querySelector('[data-worker=worker-2][data-state=lost]') !== null");
-        await page.ShowsAsync("document.querySelectorAll('.event-row[data-kind=joined]').length === 2");
+        await page.ShowsAsync("document.querySelector('.event-row[data-kind=lost]') !== null");
+
+        // The worker is started again, and is there as before.
+        await page.ShowsAsync("document.querySelector('.event-row[data-kind=restarted]')?.textContent.startsWith('worker-2 is started again')");
+        await page.ShowsAsync("document.querySelector('[data-worker=worker-2][data-state=here]') !== null");
+        await page.ShowsAsync("document.querySelectorAll('.event-row[data-kind=joined]').length === 3");
         Assert.Contains("over ", await page.AttributeAsync("#loss", "aria-label"), StringComparison.Ordinal);
         await page.ShowsAsync("[...document.querySelectorAll('#files a')].some(file => file.textContent.startsWith('history.csv'))");
         Assert.DoesNotContain("coordinator.json", await page.ContentAsync(), StringComparison.Ordinal);

@@ -290,6 +290,6 @@ const fade = (colour, alpha) => {
 function colours() {
   const style = getComputedStyle(document.documentElement);
   const [ink, quiet, hair, card, accent, bad, warn] = ['ink', 'quiet', 'hair', 'card', 'accent', 'bad', 'warn'].map(name => style.getPropertyValue(`--${name}`).trim());
-  const kinds = { accent, note: quiet, generation: quiet, checkpoint: quiet, joined: accent, left: accent, finished: accent, lost: bad, failed: bad, refused: bad, fault: warn };
+  const kinds = { accent, note: quiet, generation: quiet, checkpoint: quiet, joined: accent, restarted: accent, left: accent, finished: accent, lost: bad, failed: bad, refused: bad, fault: warn };
   return { ink, quiet, hair, card, accent, kinds };
 }

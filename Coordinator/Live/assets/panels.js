@@ -111,12 +111,12 @@ function average(node, values) {
 
 const away = { lost: 'lost', left: 'left', refused: 'turned away' };
 
-function updateWorker(node, { presence, progress, since }, status) {
+function updateWorker(node, { presence, progress, since, starts_again }, status) {
   node.dataset.state = presence;
   const find = name => node.querySelector(`.${name}`);
   const isHere = presence === 'here';
   text(find('worker-device'), progress.device);
-  text(find('worker-doing'), isHere ? status.outcome === 'running' ? progress.doing : '' : `${away[presence]} at ${format.time(since)}`);
+  text(find('worker-doing'), isHere ? status.outcome === 'running' ? progress.doing : '' : `${away[presence]} at ${format.time(since)}${starts_again ? ', starts again' : ''}`);
   const values = isHere ? average(node, shares.map(share => Math.min(1, Math.max(0, progress[`${share}_share`] ?? 0)))) : shares.map(() => 0);
   shares.forEach((share, i) => { find(share).style.width = `${(100 * values[i]).toFixed(2)}%`; });
   const spoken = shares.map((share, i) => `${share} ${Math.round(100 * values[i])} %`).join(', ');

@@ -201,7 +201,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
                 b.Say(new Failed("no memory"));
                 break;
             case Loss.LocalProcess:
-                bench.Actor.Tell(new CoordinatorNotice.LocalWorkerEnded("b", "killed by signal 9"));
+                bench.Actor.Tell(new CoordinatorNotice.LocalWorkerEnded("b", "killed by signal 9", 137));
                 break;
             case Loss.Violation:
                 b.Link.SendState(1, 0, new byte[8]);
@@ -223,7 +223,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
     {
         using var bench = new CoordinatorBench(this, startWith: 2);
         var worker = await bench.JoinAsync("a");
-        bench.Actor.Tell(new CoordinatorNotice.LocalWorkerEnded("b", "no such device (see b.log)"));
+        bench.Actor.Tell(new CoordinatorNotice.LocalWorkerEnded("b", "no such device (see b.log)", 1));
         Assert.Equal("b failed: no such device (see b.log)", await bench.FailureAsync());
         Assert.Equal("the job failed: b failed: no such device (see b.log)", (await worker.HearAsync<Refused>()).Reason);
     }
@@ -233,7 +233,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
     {
         using var bench = new CoordinatorBench(this);
         var worker = (await bench.TrainAsync("a"))[0];
-        bench.Actor.Tell(new CoordinatorNotice.LocalWorkerEnded("b", "it was turned away"));
+        bench.Actor.Tell(new CoordinatorNotice.LocalWorkerEnded("b", "it was turned away", 1));
         await worker.RegisterAsync();
         Assert.False(bench.HasResult);
     }
@@ -241,7 +241,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
     [Fact]
     public async Task When_the_last_one_is_a_local_one_and_fails_in_the_first_round_the_run_ends()
     {
-        using var bench = new CoordinatorBench(this, startWith: 2, logOf: worker => $"{worker}.log");
+        using var bench = new CoordinatorBench(this, startWith: 2, local: new("a", "b"));
         var workers = await bench.TrainAsync("a", "b");
         workers[0].Say(new Failed("no memory"));
         await workers[1].HaltAsync(2, 0);

@@ -35,7 +35,8 @@ internal sealed class CoordinatorBench : IDisposable
     private readonly RunFolder _runFolder;
     private readonly List<BenchWorker> _workers = [];
 
-    public CoordinatorBench(TestKitBase kit, int startWith = 1, int minWorkers = 1, Func<string, string?>? logOf = null, InitialParameters? initial = null, DataDesk? data = null)
+    public CoordinatorBench(
+        TestKitBase kit, int startWith = 1, int minWorkers = 1, ScriptedLocalWorkers? local = null, int maxRestarts = 0, InitialParameters? initial = null, DataDesk? data = null)
     {
         _kit = kit;
         _runFolder = RunFolder.Create(_folder["run"], "job", overwrite: false);
@@ -44,8 +45,8 @@ internal sealed class CoordinatorBench : IDisposable
         Recorder = new(_runFolder, job, View, metrics, TimeProvider.System);
         Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsHalf: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
         Checkpoints = new(new(_runFolder.Checkpoints, keep: 2, "task: classification\n", TimeProvider.System));
-        var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers };
-        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, logOf, Initial: initial, Describe: Describe, Data: data);
+        var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers, IsOpen = maxRestarts > 0 };
+        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, local, maxRestarts, Initial: initial, Describe: Describe, Data: data);
         Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));
     }
 
@@ -110,6 +111,9 @@ internal sealed class CoordinatorBench : IDisposable
         Actor.Tell(new CoordinatorNotice.Drain(worker, outcome));
         return outcome.Task.Soon();
     }
+
+    /// <summary>All that was told to the actor so far is handled.</summary>
+    public Task HandledAsync() => DrainAsync("nobody");
 
     private string? Describe(DataDescription data)
     {

@@ -110,7 +110,9 @@ public sealed class LiveRunTests
         Workers("a");
         _run.Happened(Event(RunEventKind.Lost, "b", "b is lost: exit code 137"));
         Assert.Equal([("a", WorkerPresence.Here), ("b", WorkerPresence.Lost)], Presence());
-        Assert.Equal("cpu", Next(step: (1, 1)).Workers![1].Progress.Device);
+        Assert.Equal(("cpu", false), Next(step: (1, 1)).Workers![1] is var lost ? (lost.Progress.Device, lost.StartsAgain) : default);
+        _run.Happened(Event(RunEventKind.Restarted, "b", "b is started again in 1 s"));
+        Assert.True(Next(step: (2, 1)).Workers![1].StartsAgain);
         _run.Happened(Event(RunEventKind.Joined, "b", "b has joined, with cpu"));
         Workers("a", "b");
         Assert.Equal([("a", WorkerPresence.Here), ("b", WorkerPresence.Here)], Presence());

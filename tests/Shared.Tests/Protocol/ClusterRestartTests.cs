@@ -52,7 +52,7 @@ public sealed class ClusterRestartTests
         var cluster = new ToldCluster { State = new() { Job = ToldCluster.Job, Topology = Topology.Mesh, StartWith = 1, MinWorkers = 1, IsOpen = true } };
         cluster.Prepare("a").Tell(new ClusterEvent.Halted("a", 1, 0), new ClusterEvent.Reached("a", 2));
         Assert.Equal(
-            [new ClusterEffect.Announce("a is lost: it died", "a"), new ClusterEffect.Announce("all workers are gone, and with them the parameters: training begins again from the start when 1 are there")],
+            [new ClusterEffect.Announce("a is lost: it died", "a"), new ClusterEffect.Announce("all workers are gone: waiting for at least 1; training then begins again from the start, since there is no checkpoint")],
             cluster.Tell(new ClusterEvent.Lost("a", "it died")));
         cluster.Prepare("b");
         Assert.Equal(0, Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Halted("b", cluster.State.Generation, 0))[^1]).Plan.FirstRound);

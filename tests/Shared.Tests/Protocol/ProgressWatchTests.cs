@@ -89,6 +89,20 @@ public sealed class ProgressWatchTests
         Assert.Null(_watch.PatienceWith(Cluster(phase, ("a", MemberStatus.Ready))));
 
     [Fact]
+    public void Who_alone_holds_the_parameters_has_15_seconds_more_however_many_newcomers_come()
+    {
+        var cluster = Cluster(ClusterPhase.Reconfiguring, ("a", MemberStatus.Ready), ("b", MemberStatus.Halted));
+        cluster = cluster with { Members = cluster.Members.SetItem("a", cluster.Members["a"] with { Applied = 7 }) };
+        foreach (var worker in (string[])["a", "b", "c"]) _watch.Applied(worker, _rounds.At(0), 0.01);
+        var ticks = 0;
+        while (_watch.Tick(_tick, cluster) is null) Assert.True(++ticks < 30);
+        cluster = cluster with { IsLastHolderAnnounced = true };
+        for (ticks = 0; _watch.Tick(_tick, cluster) is null; ticks++)
+            if (ticks % 20 == 0) cluster = cluster with { Members = cluster.Members.SetItem("c", new("c", MemberStatus.Halted, 0, Leaving: ticks % 40 == 0)) };
+        Assert.InRange(ticks, 149, 152);
+    }
+
+    [Fact]
     public void A_state_on_its_way_has_time_by_its_size()
     {
         var cluster = Cluster(ClusterPhase.Reconfiguring, ("a", MemberStatus.Halted), ("b", MemberStatus.Syncing));

@@ -1,0 +1,16 @@
+namespace Distributed.Coordinator.LocalWorkers;
+
+/// <summary>The workers that a coordinator has started on its own machine. Safe from every thread.</summary>
+public interface ILocalWorkers
+{
+    /// <summary>The names of those whose process runs.</summary>
+    IReadOnlyCollection<string> Living { get; }
+
+    /// <summary>Where the log of a worker is; null for one that was not started here.</summary>
+    string? LogOf(string worker);
+
+    /// <summary>Starts the process of a worker again that has ended; does nothing once all are told to stop.</summary>
+    /// <exception cref="IOException">Its log cannot be written.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
+    void Restart(string worker);
+}
