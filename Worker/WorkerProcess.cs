@@ -121,7 +121,7 @@ public static class WorkerProcess
 
     private static int Done(string reason)
     {
-        Console.WriteLine($"Done: {reason}.");
+        Console.WriteLine($"Done: {Shown.InFull(reason)}.");
         return 0;
     }
 

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Akka.Actor;
+using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Actors;
@@ -31,7 +32,7 @@ internal sealed partial class ConnectedWorkers
     {
         var worker = register.Name;
         for (var i = 2; _workers.ContainsKey(worker); i++) worker = $"{register.Name}-{i}";
-        _workers[worker] = (newcomer, register.Device);
+        _workers[worker] = (newcomer, Shown.Of(register.Device));
         _names[newcomer] = worker;
         return worker;
     }

@@ -9,6 +9,7 @@ using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Kernel;
+using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Actors;
@@ -159,7 +160,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         var worker = _workers.Add(Context.Watch(Sender), register);
         _run.Star.Admit(worker);
         _run.Targets.Add(worker, new(Sender.Path.Address.Host ?? "", register.MetricsPort));
-        _run.Recorder.Happened(RunEventKind.Joined, $"{worker} has joined, with {register.Device}", worker);
+        _run.Recorder.Happened(RunEventKind.Joined, $"{worker} has joined, with {Shown.Of(register.Device)}", worker);
         Decide(new ClusterEvent.Registered(worker));
         if (!isAdopted && _run.Initial is { } initial) _run.Star.SendInitial(worker, initial.File);
         Welcome(worker, isAdopted);

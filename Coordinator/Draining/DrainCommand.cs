@@ -53,10 +53,10 @@ public static class DrainCommand
         switch (response.StatusCode)
         {
             case HttpStatusCode.OK:
-                Console.WriteLine(text);
+                Console.WriteLine(Shown.InFull(text));
                 return 0;
             case DrainRequest.HeldBack:
-                Console.WriteLine(text);
+                Console.WriteLine(Shown.InFull(text));
                 return 1;
             case HttpStatusCode.NotFound:
                 return CommandLine.Fail(2, text);

@@ -22,12 +22,12 @@ public sealed class LocalWorker : IAsyncDisposable
     private readonly Process _process;
     private readonly StreamWriter _input;
     private readonly Action<string>? _onLine;
-    private StreamWriter? _log;
+    private readonly RotatingFile _log;
     private string? _lastError;
     private volatile bool _stopping;
     private volatile bool _hasExited;
 
-    private LocalWorker(string name, string logPath, Process process, StreamWriter log, Action<LocalWorkerExit> onExit, Action<string>? onLine)
+    private LocalWorker(string name, string logPath, Process process, RotatingFile log, Action<LocalWorkerExit> onExit, Action<string>? onLine)
     {
         (Name, LogPath, ProcessId, _process, _input, _log, _onLine) = (name, logPath, process.Id, process, process.StandardInput, log, onLine);
         Ended = RunAsync(onExit);
@@ -39,7 +39,7 @@ public sealed class LocalWorker : IAsyncDisposable
     /// <summary>The number that the operating system gave the process.</summary>
     public int ProcessId { get; }
 
-    /// <summary>The file that everything it writes is added to, line by line.</summary>
+    /// <summary>The file that everything it writes is added to, line by line; see <see cref="RotatingFile"/>.</summary>
     public string LogPath { get; }
 
     /// <summary>Whether the process has ended.</summary>
@@ -59,7 +59,7 @@ public sealed class LocalWorker : IAsyncDisposable
     public static LocalWorker Start(
         string name, WorkerCommand command, string logPath, Action<LocalWorkerExit> onExit, Action<string>? onLine = null)
     {
-        var log = new StreamWriter(new FileStream(logPath, FileMode.Append, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true };
+        var log = new RotatingFile(logPath);
         try
         {
             var start = new ProcessStartInfo(command.Program, command.Arguments)
@@ -110,11 +110,7 @@ public sealed class LocalWorker : IAsyncDisposable
         var output = Task.WhenAll(PumpAsync(_process.StandardOutput), PumpAsync(_process.StandardError));
         await _process.WaitForExitAsync().ConfigureAwait(false);
         await Task.WhenAny(output, Task.Delay(_outputGrace)).ConfigureAwait(false);
-        lock (_lock)
-        {
-            _log?.Dispose();
-            _log = null;
-        }
+        _log.Dispose();
         _hasExited = true;
         onExit(new(Name, _process.ExitCode, LogPath, Reason(), _stopping));
     }
@@ -127,23 +123,10 @@ public sealed class LocalWorker : IAsyncDisposable
             {
                 if (line.StartsWith(ErrorPrefix, StringComparison.Ordinal))
                     _lastError = line[ErrorPrefix.Length..].Trim();
-                Log(line);
+                // Never throws: the worker would stand still behind a full pipe.
+                _log.WriteLine(Shown.InFull(line));
             }
             _onLine?.Invoke(line);
-        }
-    }
-
-    /// <summary>A log that cannot be written must not stop the reading: the worker would stand still behind a full pipe.</summary>
-    private void Log(string line)
-    {
-        try
-        {
-            _log?.WriteLine(line);
-        }
-        catch (IOException e)
-        {
-            _log = null;
-            _lastError = $"its log '{LogPath}' cannot be written: {e.Message}";
         }
     }
 

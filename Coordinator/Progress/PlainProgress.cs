@@ -1,4 +1,5 @@
 using Distributed.Shared.Kernel;
+using Distributed.Shared.Processes;
 
 namespace Distributed.Coordinator.Progress;
 
@@ -33,7 +34,7 @@ public sealed class PlainProgress(TextWriter output, TimeProvider time) : IProgr
     public void Message(string line)
     {
         lock (_lock)
-            WriteLine(line);
+            WriteLine(Shown.InFull(line));
     }
 
     /// <summary>Does nothing: every line was written when it came.</summary>

@@ -1,3 +1,4 @@
+using Distributed.Shared.Processes;
 using Spectre.Console;
 
 namespace Distributed.Coordinator.Progress;
@@ -41,7 +42,7 @@ public sealed class TerminalProgress : IProgressView
     {
         // Plain text: a message may hold brackets, which would be markup.
         lock (_lock)
-            _console.WriteLine(line);
+            _console.WriteLine(Shown.InFull(line));
     }
 
     /// <summary>Ends the live display and gives the cursor back.</summary>

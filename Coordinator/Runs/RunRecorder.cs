@@ -3,6 +3,7 @@ using Distributed.Coordinator.Progress;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Runs;
@@ -21,6 +22,9 @@ public sealed class RunRecorder : IDisposable
 
     /// <summary>More than there are between two checkpoints that are stored.</summary>
     private const int MaxDigests = 64;
+
+    /// <summary>Characters of an event's text; more are cut off.</summary>
+    private const int MaxText = 16_384;
 
     private readonly Job _job;
     private readonly IProgressView _view;
@@ -122,6 +126,7 @@ public sealed class RunRecorder : IDisposable
     /// <param name="worker">The worker that it is about.</param>
     public void Happened(RunEventKind kind, string text, string? worker = null)
     {
+        text = Shown.InFull(text, MaxText);
         var happened = new RunEvent { At = _time.GetUtcNow(), Step = _rows.Count, Kind = kind, Worker = worker, Text = text };
         _events.Add(happened);
         _eventLog.Write(happened.ToLine());

@@ -9,6 +9,9 @@ public static class CommandLine
     /// <summary>Exit code of bad input.</summary>
     public const int BadInput = 2;
 
+    /// <summary>Characters of the reason of a failure.</summary>
+    private const int MaxReason = 16_384;
+
     /// <summary>Parses and runs; what cannot be understood is told, a line each, and nothing is run.</summary>
     /// <returns>The command's exit code, or <see cref="BadInput"/>.</returns>
     public static async Task<int> RunAsync(RootCommand root, IReadOnlyList<string> arguments)
@@ -35,7 +38,7 @@ public static class CommandLine
     /// <returns>The exit code.</returns>
     public static int Fail(int exitCode, string reason)
     {
-        Console.Error.WriteLine($"error: {reason}");
+        Console.Error.WriteLine($"error: {Shown.InFull(reason, MaxReason)}");
         return exitCode;
     }
 

@@ -43,7 +43,7 @@ public sealed record Register(
 /// <param name="IsInitialStrict">Whether that file must hold exactly the tensors of the model.</param>
 [MessagePackObject]
 public sealed record Welcome(
-    [property: Key(0)] string Worker, [property: Key(1)] string Job, [property: Key(2)] string LinkHost,
+    [property: Key(0)] string Worker, [property: Key(1), MessagePackFormatter(typeof(VerbatimText))] string Job, [property: Key(2)] string LinkHost,
     [property: Key(3)] int LinkPort, [property: Key(4)] byte[] Token, [property: Key(5)] bool IsAdopted,
     [property: Key(6)] long ReportFrom, [property: Key(7)] long InitialBytes = 0,
     [property: Key(8)] bool IsInitialStrict = true) : ICoordinatorMessage;
@@ -88,7 +88,7 @@ public sealed record Refused([property: Key(0)] string Reason, [property: Key(1)
 /// <summary>Before the run: find out how large a micro-batch may be, as the job leaves that to the memory of the workers; then offer yourself again.</summary>
 /// <param name="Job">The job file, see <see cref="Jobs.AutoSize"/>.</param>
 [MessagePackObject]
-public sealed record Probe([property: Key(0)] string Job) : ICoordinatorMessage;
+public sealed record Probe([property: Key(0), MessagePackFormatter(typeof(VerbatimText))] string Job) : ICoordinatorMessage;
 
 /// <summary>Answer to <see cref="Probe"/>.</summary>
 /// <param name="Samples">The largest micro-batch that fits, or that is of use; at least 1.</param>
@@ -108,7 +108,7 @@ public sealed record Prepared(
     [property: Key(3)] int Floats, [property: Key(4)] int Tallies, [property: Key(5)] long StateBytes,
     [property: Key(6)] string InitialDigest, [property: Key(7)] string LinkHost, [property: Key(8)] int LinkPort,
     [property: Key(9)] int Generation, [property: Key(10)] long Applied, [property: Key(11)] string Initial = "",
-    [property: Key(12)] string Data = "") : IWorkerMessage
+    [property: Key(12), MessagePackFormatter(typeof(VerbatimText))] string Data = "") : IWorkerMessage
 {
     /// <summary>Characters that <see cref="Initial"/> may have, which says what was taken from the file of parameters to begin with.</summary>
     public const int MaxInitial = 8192;

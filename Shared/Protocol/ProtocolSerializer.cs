@@ -5,7 +5,6 @@ using Akka.Actor;
 using Akka.Serialization;
 using Distributed.Shared.Metrics;
 using MessagePack;
-using MessagePack.Resolvers;
 
 namespace Distributed.Shared.Protocol;
 
@@ -27,7 +26,7 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetric
     public const int SerializerId = 7101;
 
     private static readonly MessagePackSerializerOptions _options =
-        MessagePackSerializerOptions.Standard.WithResolver(StandardResolver.Instance).WithSecurity(MessagePackSecurity.UntrustedData);
+        MessagePackSerializerOptions.Standard.WithResolver(ShownText.Resolver).WithSecurity(MessagePackSecurity.UntrustedData);
 
     private static readonly FrozenDictionary<string, Contract> _contracts = typeof(IControlMessage).Assembly.GetTypes()
         .Where(t => t.IsAssignableTo(typeof(IControlMessage)) && t is { IsClass: true, IsAbstract: false })

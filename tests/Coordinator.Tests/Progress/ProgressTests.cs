@@ -34,6 +34,19 @@ public sealed class ProgressTests : IDisposable
             _output.ToString());
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_message_forges_no_line_and_reaches_no_control_of_the_terminal(bool isTerminal)
+    {
+        const string Forged = "worker-1 failed: \u001b[2K\u001b]0;title\a\r\nFORGED: Test accuracy 100.00 %\u009b31m\u2028";
+        var console = AnsiConsole.Create(new() { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(_output) });
+        console.Profile.Width = 200;
+        using (IProgressView view = isTerminal ? new TerminalProgress(console) : new PlainProgress(_output, _time)) view.Message(Forged);
+        var line = Assert.Single(_output.ToString().Split('\n'), written => written.Contains("FORGED", StringComparison.Ordinal));
+        Assert.Equal("worker-1 failed: ?[2K?]0;title?  FORGED: Test accuracy 100.00 %?31m", line.TrimEnd());
+    }
+
     [Fact]
     public void Plain_lines_come_at_most_every_three_seconds() =>
         Gen.Int[1, 4000].Array[1, 200].Sample(milliseconds =>

@@ -72,6 +72,14 @@ public sealed class RunRecorderTests : IDisposable
     }
 
     [Fact]
+    public void An_event_forges_no_line()
+    {
+        _recorder.Happened(RunEventKind.Fault, "worker-1: \u001b[2J\r\nFORGED: Test accuracy 100.00 %", "worker-1");
+        Assert.Equal("worker-1: ?[2J  FORGED: Test accuracy 100.00 %", _view.Messages.Last());
+        Assert.Equal(_view.Messages.Last(), RunEvent.ReadAll(Directory.EnumerateFiles(_folder.Path, "events.jsonl", SearchOption.AllDirectories).Single())[^1].Text);
+    }
+
+    [Fact]
     public void However_much_is_reported_it_is_shown_once_a_refresh_and_nothing_is_shown_twice()
     {
         Begin("a", "b");

@@ -1,8 +1,10 @@
 using System.Reflection;
 using System.Runtime.Serialization;
+using System.Text;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Tests.Metrics;
+using Distributed.Shared.Tests.Processes;
 using MessagePack;
 
 namespace Distributed.Shared.Tests.Protocol;
@@ -33,6 +35,33 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
         Assert.Equivalent(message, back, strict: true);
         Assert.Equal(bytes, node.System.Serialization.Serialize(back));
     });
+
+    [Fact]
+    public void Text_of_a_message_is_one_line_that_no_terminal_obeys() => Gen.Select(ControlMessages.Any, ShownTests.Hostile.Array[12]).Sample((sample, texts) =>
+    {
+        var type = sample.GetType();
+        var next = 0;
+        var hostile = type.GetConstructors().Single(made => made.GetParameters().Length > 0 && made.GetParameters()[0].ParameterType != type) is var constructor
+            ? constructor.Invoke([.. constructor.GetParameters().Select(parameter => parameter.ParameterType switch
+            {
+                var text when text == typeof(string) => texts[next++],
+                var list when list == typeof(string[]) => texts[next++..][..2],
+                _ => type.GetProperty(parameter.Name!)!.GetValue(sample),
+            })])
+            : null!;
+        var back = _serializer.FromBinary(_serializer.ToBinary(hostile), _serializer.Manifest(sample));
+        foreach (var property in type.GetProperties().Where(property => property.GetCustomAttribute<KeyAttribute>() is not null))
+        {
+            if (property.GetCustomAttribute<MessagePackFormatterAttribute>() is not null)
+                Assert.Equal(Encoding.UTF8.GetString(Encoding.UTF8.GetBytes((string)property.GetValue(hostile)!)), property.GetValue(back));
+            else if (property.GetValue(back) is string text) ShownTests.HasOneLineToBeSeen(text);
+            else if (property.GetValue(back) is string[] list) Assert.All(list, ShownTests.HasOneLineToBeSeen);
+        }
+    });
+
+    [Fact]
+    public void Text_of_a_message_is_bounded() =>
+        Assert.InRange(((Failed)_serializer.FromBinary(_serializer.ToBinary(new Failed(new('x', 1 << 20))), nameof(Failed))).Reason.Length, 16_000, 17_000);
 
     [Fact]
     public void No_message_may_lack_a_reference() => Assert.All(ProtocolSerializer.Messages.Append(typeof(RoundReport)), type =>
