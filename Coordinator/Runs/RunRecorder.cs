@@ -34,6 +34,7 @@ public sealed class RunRecorder : IDisposable
     private readonly LineLog _evaluationLog;
     private readonly LineLog _eventLog;
     private readonly IReadOnlyList<IRunObserver> _observers;
+    private readonly HashSet<IRunObserver> _failed = [];
     private readonly List<HistoryRow> _rows = [];
     private readonly List<EpochResult> _evaluations = [];
     private readonly List<RunEvent> _events = [];
@@ -242,7 +243,19 @@ public sealed class RunRecorder : IDisposable
 
     private void TellAll(Action<IRunObserver> tell)
     {
-        foreach (var observer in _observers) tell(observer);
+        foreach (var observer in _observers.Except(_failed))
+        {
+            try
+            {
+                tell(observer);
+            }
+            // It only looks on: the run does not depend on it.
+            catch (Exception error)
+            {
+                _failed.Add(observer);
+                _view.Message($"{observer.GetType().Name} has failed and is told nothing more: {error.Message}");
+            }
+        }
     }
 
     /// <summary>Takes up what was recorded, as far as no round is missing: of what was written last, some may have been lost.</summary>

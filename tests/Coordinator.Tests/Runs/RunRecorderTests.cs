@@ -72,6 +72,29 @@ public sealed class RunRecorderTests : IDisposable
     }
 
     [Fact]
+    public void An_observer_that_fails_ends_no_run_and_is_told_nothing_more()
+    {
+        var failing = new FailingObserver();
+        using var run = RunFolder.Create(_folder["watched"], "job", overwrite: false);
+        using var recorder = new RunRecorder(run, Job.Default, _view, new(Metrics.NewCustomRegistry()), _time, observers: [failing]);
+        recorder.Happened(RunEventKind.Note, "first");
+        recorder.Happened(RunEventKind.Note, "second");
+        Assert.Equal(1, failing.Told);
+        Assert.Equal(["first", "FailingObserver has failed and is told nothing more: no space left", "second"], _view.Messages);
+    }
+
+    private sealed class FailingObserver : IRunObserver
+    {
+        public int Told { get; private set; }
+
+        public void Happened(RunEvent happened)
+        {
+            Told++;
+            throw new IOException("no space left");
+        }
+    }
+
+    [Fact]
     public void An_event_forges_no_line()
     {
         _recorder.Happened(RunEventKind.Fault, "worker-1: \u001b[2J\r\nFORGED: Test accuracy 100.00 %", "worker-1");
