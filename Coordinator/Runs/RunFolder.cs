@@ -134,7 +134,7 @@ public sealed class RunFolder : IDisposable
     {
         try
         {
-            return File.Exists(DataFile) ? DataDescription.Parse(File.ReadAllText(DataFile)).Classes : [];
+            return new FileInfo(DataFile) is { Exists: true, Length: <= DataDescription.MaxBytes } ? DataDescription.Parse(File.ReadAllText(DataFile)).Classes : [];
         }
         catch (FormatException)
         {

@@ -13,6 +13,9 @@ public sealed record DataDescription
     /// <summary>Characters that its text may have.</summary>
     public const int MaxLength = 100_000;
 
+    /// <summary>Bytes that a file with its text may have.</summary>
+    public const int MaxBytes = 4 * MaxLength;
+
     /// <summary>Classes that it may name.</summary>
     public const int MaxClasses = 1000;
 

@@ -21,6 +21,9 @@ internal static class CsvFile
     /// <summary>Characters that a value may have.</summary>
     public const int MaxCell = 4096;
 
+    /// <summary>Characters that a row may have, and blank lines before it. Each value of it becomes an object, so this is checked before it is read.</summary>
+    public const int MaxRow = 1 << 20;
+
     /// <summary>Columns that a table may have.</summary>
     public const int MaxColumns = 16_384;
 
@@ -38,10 +41,11 @@ internal static class CsvFile
             MaxFieldSize = MaxCell,
             BadDataFound = _ => isMisquoted = true,
         };
-        using var text = Open(path);
+        using var text = new RowLimit(Open(path), MaxRow);
         using var parser = new CsvParser(text, configuration);
         while (Next(parser, path))
         {
+            text.EndRow();
             var cells = parser.Record!;
             if (cells.Length > MaxColumns) throw new DataException($"{path}, line {parser.RawRow}: has {cells.Length} values; at most {MaxColumns} are allowed.");
             yield return new(parser.RawRow, cells, isMisquoted);
@@ -68,6 +72,10 @@ internal static class CsvFile
         try
         {
             return parser.Read();
+        }
+        catch (RowTooLongException error)
+        {
+            throw new DataException($"{path}, behind line {parser.RawRow}: a row has more than {MaxRow} characters.", error);
         }
         catch (DecoderFallbackException error)
         {

@@ -16,7 +16,6 @@ public sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelP
 {
     private const string ParametersSha256 = "parameters_sha256";
     private const int MaxReportBytes = 64 << 20;
-    private const int MaxDataBytes = 4 * DataDescription.MaxLength;
 
     /// <summary>Reads a run's folder.</summary>
     /// <exception cref="PredictException">It is not there, holds no finished run, or a file of it is damaged.</exception>
@@ -57,7 +56,7 @@ public sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelP
     private static DataDescription ReadData(string path)
     {
         if (!File.Exists(path)) throw new PredictException($"'{path}' does not exist, which says what the run's data is like; copy it from the folder that the run was trained in");
-        if (new FileInfo(path).Length is var length and > MaxDataBytes) throw new PredictException($"'{path}' has {length} bytes; at most {MaxDataBytes} are allowed");
+        if (new FileInfo(path).Length is var length and > DataDescription.MaxBytes) throw new PredictException($"'{path}' has {length} bytes; at most {DataDescription.MaxBytes} are allowed");
         try
         {
             return DataDescription.Parse(File.ReadAllText(path));

@@ -76,6 +76,33 @@ public sealed class CsvTableTests : IDisposable
         Assert.Equal($"{_folder.At("a.csv")}: 7 of 9 samples cannot be used and are left out: {Named}", Assert.Single(set.Notes));
     }
 
+    [Theory]
+    [InlineData("{0}")]
+    [InlineData("x,price\n1,2\n{0}")]
+    [InlineData("x,price\n1,2\n\"a\"b{0}")]
+    public void A_row_without_end_is_refused_before_it_takes_memory(string text)
+    {
+        File.WriteAllText(_folder.At("a.csv"), text.Replace("{0}", new string(',', 50_000_000), StringComparison.Ordinal));
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.EndsWith("a row has more than 1048576 characters.", Error(_prices), StringComparison.Ordinal);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 300 << 20);
+    }
+
+    [Fact]
+    public void A_row_of_values_on_many_lines_without_end_is_refused_too()
+    {
+        File.WriteAllText(_folder.At("a.csv"), string.Concat(Enumerable.Repeat("\"\n\",", 10_000_000)));
+        Assert.EndsWith("a row has more than 1048576 characters.", Error(_prices), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_widest_rows_that_are_allowed_are_read()
+    {
+        const int MaxColumns = 16_384;
+        Write("a.csv", [.. Enumerable.Range(0, 3).Select(row => string.Join(',', Enumerable.Range(0, MaxColumns).Select(column => row == 0 ? $"c{column}" : $"{row}.{column:00000}")))]);
+        Assert.Equal(new TableFormat(MaxColumns - 1, 0), Load(_prices with { Target = new("c0", 0) }, TaskKind.Regression).Train.Format);
+    }
+
     [Fact]
     public void Of_many_bad_rows_ten_are_named()
     {
