@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net;
 using Distributed.Coordinator.Chaos;
 using Distributed.Coordinator.Draining;
+using Distributed.Coordinator.Live;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Security;
@@ -33,9 +34,10 @@ public static class CoordinatorCommands
         var bind = new Option<string?>("--bind") { Description = "Address of this machine to listen at: 0.0.0.0 for all. Default: that of --host." };
         var port = new Option<int>("--port") { Description = "Port of the control plane; 0 for a free one.", DefaultValueFactory = _ => 0 };
         var linkPort = new Option<int>("--link-port") { Description = "Port of the tensor links; 0 for a free one.", DefaultValueFactory = _ => 0 };
-        var metricsPort = new Option<int>("--metrics-port") { Description = "Port of the live page, /metrics, /healthz and /readyz; 0 for a free one.", DefaultValueFactory = _ => 0 };
+        var metricsPort = new Option<int>("--metrics-port") { Description = "Port of /metrics, /healthz and /readyz; 0 for a free one.", DefaultValueFactory = _ => 0 };
+        var page = new PageOptions();
         var security = new SecurityOptions();
-        var stay = new Option<bool>("--stay") { Description = "Once the run is finished, show it at the port of the live page until told to stop." };
+        var stay = new Option<bool>("--stay") { Description = "Once the run is finished, show it on the live page until told to stop." };
         var chaos = new Option<string?>("--chaos") { Description = "Check the job under faults, on this machine: kill-worker@30,freeze-worker@60:5s,join@80,drain@90,restart-coordinator@100 (the numbers are training steps) or random:SEED:COUNT. Exit code 0: the result is that of an undisturbed run, bit for bit." };
         workers.Within(0, 1024);
         minWorkers.Within(1, 1024);
@@ -52,6 +54,7 @@ public static class CoordinatorCommands
         {
             job, workers, minWorkers, maxRestarts, run, resume, resumeIfBegun, init, initStrict, overwrite, set, device, dataDir, memory, plugin, host, bind, port, linkPort, metricsPort, security.Certificates, security.Insecure, stay, chaos,
         };
+        foreach (var option in page.All) train.Add(option);
         train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
         {
             JobFile = parsed.GetValue(job),
@@ -74,6 +77,7 @@ public static class CoordinatorCommands
             Port = parsed.GetValue(port),
             LinkPort = parsed.GetValue(linkPort),
             MetricsPort = parsed.GetValue(metricsPort),
+            Page = page.Of(parsed),
             Security = security.Of(parsed),
             Stay = parsed.GetValue(stay),
         }));

@@ -16,20 +16,26 @@ public static class ShowCommand
     public static Command Create()
     {
         var run = new Option<string>("--run") { Description = "Folder of the run.", Required = true };
-        var host = new Option<string>("--host") { Description = "Address of this machine that the page is reached at.", DefaultValueFactory = _ => "127.0.0.1" };
+        var host = new Option<string>("--host") { Description = "Address of this machine that the page is reached at; at another one than loopback, a reader needs the token that is in the printed address.", DefaultValueFactory = _ => PageAddress.Default };
         var port = new Option<int>("--port") { Description = "Port of the page; 0 for a free one.", DefaultValueFactory = _ => 0 };
+        var allowedHosts = AllowHostOption.Create();
         port.Within(0, IPEndPoint.MaxPort);
         var command = new Command("show",
             "Shows a run from its files, on the page that it has while it trains, until Ctrl-C. Exit code 1: it cannot listen there; 2: there is no such run. Example: show --run runs/mine --port 8080")
         {
-            run, host, port,
+            run, host, port, allowedHosts,
         };
-        command.SetAction((parsed, _) => RunAsync(parsed.GetRequiredValue(run), parsed.GetRequiredValue(host), parsed.GetValue(port)));
+        command.SetAction((parsed, _) => RunAsync(
+            parsed.GetRequiredValue(run), parsed.GetRequiredValue(host), new() { Bind = parsed.GetRequiredValue(host), Port = parsed.GetValue(port), AllowedHosts = parsed.GetValue(allowedHosts) ?? [] }, metrics: null));
         return command;
     }
 
+    /// <summary>Shows a finished run where its coordinator did, and answers those that watch over it.</summary>
+    internal static Task<int> StayAsync(string folder, TrainArguments arguments) =>
+        RunAsync(folder, arguments.Host, arguments.Page, (arguments.Page.MetricsBind ?? arguments.Bind ?? arguments.Host, arguments.MetricsPort));
+
     /// <summary>Shows it until a signal comes.</summary>
-    internal static async Task<int> RunAsync(string folder, string host, int port)
+    private static async Task<int> RunAsync(string folder, string host, PageArguments place, (string Bind, int Port)? metrics)
     {
         LiveRun live;
         try
@@ -44,8 +50,12 @@ public static class ShowCommand
         try
         {
             var page = new LivePage(live, folder);
-            await using var server = await StatusServer.StartAsync(host, port, Prometheus.Metrics.NewCustomRegistry(), () => null, pages: page.Pages, cancel: signals.Stopping);
-            Console.WriteLine($"Showing {folder} at {server.Address} until Ctrl-C.");
+            var (bind, registry) = (place.Bind ?? PageAddress.Default, Prometheus.Metrics.NewCustomRegistry());
+            var names = new HostNames([host, bind, metrics?.Bind, .. place.AllowedHosts]);
+            var token = await LocalAddresses.IsLoopbackAsync(bind, signals.Stopping) ? null : ReaderToken.New();
+            await using var probed = metrics is { } watched ? await StatusServer.StartAsync(watched.Bind, watched.Port, registry, () => null, new() { Names = names }, signals.Stopping) : null;
+            await using var server = await StatusServer.StartAsync(bind, place.Port, registry, () => null, new() { Names = names, Token = token, Pages = page.Pages }, signals.Stopping);
+            Console.WriteLine($"Showing {folder} at {PageAddress.Of(server.Address, bind, host, token)} until Ctrl-C.");
             await Task.Delay(Timeout.Infinite, signals.Stopping).ContinueWith(_ => { }, TaskScheduler.Default);
             return 0;
         }

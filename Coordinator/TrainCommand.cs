@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -6,7 +5,6 @@ using Akka.Actor;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Delivery;
-using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Live;
 using Distributed.Coordinator.LocalWorkers;
@@ -23,7 +21,6 @@ using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
 using Distributed.Shared.Security;
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Prometheus;
@@ -94,6 +91,9 @@ public sealed record TrainArguments
     /// <summary>Port of the metrics.</summary>
     public int MetricsPort { get; init; }
 
+    /// <summary>Where else than by default metrics and page are served.</summary>
+    public PageArguments Page { get; init; } = new();
+
     /// <summary>What the command line says of protection.</summary>
     public SecurityArguments Security { get; init; } = new();
 
@@ -151,7 +151,7 @@ public static class TrainCommand
 
     private static async Task<int> StayAsync(TrainArguments arguments, string path)
     {
-        if (arguments.Stay) return await ShowCommand.RunAsync(path, arguments.Bind ?? arguments.Host, arguments.MetricsPort);
+        if (arguments.Stay) return await ShowCommand.StayAsync(path, arguments);
         if (arguments.ResumeIfBegun) Console.WriteLine($"The run in {path} is finished.");
         return 0;
     }
@@ -182,6 +182,10 @@ public static class TrainCommand
         Port = arguments.Port,
         LinkPort = arguments.LinkPort,
         MetricsPort = arguments.MetricsPort,
+        MetricsBind = arguments.Page.MetricsBind,
+        PagePort = arguments.Page.Port,
+        PageBind = arguments.Page.Bind,
+        AllowedHosts = arguments.Page.AllowedHosts,
         MinWorkers = arguments.MinWorkers,
         IsOpen = arguments.Workers == 0,
         IsInitialStrict = arguments.IsInitStrict,
@@ -205,7 +209,7 @@ public static class TrainCommand
             now = AutoSizes.Like(TorchScriptFile.Resolve(now), was);
             if (JobDifference.Between(was, now) is { Count: > 0 } different)
                 throw new JobException($"the run in {folder.Path} has another job: {string.Join("; ", different)}. Only topology and checkpoint may change; for another job, begin another run");
-            begun = begun with { Bind = arguments.Bind ?? begun.Bind };
+            begun = arguments.Page.Over(begun) with { Bind = arguments.Bind ?? begun.Bind };
             var security = await NodeSecurity.OpenAsync(begun.Host, begun.Bind, arguments.Security);
             // Workers that are left have links of the former kind: they come as newcomers.
             return (now, folder, was.Topology == now.Topology ? begun : begun with { Token = NewToken(), Workers = [] }, security);
@@ -252,18 +256,14 @@ public static class TrainCommand
         IActorRef training = ActorRefs.Nobody;
         var targets = new ScrapeTargets();
         var readiness = new Readiness("starting");
-        // It answers from the beginning, which may last. What shows the job is there when the job is settled.
-        var pages = new ConcurrentDictionary<string, RequestDelegate>(StringComparer.Ordinal) { [ScrapeTargets.Path] = targets.AnswerAsync };
-        await using var status = await StatusServer.StartAsync(begun.Bind ?? begun.Host, begun.MetricsPort, registry, () => readiness.NotReady,
-            DrainRequest.For(begun.Token, () => training, metrics.CommandRefused), pages, stopping);
-        var page = begun.Bind is null ? status.Address : new UriBuilder(status.Address) { Host = begun.Host }.Uri;
+        await using var servers = await RunServers.StartAsync(begun, registry, () => readiness.NotReady, targets, () => training, metrics.CommandRefused, stopping);
         var address = NodeHost.AddressOf(system);
         // They are there before the run's own actor only where they have to be asked first.
         await using var asked = job.Auto == AutoSize.None ? null : StartWorkers();
         if (asked is not null)
         {
             readiness.NotReady = "probing: workers find out how large a micro-batch may be";
-            view.Message($"Metrics at {page}metrics");
+            view.Message($"Metrics at {servers.Metrics}metrics");
             job = await ProbeAsync(arguments, job, system, notices, view, address, stopping);
             readiness.NotReady = "starting";
         }
@@ -280,8 +280,8 @@ public static class TrainCommand
             new() { Certificates = security.Certificates });
         // Gone before the server is.
         await using var livePage = new LivePage(live, folder.Path);
-        foreach (var (path, answer) in livePage.Pages) pages[path] = answer;
-        begun = begun with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port, MetricsPort = status.Address.Port };
+        servers.Show(livePage);
+        begun = servers.At(begun) with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port };
         var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, text, TimeProvider.System);
         foreach (var fault in store.Open()) view.Message(fault);
         if (store.Newest is { } stored) metrics.Checkpoints.Found(stored.Files.Sum(file => file.Bytes), stored.SavedAt);
@@ -318,7 +318,7 @@ public static class TrainCommand
         }
         if (arguments.Resume)
             view.Message($"Going on with {jobName}: {recorder.Entered} of {rounds?.Count.ToString(CultureInfo.InvariantCulture) ?? "?"} rounds were recorded, {(store.Newest is { } newest ? $"the newest checkpoint is of step {newest.Step}" : "there is no checkpoint")}");
-        var places = $"Results in {folder.Path}, live page at {page}, metrics at {page}metrics";
+        var places = $"Results in {folder.Path}, live page at {servers.Page}, metrics at {servers.Metrics}metrics";
         view.Message(job.IsEvaluation ? $"Evaluating {jobName}. {places}" : $"Training {jobName}: {job.Epochs} epochs, batch {job.BatchText} in {job.MicroBatches} micro-batches. {places}");
         if (arguments.Workers == 0) view.Message(Awaited(arguments, address));
 

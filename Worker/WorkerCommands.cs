@@ -28,6 +28,8 @@ public static class WorkerCommands
         var plugin = new Option<string[]>("--plugin") { Description = "Library (.dll) with models or tasks of your own, which it trusts; may be given more than once.", AllowMultipleArgumentsPerToken = false, DefaultValueFactory = _ => [] };
         var linkPort = new Option<int>("--link-port") { Description = "Port of the links to other workers; 0 for a free one.", DefaultValueFactory = _ => 0 };
         var metricsPort = new Option<int>("--metrics-port") { Description = "Port of /metrics, /healthz and /readyz; 0 for a free one.", DefaultValueFactory = _ => 0 };
+        var metricsBind = new Option<string?>("--metrics-bind") { Description = "Address of this machine to serve them at: 0.0.0.0 for all. Default: that of --bind. The coordinator tells Prometheus of this worker only where that is one at which --host is reached." };
+        var allowedHosts = AllowHostOption.Create();
         var patience = new Option<double>("--coordinator-timeout") { Description = "Seconds to wait for a coordinator to take this worker in, or to come back.", DefaultValueFactory = _ => 600 };
         foreach (var option in (Option<int>[])[linkPort, metricsPort]) option.Within(0, IPEndPoint.MaxPort);
         patience.Allow(seconds => seconds is > 0 and <= 1_000_000, "above 0, to 1000000");
@@ -37,7 +39,7 @@ public static class WorkerCommands
 
         var root = new RootCommand("Computes gradients for a coordinator. Example: worker --coordinator 10.0.0.1:4053 --device cuda:0")
         {
-            coordinator, device, name, host, bind, dataDir, dataLimit, plugin, linkPort, metricsPort, security.Certificates, security.Insecure, patience, memory, withParent,
+            coordinator, device, name, host, bind, dataDir, dataLimit, plugin, linkPort, metricsPort, metricsBind, allowedHosts, security.Certificates, security.Insecure, patience, memory, withParent,
         };
         root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
         {
@@ -51,6 +53,8 @@ public static class WorkerCommands
             Plugins = parsed.GetValue(plugin) ?? [],
             LinkPort = parsed.GetValue(linkPort),
             MetricsPort = parsed.GetValue(metricsPort),
+            MetricsBind = parsed.GetValue(metricsBind),
+            AllowedHosts = parsed.GetValue(allowedHosts) ?? [],
             Patience = TimeSpan.FromSeconds(parsed.GetValue(patience)),
             Security = security.Of(parsed),
             MemoryFraction = parsed.GetValue(memory),

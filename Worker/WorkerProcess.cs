@@ -53,6 +53,12 @@ public sealed record WorkerArguments
     /// <summary>Port of the metrics; 0 for a free one.</summary>
     public int MetricsPort { get; init; }
 
+    /// <summary>Address that the metrics are served at; null for that of everything else.</summary>
+    public string? MetricsBind { get; init; }
+
+    /// <summary>Names under which the metrics are asked for, beside those that the machine has here.</summary>
+    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
     /// <summary>What part of the memory that is free a micro-batch may take where the job leaves its size to that; above 0, to 1.</summary>
     public double MemoryFraction { get; init; } = Shared.Processes.MemoryFraction.Default;
 
@@ -136,18 +142,21 @@ public static class WorkerProcess
         ProcessMetrics.Register(registry);
         var metrics = new WorkerMetrics(registry, $"{device}");
         var readiness = new Readiness("joining the cluster");
-        await using var status = await StatusServer.StartAsync(arguments.Bind ?? ownHost, arguments.MetricsPort, registry, () => readiness.NotReady, cancel: stopping);
+        var metricsBind = arguments.MetricsBind ?? arguments.Bind ?? ownHost;
+        await using var status = await StatusServer.StartAsync(metricsBind, arguments.MetricsPort, registry, () => readiness.NotReady,
+            new() { Names = new([ownHost, arguments.Bind, metricsBind, .. arguments.AllowedHosts]) }, stopping);
         var options = new WorkerOptions(
             arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device,
             new() { DataDirectory = arguments.DataDirectory, DeliveryLimit = arguments.DataLimit }, arguments.Patience)
         {
             Bind = arguments.Bind,
-            MetricsPort = status.Address.Port,
+            // Where nobody reaches them at its host, nobody has to be told.
+            MetricsPort = arguments.MetricsBind is null || metricsBind == ownHost || IsAny(metricsBind) ? status.Address.Port : 0,
             Plugins = plugins,
             Links = new() { Certificates = security.Certificates, Refused = metrics.Links.ConnectionRefused },
             MemoryFraction = arguments.MemoryFraction,
         };
-        Console.WriteLine($"Metrics at {(arguments.Bind is null ? status.Address : new UriBuilder(status.Address) { Host = ownHost }.Uri)}metrics");
+        Console.WriteLine($"Metrics at {(IsAny(metricsBind) ? new UriBuilder(status.Address) { Host = ownHost }.Uri : status.Address)}metrics");
         var former = Task.CompletedTask;
         var tookPart = Stopwatch.GetTimestamp();
         var returns = new ReturnPause();
@@ -204,6 +213,8 @@ public static class WorkerProcess
         await NodeHost.LeaveAsync(host, _stopTimeout, Console.WriteLine);
         host.Dispose();
     }
+
+    private static bool IsAny(string bind) => IPAddress.TryParse(bind, out var address) && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any));
 
     private static DnsEndPoint? AddressIn(string text)
     {

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Sockets;
+using Distributed.Coordinator.Live;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
@@ -27,9 +29,9 @@ public static class DrainCommand
         }
         using var signals = new Signals(onInterrupt: true);
         // A worker leaves at a step boundary, and how long a step takes is the job's business.
-        using var client = new HttpClient { Timeout = Timeout.InfiniteTimeSpan };
-        client.DefaultRequestHeaders.Authorization = new(StatusCommand.Scheme, Convert.ToHexString(state.Token));
-        var address = new UriBuilder(Uri.UriSchemeHttp, state.Host, state.MetricsPort, DrainRequest.Path).Uri;
+        using var client = Client(state.Token);
+        if (await AddressOfAsync(state, signals.Stopping).ConfigureAwait(false) is not { } address)
+            return CommandLine.Fail(1, $"the coordinator of '{run}' is told at {state.PageBind} alone, which is no address of this machine: ask for it on the coordinator's, as the token of the job must not cross a network in the clear");
         var exitCode = 0;
         try
         {
@@ -43,6 +45,29 @@ public static class DrainCommand
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
         {
             return CommandLine.Fail(1, "interrupted; who was asked to leave does so all the same");
+        }
+    }
+
+    /// <summary>Never by way of a proxy, which would be given the token of the job.</summary>
+    internal static HttpClient Client(byte[] token)
+    {
+        var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false }) { Timeout = Timeout.InfiniteTimeSpan };
+        client.DefaultRequestHeaders.Authorization = new(StatusCommand.Scheme, Convert.ToHexString(token));
+        return client;
+    }
+
+    /// <summary>Where the coordinator can be told, on this machine; null where it cannot.</summary>
+    internal static async Task<Uri?> AddressOfAsync(RunState state, CancellationToken cancellation)
+    {
+        try
+        {
+            var bound = await ListenAddress.OfAsync(state.PageBind ?? PageAddress.Default, cancellation).ConfigureAwait(false);
+            var address = bound.Equals(IPAddress.Any) ? IPAddress.Loopback : bound.Equals(IPAddress.IPv6Any) ? IPAddress.IPv6Loopback : bound;
+            return LocalAddresses.Has(address) ? new UriBuilder(Uri.UriSchemeHttp, $"{address}", state.PagePort, DrainRequest.Path).Uri : null;
+        }
+        catch (SocketException)
+        {
+            return null;
         }
     }
 

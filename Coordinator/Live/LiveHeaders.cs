@@ -15,6 +15,8 @@ internal static class LiveHeaders
         headers.ContentSecurityPolicy = Policy;
         headers.XContentTypeOptions = "nosniff";
         headers["Referrer-Policy"] = "no-referrer";
+        // No page of another site may have this as a script or a picture of its own.
+        headers["Cross-Origin-Resource-Policy"] = "same-origin";
         // Another coordinator may answer at the same address.
         headers.CacheControl = "no-store";
         // A browser would keep some of the few connections open, and none is left for those that watch over the process.

@@ -32,6 +32,18 @@ public sealed record RunState
     /// <summary>Port of the metrics.</summary>
     public required int MetricsPort { get; init; }
 
+    /// <summary>Address that the metrics are served at; null for that of everything else.</summary>
+    public string? MetricsBind { get; init; }
+
+    /// <summary>Port of the live page.</summary>
+    public int PagePort { get; init; }
+
+    /// <summary>Address that the live page is served at; null for loopback.</summary>
+    public string? PageBind { get; init; }
+
+    /// <summary>Names under which metrics and page are asked for, beside those that the machine has here.</summary>
+    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
     /// <summary>Proves that a worker belongs to the job.</summary>
     public required byte[] Token { get; init; }
 

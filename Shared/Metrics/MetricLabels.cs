@@ -30,6 +30,10 @@ public static class MetricLabels
     public const string Killed = "killed";
     /// <summary>The worker's process ended with an error, or could not be started.</summary>
     public const string Failed = "failed";
+    /// <summary>A request came under a name that is none of the process's.</summary>
+    public const string Host = "host";
+    /// <summary>A request came without the token of the page.</summary>
+    public const string Token = "token";
 
     /// <summary>Which way bytes or messages went: <see cref="Sent"/> or <see cref="Received"/>.</summary>
     public const string Direction = "direction";

@@ -15,6 +15,8 @@ public static class MetricNames
     public const string RefusedFrames = Prefix + "refused_frames_total";
     /// <summary>Counter, of every process, by <see cref="MetricLabels.Plane"/> and <see cref="MetricLabels.Reason"/>: connections refused.</summary>
     public const string RefusedConnections = Prefix + "refused_connections_total";
+    /// <summary>Counter, of every process, by <see cref="MetricLabels.Reason"/>: requests over HTTP that were refused.</summary>
+    public const string RefusedRequests = Prefix + "refused_requests_total";
     /// <summary>Gauge, of every process with certificates: when the first of them that is in use expires, in seconds since 1970.</summary>
     public const string CertificateExpires = Prefix + "certificate_expires_timestamp_seconds";
     /// <summary>Counter, of every process, by <see cref="MetricLabels.Direction"/>: bytes on tensor links.</summary>

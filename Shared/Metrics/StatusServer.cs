@@ -1,4 +1,3 @@
-using System.Collections.ObjectModel;
 using System.Net;
 using System.Net.Sockets;
 using Distributed.Shared.Processes;
@@ -14,8 +13,8 @@ namespace Distributed.Shared.Metrics;
 
 /// <summary>
 /// What a process tells whoever watches it, over plain HTTP: GET /metrics for Prometheus, GET /healthz (200 while the process is
-/// alive) and GET /readyz (200, or 503 with the reason) for an orchestrator's probes, and pages of its own. Whoever holds a token may
-/// give a command, if there is one; everybody else only reads.
+/// alive) and GET /readyz (200, or 503 with the reason) for an orchestrator's probes, and pages of its own. It answers under its own names only. On
+/// this machine, whoever holds the token of the job may give a command, if there is one; everybody else only reads.
 /// </summary>
 public sealed class StatusServer : IAsyncDisposable
 {
@@ -38,15 +37,13 @@ public sealed class StatusServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly CollectorRegistry _registry;
     private readonly Func<string?> _notReady;
-    private readonly StatusCommand? _command;
-    private readonly IReadOnlyDictionary<string, RequestDelegate> _pages;
+    private readonly StatusOptions _options;
+    private readonly HttpMetrics _metrics;
 
-    private StatusServer(
-        IPEndPoint endPoint, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command, IReadOnlyDictionary<string, RequestDelegate>? pages)
+    private StatusServer(IPEndPoint endPoint, CollectorRegistry registry, Func<string?> notReady, StatusOptions options)
     {
-        (_registry, _notReady, _command, _pages) = (registry, notReady, command, pages ?? ReadOnlyDictionary<string, RequestDelegate>.Empty);
-        var refused = SharedMetrics.RefusedConnections(Prometheus.Metrics.WithCustomRegistry(registry), MetricLabels.Http);
-        _app = Build(endPoint, new(MaxConnections, refusal => refused[refusal].Inc()));
+        (_registry, _notReady, _options, _metrics) = (registry, notReady, options, new(registry));
+        _app = Build(endPoint, new(MaxConnections, _metrics.ConnectionRefused));
         _app.Run(AnswerAsync);
     }
 
@@ -58,13 +55,11 @@ public sealed class StatusServer : IAsyncDisposable
     /// <param name="port">0 to 65535, 0 for a free one.</param>
     /// <param name="registry">What /metrics shows.</param>
     /// <param name="notReady">Why the process cannot do its work now, in a user's words; null when it can. Called from any thread.</param>
-    /// <param name="command">What it can be asked to do; null for nothing.</param>
-    /// <param name="pages">What else there is to read: exact paths, and what answers a GET or HEAD there. Looked at for every request, from any thread.</param>
+    /// <param name="options">What else it answers, and to whom; null for nothing else, to everybody.</param>
     /// <param name="cancel">Gives up starting.</param>
     /// <exception cref="IOException">It cannot listen there; the message says why.</exception>
     public static async Task<StatusServer> StartAsync(
-        string host, int port, CollectorRegistry registry, Func<string?> notReady, StatusCommand? command = null,
-        IReadOnlyDictionary<string, RequestDelegate>? pages = null, CancellationToken cancel = default)
+        string host, int port, CollectorRegistry registry, Func<string?> notReady, StatusOptions? options = null, CancellationToken cancel = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(host);
         ArgumentOutOfRangeException.ThrowIfNegative(port);
@@ -72,7 +67,7 @@ public sealed class StatusServer : IAsyncDisposable
         StatusServer? server = null;
         try
         {
-            server = new(new(await ListenAddress.OfAsync(host, cancel).ConfigureAwait(false), port), registry, notReady, command, pages);
+            server = new(new(await ListenAddress.OfAsync(host, cancel).ConfigureAwait(false), port), registry, notReady, options ?? new());
             await server._app.StartAsync(cancel).ConfigureAwait(false);
             return server;
         }
@@ -119,24 +114,50 @@ public sealed class StatusServer : IAsyncDisposable
     private Task AnswerAsync(HttpContext context)
     {
         StatusConnections.Serve(context);
-        var response = context.Response;
-        if (_command is { } command && context.Request.Path.Value == command.Path) return CommandAsync(context, command);
-        if (!HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method))
+        var (request, response) = (context.Request, context.Response);
+        if (!_options.Names.Allows(request.Host.Host, context.Connection.LocalIpAddress))
+        {
+            _metrics.NameRefused();
+            return Refuse(response, StatusCodes.Status421MisdirectedRequest,
+                $"this is not {Shown.Of(request.Host.Host)}; it answers as {string.Join(", ", _options.Names.Names)} and at its own addresses, and --allow-host adds a name");
+        }
+        if (_options.Command is { } command && request.Path.Value == command.Path) return CommandAsync(context, command);
+        if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method))
         {
             response.Headers.Allow = "GET, HEAD";
-            // The body is not read, so the connection cannot be used again; said, so that no client tries to.
-            response.Headers.Connection = "close";
-            return Text(response, StatusCodes.Status405MethodNotAllowed, "only GET and HEAD are allowed");
+            return Refuse(response, StatusCodes.Status405MethodNotAllowed, "only GET and HEAD are allowed");
         }
-        return context.Request.Path.Value switch
+        if (_options.Token is { } token && !token.Admits(request)) return Admit(context, token);
+        return request.Path.Value switch
         {
             "/metrics" => MetricsAsync(response, context.RequestAborted),
             "/healthz" => Text(response, StatusCodes.Status200OK, "ok"),
             "/readyz" when _notReady() is { } reason => Text(response, StatusCodes.Status503ServiceUnavailable, reason),
             "/readyz" => Text(response, StatusCodes.Status200OK, "ok"),
-            { } path when _pages.TryGetValue(path, out var page) => page(context),
-            _ => Text(response, StatusCodes.Status404NotFound, string.Join(", ", ["there are /metrics, /healthz, /readyz", .. _pages.Keys])),
+            { } path when _options.Pages.TryGetValue(path, out var page) => page(context),
+            _ => Text(response, StatusCodes.Status404NotFound, string.Join(", ", ["there are /metrics, /healthz, /readyz", .. _options.Pages.Keys])),
         };
+    }
+
+    private Task Admit(HttpContext context, ReaderToken token)
+    {
+        context.Response.Headers.CacheControl = "no-store";
+        context.Response.Headers["Referrer-Policy"] = "no-referrer";
+        if (token.IsShown(context.Request))
+        {
+            token.Keep(context);
+            return Task.CompletedTask;
+        }
+        _metrics.ReaderRefused();
+        context.Response.Headers.WWWAuthenticate = StatusCommand.Scheme;
+        return Refuse(context.Response, StatusCodes.Status401Unauthorized, $"open the address that was printed where this was started: it ends in ?{ReaderToken.Parameter}=...");
+    }
+
+    // Its body is not read, so the connection cannot be used again; said, so that no client tries to.
+    private static Task Refuse(HttpResponse response, int status, string text)
+    {
+        response.Headers.Connection = "close";
+        return Text(response, status, text);
     }
 
     private static async Task CommandAsync(HttpContext context, StatusCommand command)
@@ -144,6 +165,13 @@ public sealed class StatusServer : IAsyncDisposable
         var (request, response) = (context.Request, context.Response);
         // As above: no command has a body.
         response.Headers.Connection = "close";
+        // The token would have crossed a network in the clear.
+        if (!IsOfThisMachine(context.Connection))
+        {
+            command.Refused();
+            await Text(response, StatusCodes.Status403Forbidden, $"{command.Path} is for this machine alone").ConfigureAwait(false);
+            return;
+        }
         if (!HttpMethods.IsPost(request.Method))
         {
             response.Headers.Allow = "POST";
@@ -165,6 +193,9 @@ public sealed class StatusServer : IAsyncDisposable
         var answer = await command.RunAsync(value, context.RequestAborted).ConfigureAwait(false);
         await Text(response, answer.Status, answer.Text).ConfigureAwait(false);
     }
+
+    private static bool IsOfThisMachine(ConnectionInfo connection) =>
+        connection.RemoteIpAddress is { } remote && (IPAddress.IsLoopback(remote) || remote.Equals(connection.LocalIpAddress));
 
     private Task MetricsAsync(HttpResponse response, CancellationToken cancel)
     {

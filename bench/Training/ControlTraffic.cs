@@ -20,7 +20,7 @@ internal sealed record ControlTraffic(double Steps, double Seconds, double Sent,
     public static async Task<ControlTraffic> OfAsync(TrainingRun run, int steps, CancellationToken stopping)
     {
         using var folder = new TemporaryFolder();
-        using var client = new HttpClient();
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false });
         var page = $"http://127.0.0.1:{Ports.Free()}/metrics";
         var ended = ChildProcess.RunAsync((run with { MetricsPort = new Uri(page).Port }).Command(folder["run"]), stopping);
         var seen = new List<(ControlCounts Counts, long Time)>();

@@ -13,7 +13,7 @@ namespace Distributed.Bench.Training;
 internal sealed class Scraper : IDisposable
 {
     private readonly List<Socket> _pages = [];
-    private readonly byte[] _request = Encoding.ASCII.GetBytes("GET /metrics HTTP/1.1\r\nHost: bench\r\n\r\n");
+    private readonly byte[] _request = Encoding.ASCII.GetBytes("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     private readonly byte[] _received = new byte[64 * 1024];
 
     private Scraper()
@@ -32,7 +32,7 @@ internal sealed class Scraper : IDisposable
         var scraper = new Scraper();
         try
         {
-            using var client = new HttpClient();
+            using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false });
             var targets = await client.GetStringAsync($"http://127.0.0.1:{port}/targets", stopping).ConfigureAwait(false);
             foreach (var target in JsonNode.Parse(targets)!.AsArray().SelectMany(group => group!["targets"]!.AsArray()))
             {

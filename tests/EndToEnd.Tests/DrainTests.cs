@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using Distributed.EndToEnd.Tests.Processes;
 
 namespace Distributed.EndToEnd.Tests;
@@ -13,11 +15,15 @@ public sealed class DrainTests
         var job = Jobs.Medium with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
-        using var unknown = Drain(run.Folder, "worker-3");
-        using var drain = Drain(run.Folder, "worker-1");
+        // No proxy is ever given the token of the job.
+        using var proxy = new TcpListener(IPAddress.Loopback, 0);
+        proxy.Start();
+        using var unknown = Drain(run.Folder, "worker-3", ("http_proxy", $"http://{proxy.LocalEndpoint}"));
+        using var drain = Drain(run.Folder, "worker-1", ("http_proxy", $"http://{proxy.LocalEndpoint}"));
         await run.Worker("worker-2").SlowDownAsync(until: Task.WhenAll(unknown.EndsWithAsync(2), drain.EndsWithAsync(0)));
         Assert.StartsWith("error: there is no worker 'worker-3'; there are ", Assert.Single(unknown.Errors), StringComparison.Ordinal);
         Assert.Equal(["worker-1 has left, as it was asked to"], drain.Output);
+        Assert.False(proxy.Pending());
         await run.Coordinator.EndsWithAsync(0);
         Assert.EndsWith("Done: it was asked to leave.\n", await File.ReadAllTextAsync(run["logs/worker-1.log"]), StringComparison.Ordinal);
         run.Report.RequireChange(workers: 1);
@@ -41,5 +47,6 @@ public sealed class DrainTests
         Assert.StartsWith($"error: the coordinator of '{run.Folder}' does not answer at http://127.0.0.1:", Assert.Single(drain.Errors), StringComparison.Ordinal);
     }
 
-    private static ProgramRun Drain(string run, params string[] workers) => ProgramRun.Start(BuiltFiles.Coordinator, ["drain", "--run", run, .. workers]);
+    private static ProgramRun Drain(string run, string worker, params (string, string)[] environment) =>
+        ProgramRun.Start(BuiltFiles.Coordinator, ["drain", "--run", run, worker], environment);
 }

@@ -20,7 +20,7 @@ public sealed partial class LivePageTests : IAsyncLifetime
     public LivePageTests() => _page = new(_run, _folder.Path);
 
     public async ValueTask InitializeAsync() =>
-        _server = await StatusServer.StartAsync("127.0.0.1", 0, Prometheus.Metrics.NewCustomRegistry(), () => null, pages: _page.Pages);
+        _server = await StatusServer.StartAsync("127.0.0.1", 0, Prometheus.Metrics.NewCustomRegistry(), () => null, new() { Pages = _page.Pages });
 
     public async ValueTask DisposeAsync()
     {

@@ -52,7 +52,7 @@ public sealed class ScrapeTargetsTests
     {
         _targets.Add("worker-1", new("127.0.0.1", 4711));
         await using var server = await StatusServer.StartAsync("127.0.0.1", 0, Prometheus.Metrics.NewCustomRegistry(), () => null,
-            pages: new Dictionary<string, Microsoft.AspNetCore.Http.RequestDelegate> { [ScrapeTargets.Path] = _targets.AnswerAsync });
+            new() { Pages = new Dictionary<string, Microsoft.AspNetCore.Http.RequestDelegate> { [ScrapeTargets.Path] = _targets.AnswerAsync } });
         using var client = new HttpClient();
         using var answer = await client.GetAsync(new Uri(server.Address, ScrapeTargets.Path));
         Assert.Equal("application/json", answer.Content.Headers.ContentType?.ToString());

@@ -40,6 +40,7 @@ internal static class ExportedMetrics
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
         if (ofProcess) ProcessMetrics.Register(registry);
+        _ = new HttpMetrics(registry);
         return registry;
     }
 }

@@ -18,14 +18,17 @@ public sealed class StatusServerTests : IDisposable
 
     private Task<StatusServer> Start(int port = 0) => StatusServer.StartAsync("127.0.0.1", port, _registry, () => _reason);
 
-    private Task<StatusServer> StartWithCommand() => StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason, new(
-        "/drain", "worker", new byte[] { 0x00, 0xff, 0x7a },
-        (worker, _) =>
-        {
-            _done.Add(worker);
-            return Task.FromResult(new StatusAnswer(202, $"did {worker}"));
-        },
-        () => _refused++));
+    private Task<StatusServer> StartWithCommand() => StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason, new()
+    {
+        Command = new(
+            "/drain", "worker", new byte[] { 0x00, 0xff, 0x7a },
+            (worker, _) =>
+            {
+                _done.Add(worker);
+                return Task.FromResult(new StatusAnswer(202, $"did {worker}"));
+            },
+            () => _refused++),
+    });
 
     private async Task<HttpResponseMessage> Command(StatusServer server, string path, string? authorization, string method = "POST")
     {
@@ -157,7 +160,7 @@ public sealed class StatusServerTests : IDisposable
     public async Task A_page_is_read_at_its_exact_path_and_nowhere_else()
     {
         await using var server = await StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason,
-            pages: new Dictionary<string, RequestDelegate> { ["/page"] = context => context.Response.WriteAsync("a page") });
+            new() { Pages = new Dictionary<string, RequestDelegate> { ["/page"] = context => context.Response.WriteAsync("a page") } });
         await Answers(server, "/page", HttpStatusCode.OK, "a page");
         await Answers(server, "/healthz", HttpStatusCode.OK, "ok");
         foreach (var path in new[] { "/page/", "/Page", "/pages" })
@@ -182,11 +185,14 @@ public sealed class StatusServerTests : IDisposable
     [Fact]
     public async Task Pages_are_answered_at_exactly_their_paths_to_who_reads_and_hide_nothing()
     {
-        await using var server = await StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason, pages: new Dictionary<string, RequestDelegate>
+        await using var server = await StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason, new()
         {
-            ["/"] = context => context.Response.WriteAsync("a page"),
-            ["/deep/page"] = context => context.Response.WriteAsync($"to {context.Request.Method}"),
-            ["/healthz"] = context => context.Response.WriteAsync("hidden"),
+            Pages = new Dictionary<string, RequestDelegate>
+            {
+                ["/"] = context => context.Response.WriteAsync("a page"),
+                ["/deep/page"] = context => context.Response.WriteAsync($"to {context.Request.Method}"),
+                ["/healthz"] = context => context.Response.WriteAsync("hidden"),
+            },
         });
         await Answers(server, "/", HttpStatusCode.OK, "a page");
         await Answers(server, "/deep/page?x=1", HttpStatusCode.OK, "to GET");
@@ -247,13 +253,16 @@ public sealed class StatusServerTests : IDisposable
     public async Task A_connection_whose_answer_is_on_its_way_is_not_closed_for_strangers()
     {
         TaskCompletionSource asked = new(), answer = new();
-        await using var server = await StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason, pages: new Dictionary<string, RequestDelegate>
+        await using var server = await StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason, new()
         {
-            ["/slow"] = async context =>
+            Pages = new Dictionary<string, RequestDelegate>
             {
-                asked.SetResult();
-                await answer.Task;
-                await context.Response.WriteAsync("at last");
+                ["/slow"] = async context =>
+                {
+                    asked.SetResult();
+                    await answer.Task;
+                    await context.Response.WriteAsync("at last");
+                },
             },
         });
         var slow = Get(server, "/slow");
@@ -265,6 +274,94 @@ public sealed class StatusServerTests : IDisposable
         using var response = await slow;
         Assert.Equal("at last", await response.Content.ReadAsStringAsync());
         strangers.ForEach(stranger => stranger.Dispose());
+    }
+
+    [Theory]
+    [InlineData("localhost", true)]
+    [InlineData("LocalHost:9464", true)]
+    [InlineData("127.0.0.1:9464", true)]
+    [InlineData("[::1]:9464", true)]
+    [InlineData("coordinator-0.coordinator.distributed.svc:9464", true)]
+    [InlineData("coordinator-0.coordinator.distributed.svc.", true)]
+    [InlineData("proxy.example", true)]
+    [InlineData("attacker.example", false)]
+    [InlineData("localhost.attacker.example", false)]
+    [InlineData("192.0.2.9", false)]
+    public async Task It_answers_under_its_own_names_alone(string host, bool isAnswered)
+    {
+        await using var server = await StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason, new()
+        {
+            Names = new(["coordinator-0.coordinator.distributed.svc", null, "proxy.example"]),
+            Pages = new Dictionary<string, RequestDelegate> { ["/files/model.safetensors"] = context => context.Response.WriteAsync("a model") },
+        });
+        foreach (var path in (string[])["/metrics", "/healthz", "/files/model.safetensors", "/nowhere"])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(server.Address, path)) { Headers = { Host = host } };
+            using var response = await _client.SendAsync(request);
+            Assert.Equal(isAnswered, response.StatusCode != HttpStatusCode.MisdirectedRequest);
+            if (!isAnswered) Assert.DoesNotContain("a model", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        }
+        Assert.Equal(isAnswered ? 0 : 4, (await Exposition.Of(_registry))["distributed_refused_requests_total{reason=\"host\"}"]);
+    }
+
+    [Fact]
+    public async Task A_kubelet_and_prometheus_ask_under_the_address_of_the_pod()
+    {
+        await using var server = await StatusServer.StartAsync("0.0.0.0", 0, _registry, () => _reason, new() { Names = new(["coordinator-0.coordinator.distributed.svc"]) });
+        var pod = new Uri($"http://127.0.0.2:{server.Address.Port}");
+        Assert.Equal("ok", await _client.GetStringAsync(new Uri(pod, "/healthz")));
+        Assert.Contains(MetricNames.RefusedConnections, await _client.GetStringAsync(new Uri(pod, "/metrics")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Where_a_token_is_needed_nothing_is_read_without()
+    {
+        var token = ReaderToken.Of("the token of the job"u8);
+        await using var server = await StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason, new()
+        {
+            Token = token,
+            Pages = new Dictionary<string, RequestDelegate> { ["/"] = context => context.Response.WriteAsync("a page"), ["/files/history.csv"] = context => context.Response.WriteAsync("a history") },
+        });
+        using var handler = new SocketsHttpHandler { AllowAutoRedirect = false };
+        using var client = new HttpClient(handler);
+        var wrong = ReaderToken.New();
+        foreach (var path in (string[])["/", "/files/history.csv", "/metrics", "/healthz", "/nowhere", $"/?token={wrong}", "/?token=", $"/?token={token}&token={token}"])
+        {
+            using var refused = await client.GetAsync(new Uri(server.Address, path));
+            Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+            Assert.False(refused.Headers.Contains("Set-Cookie"));
+        }
+        Assert.Equal(8, (await Exposition.Of(_registry))["distributed_refused_requests_total{reason=\"token\"}"]);
+
+        // The address that was printed, and what the browser asks then.
+        using var shown = await client.GetAsync(new Uri(server.Address, $"/?token={token}"));
+        Assert.Equal((HttpStatusCode.Found, "/"), (shown.StatusCode, $"{shown.Headers.Location}"));
+        Assert.Matches($"^distributed-{server.Address.Port}={token}; path=/; samesite=strict; httponly$", Assert.Single(shown.Headers.GetValues("Set-Cookie")));
+        Assert.Equal("a history", await client.GetStringAsync(new Uri(server.Address, "/files/history.csv")));
+        using var bearer = await Command(server, "/files/history.csv", $"Bearer {token}", "GET");
+        Assert.Equal(HttpStatusCode.OK, bearer.StatusCode);
+        using var other = await Command(server, "/files/history.csv", $"Bearer {wrong}", "GET");
+        Assert.Equal(HttpStatusCode.Unauthorized, other.StatusCode);
+    }
+
+    [Fact]
+    public void The_token_of_a_page_stays_and_is_another_for_each_job()
+    {
+        Assert.Equal($"{ReaderToken.Of("a"u8)}", $"{ReaderToken.Of("a"u8)}");
+        Assert.NotEqual($"{ReaderToken.Of("a"u8)}", $"{ReaderToken.Of("b"u8)}");
+        Assert.Matches("^[0-9a-f]{32}$", $"{ReaderToken.New()}");
+    }
+
+    [Fact]
+    public async Task A_command_is_for_this_machine_alone_and_needs_no_token_of_a_reader()
+    {
+        await using var server = await StatusServer.StartAsync("127.0.0.1", 0, _registry, () => _reason, new()
+        {
+            Token = ReaderToken.New(),
+            Command = new("/drain", "worker", new byte[] { 1 }, (worker, _) => Task.FromResult(new StatusAnswer(200, worker)), () => _refused++),
+        });
+        using var done = await Command(server, "/drain?worker=worker-2", "Bearer 01");
+        Assert.Equal("worker-2", await done.Content.ReadAsStringAsync());
     }
 
     [Fact]
