@@ -28,6 +28,7 @@ public static class CoordinatorCommands
         var set = new Option<string[]>("--set") { Description = "Override a key of the job: --set optimizer.learning-rate=0.1", AllowMultipleArgumentsPerToken = false, DefaultValueFactory = _ => [] };
         var device = new Option<string>("--device") { Description = "What the started workers compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
         var dataDir = new Option<string?>("--data-dir") { Description = "Folder with data sets, for the started workers and to send to those that have none." };
+        var deliverFrom = new Option<string[]>("--deliver-from") { Description = "Folder that links in the data may lead to where it is sent to workers that have none; may be given more than once. Other links out of the data folder are not followed there.", AllowMultipleArgumentsPerToken = false, DefaultValueFactory = _ => [] };
         var memory = MemoryFraction.Option("the started workers together");
         var plugin = PluginOption.Create();
         var host = new Option<string>("--host") { Description = "Address of this machine that workers reach it at.", DefaultValueFactory = _ => "127.0.0.1" };
@@ -52,7 +53,7 @@ public static class CoordinatorCommands
 
         var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
         {
-            job, workers, minWorkers, maxRestarts, run, resume, resumeIfBegun, init, initStrict, overwrite, set, device, dataDir, memory, plugin, host, bind, port, linkPort, metricsPort, security.Certificates, security.Insecure, stay, chaos,
+            job, workers, minWorkers, maxRestarts, run, resume, resumeIfBegun, init, initStrict, overwrite, set, device, dataDir, deliverFrom, memory, plugin, host, bind, port, linkPort, metricsPort, security.Certificates, security.Insecure, stay, chaos,
         };
         foreach (var option in page.All) train.Add(option);
         train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
@@ -70,6 +71,7 @@ public static class CoordinatorCommands
             Overrides = parsed.GetValue(set) ?? [],
             Device = parsed.GetRequiredValue(device),
             DataDirectory = parsed.GetValue(dataDir),
+            DeliverFrom = parsed.GetValue(deliverFrom) ?? [],
             MemoryFraction = parsed.GetValue(memory),
             Plugins = PluginOption.Paths(parsed.GetValue(plugin)),
             Host = parsed.GetRequiredValue(host),

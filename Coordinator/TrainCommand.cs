@@ -70,6 +70,9 @@ public sealed record TrainArguments
     /// <summary>Folder with data sets, for the started workers and to send to those that have none.</summary>
     public string? DataDirectory { get; init; }
 
+    /// <summary>Folders that links in the data may lead to where it is sent.</summary>
+    public IReadOnlyList<string> DeliverFrom { get; init; } = [];
+
     /// <summary>Libraries of the user's, for the started workers.</summary>
     public IReadOnlyList<string> Plugins { get; init; } = [];
 
@@ -307,7 +310,7 @@ public static class TrainCommand
         begun = begun with { IsOpen = arguments.Workers == 0 };
         begun.Save(folder.StateFile);
         var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, metrics, targets, result, arguments.Workers > 0 ? notices : null, arguments.MaxRestarts, Akka.Cluster.Cluster.Get(system).Down, Save, initial, Describe,
-            new DataDesk(job.Data, new() { DataDirectory = arguments.DataDirectory }));
+            new DataDesk(job.Data, new() { DataDirectory = arguments.DataDirectory, DeliverFrom = arguments.DeliverFrom }));
         training = notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
         readiness.NotReady = null;
 

@@ -8,9 +8,10 @@ namespace Distributed.Coordinator.Delivery;
 public sealed class DataOffer
 {
     private readonly IReadOnlyList<Source> _sources;
+    private readonly DeliveryScope _scope;
 
-    private DataOffer(byte[] manifest, long bytes, IReadOnlyList<Source> sources) =>
-        (Manifest, Bytes, Key, _sources) = (manifest, bytes, DataManifest.KeyOf(manifest), sources);
+    private DataOffer(byte[] manifest, long bytes, IReadOnlyList<Source> sources, DeliveryScope scope) =>
+        (Manifest, Bytes, Key, _sources, _scope) = (manifest, bytes, DataManifest.KeyOf(manifest), sources, scope);
 
     /// <summary>A file as it was when it was read, in the manifest's order.</summary>
     private sealed record Source(DataFile File, string Path, DateTime WrittenAt)
@@ -36,12 +37,12 @@ public sealed class DataOffer
     public static DataOffer? Find(DataSpec data, DataOptions options)
     {
         if (DataParts.Of(data).Count == 0) return null;
-        var paths = DataParts.Locate(data, options).ToDictionary(file => file.Name, file => file.Path, StringComparer.Ordinal);
+        var (files, scope) = DataParts.Locate(data, options);
         try
         {
-            var sources = paths.Select(file => Read(file.Key, file.Value)).ToDictionary(source => source.File.Name, StringComparer.Ordinal);
+            var sources = files.Select(file => Read(file.Name, file.Path, scope)).ToDictionary(source => source.File.Name, StringComparer.Ordinal);
             var manifest = DataManifest.Of(sources.Values.Select(source => source.File));
-            return new(manifest.ToBytes(), manifest.Bytes, [.. manifest.Files.Select(file => sources[file.Name])]);
+            return new(manifest.ToBytes(), manifest.Bytes, [.. manifest.Files.Select(file => sources[file.Name])], scope);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -53,13 +54,13 @@ public sealed class DataOffer
     public bool IsCurrent() => _sources.All(source => source.IsAsItWas);
 
     /// <summary>All of it from its beginning.</summary>
-    public DataReader Open() => new(Manifest, [.. _sources.Select(source => (source.Path, source.File.Bytes))]);
+    public DataReader Open() => new(Manifest, [.. _sources.Select(source => (source.Path, source.File.Bytes))], _scope.Open);
 
-    private static Source Read(string name, string path)
+    private static Source Read(string name, string path, DeliveryScope scope)
     {
         var file = new FileInfo(path);
         var writtenAt = file.LastWriteTimeUtc;
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1, FileOptions.SequentialScan);
+        using var stream = scope.Open(path);
         var length = stream.Length;
         return new(new(name, length, Convert.ToHexStringLower(SHA256.HashData(stream))), path, writtenAt);
     }

@@ -5,7 +5,8 @@ namespace Distributed.Coordinator.Delivery;
 /// <summary>Reads a manifest and the files behind it as one stream, with no more than one of them open.</summary>
 /// <param name="manifest">What comes first.</param>
 /// <param name="files">Where each file lies, and how long it was.</param>
-public sealed class DataReader(ReadOnlyMemory<byte> manifest, IReadOnlyList<(string Path, long Bytes)> files) : IDisposable
+/// <param name="open">Opens a file, if it may be sent.</param>
+public sealed class DataReader(ReadOnlyMemory<byte> manifest, IReadOnlyList<(string Path, long Bytes)> files, Func<string, FileStream> open) : IDisposable
 {
     private ReadOnlyMemory<byte> _manifest = manifest;
     private FileStream? _file;
@@ -49,7 +50,7 @@ public sealed class DataReader(ReadOnlyMemory<byte> manifest, IReadOnlyList<(str
             _file?.Dispose();
             _file = null;
             if (files[_next].Bytes == 0) continue;
-            _file = new(files[_next].Path, FileMode.Open, FileAccess.Read, FileShare.Read, 1, FileOptions.SequentialScan);
+            _file = open(files[_next].Path);
             _left = files[_next++].Bytes;
             return true;
         }

@@ -33,6 +33,9 @@ public sealed record DataOptions
     /// <summary>Bytes that a data set may have which the coordinator sends (--data-limit); 0 for none at all.</summary>
     public long DeliveryLimit { get; init; } = DefaultDeliveryLimit;
 
+    /// <summary>Folders beside the data directory that links in it may lead to where data is sent to other machines (--deliver-from).</summary>
+    public IReadOnlyList<string> DeliverFrom { get; init; } = [];
+
     /// <summary>Where the parts of the job's data lie that the coordinator has sent, by their names (<see cref="DataParts.Of"/>); null where it has sent none.</summary>
     public IReadOnlyDictionary<string, string>? Delivered { get; init; }
 

@@ -30,8 +30,22 @@ public static class DataParts
         : Of(data).Count == 0 || FashionMnistFiles.Find(options) is not null ? null : FashionMnistFiles.Absence(options);
 
     /// <summary>All files of all parts; downloads what can be.</summary>
-    /// <exception cref="DataException">A part is not here, or a folder cannot be read.</exception>
-    public static IReadOnlyList<LocatedFile> Locate(DataSpec data, DataOptions options)
+    /// <exception cref="DataException">A part is not here, or a folder cannot be read, or leads elsewhere than data may be sent from.</exception>
+    public static (IReadOnlyList<LocatedFile> Files, DeliveryScope Scope) Locate(DataSpec data, DataOptions options)
+    {
+        try
+        {
+            var places = data is OwnData ? Of(data).Select(part => options.Find(part) ?? throw new DataException(options.Absence(part))).ToList() : [FashionMnistFiles.FindOrDownload(options)];
+            var scope = new DeliveryScope(options, places);
+            return (Locate(data, places, scope), scope);
+        }
+        catch (IOException error)
+        {
+            throw new DataException($"the data cannot be found: {error.Message}", error);
+        }
+    }
+
+    private static List<LocatedFile> Locate(DataSpec data, List<string> places, DeliveryScope scope)
     {
         var files = new List<LocatedFile>();
         foreach (var (number, part) in Of(data).Index())
@@ -39,11 +53,10 @@ public static class DataParts
             var name = NameOf(number, part);
             if (data is OwnData)
             {
-                Add(files, name, options.Find(part) ?? throw new DataException(options.Absence(part)), 0);
+                Add(files, name, places[number], scope, 0);
                 continue;
             }
-            var folder = FashionMnistFiles.FindOrDownload(options);
-            foreach (var path in FashionMnistFiles.All.Select(file => FashionMnistFiles.PathIn(folder, file)!)) files.Add(new($"{name}/{Path.GetFileName(path)}", path));
+            foreach (var path in FashionMnistFiles.All.Select(file => FashionMnistFiles.PathIn(places[number], file)!)) files.Add(new($"{name}/{Path.GetFileName(path)}", path));
         }
         return files;
     }
@@ -59,8 +72,9 @@ public static class DataParts
         return $"{number}/{(DataManifest.FaultOfName(own) is null ? own : "data")}";
     }
 
-    private static void Add(List<LocatedFile> files, string name, string path, int depth)
+    private static void Add(List<LocatedFile> files, string name, string path, DeliveryScope scope, int depth)
     {
+        scope.Require(path);
         if (!Directory.Exists(path))
         {
             if (files.Count == DataManifest.MaxFiles) throw new DataException($"{path} is one file too many: at most {DataManifest.MaxFiles} can be sent");
@@ -69,7 +83,7 @@ public static class DataParts
         }
         if (depth == MaxDepth) throw new DataException($"{path} lies {MaxDepth} folders deep, which no data set does; do links go in a circle?");
         var before = files.Count;
-        foreach (var entry in Entries(path)) Add(files, $"{name}/{Path.GetFileName(entry)}", entry, depth + 1);
+        foreach (var entry in Entries(path)) Add(files, $"{name}/{Path.GetFileName(entry)}", entry, scope, depth + 1);
         // Nobody would hear of a folder without files, which whoever reads it refuses.
         if (files.Count == before) throw new DataException($"{path} is empty");
     }

@@ -5,7 +5,8 @@ namespace Distributed.Worker.Delivery;
 
 /// <summary>
 /// Data sets that coordinators have sent, each in a folder named by its key: all of it there and checked, or no such folder.
-/// Several processes may use it at once. Nothing is ever removed from it but what was broken off.
+/// Several processes may use it at once. Nothing is ever removed from it but what was broken off. Nobody but the user reads it: the files may have
+/// been private where they come from.
 /// </summary>
 /// <param name="root">The folder; created when something comes.</param>
 public sealed class DeliveryCache(string root)
@@ -46,13 +47,13 @@ public sealed class DeliveryCache(string root)
     {
         try
         {
-            Directory.CreateDirectory(root);
+            PrivateFolder.Create(root);
             RemoveAbandoned();
             var room = new DriveInfo(root).AvailableFreeSpace;
             if (room < bytes + manifestBytes)
                 throw new DataException($"the data has {bytes} bytes, and there is room for {room} in '{root}'. Free some, or set XDG_CACHE_HOME to a folder that has it");
             var partial = Path.Combine(root, $"{key}.{Guid.NewGuid():N}{PartialEnding}");
-            Directory.CreateDirectory(partial);
+            PrivateFolder.Create(partial);
             return new(this, partial, key, manifestBytes, bytes);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
@@ -76,6 +77,19 @@ public sealed class DeliveryCache(string root)
     private void RemoveAbandoned()
     {
         foreach (var partial in new DirectoryInfo(root).EnumerateDirectories($"*{PartialEnding}"))
-            if (DateTime.UtcNow - partial.LastWriteTimeUtc > _abandoned) partial.Delete(recursive: true);
+        {
+            try
+            {
+                if (DateTime.UtcNow - LastUse(partial) > _abandoned) partial.Delete(recursive: true);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                // Another process is at it, or has removed it.
+            }
+        }
     }
+
+    /// <summary>When something was written into it. The folder's own time is that of its last new entry, and a large file may take longer.</summary>
+    private static DateTime LastUse(DirectoryInfo folder) =>
+        folder.EnumerateFileSystemInfos("*", SearchOption.AllDirectories).Select(entry => entry.LastWriteTimeUtc).Append(folder.LastWriteTimeUtc).Max();
 }

@@ -74,7 +74,7 @@ public sealed class DeliveryWriter : IDisposable
         if (DataManifest.KeyOf(_manifest) is var key && key != _key) throw new DataException($"the list of files has the SHA-256 {key}; {_key} was announced");
         var list = DataManifest.Parse(_manifest);
         if (list.Bytes != Bytes) throw new DataException($"the files have {list.Bytes} bytes; {Bytes} were announced");
-        File.WriteAllBytes(Path.Combine(_partial, DeliveryCache.ManifestName), _manifest);
+        using (var file = PrivateFolder.CreateFile(Path.Combine(_partial, DeliveryCache.ManifestName))) file.Write(_manifest);
         _list = list;
         Advance();
         return taken;
@@ -99,8 +99,8 @@ public sealed class DeliveryWriter : IDisposable
         {
             var file = _list.Files[_next];
             var path = Path.Combine(_partial, file.Name);
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            _file = new(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1);
+            PrivateFolder.CreateFor(_partial, file.Name);
+            _file = PrivateFolder.CreateFile(path);
             _left = file.Bytes;
             if (_left > 0) return;
             Finish();

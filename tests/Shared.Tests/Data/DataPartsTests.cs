@@ -43,7 +43,7 @@ public sealed class DataPartsTests : IDisposable
         foreach (var file in files) Write($"data/{file}", file);
         Write("data/pets/.hidden", "");
         Directory.CreateDirectory(_folder["data/more"]);
-        var located = DataParts.Locate(data, Options);
+        var (located, _) = DataParts.Locate(data, Options);
         Assert.Equal(["0/pets/cat/1.png", "0/pets/dog/1.png", "0/pets/dog/sub/2.png", "1/others/cat/9.png"], located.Select(file => file.Name).Order(StringComparer.Ordinal));
         foreach (var file in located) Write($"there/{file.Name}", File.ReadAllText(file.Path));
 
@@ -89,6 +89,52 @@ public sealed class DataPartsTests : IDisposable
     }
 
     [Fact]
+    public void Links_within_the_data_folder_are_followed_and_those_that_lead_out_are_refused_by_name()
+    {
+        Write("data/pets/cat/1.png", "");
+        Write("data/more/2.png", "");
+        Write("elsewhere/3.png", "");
+        File.CreateSymbolicLink(_folder["data/pets/cat/within.png"], _folder["data/more/2.png"]);
+        Directory.CreateSymbolicLink(_folder["data/pets/dog"], "../more");
+        var data = new FolderData { Path = "pets" };
+        Assert.Equal(["0/pets/cat/1.png", "0/pets/cat/within.png", "0/pets/dog/2.png"], DataParts.Locate(data, Options).Files.Select(file => file.Name).Order(StringComparer.Ordinal));
+
+        foreach (var (link, target) in ((string, string)[])[("cat/out.png", "elsewhere/3.png"), ("out", "elsewhere"), ("cat/up.png", "data/pets/cat/../../../elsewhere/3.png")])
+        {
+            File.CreateSymbolicLink(_folder[$"data/pets/{link}"], _folder[target]);
+            Assert.StartsWith($"'{_folder[$"data/pets/{link}"]}' is a link that leads out of the data folder", Assert.Throws<DataException>(() => DataParts.Locate(data, Options)).Message, StringComparison.Ordinal);
+            Assert.NotEmpty(DataParts.Locate(data, Options with { DeliverFrom = [_folder["elsewhere"]] }).Files);
+            File.Delete(_folder[$"data/pets/{link}"]);
+        }
+    }
+
+    [Fact]
+    public void A_part_that_is_a_link_itself_is_no_way_out()
+    {
+        Write("data/1.csv", "");
+        Write("secret.csv", "");
+        File.CreateSymbolicLink(_folder["data/link.csv"], _folder["secret.csv"]);
+        Assert.Contains("link.csv' is a link that leads out", Assert.Throws<DataException>(() => DataParts.Locate(new CsvData { Path = "link.csv" }, Options)).Message, StringComparison.Ordinal);
+        // Named as it is, it is the user's wish; and links above a part are the administrator's.
+        Assert.Single(DataParts.Locate(new CsvData { Path = _folder["secret.csv"] }, Options).Files);
+        Directory.CreateSymbolicLink(_folder["mount"], _folder["data"]);
+        Assert.Single(DataParts.Locate(new CsvData { Path = "1.csv" }, Options with { DataDirectory = _folder["mount"] }).Files);
+        Assert.Single(DataParts.Locate(new CsvData { Path = $"{_folder["mount"]}/1.csv" }, Options with { DataDirectory = null }).Files);
+    }
+
+    [Fact]
+    public void What_is_read_is_what_was_checked_whatever_the_path_leads_to_by_now()
+    {
+        Write("data/1.csv", "data");
+        Write("secret.csv", "secret");
+        var (files, scope) = DataParts.Locate(new CsvData { Path = "1.csv" }, Options);
+        using (var file = scope.Open(files[0].Path)) Assert.Equal(4, file.Length);
+        File.Delete(_folder["data/1.csv"]);
+        File.CreateSymbolicLink(_folder["data/1.csv"], _folder["secret.csv"]);
+        Assert.Throws<DataException>(() => scope.Open(files[0].Path));
+    }
+
+    [Fact]
     public void Of_a_known_data_set_its_own_files_are_sent_and_nothing_that_lies_beside_them()
     {
         var data = new KnownData("fashion-mnist");
@@ -98,7 +144,7 @@ public sealed class DataPartsTests : IDisposable
         foreach (var file in FashionMnistFiles.All) Write($"data/{file.ArchiveName}", file.Name);
         Write("data/secret", "");
         Assert.Null(DataParts.Missing(data, Options));
-        Assert.Equal(FashionMnistFiles.All.Select(file => $"0/fashion-mnist/{file.ArchiveName}"), DataParts.Locate(data, Options).Select(file => file.Name));
+        Assert.Equal(FashionMnistFiles.All.Select(file => $"0/fashion-mnist/{file.ArchiveName}"), DataParts.Locate(data, Options).Files.Select(file => file.Name));
         Assert.Equal(_folder["x"], FashionMnistFiles.Find(Options with { Delivered = new Dictionary<string, string> { ["fashion-mnist"] = _folder["x"] } }));
     }
 

@@ -29,6 +29,18 @@ public sealed class DeliveryWriterTests : IDisposable
     }, threads: 1);
 
     [Fact]
+    public void Nobody_but_the_user_can_read_what_was_delivered()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        Directory.CreateDirectory(_folder.At("cache"), (UnixFileMode)0b111_101_101);
+        var set = DeliveredSet.Of([[1, 2, 3], [4]]);
+        using (var writer = Begin(set)) Append(writer, set.Bytes, [2]);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(_folder.At("cache")));
+        foreach (var path in Directory.EnumerateFileSystemEntries(_folder.At("cache"), "*", SearchOption.AllDirectories))
+            Assert.Equal(Directory.Exists(path) ? UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute : UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
+    }
+
+    [Fact]
     public void What_ends_early_leaves_nothing() => Gen.Select(_any, Gen.Double.Unit).Sample((any, kept) =>
     {
         var set = DeliveredSet.Of(any.Files);
@@ -106,8 +118,14 @@ public sealed class DeliveryWriterTests : IDisposable
         var old = _folder.At("cache", "0.partial");
         Directory.CreateDirectory(old);
         Directory.SetLastWriteTimeUtc(old, DateTime.UtcNow.AddDays(-2));
+        // A large file takes long to come, and the folder's time is that of its beginning.
+        var slow = _folder.At("cache", "1.partial");
+        Directory.CreateDirectory(Path.Combine(slow, "0", "pets"));
+        File.WriteAllText(Path.Combine(slow, "0", "pets", "large.png"), "");
+        foreach (var folder in (string[])[Path.Combine(slow, "0", "pets"), Path.Combine(slow, "0"), slow]) Directory.SetLastWriteTimeUtc(folder, DateTime.UtcNow.AddDays(-2));
         using var other = Begin(set);
         Assert.False(Directory.Exists(old));
+        Assert.True(Directory.Exists(slow));
         going.Append(set.Bytes);
         Assert.True(going.IsComplete);
     }
