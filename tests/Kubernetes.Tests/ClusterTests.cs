@@ -139,19 +139,48 @@ public sealed class ClusterTests
     }
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task Only_the_pods_and_prometheus_are_let_in(string overlay)
+    public async Task Only_the_pods_and_prometheus_are_let_in_and_nothing_is_let_out_but_to_the_pods_and_dns(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
-        var policy = Assert.Single(manifests.All<V1NetworkPolicy>()).Spec;
+        var policy = manifests.One<V1NetworkPolicy>("distributed").Spec;
         foreach (var set in manifests.Sets)
         {
             using var pod = new Pod(manifests, set);
             Assert.True(Selects(policy.PodSelector, pod));
             Assert.Contains(policy.Ingress, rule => rule.Ports is null && rule.FromProperty.All(from => from.NamespaceSelector is null && Selects(from.PodSelector, pod)));
             Assert.All(policy.Ingress.SelectMany(rule => rule.Ports ?? []), port => Assert.Equal(pod.Port("metrics"), pod.Port(port.Port.Value)));
+            Assert.Contains(policy.Egress, rule => rule.Ports is null && rule.To.All(to => to.NamespaceSelector is null && Selects(to.PodSelector, pod)));
         }
         Assert.All(policy.Ingress, rule => Assert.NotEmpty(rule.FromProperty));
-        Assert.Equal(["Ingress"], policy.PolicyTypes);
+        Assert.All(policy.Egress, rule => Assert.NotEmpty(rule.To));
+        Assert.All(policy.Egress.SelectMany(rule => rule.Ports ?? []), port => Assert.Equal("53", port.Port.Value));
+        Assert.Equal(["Ingress", "Egress"], policy.PolicyTypes);
+    }
+
+    [Theory, MemberData(nameof(Clusters))]
+    public async Task Downloads_are_open_to_the_coordinator_alone_and_lead_into_no_private_network(string overlay)
+    {
+        var manifests = await Manifests.OfAsync(overlay);
+        var policy = Assert.Single(manifests.All<V1NetworkPolicy>(), one => one.Metadata.Name != "distributed").Spec;
+        using var coordinator = new Pod(manifests, manifests.One<V1StatefulSet>("coordinator"));
+        using var worker = new Pod(manifests, manifests.One<V1StatefulSet>("worker"));
+        Assert.Equal((true, false), (Selects(policy.PodSelector, coordinator), Selects(policy.PodSelector, worker)));
+        Assert.Equal(["Egress"], policy.PolicyTypes);
+        var rule = Assert.Single(policy.Egress);
+        Assert.Equal(["443", "80"], rule.Ports.Select(port => port.Port.Value).Order(StringComparer.Ordinal));
+        foreach (var inner in (string[])["10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"])
+            Assert.Contains(rule.To, to => to.IpBlock.Except.Contains(inner));
+    }
+
+    [Theory, MemberData(nameof(Clusters))]
+    public async Task The_page_is_where_no_other_pod_reaches_it(string overlay)
+    {
+        var manifests = await Manifests.OfAsync(overlay);
+        using var pod = new Pod(manifests, manifests.One<V1StatefulSet>("coordinator"));
+        var parsed = pod.Parse().Parsed;
+        Assert.Null(parsed.GetValue<string>("--page-bind"));
+        Assert.InRange(parsed.GetValue<int>("--page-port"), 1024, 65_535);
+        Assert.DoesNotContain(pod.Container.Ports, port => port.ContainerPort == parsed.GetValue<int>("--page-port"));
     }
 
     [Theory, MemberData(nameof(Clusters))]
