@@ -20,6 +20,9 @@ public sealed class LimitedLog(Action<string> write, TimeProvider time) : ILogge
     /// <summary>Characters of a message, and of the exception behind it.</summary>
     public const int MaxLength = 8192;
 
+    /// <summary>Lines of a kind at once that say in full what led to an exception.</summary>
+    private const int MaxTraces = 10;
+
     /// <summary>Kinds of lines that are told apart; beyond that they are taken for one.</summary>
     private const int MaxKinds = 1024;
 
@@ -67,10 +70,12 @@ public sealed class LimitedLog(Action<string> write, TimeProvider time) : ILogge
                 kind.Omitted++;
                 return;
             }
+            // Where a kind is repeated, the way to its error is known already.
+            var isRepeated = kind.Left < Burst - MaxTraces + 1;
             kind.Left--;
             if (kind.Omitted > 0) Write($"{Now()} {Omission(kind.Omitted)} before the next one");
             kind.Omitted = 0;
-            Write($"{Now()} {level} {category}: {shown}{(exception is null ? "" : $" {Shown.Indented($"{exception}", MaxLength)}")}");
+            Write($"{Now()} {level} {category}: {shown}{Cause(exception, isRepeated)}");
         }
     }
 
@@ -101,6 +106,12 @@ public sealed class LimitedLog(Action<string> write, TimeProvider time) : ILogge
     {
         kind.Left = Math.Min(Burst, kind.Left + time.GetElapsedTime(kind.At) / Interval);
         kind.At = time.GetTimestamp();
+    }
+
+    private static string Cause(Exception? exception, bool isRepeated)
+    {
+        if (exception is null) return "";
+        return isRepeated ? $" {Shown.InFull($"{exception.GetType().FullName}: {exception.Message}", MaxLength)}" : $" {Shown.Indented($"{exception}", MaxLength)}";
     }
 
     private string Now() => time.GetUtcNow().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture);
