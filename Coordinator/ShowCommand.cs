@@ -55,7 +55,7 @@ public static class ShowCommand
             var token = await LocalAddresses.IsLoopbackAsync(bind, signals.Stopping) ? null : ReaderToken.New();
             await using var probed = metrics is { } watched ? await StatusServer.StartAsync(watched.Bind, watched.Port, registry, () => null, new() { Names = names }, signals.Stopping) : null;
             await using var server = await StatusServer.StartAsync(bind, place.Port, registry, () => null, new() { Names = names, Token = token, Pages = page.Pages }, signals.Stopping);
-            Console.WriteLine($"Showing {folder} at {PageAddress.Of(server.Address, bind, host, token)} until Ctrl-C.");
+            Console.WriteLine($"Showing {folder} at {PageAddress.Of(server.Address, bind, bind == host ? Environment.MachineName : host, token)} until Ctrl-C.");
             await Task.Delay(Timeout.Infinite, signals.Stopping).ContinueWith(_ => { }, TaskScheduler.Default);
             return 0;
         }

@@ -3,8 +3,8 @@ using System.Net;
 namespace Distributed.Shared.Metrics;
 
 /// <summary>
-/// The names under which a server answers: those of loopback, the address that a connection has come to, and what it was told. A page of another
-/// site that has a name of its own resolved to this machine (DNS rebinding) asks under that name, and is refused. Immutable.
+/// The names under which a server answers: those of loopback, the machine's own, the address that a connection has come to, and what it was told. A
+/// page of another site that has a name of its own resolved to this machine (DNS rebinding) asks under that name, and is refused. Immutable.
 /// </summary>
 public sealed class HostNames
 {
@@ -13,7 +13,7 @@ public sealed class HostNames
     /// <summary>With further names and addresses.</summary>
     /// <param name="names">Without ports; null and empty ones are left out.</param>
     public HostNames(params IEnumerable<string?> names) =>
-        _names = new(names.Where(name => !string.IsNullOrEmpty(name)).Select(name => Normalized(name!)).Append("localhost"), StringComparer.OrdinalIgnoreCase);
+        _names = new(names.Where(name => !string.IsNullOrEmpty(name)).Select(name => Normalized(name!)).Concat(["localhost", Environment.MachineName]), StringComparer.OrdinalIgnoreCase);
 
     /// <summary>All of them but the addresses, for people.</summary>
     public IEnumerable<string> Names => _names.Order(StringComparer.Ordinal);

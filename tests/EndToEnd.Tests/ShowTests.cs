@@ -37,6 +37,29 @@ public sealed partial class ShowTests(TrainedModels models) : IDisposable
     }
 
     [Fact]
+    public async Task Beyond_loopback_a_run_is_shown_to_whoever_holds_the_token_that_is_printed()
+    {
+        var run = await models.RunAsync("cnn");
+        using var show = ProgramRun.Start(BuiltFiles.Coordinator, ["show", "--run", run.Folder, "--host", "0.0.0.0"]);
+        var printed = (await show.LineAsync(ShownWithToken())).Groups;
+        Assert.Equal(Environment.MachineName, printed["host"].Value, ignoreCase: true);
+        var address = $"http://127.0.0.1:{printed["port"].Value}/";
+        foreach (var path in (string[])["", "events", "files/model.safetensors", "metrics", $"?token={new string('0', 32)}"])
+        {
+            using var refused = await _client.GetAsync($"{address}{path}");
+            Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
+        }
+        // What a browser does with the printed address: it is sent on, and has a cookie.
+        Assert.Contains("<title>", await _client.GetStringAsync($"{address}?token={printed["token"].Value}"), StringComparison.Ordinal);
+        Assert.Equal(run.Model, await _client.GetByteArrayAsync($"{address}files/model.safetensors"));
+        using var rebound = new HttpRequestMessage(HttpMethod.Get, address) { Headers = { Host = "attacker.example" } };
+        using var misdirected = await _client.SendAsync(rebound);
+        Assert.Equal(HttpStatusCode.MisdirectedRequest, misdirected.StatusCode);
+        show.Self.Send(Signal.Terminate);
+        await show.EndsWithAsync(0);
+    }
+
+    [Fact]
     public async Task What_holds_no_run_is_named()
     {
         using var show = ProgramRun.Start(BuiltFiles.Coordinator, ["show", "--run", _folder.Path]);
@@ -55,6 +78,9 @@ public sealed partial class ShowTests(TrainedModels models) : IDisposable
         await show.EndsWithAsync(1);
         Assert.StartsWith($"error: The status server cannot listen on 127.0.0.1, port {port}: ", Assert.Single(show.Errors), StringComparison.Ordinal);
     }
+
+    [GeneratedRegex(@"^Showing \S+ at http://(?<host>[^:]+):(?<port>\d+)/\?token=(?<token>[0-9a-f]{32}) until Ctrl-C\.$")]
+    private static partial Regex ShownWithToken();
 
     [GeneratedRegex(@"^Showing \S+ at (http://\S+/) until Ctrl-C\.$")]
     private static partial Regex ShownAt();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using Distributed.Shared.Links;
 
@@ -93,6 +94,28 @@ public sealed class SocketPipeTests
 
     private static List<byte[]> Frames(int[] lengths) =>
         [.. lengths.Select((length, i) => FrameGen.Bytes(FrameGen.Numbered(i, length), FrameGen.Payload(length, i)))];
+
+    /// <summary>As a process does that was stopped, or whose machine was: its kernel takes what there is room for, and says so.</summary>
+    [Fact]
+    public async Task A_peer_that_stands_still_ends_the_link_once_its_buffers_are_full_for_fifteen_seconds()
+    {
+        Assert.SkipUnless(Environment.GetEnvironmentVariable("DISTRIBUTED_TESTS") == "thorough", "Takes 15 seconds: DISTRIBUTED_TESTS=thorough runs it.");
+        var (here, there) = await Loopback.ConnectAsync();
+        using var _ = here;
+        using var pipe = new SocketPipe(there);
+        var began = Stopwatch.GetTimestamp();
+        var error = await Assert.ThrowsAsync<LinkException>(async () =>
+        {
+            for (var number = 0; Stopwatch.GetElapsedTime(began) < TimeSpan.FromMinutes(1);)
+            {
+                var payload = FrameGen.Payload(FrameHeader.MaxLength, 1);
+                if (pipe.TrySend(FrameGen.Numbered(number, payload.Length), payload)) number++;
+                else await Task.Delay(10);
+            }
+        });
+        Assert.True(error.IsDisconnect);
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalSeconds, 14, 30);
+    }
 
     private static async Task<(LinkException Error, IEnumerable<int> Received)> ReceiveAsync(byte[] stream)
     {
