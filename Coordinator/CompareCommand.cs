@@ -46,6 +46,7 @@ public static class CompareCommand
         {
             return CommandLine.Fail(2, error.Message);
         }
+        foreach (var damage in runs.Select(run => run.Damage).OfType<string>()) Console.Error.WriteLine($"warning: {damage}");
         PlainTable.Console().Write(ComparisonTable.Of(runs));
         try
         {

@@ -1,16 +1,14 @@
 using System.CommandLine;
 using System.Globalization;
-using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Evaluation;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Runs;
 using Distributed.Shared.Security;
-using Spectre.Console;
 
 namespace Distributed.Coordinator;
 
@@ -79,7 +77,7 @@ public static class EvaluateCommand
         {
             var name = Path.GetFileName(Path.GetFullPath(run).TrimEnd(Path.DirectorySeparatorChar));
             await TrainCommand.RunAsync(arguments, security, job, TrainCommand.Begun(arguments, name), folder,
-                (recorder, result) => Finish(folder, name, job, model, recorder, result), signals.Stopping).ConfigureAwait(false);
+                (_, recorder, result) => new EvaluationOutcome(folder, name, job, model, recorder, result.Workers), signals.Stopping).ConfigureAwait(false);
             return 0;
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
@@ -106,42 +104,5 @@ public static class EvaluateCommand
         var usable = CheckpointStore.Usable(root);
         var chosen = which == Newest ? usable.MaxBy(m => m.Round) : CheckpointStore.BestOf(usable);
         return chosen is null ? throw new RunFolderException($"'{root}' holds no such checkpoint.") : CheckpointStore.FolderOf(root, chosen.Step);
-    }
-
-    /// <summary>As the workers call the classes, or else by their numbers.</summary>
-    private static IReadOnlyList<string> LabelsOf(RunFolder folder, int classes)
-    {
-        var names = folder.ReadClasses();
-        return names.Count == classes ? names : [.. Enumerable.Range(0, classes).Select(number => $"{number}")];
-    }
-
-    private static void Finish(RunFolder folder, string name, Job job, string model, RunRecorder recorder, RunResult result)
-    {
-        // Behind the only other metric.
-        const int FirstCount = Tally.FirstMetric + 1;
-        if (recorder.Evaluations is not [.., var last]) throw new RunFailedException("the data has no test set: there is nothing to evaluate on");
-        double[] tallies = [.. recorder.EvaluationTallies];
-        var matrix = job.PluginTask is null && job.Kind.Metric == Metric.Accuracy && tallies.Length > FirstCount ? ConfusionMatrix.Of(tallies.AsSpan(FirstCount)) : null;
-        var labels = LabelsOf(folder, matrix?.Classes ?? 0);
-        var report = new EvaluationReport
-        {
-            Model = model,
-            Samples = (long)tallies[Tally.Samples],
-            Loss = last.TestLoss,
-            Metric = last.TestMetric.Metric.Name,
-            TestMetric = last.TestMetric.Value,
-            Workers = result.Workers,
-            Labels = labels,
-            Classes = matrix?.Qualities() ?? [],
-            Confusion = matrix?.Rows() ?? [],
-        };
-        recorder.Dispose();
-        report.Save(Path.Combine(folder.Path, "evaluation.json"));
-        EvaluationTable.Write(AnsiConsole.Console, report);
-        if (matrix is not null) ConfusionPicture.Save(Path.Combine(folder.Path, "confusion.png"), $"{name}: {last.TestMetric.Metric.Text(last.TestMetric.Value)} of {report.Samples} right", matrix, labels);
-        // A copy of what there is already.
-        File.Delete(folder.InitialFile);
-        Console.WriteLine($"Test {last.TestMetric}, loss {report.Loss:0.0000} over {report.Samples} samples of {model}");
-        Console.WriteLine($"Results: {folder.Path}");
     }
 }

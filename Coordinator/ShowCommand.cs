@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net;
 using Distributed.Coordinator.Live;
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
@@ -75,14 +76,23 @@ public static class ShowCommand
         if (!File.Exists(In(RunFiles.Job))) throw new RunFolderException($"'{In(RunFiles.Job)}' does not exist: '{folder}' is no folder of a run. Give one with --run.");
         var job = JobFile.Load(In(RunFiles.Job));
         var live = LiveRun.Of(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))), job);
-        var events = RunEvent.ReadAll(In(RunFiles.Events));
-        live.Recalled(
-            [.. LineLog.Lines(In(RunFiles.History), HistoryRow.Header).Select(HistoryRow.Parse)],
-            [.. LineLog.Lines(In(RunFiles.Evaluations), EpochResult.Header(job.Kind.Metric)).Select(line => EpochResult.Parse(line, job.Kind.Metric))],
-            [.. events.SkipLast(1)]);
+        var recorded = new RecordedLines(LocalDisk.Instance, folder);
+        Complain(RunFiles.History, recorded.History(tell: live.Recalled).Found);
+        Complain(RunFiles.Evaluations, recorded.Evaluations(job.Kind.Metric, tell: live.Recalled).Found);
+        RunEvent? last = null;
+        RunEvent.ReadAll(LocalDisk.Instance, In(RunFiles.Events), happened =>
+        {
+            if (last is not null) live.Recalled(last);
+            last = happened;
+        });
         // How it has ended is what happened last.
-        foreach (var last in events.TakeLast(1)) live.Happened(last);
+        if (last is not null) live.Happened(last);
         live.End();
         return live;
+
+        static void Complain(string name, FoundLines found)
+        {
+            if (found.Fault is { } line) Console.Error.WriteLine($"warning: {name}: line {line} cannot be read; the page shows what is before it");
+        }
     }
 }

@@ -12,6 +12,7 @@ using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Probing;
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 using Distributed.Coordinator.TensorBoard;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Jobs;
@@ -137,7 +138,7 @@ public static class TrainCommand
         using var protection = security;
         try
         {
-            await RunAsync(arguments, security, job, begun, folder, (recorder, trained) => Finish(folder, begun.JobName, recorder, trained), signals.Stopping);
+            await RunAsync(arguments, security, job, begun, folder, (journal, recorder, trained) => new TrainingOutcome(folder, begun.JobName, journal, recorder, trained), signals.Stopping);
             if (job.Kind.IsPictured) await PictureCommand.DrawAsync(folder.Path, arguments.DataDirectory, signals.Stopping);
             if (job.Model is TorchScriptSpec && await ExportCommand.RunAsync(folder.Path, signals.Stopping) is not 0 and var failed) return failed;
             return signals.Stopping.IsCancellationRequested ? 0 : await StayAsync(arguments, folder.Path);
@@ -239,7 +240,7 @@ public static class TrainCommand
 
     /// <summary>Runs a job on a cluster to its end.</summary>
     internal static async Task RunAsync(
-        TrainArguments arguments, NodeSecurity security, Job job, RunState begun, RunFolder folder, Action<RunRecorder, RunResult> finish, CancellationToken stopping)
+        TrainArguments arguments, NodeSecurity security, Job job, RunState begun, RunFolder folder, Func<RunJournal, RunRecorder, RunResult, IRunOutcome> finish, CancellationToken stopping)
     {
         var jobName = begun.JobName;
         Directory.CreateDirectory(folder.Logs);
@@ -276,7 +277,10 @@ public static class TrainCommand
         AtomicFile.Write(folder.JobFile, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
         using var board = new TensorBoardFolder(folder.TensorBoard, TimeProvider.System, view.Message);
         var live = LiveRun.Of(jobName, job);
-        using var recorder = new RunRecorder(folder, job, view, metrics, TimeProvider.System, rounds, begun.StartedAt, job.IsEvaluation ? [live] : [live, board]);
+        var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, text, TimeProvider.System);
+        var resumed = arguments.Resume ? ResumedRun.Find(LocalDisk.Instance, folder.Path, job.Kind.Metric, rounds, store) : ResumePoint.Start;
+        using var journal = new RunJournal(LocalDisk.Instance, folder.Path, job.Kind.Metric);
+        using var recorder = new RunRecorder(journal, job, view, metrics, TimeProvider.System, rounds, resumed, begun.StartedAt, job.IsEvaluation ? [live] : [live, board]);
         var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
         using var star = new StarServer(
             new(await ListenAddress.OfAsync(begun.Bind ?? begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token,
@@ -285,11 +289,10 @@ public static class TrainCommand
         await using var livePage = new LivePage(live, folder.Path);
         servers.Show(livePage);
         begun = servers.At(begun) with { Port = Akka.Cluster.Cluster.Get(system).SelfAddress.Port!.Value, LinkPort = star.Port };
-        var store = new CheckpointStore(folder.Checkpoints, job.Checkpoint.Keep, text, TimeProvider.System);
-        foreach (var fault in store.Open()) view.Message(fault);
         if (store.Newest is { } stored) metrics.Checkpoints.Found(stored.Files.Sum(file => file.Bytes), stored.SavedAt);
-        using var desk = new CheckpointDesk(store);
+        using var desk = new CheckpointDesk(store, journal);
         var initial = File.Exists(folder.InitialFile) ? InitialParameters.Read(folder.InitialFile, begun.IsInitialStrict) : null;
+        IRunOutcome? outcome = null;
         var result = new TaskCompletionSource<RunResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         var cluster = new ClusterProtocol
         {
@@ -310,7 +313,7 @@ public static class TrainCommand
         begun = begun with { IsOpen = arguments.Workers == 0 };
         begun.Save(folder.StateFile);
         var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, metrics, targets, result, arguments.Workers > 0 ? notices : null, arguments.MaxRestarts, Akka.Cluster.Cluster.Get(system).Down, Save, initial, Describe,
-            new DataDesk(job.Data, new() { DataDirectory = arguments.DataDirectory, DeliverFrom = arguments.DeliverFrom }));
+            new DataDesk(job.Data, new() { DataDirectory = arguments.DataDirectory, DeliverFrom = arguments.DeliverFrom }), trained => outcome = finish(journal, recorder, trained));
         training = notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
         readiness.NotReady = null;
 
@@ -328,11 +331,11 @@ public static class TrainCommand
         await using var workers = asked ?? StartWorkers();
         var interrupted = $"interrupted; what there is so far is in {folder.Path}";
         using var interruption = stopping.Register(() => notices.Actor.Tell(arguments.ResumeIfBegun ? new CoordinatorNotice.StepAside(interrupted) : new CoordinatorNotice.Abort(interrupted)));
-        var trained = await result.Task;
+        await result.Task;
         await desk.WhenIdleAsync();
         await workers.EndAsync(_stopTimeout);
         view.Dispose();
-        finish(recorder, trained);
+        outcome!.Tell();
         live.End();
         // A finished run takes in nobody any more.
         File.Delete(folder.StateFile);
@@ -377,23 +380,6 @@ public static class TrainCommand
 
     private static string Awaited(TrainArguments arguments, string address) =>
         $"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}{Others(arguments.Security)}";
-
-    private static void Finish(RunFolder folder, string jobName, RunRecorder recorder, RunResult trained)
-    {
-        var model = TrainedModel.Of(trained.State);
-        AtomicFile.Write(folder.ModelFile, model.Write);
-        var report = recorder.Report(jobName, model.ParametersSha256, trained.Workers, trained.Generations, trained.StepsRedone);
-        recorder.Dispose();
-        LossPlot.Save(folder.LossPicture, jobName, recorder.History, recorder.Evaluations);
-        report.Save(folder.ReportFile);
-        Console.WriteLine($"Trained {report.Steps} steps in {report.Seconds:0.0} s ({report.StepsPerSecond:0.0} steps/s) with {report.Workers} worker(s): {report.SamplesApplied} of {report.SamplesExpected} samples applied.");
-        if (report.Reconfigurations.Count > 0)
-            Console.WriteLine($"{report.Generations} generations, {report.StepsRedone} steps done again; {string.Join("; ", report.Reconfigurations.Select(g => $"{g.Number}: {g.Reason}").TakeLast(10))}");
-        // A task of the user's own may have no test samples.
-        var tested = recorder.Evaluations is [.., var last] ? $"Test {last.TestMetric}, test loss {last.TestLoss:0.0000}, parameters" : "Parameters";
-        Console.WriteLine($"{tested} {report.ParametersSha256[..16]}");
-        Console.WriteLine($"Results: {folder.Path}");
-    }
 
     /// <summary>What workers elsewhere have to be told, too.</summary>
     private static string Others(SecurityArguments security) => security.Folder is not null ? " --certs DIR" : security.IsInsecure ? " --insecure" : "";

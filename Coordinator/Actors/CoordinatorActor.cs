@@ -35,11 +35,11 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     private readonly PreparedNotes _notes;
     private readonly RestartRecord _restart;
     private readonly LocalSupervisor _local;
+    private readonly ResultKeeper _result;
     private readonly Queue<ClusterEvent> _events = new();
     private readonly long _startedAt = Stopwatch.GetTimestamp();
     private ClusterProtocol _cluster;
     private ImmutableSortedDictionary<string, Member> _shown;
-    private RunResult? _result;
     private long _safe;
     private bool _isDeciding;
 
@@ -49,9 +49,9 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     public CoordinatorActor(ClusterProtocol cluster, CoordinatorContext run)
     {
         (_cluster, _run, _shown, _watches, _meter) = (cluster, run, cluster.Members, new(cluster.Job.MicroBatches), new(run.Metrics.Cluster));
-        _checkpoints = new(run.Checkpoints, run.Recorder, run.Metrics.Checkpoints, _log, Self);
+        (_notes, _restart, _result) = (new(run.Recorder, run.Describe), new(run.Recorder, run.Save), new(run.Recorder, run.Outcome, Self));
+        _checkpoints = new(run.Checkpoints, run.Recorder, run.Metrics.Checkpoints, _log, Self, () => _restart.IsSaved);
         _data = new(run.Data, run.Star, run.Recorder, run.Metrics, _log, Self);
-        (_notes, _restart) = (new(run.Recorder, run.Describe), new(run.Recorder, run.Save));
         _local = new(run.Local, run.MaxRestarts, run.Recorder, run.Metrics.Cluster);
         Receive<Register>(Take);
         Receive<Prepared>(m => FromWorker(worker =>
@@ -99,6 +99,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             _checkpoints.Failed(m.Step, m.Reason);
             _checkpoints.StoreNext();
         });
+        Receive<CoordinatorNotice.RecordsSafe>(m => _workers.TellAll(new ReportsSafe(m.Before)));
+        Receive<CoordinatorNotice.RecordsUnsafe>(_ => _safe = 0);
         Receive<CoordinatorNotice.DataOffered>(m => m.Worker.Tell(new DataFound(m.Offer.Key, m.Offer.Manifest.Length, m.Offer.Bytes)));
         Receive<CoordinatorNotice.DataNotFound>(m => m.Worker.Tell(new NoData(m.Reason)));
         Receive<CoordinatorNotice.DataNotSent>(m => Lose(_workers.NameOf(m.Worker), m.Reason));
@@ -111,9 +113,16 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         });
         Receive<CoordinatorNotice.StateCollected>(m =>
         {
-            _result = new(m.State, _cluster.Members.Values.Count(member => member.Status != MemberStatus.Preparing), _cluster.Generations, _cluster.StepsRedone);
+            _result.Collected(new(m.State, _cluster.Members.Values.Count(member => member.Status != MemberStatus.Preparing), _cluster.Generations, _cluster.StepsRedone));
             Decide(new ClusterEvent.Collected());
         });
+        Receive<CoordinatorNotice.ResultWritten>(_ => Decide(new ClusterEvent.Saved()));
+        Receive<CoordinatorNotice.ResultNotWritten>(m =>
+        {
+            if (_result.Failed(m.Error) is { } reason) Fail(reason);
+            else Timers.StartSingleTimer("result", new CoordinatorNotice.WriteResult(), ResultKeeper.Pause);
+        });
+        Receive<CoordinatorNotice.WriteResult>(_ => _result.Write());
     }
 
     /// <inheritdoc/>
@@ -184,8 +193,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         _checkpoints.StoreNext();
         if (_run.Recorder.Entered / ReportsSafe.Interval == _safe) return;
         _safe = _run.Recorder.Entered / ReportsSafe.Interval;
-        _run.Recorder.FlushToDisk();
-        _workers.TellAll(new ReportsSafe(_safe * ReportsSafe.Interval));
+        _run.Checkpoints.FlushAsync(_safe * ReportsSafe.Interval).PipeTo(Self,
+            success: before => new CoordinatorNotice.RecordsSafe(before), failure: _ => new CoordinatorNotice.RecordsUnsafe());
     }
 
     private void Drain(CoordinatorNotice.Drain drain)
@@ -254,6 +263,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             _run.Recorder.Workers(_shown.Values.Where(m => _workers.DeviceOf(m.Id) is not null).Select(m => (m.Id, _workers.DeviceOf(m.Id)!, m.Status)));
         }
         _run.Recorder.Refresh();
+        _restart.Retry();
+        _notes.Retry();
         var elapsed = _watches.Elapsed();
         if (_watches.Overdue(elapsed, _cluster) is { } overdue) Decide(overdue);
         if (_watches.Unbalanced(elapsed, _cluster) is { } unbalanced) Decide(unbalanced);
@@ -313,6 +324,9 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
                 _run.Recorder.Phase("saving");
                 _workers.Tell(collect.Donor, new SendState(collect.Generation));
                 break;
+            case ClusterEffect.Save:
+                _result.Write();
+                break;
             case ClusterEffect.Finish:
                 _run.Recorder.Happened(RunEventKind.Finished, "the job is done");
                 SayGoodbye("the job is done");
@@ -353,7 +367,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
                 if (_workers.NameOf(m.ActorRef) is { } worker) Remove(worker);
                 EndWhenAlone();
             });
-            Receive<CoordinatorNotice.Overdue>(_ => _run.Result.TrySetResult(_result!));
+            Receive<CoordinatorNotice.Overdue>(_ => _run.Result.TrySetResult(_result.Result!));
             Receive<Register>(_ => Refuse(Sender, reason));
             Receive<CoordinatorNotice.Drain>(drain => drain.Outcome.TrySetResult(new(DrainResult.Left, $"all workers leave: {reason}")));
             ReceiveAny(_ => { });
@@ -363,7 +377,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
     private void EndWhenAlone()
     {
-        if (_workers.Names.Count == 0) _run.Result.TrySetResult(_result!);
+        if (_workers.Names.Count == 0) _run.Result.TrySetResult(_result.Result!);
     }
 
     private void Fail(string reason)

@@ -26,7 +26,8 @@ namespace Distributed.Coordinator.Actors;
 /// <param name="Initial">What workers begin with; null for parameters drawn from the seed.</param>
 /// <param name="Data">Sends workers the data that they have not got; null where there is none to send.</param>
 /// <param name="Describe">Writes down what the data is like; says what was wrong, in a user's words, null if nothing was.</param>
+/// <param name="Outcome">Makes of the final state what is to be written before the workers are dismissed.</param>
 /// <param name="Save">Writes down what a coordinator needs that is started again; says what was wrong, in a user's words, null if nothing was.</param>
 public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, CheckpointDesk Checkpoints, TrainingMetrics Metrics, ScrapeTargets Targets, TaskCompletionSource<RunResult> Result,
     ILocalWorkers? Local = null, int MaxRestarts = 0, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null, InitialParameters? Initial = null,
-    Func<DataDescription, string?>? Describe = null, DataDesk? Data = null);
+    Func<DataDescription, string?>? Describe = null, DataDesk? Data = null, Func<RunResult, IRunOutcome>? Outcome = null);

@@ -29,6 +29,15 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
     /// <summary>The result has arrived.</summary>
     public sealed record StateCollected(byte[] State) : CoordinatorNotice;
 
+    /// <summary>The result is on the disk.</summary>
+    public sealed record ResultWritten : CoordinatorNotice;
+
+    /// <summary>The result could not be written.</summary>
+    public sealed record ResultNotWritten(Exception Error) : CoordinatorNotice;
+
+    /// <summary>The result is to be written again.</summary>
+    public sealed record WriteResult : CoordinatorNotice;
+
     /// <summary>A state has come that is to be stored.</summary>
     public sealed record CheckpointArrived(long Applied, byte[] State) : CoordinatorNotice;
 
@@ -43,6 +52,12 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
 
     /// <summary>It cannot be read.</summary>
     public sealed record StateDamaged(int Generation, string Reason) : CoordinatorNotice;
+
+    /// <summary>Rounds before this one are on the disk: their reports need not be kept by anybody else.</summary>
+    public sealed record RecordsSafe(long Before) : CoordinatorNotice;
+
+    /// <summary>Records could not be made durable; the reports are still needed.</summary>
+    public sealed record RecordsUnsafe : CoordinatorNotice;
 
     /// <summary>Data has been found for a worker that has not got it.</summary>
     public sealed record DataOffered(IActorRef Worker, DataOffer Offer) : CoordinatorNotice;

@@ -10,6 +10,8 @@ namespace Distributed.Coordinator.Actors;
 /// <param name="describe">Writes down what the data is like, see <see cref="CoordinatorContext.Describe"/>.</param>
 internal sealed class PreparedNotes(RunRecorder recorder, Func<DataDescription, string?>? describe)
 {
+    private readonly RetryPause _pause = new();
+    private DataDescription? _unwritten;
     private bool _isInitialTold;
     private bool _isDescribed;
 
@@ -19,6 +21,16 @@ internal sealed class PreparedNotes(RunRecorder recorder, Func<DataDescription, 
         if (_isInitialTold || initial.Length is 0 or > Prepared.MaxInitial) return;
         _isInitialTold = true;
         recorder.Happened(RunEventKind.Note, initial);
+    }
+
+    /// <summary>Tries again what could not be written.</summary>
+    public void Retry()
+    {
+        if (_unwritten is not { } data || !_pause.IsOver) return;
+        _pause.Begin();
+        if (describe?.Invoke(data) is not null) return;
+        _unwritten = null;
+        recorder.Happened(RunEventKind.Note, "what the data is like is written now");
     }
 
     /// <summary>What the data of a worker is like.</summary>
@@ -32,7 +44,12 @@ internal sealed class PreparedNotes(RunRecorder recorder, Func<DataDescription, 
             var data = DataDescription.Parse(prepared.Data);
             _isDescribed = true;
             foreach (var note in data.Notes) recorder.Happened(RunEventKind.Note, Shown.InFull(note));
-            if (describe?.Invoke(data) is { } error) recorder.Happened(RunEventKind.Fault, $"what the data is like could not be written: {error}");
+            if (describe?.Invoke(data) is { } error)
+            {
+                _unwritten = data;
+                _pause.Begin();
+                recorder.Happened(RunEventKind.Fault, $"what the data is like could not be written: {error}");
+            }
         }
         catch (FormatException error)
         {

@@ -1,10 +1,12 @@
+using Distributed.Coordinator.Runs;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Checkpoints;
 
-/// <summary>Has checkpoints written and read beside whoever asks, one after the other.</summary>
-/// <param name="store">Where they are.</param>
-public sealed class CheckpointDesk(CheckpointStore store) : IDisposable
+/// <summary>Waits for the disk in the place of its callers: writes and reads checkpoints, and makes records durable, one after another.</summary>
+/// <param name="store">Where the checkpoints are.</param>
+/// <param name="journal">The records that a checkpoint depends on.</param>
+public sealed class CheckpointDesk(CheckpointStore store, RunJournal journal) : IDisposable
 {
     private readonly SemaphoreSlim _turn = new(1);
 
@@ -15,7 +17,16 @@ public sealed class CheckpointDesk(CheckpointStore store) : IDisposable
     public double Best => store.Best?.TestMetric ?? double.NaN;
 
     /// <summary>Stores a state. Fails like <see cref="CheckpointStore.Save"/>.</summary>
-    public Task<Manifest> SaveAsync(CheckpointFacts facts, byte[] state) => InTurnAsync(() => store.Save(facts, state));
+    public Task<Manifest> SaveAsync(CheckpointFacts facts, byte[] state) => InTurnAsync(() => store.Save(facts, state, journal.FlushToDisk));
+
+    /// <summary>Makes durable what was recorded before. Fails like <see cref="RunJournal.FlushToDisk"/>.</summary>
+    /// <param name="rounds">Rounds that were recorded.</param>
+    /// <returns>The same number.</returns>
+    public Task<long> FlushAsync(long rounds) => InTurnAsync(() =>
+    {
+        journal.FlushToDisk();
+        return rounds;
+    });
 
     /// <summary>Reads the newest state; one that is damaged is left out from then on. Fails like <see cref="CheckpointStore.Load"/>.</summary>
     public Task<(long Applied, byte[] State)> LoadAsync() => InTurnAsync(() =>

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Distributed.Coordinator.Storage;
 
 namespace Distributed.Coordinator.Checkpoints;
 
@@ -17,38 +18,38 @@ public static class CheckpointFolder
     /// <summary>Reads every byte of a checkpoint, and changes nothing.</summary>
     /// <returns>The manifest, all of whose files are there, as long as they were and with the sums that they had.</returns>
     /// <exception cref="CheckpointException">A file is missing, cannot be read, or is not what was written; the first of them is named.</exception>
-    public static Manifest Verify(string path)
+    public static Manifest Verify(string path, IFileSystem? files = null)
     {
-        var manifest = Manifest.Load(Path.Combine(path, ManifestName));
-        return Faults(path, manifest).FirstOrDefault() is { } fault ? throw new CheckpointException(fault) : manifest;
+        var manifest = Manifest.Load(Path.Combine(path, ManifestName), files);
+        return Faults(path, manifest, files).FirstOrDefault() is { } fault ? throw new CheckpointException(fault) : manifest;
     }
 
     /// <summary>What is wrong with the files of a checkpoint, a text each that names the file; found while it is gone through.</summary>
     /// <param name="path">The checkpoint's folder.</param>
     /// <param name="manifest">Its manifest.</param>
-    public static IEnumerable<string> Faults(string path, Manifest manifest)
+    /// <param name="files">Where it is; null for this machine.</param>
+    public static IEnumerable<string> Faults(string path, Manifest manifest, IFileSystem? files = null)
     {
         foreach (var name in new[] { ModelName, OptimizerName })
             if (!manifest.Files.Any(file => file.Name == name))
                 yield return $"'{Path.Combine(path, ManifestName)}' is damaged: it lists no {name}";
         foreach (var file in manifest.Files)
-            if (Fault(Path.Combine(path, file.Name), file) is { } fault)
+            if (Fault(files ?? LocalDisk.Instance, Path.Combine(path, file.Name), file) is { } fault)
                 yield return fault;
     }
 
-    private static string? Fault(string path, CheckpointFile expected)
+    private static string? Fault(IFileSystem files, string path, CheckpointFile expected)
     {
         try
         {
-            var file = new FileInfo(path);
-            if (!file.Exists) return $"'{path}' is missing";
+            if (!files.FileExists(path)) return $"'{path}' is missing";
+            using var stream = files.OpenRead(path);
             // A length is told sooner than a sum.
-            if (file.Length != expected.Bytes) return $"'{path}' has {file.Length} bytes; its manifest says {expected.Bytes}";
-            using var stream = file.OpenRead();
+            if (stream.Length != expected.Bytes) return $"'{path}' has {stream.Length} bytes; its manifest says {expected.Bytes}";
             var found = Convert.ToHexStringLower(SHA256.HashData(stream));
             return found == expected.Sha256 ? null : $"'{path}' is damaged: its SHA-256 is {found}; its manifest says {expected.Sha256}";
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (StorageError.Is(error))
         {
             return $"'{path}' cannot be read: {error.Message}";
         }

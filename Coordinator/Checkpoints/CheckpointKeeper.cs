@@ -17,10 +17,12 @@ namespace Distributed.Coordinator.Checkpoints;
 /// <param name="metrics">Is told what happens.</param>
 /// <param name="log">For people: what is left out.</param>
 /// <param name="coordinator">The actor.</param>
-internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder, CheckpointMetrics metrics, ILoggingAdapter log, IActorRef coordinator)
+/// <param name="isRestartable">Whether all else is written that a coordinator needs to continue from a checkpoint.</param>
+internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder, CheckpointMetrics metrics, ILoggingAdapter log, IActorRef coordinator, Func<bool> isRestartable)
 {
     private readonly SortedDictionary<RoundKind, (long Applied, byte[] State)> _unstored = [];
     private bool _isStoring;
+    private int _failed;
     private long _storingSince;
     private (int Generation, Task<(long Applied, byte[] State)>? Task) _loading;
 
@@ -41,7 +43,7 @@ internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder
     /// <summary>Stores the state that has come, once its round is reported and the one before it is stored.</summary>
     public void StoreNext()
     {
-        if (_isStoring) return;
+        if (_isStoring || !isRestartable()) return;
         foreach (var (kind, (applied, state)) in _unstored.Reverse())
         {
             if (recorder.FactsAfter(applied) is not { } facts) continue;
@@ -59,6 +61,8 @@ internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder
     {
         var bytes = manifest.Files.Sum(file => file.Bytes);
         recorder.Happened(RunEventKind.Checkpoint, $"checkpoint of step {manifest.Step}: {bytes} bytes");
+        if (_failed > 0) recorder.Happened(RunEventKind.Note, $"checkpoints are written again, from step {manifest.Step} on; {_failed} could not be");
+        _failed = 0;
         metrics.Stored(bytes, manifest.SavedAt, Stopwatch.GetElapsedTime(_storingSince));
         _isStoring = false;
     }
@@ -66,7 +70,8 @@ internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder
     /// <summary>One could not be stored.</summary>
     public void Failed(long step, string reason)
     {
-        recorder.Happened(RunEventKind.Fault, $"the checkpoint of step {step} could not be written: {reason} Training goes on");
+        if (_failed++ == 0)
+            recorder.Happened(RunEventKind.Fault, $"the checkpoint of step {step} could not be written: {reason.TrimEnd('.')}. Training continues; a later one is tried, and this is told again when one is written");
         metrics.Failed();
         _isStoring = false;
     }

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
 using Distributed.Shared.State;
@@ -26,13 +27,20 @@ public sealed record CheckpointFacts(long Step, long Round, int Epoch, StateDige
 /// <param name="keep">How many of the newest are kept, at least 1.</param>
 /// <param name="job">The resolved job file, which a checkpoint holds too: a run folder that is lost but for one can still be used.</param>
 /// <param name="time">The clock.</param>
-public sealed partial class CheckpointStore(string root, int keep, string job, TimeProvider time)
+/// <param name="files">Where the folder is; null for this machine.</param>
+public sealed partial class CheckpointStore(string root, int keep, string job, TimeProvider time, IFileSystem? files = null)
 {
     private const string TemporaryEnding = ".tmp";
+
+    /// <summary>Ends the name of a checkpoint whose rounds are not recorded.</summary>
+    private const string AsideEnding = ".unrecorded";
+
+    private const int WriteBuffer = 64 << 10;
 
     private static readonly string _program = typeof(CheckpointStore).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 
     private readonly byte[] _job = Encoding.UTF8.GetBytes(job);
+    private readonly IFileSystem _files = files ?? LocalDisk.Instance;
 
     // The oldest first. Never changed, but replaced: it is looked at while another is being stored.
     private volatile Manifest[] _usable = [];
@@ -51,7 +59,10 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
     public static string FolderOf(string root, long step) => Path.Combine(root, string.Create(CultureInfo.InvariantCulture, $"step-{step:D9}"));
 
     /// <summary>The checkpoints in a folder that can be used; nothing is changed.</summary>
-    public static IReadOnlyList<Manifest> Usable(string root) => [.. Look(root).Select(found => found.Usable).OfType<Manifest>()];
+    public static IReadOnlyList<Manifest> Usable(string root) => [.. Look(LocalDisk.Instance, root).Select(found => found.Usable).OfType<Manifest>()];
+
+    /// <summary>All that can be used, the oldest first. Read from any thread.</summary>
+    public IReadOnlyList<Manifest> All => _usable;
 
     /// <summary>Looks through what there is, and reads every byte of it. What was being written when its process was killed is removed.</summary>
     /// <returns>What cannot be used, and why; a line each.</returns>
@@ -59,28 +70,50 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
     public IReadOnlyList<string> Open()
     {
         _usable = [];
-        if (!Directory.Exists(root)) return [];
-        foreach (var folder in Directory.EnumerateDirectories(root).Where(folder => Unfinished().IsMatch(Path.GetFileName(folder))).ToList())
-            Directory.Delete(folder, recursive: true);
-        var found = Look(root).ToList();
+        foreach (var folder in _files.FoldersIn(root).Where(folder => Unfinished().IsMatch(Path.GetFileName(folder)))) _files.DeleteFolder(folder);
+        var found = Look(_files, root).ToList();
         _usable = [.. found.Select(checkpoint => checkpoint.Usable).OfType<Manifest>().OrderBy(m => m.Round)];
         return [.. found.Select(checkpoint => checkpoint.Fault).OfType<string>().Select(fault => $"a checkpoint is skipped: {fault}")];
     }
 
+    /// <summary>
+    /// Takes checkpoints out of use whose rounds are not recorded, so that none of them is ever mistaken for a state of this run. They
+    /// stay on the disk under other names, until others take their place or the run is replaced.
+    /// </summary>
+    /// <exception cref="IOException">They cannot be renamed.</exception>
+    /// <exception cref="UnauthorizedAccessException">They may not be renamed.</exception>
+    public void SetAside(IReadOnlyCollection<Manifest> unrecorded)
+    {
+        if (unrecorded.Count == 0) return;
+        foreach (var old in _files.FoldersIn(root).Where(folder => Aside().IsMatch(Path.GetFileName(folder)))) _files.DeleteFolder(old);
+        foreach (var manifest in unrecorded)
+        {
+            var folder = FolderOf(root, manifest.Step);
+            _files.MoveFolder(folder, folder + AsideEnding);
+            Forget(manifest);
+        }
+        _files.FlushFolder(root);
+    }
+
     /// <summary>Stores a state, on the disk when this returns, and removes what need not be kept any more.</summary>
+    /// <param name="facts">What is known of it.</param>
+    /// <param name="state">The state.</param>
+    /// <param name="flushRecords">Returns when all that the checkpoint depends on is on the disk: the steps and evaluations up to it.</param>
     /// <exception cref="IOException">The disk is full, or the folder is gone. What was there before still is.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
     /// <exception cref="SafetensorsException">The bytes are no state.</exception>
-    public Manifest Save(CheckpointFacts facts, ReadOnlyMemory<byte> state)
+    public Manifest Save(CheckpointFacts facts, ReadOnlyMemory<byte> state, Action flushRecords)
     {
+        // A state that is computed again after a fall-back: to replace it would leave a moment without either.
+        if (_usable.FirstOrDefault(m => m.Step == facts.Step && m.Round == facts.Round && m.Digest == facts.Digest.ToString()) is { } same) return same;
         var parts = StateParts.Of(state);
-        Directory.CreateDirectory(root);
+        CreateRoot();
         var final = FolderOf(root, facts.Step);
         var temporary = final + TemporaryEnding;
         Remove(temporary);
         try
         {
-            Directory.CreateDirectory(temporary);
+            _files.CreateFolder(temporary);
             var manifest = new Manifest
             {
                 Version = Manifest.CurrentVersion,
@@ -101,19 +134,21 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
                     Write(temporary, RunFiles.Job, file => file.Write(_job)),
                 ],
             };
-            manifest.Save(Path.Combine(temporary, CheckpointFolder.ManifestName));
-            DurableFolder.Flush(temporary);
+            manifest.Save(Path.Combine(temporary, CheckpointFolder.ManifestName), _files);
+            _files.FlushFolder(temporary);
+            // A checkpoint that is on the disk without the rounds before it could never be resumed from.
+            flushRecords();
             // A step that is done again has the same state, or in an inexact job one as good.
             Remove(final);
-            Directory.Move(temporary, final);
-            DurableFolder.Flush(root);
+            _files.MoveFolder(temporary, final);
+            _files.FlushFolder(root);
             _usable = [.. _usable.Where(m => m.Step != facts.Step).Append(manifest).OrderBy(m => m.Round)];
             RemoveOld();
             return manifest;
         }
         catch
         {
-            Remove(temporary);
+            Discard(temporary);
             throw;
         }
     }
@@ -123,19 +158,19 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
     public byte[] Load(Manifest manifest)
     {
         var folder = FolderOf(root, manifest.Step);
-        CheckpointFolder.Verify(folder);
+        CheckpointFolder.Verify(folder, _files);
         try
         {
             return new StateParts(Read(CheckpointFolder.ModelName), Read(CheckpointFolder.OptimizerName)).ToState();
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or SafetensorsException)
+        catch (Exception error) when (StorageError.Is(error) || error is SafetensorsException)
         {
             throw new CheckpointException($"'{folder}' cannot be read: {error.Message}", error);
         }
 
         IReadOnlyList<TensorData> Read(string name)
         {
-            using var stream = File.OpenRead(Path.Combine(folder, name));
+            using var stream = _files.OpenRead(Path.Combine(folder, name));
             return Safetensors.Read(stream).Tensors;
         }
     }
@@ -148,20 +183,21 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
     /// <exception cref="UnauthorizedAccessException">They may not be removed.</exception>
     public static void Clear(string root)
     {
-        if (!Directory.Exists(root)) return;
-        foreach (var folder in Directory.EnumerateDirectories(root).ToList())
-            if (Finished().IsMatch(Path.GetFileName(folder)) || Unfinished().IsMatch(Path.GetFileName(folder))) Remove(folder);
+        foreach (var folder in LocalDisk.Instance.FoldersIn(root))
+        {
+            var name = Path.GetFileName(folder);
+            if (Finished().IsMatch(name) || Unfinished().IsMatch(name) || Aside().IsMatch(name)) Remove(LocalDisk.Instance, folder);
+        }
     }
 
-    private static IEnumerable<(Manifest? Usable, string? Fault)> Look(string root)
+    private static IEnumerable<(Manifest? Usable, string? Fault)> Look(IFileSystem files, string root)
     {
-        if (!Directory.Exists(root)) yield break;
-        foreach (var folder in Directory.EnumerateDirectories(root).Where(folder => Finished().IsMatch(Path.GetFileName(folder))).Order(StringComparer.Ordinal).ToList())
+        foreach (var folder in files.FoldersIn(root).Where(folder => Finished().IsMatch(Path.GetFileName(folder))).Order(StringComparer.Ordinal))
         {
             (Manifest?, string?) found;
             try
             {
-                found = (CheckpointFolder.Verify(folder), null);
+                found = (CheckpointFolder.Verify(folder, files), null);
             }
             catch (CheckpointException error)
             {
@@ -171,11 +207,18 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
         }
     }
 
-    private static CheckpointFile Write(string folder, string name, Action<Stream> write)
+    private void CreateRoot()
     {
-        using var file = new FileStream(Path.Combine(folder, name), FileMode.CreateNew, FileAccess.ReadWrite);
-        write(file);
-        file.Flush(flushToDisk: true);
+        if (_files.FolderExists(root)) return;
+        _files.CreateFolder(root);
+        _files.FlushFolder(Path.GetDirectoryName(root)!);
+    }
+
+    private CheckpointFile Write(string folder, string name, Action<Stream> write)
+    {
+        using var file = _files.OpenWrite(Path.Combine(folder, name), isNew: true);
+        using (var buffered = new BufferedStream(new Borrowed(file), WriteBuffer)) write(buffered);
+        _files.FlushToDisk(file);
         file.Position = 0;
         return new() { Name = name, Bytes = file.Length, Sha256 = Convert.ToHexStringLower(SHA256.HashData(file)) };
     }
@@ -190,17 +233,31 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
         }
     }
 
-    /// <summary>Under another name first, so that what is left of it when this is interrupted is not taken for damage.</summary>
-    private static void Remove(string folder)
+    /// <summary>What went wrong before is what the caller has to hear of; the next start removes what is left.</summary>
+    private void Discard(string temporary)
     {
-        if (!Directory.Exists(folder)) return;
+        try
+        {
+            Remove(temporary);
+        }
+        catch (Exception error) when (StorageError.Is(error))
+        {
+        }
+    }
+
+    private void Remove(string folder) => Remove(_files, folder);
+
+    /// <summary>Under another name first, so that what is left of it when this is interrupted is not taken for damage.</summary>
+    private static void Remove(IFileSystem files, string folder)
+    {
+        if (!files.FolderExists(folder)) return;
         var doomed = folder.EndsWith(TemporaryEnding, StringComparison.Ordinal) ? folder : folder + TemporaryEnding;
         if (doomed != folder)
         {
-            if (Directory.Exists(doomed)) Directory.Move(folder, doomed = $"{folder}-old{TemporaryEnding}");
-            else Directory.Move(folder, doomed);
+            if (files.FolderExists(doomed)) files.MoveFolder(folder, doomed = $"{folder}-old{TemporaryEnding}");
+            else files.MoveFolder(folder, doomed);
         }
-        Directory.Delete(doomed, recursive: true);
+        files.DeleteFolder(doomed);
     }
 
     [GeneratedRegex(@"\Astep-\d+\z")]
@@ -208,4 +265,7 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
 
     [GeneratedRegex(@"\Astep-\d+(-old)?\.tmp\z")]
     private static partial Regex Unfinished();
+
+    [GeneratedRegex(@"\Astep-\d+\.unrecorded\z")]
+    private static partial Regex Aside();
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 
 namespace Distributed.Coordinator.Checkpoints;
 
@@ -55,21 +56,22 @@ public sealed record Manifest
     /// <summary>Writes it, on the disk when this returns.</summary>
     /// <exception cref="IOException">The disk is full, or the folder does not exist.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
-    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, RunJson.File));
+    public void Save(string path, IFileSystem? files = null) =>
+        AtomicFile.Write(files ?? LocalDisk.Instance, path, stream => JsonSerializer.Serialize(stream, this, RunJson.File));
 
     /// <summary>Reads it, and checks that every value can be one.</summary>
     /// <exception cref="CheckpointException">There is none, it cannot be read, or it is damaged.</exception>
-    public static Manifest Load(string path)
+    public static Manifest Load(string path, IFileSystem? files = null)
     {
+        files ??= LocalDisk.Instance;
         try
         {
-            var file = new FileInfo(path);
-            if (!file.Exists) throw new CheckpointException($"'{path}' does not exist: the checkpoint is not complete");
-            if (file.Length > MaxBytes) throw new CheckpointException($"'{path}' has {file.Length} bytes; a manifest has at most {MaxBytes}");
-            using var stream = file.OpenRead();
+            if (!files.FileExists(path)) throw new CheckpointException($"'{path}' does not exist: the checkpoint is not complete");
+            using var stream = files.OpenRead(path);
+            if (stream.Length > MaxBytes) throw new CheckpointException($"'{path}' has {stream.Length} bytes; a manifest has at most {MaxBytes}");
             return Parse(stream, path);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (StorageError.Is(error))
         {
             throw new CheckpointException($"'{path}' cannot be read: {error.Message}", error);
         }

@@ -1,4 +1,5 @@
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
@@ -9,16 +10,15 @@ namespace Distributed.Coordinator.Comparison;
 /// <param name="Name">What it is called among them.</param>
 /// <param name="Job">The job.</param>
 /// <param name="Report">The run in numbers.</param>
-/// <param name="Losses">Its training loss over the samples that were used so far, a point a step; see <see cref="TrainLoss"/>.</param>
-public sealed record ComparedRun(string Name, Job Job, RunReport Report, IReadOnlyList<LossPoint> Losses)
+/// <param name="Losses">Its training loss over the samples that were used so far, as far as its history can be read; see <see cref="TrainLoss"/>.</param>
+/// <param name="Damage">What is wrong with its history; null if nothing is.</param>
+public sealed record ComparedRun(string Name, Job Job, RunReport Report, IReadOnlyList<LossPoint> Losses, string? Damage)
 {
-    private const long MaxHistoryBytes = 256 << 20;
-
     /// <summary>
     /// What the parameters came to on the training set: for descent the mean loss of the steps of the last epoch, for a search the
     /// lowest loss of a step, which is that of the parameters that it ends with.
     /// </summary>
-    public double TrainLoss => Job.Optimizer is SearchSpec ? Losses[^1].Loss : Report.TrainLoss;
+    public double TrainLoss => Job.Optimizer is SearchSpec && Losses is [.., var last] ? last.Loss : Report.TrainLoss;
 
     /// <summary>Reads the folder of a finished run.</summary>
     /// <param name="folder">The folder.</param>
@@ -37,48 +37,26 @@ public sealed record ComparedRun(string Name, Job Job, RunReport Report, IReadOn
         var job = JobFile.Load(In(RunFiles.Job));
         var report = RunReport.Load(In(RunFiles.Report));
         if (job.IsEvaluation || report.Steps == 0) throw new RunFolderException($"the run in '{folder}' has trained nothing: there is no loss to compare");
-        return new(name, job, report, Points(job, report, ReadHistory(In(RunFiles.History), report)));
+        return Read(folder, name, job, report);
     }
 
-    private static HistoryRow[] ReadHistory(string path, RunReport report)
+    private static ComparedRun Read(string folder, string name, Job job, RunReport report)
     {
+        var path = Path.Combine(folder, RunFiles.History);
         if (!File.Exists(path)) throw new RunFolderException($"'{path}' is missing");
-        if (new FileInfo(path).Length is var length && length > MaxHistoryBytes)
-            throw new RunFolderException($"'{path}' has {length} bytes; at most {MaxHistoryBytes} can be compared");
-        HistoryRow[] rows;
-        try
-        {
-            rows = [.. LineLog.Lines(path, HistoryRow.Header).Select(HistoryRow.Parse)];
-        }
-        catch (Exception error) when (error is FormatException or OverflowException)
-        {
-            throw new RunFolderException($"'{path}' is damaged: {error.Message}", error);
-        }
-        for (var i = 0; i < rows.Length; i++)
-            if (rows[i].Step != i + 1) throw new RunFolderException($"'{path}' is damaged: step {rows[i].Step} stands where step {i + 1} should");
-        return rows.Length == report.Steps
-            ? rows
-            : throw new RunFolderException($"'{path}' is damaged: it has {rows.Length} steps; {RunFiles.Report} says {report.Steps}");
-    }
-
-    private static LossPoint[] Points(Job job, RunReport report, HistoryRow[] rows)
-    {
         // Without a test set, so that a round is a step.
         var rounds = JobShape.Of(job).RoundsOf((int)(report.SamplesExpected / job.Epochs), 0);
-        if (rows.Length > rounds.Steps) throw new RunFolderException($"the run of {report.Job} has {rows.Length} steps; its job and its samples make {rounds.Steps}");
-        var points = new LossPoint[rows.Length];
+        if (report.Steps > rounds.Steps) throw new RunFolderException($"the run of {report.Job} has {report.Steps} steps; its job and its samples make {rounds.Steps}");
+        List<LossPoint> points = [];
         var (samples, lowest) = (0L, double.PositiveInfinity);
-        for (var i = 0; i < rows.Length; i++)
+        var (found, _) = new RecordedLines(LocalDisk.Instance, folder).History(most: report.Steps, tell: row =>
         {
-            samples += rounds.At(i).Samples;
-            lowest = rows[i].Loss < lowest ? rows[i].Loss : lowest;
-            points[i] = new(samples, job.Optimizer is SearchSpec ? lowest : rows[i].Loss);
-        }
-        return points;
+            samples += rounds.At(row.Step - 1).Samples;
+            lowest = row.Loss < lowest ? row.Loss : lowest;
+            LossPoint.Add(points, samples, job.Optimizer is SearchSpec ? lowest : row.Loss);
+        });
+        return new(name, job, report, points, found.Fault is { } line ? $"'{path}': line {line} cannot be read; its curve ends there"
+            : found.Lines < report.Steps ? $"'{path}' has {found.Lines} steps; {RunFiles.Report} says {report.Steps}: its curve ends there"
+            : null);
     }
 }
-
-/// <summary>The training loss at a place of a run.</summary>
-/// <param name="Samples">Samples that were used until then, those of the step included.</param>
-/// <param name="Loss">The loss of the step's batch; for a search the lowest so far.</param>
-public readonly record struct LossPoint(long Samples, double Loss);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 using ScottPlot;
 using ScottPlot.TickGenerators;
 
@@ -17,14 +18,14 @@ public static class ComparisonPlot
 
     /// <summary>Writes a PNG. Values that are not finite are left out.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="runs">At least one, each with a step.</param>
+    /// <param name="runs">At least one.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
     public static void Save(string path, IReadOnlyList<ComparedRun> runs)
     {
         using var plot = new Plot();
         var palette = new ScottPlot.Palettes.Category10();
-        var last = Math.Log10(Math.Max(2, runs.Max(run => run.Losses[^1].Samples)));
+        var last = Math.Log10(Math.Max(2, runs.Max(run => run.Losses is [.., var end] ? end.Samples : 0)));
         var highest = 0.0;
         for (var i = 0; i < runs.Count; i++)
         {
@@ -49,7 +50,8 @@ public static class ComparisonPlot
     /// <summary>The means over stretches of the axis, without those in which no step lies.</summary>
     private static Coordinates[] Curve(IReadOnlyList<LossPoint> losses, double last) =>
         [.. losses.Where(point => double.IsFinite(point.Loss))
-            .Select(point => new Coordinates(Math.Log10(point.Samples), point.Loss))
-            .GroupBy(point => (int)(Bins * point.X / last))
-            .Select(bin => new Coordinates(bin.Average(point => point.X), bin.Average(point => point.Y)))];
+            .GroupBy(point => (int)(Bins * Math.Log10(point.Samples) / last))
+            .Select(bin => (Points: bin.ToList(), Steps: (double)bin.Sum(point => point.Steps)))
+            .Select(bin => new Coordinates(
+                bin.Points.Sum(point => point.Steps * Math.Log10(point.Samples)) / bin.Steps, bin.Points.Sum(point => point.Steps * point.Loss) / bin.Steps))];
 }

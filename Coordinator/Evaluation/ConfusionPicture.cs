@@ -1,4 +1,5 @@
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 using ScottPlot;
 using ScottPlot.TickGenerators;
 

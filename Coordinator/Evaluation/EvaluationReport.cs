@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 
 namespace Distributed.Coordinator.Evaluation;
 

@@ -1,4 +1,5 @@
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Runs;
 
@@ -57,12 +58,12 @@ public sealed record RunInspection : IInspection
         {
             State = finished ? "finished" : "unfinished",
             Job = empty.Try(RunFiles.Job, isNeeded: true, path => JobSummary.Of(JobFile.Load(path))),
-            LastStep = empty.Try(RunFiles.History, finished, path => LastOf(path, HistoryRow.Parse)),
+            LastStep = empty.Try(RunFiles.History, finished, path => empty.LastOf<HistoryRow>(path, tell => new RecordedLines(LocalDisk.Instance, folder).History(tell: tell).Found)),
             Report = empty.Try(RunFiles.Report, isNeeded: false, RunReport.Load),
             Model = empty.Try(RunFiles.Model, finished, TensorFileInspection.Read),
             Checkpoints = empty.ReadCheckpoints(),
         };
-        if (run.Job is { } job) run = run with { LastEvaluation = run.Try(RunFiles.Evaluations, isNeeded: false, path => LastOf(path, line => EpochResult.Parse(line, job.Metric))) };
+        if (run.Job is { } job) run = run with { LastEvaluation = run.Try(RunFiles.Evaluations, isNeeded: false, path => run.LastOf<EpochResult>(path, tell => new RecordedLines(LocalDisk.Instance, folder).Evaluations(job.Metric, tell: tell).Found)) };
         run._damage.AddRange([.. run.Model?.Damage ?? [], .. run.Checkpoints.SelectMany(checkpoint => checkpoint.Damage)]);
         if (run is { Report: { } report, Model.TensorsSha256: { } sum } && sum != report.ParametersSha256)
             run._damage.Add($"'{run.In(RunFiles.Model)}' is not what was trained: the SHA-256 of its tensors is {sum}; {RunFiles.Report} says {report.ParametersSha256}");
@@ -102,10 +103,15 @@ public sealed record RunInspection : IInspection
             : [];
     }
 
-    /// <summary>Values begin with a number, their names with a letter.</summary>
-    private static T? LastOf<T>(string path, Func<string, T> parse)
-        where T : class =>
-        CsvTail.LastLine(path) is { } line && (line.Length == 0 || !char.IsAsciiLetter(line[0])) ? parse(line) : null;
+    /// <summary>The last line that a resume would keep; a damaged one behind it is told.</summary>
+    private T? LastOf<T>(string path, Func<Action<T>, FoundLines> read)
+        where T : class
+    {
+        T? last = null;
+        var found = read(next => last = next);
+        if (found.Fault is { } line) _damage.Add($"'{path}' is damaged: line {line} cannot be read; a resume drops it and the {found.Behind - 1} line(s) behind it");
+        return last;
+    }
 
     private string In(string name) => Path.Combine(Folder, name);
 }

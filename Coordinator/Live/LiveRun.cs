@@ -43,19 +43,25 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
     public Task Ended => _ended.Task;
 
     /// <inheritdoc/>
-    public void Recalled(IReadOnlyList<HistoryRow> steps, IReadOnlyList<EpochResult> evaluations, IReadOnlyList<RunEvent> events) => Change(() =>
+    public void Recalled(HistoryRow step) => Change(() =>
     {
-        foreach (var step in steps) Add(step);
-        foreach (var evaluation in evaluations) Add(evaluation);
-        foreach (var happened in events) Add(happened);
+        Add(step);
+        _progress = _progress with { Step = step.Step, Epoch = _epoch, Loss = step.Loss };
+    });
+
+    /// <inheritdoc/>
+    public void Recalled(EpochResult evaluation) => Change(() =>
+    {
+        Add(evaluation);
+        _progress = _progress with { TestMetric = evaluation.TestMetric };
+    });
+
+    /// <inheritdoc/>
+    public void Recalled(RunEvent happened) => Change(() =>
+    {
+        Add(happened);
+        // However it ended then, it goes on.
         _end = default;
-        _progress = _progress with
-        {
-            Step = steps.Count,
-            Epoch = _epoch,
-            Loss = steps is [.., var last] ? last.Loss : null,
-            TestMetric = evaluations is [.., var tested] ? tested.TestMetric : null,
-        };
     });
 
     /// <inheritdoc/>

@@ -15,7 +15,9 @@ public sealed class ClusterMeter(ClusterMetrics metrics)
     /// <param name="at">On a clock that only goes forward.</param>
     public void Changed(ClusterProtocol before, ClusterProtocol now, TimeSpan at)
     {
-        for (var i = before.Generations.Count; i < now.Generations.Count; i++) metrics.GenerationBegan(now.Generations[i].Cause);
+        var known = before.Generations is [.., var newest] ? newest.Number : 0;
+        foreach (var start in now.Generations)
+            if (start.Number > known) metrics.GenerationBegan(start.Cause);
         metrics.StepsRedone(now.StepsRedone - before.StepsRedone);
         switch (now.Phase)
         {

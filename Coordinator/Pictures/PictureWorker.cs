@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Distributed.Coordinator.LocalWorkers;
-using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 using Distributed.Shared.Processes;
 
 namespace Distributed.Coordinator.Pictures;

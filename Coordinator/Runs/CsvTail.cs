@@ -1,4 +1,5 @@
 using System.Text;
+using Distributed.Coordinator.Storage;
 
 namespace Distributed.Coordinator.Runs;
 

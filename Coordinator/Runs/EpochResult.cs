@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Distributed.Shared.Kernel;
 
 namespace Distributed.Coordinator.Runs;
@@ -29,13 +30,17 @@ public sealed record EpochResult
     /// <param name="line">The line.</param>
     /// <param name="kind">What its last value is.</param>
     /// <exception cref="FormatException">It is none.</exception>
-    public static EpochResult Parse(string line, Metric kind) => line.Split(',') is [var epoch, var step, var loss, var metric]
-        ? new()
-        {
-            Epoch = int.Parse(epoch, CultureInfo.InvariantCulture),
-            Step = long.Parse(step, CultureInfo.InvariantCulture),
-            TestLoss = double.Parse(loss, CultureInfo.InvariantCulture),
-            TestMetric = new(kind, double.Parse(metric, CultureInfo.InvariantCulture)),
-        }
-        : throw new FormatException($"'{line}' is no line of evaluations; it has an epoch, a step, a loss and a metric");
+    public static EpochResult Parse(string line, Metric kind) => TryParse(Encoding.UTF8.GetBytes(line), kind)
+        ?? throw new FormatException($"'{line}' is no line of evaluations; it has an epoch, a step, a loss and a metric");
+
+    /// <summary>From a line; null where it is none.</summary>
+    /// <param name="line">The line.</param>
+    /// <param name="kind">What its last value is.</param>
+    public static EpochResult? TryParse(ReadOnlySpan<byte> line, Metric kind)
+    {
+        var cells = new CsvCells(line);
+        return cells.Int(out var epoch) && cells.Long(out var step) && cells.Double(out var loss) && cells.Double(out var metric) && cells.IsEnd
+            ? new() { Epoch = epoch, Step = step, TestLoss = loss, TestMetric = new(kind, metric) }
+            : null;
+    }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace Distributed.Coordinator.Runs;
 
@@ -32,15 +33,16 @@ public sealed record HistoryRow
 
     /// <summary>From a line.</summary>
     /// <exception cref="FormatException">It is none.</exception>
-    public static HistoryRow Parse(string line) => line.Split(',') is [var step, var epoch, var loss, var rate, var norm, var speed]
-        ? new()
-        {
-            Step = long.Parse(step, CultureInfo.InvariantCulture),
-            Epoch = int.Parse(epoch, CultureInfo.InvariantCulture),
-            Loss = double.Parse(loss, CultureInfo.InvariantCulture),
-            LearningRate = double.Parse(rate, CultureInfo.InvariantCulture),
-            GradientNorm = double.Parse(norm, CultureInfo.InvariantCulture),
-            SamplesPerSecond = double.Parse(speed, CultureInfo.InvariantCulture),
-        }
-        : throw new FormatException($"'{line}' is no line of a history; it has the values {Header}");
+    public static HistoryRow Parse(string line) =>
+        TryParse(Encoding.UTF8.GetBytes(line)) ?? throw new FormatException($"'{line}' is no line of a history; it has the values {Header}");
+
+    /// <summary>From a line; null where it is none.</summary>
+    public static HistoryRow? TryParse(ReadOnlySpan<byte> line)
+    {
+        var cells = new CsvCells(line);
+        return cells.Long(out var step) && cells.Int(out var epoch) && cells.Double(out var loss) && cells.Double(out var rate)
+            && cells.Double(out var norm) && cells.Double(out var speed) && cells.IsEnd
+            ? new() { Step = step, Epoch = epoch, Loss = loss, LearningRate = rate, GradientNorm = norm, SamplesPerSecond = speed }
+            : null;
+    }
 }

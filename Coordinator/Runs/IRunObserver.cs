@@ -9,8 +9,18 @@ namespace Distributed.Coordinator.Runs;
 /// </summary>
 public interface IRunObserver
 {
-    /// <summary>What a coordinator before this one has recorded; told first, and only where there is something.</summary>
-    void Recalled(IReadOnlyList<HistoryRow> steps, IReadOnlyList<EpochResult> evaluations, IReadOnlyList<RunEvent> events)
+    /// <summary>A step that a coordinator before this one has recorded. All that is recalled is told before anything else, steps first.</summary>
+    void Recalled(HistoryRow step)
+    {
+    }
+
+    /// <summary>An evaluation that a coordinator before this one has recorded.</summary>
+    void Recalled(EpochResult evaluation)
+    {
+    }
+
+    /// <summary>An event that a coordinator before this one has recorded.</summary>
+    void Recalled(RunEvent happened)
     {
     }
 

@@ -1,4 +1,5 @@
-using Distributed.Shared.Kernel;
+using Distributed.Coordinator.Live;
+using Distributed.Coordinator.Storage;
 using ScottPlot;
 using ScottPlot.TickGenerators;
 
@@ -20,31 +21,29 @@ public static class LossPlot
     /// <summary>Writes a PNG. Values that are not finite are left out.</summary>
     /// <param name="path">The file.</param>
     /// <param name="title">Above the picture: the job's name.</param>
-    /// <param name="history">The steps, in order.</param>
-    /// <param name="evaluations">The epochs, in order; may be empty.</param>
+    /// <param name="curves">How it learned.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
-    public static void Save(
-        string path, string title, IReadOnlyList<HistoryRow> history, IReadOnlyList<EpochResult> evaluations)
+    public static void Save(string path, string title, RunCurves curves)
     {
         using var plot = new Plot();
-        AddTrainLoss(plot, [.. history.Where(r => double.IsFinite(r.Loss)).Select(r => new Coordinates(r.Step, r.Loss))]);
-        AddTestLoss(plot, Points(evaluations, e => e.TestLoss));
-        AddMetric(plot, evaluations);
-        Decorate(plot, title, history.Select(r => r.Step).Concat(evaluations.Select(e => e.Step)).DefaultIfEmpty(1).Max());
+        AddTrainLoss(plot, [.. curves.Train.Points.Where(point => double.IsFinite(point.Mean))]);
+        AddTestLoss(plot, Points(curves.Test, scale: 1));
+        AddMetric(plot, curves);
+        Decorate(plot, title, Math.Max(curves.LastStep?.Step ?? 1, curves.LastEvaluation?.Step ?? 1));
         AtomicFile.Write(path, stream => stream.Write(plot.GetImageBytes(Width, Height, ImageFormat.Png)));
     }
 
-    private static Coordinates[] Points(IReadOnlyList<EpochResult> evaluations, Func<EpochResult, double> value) =>
-        [.. evaluations.Select(e => new Coordinates(e.Step, value(e))).Where(p => double.IsFinite(p.Y))];
+    private static Coordinates[] Points(Curve curve, double scale) =>
+        [.. curve.Points.Where(point => double.IsFinite(point.Mean)).Select(point => new Coordinates(point.Step, scale * point.Mean))];
 
-    private static void AddTrainLoss(Plot plot, Coordinates[] losses)
+    private static void AddTrainLoss(Plot plot, CurvePoint[] losses)
     {
         if (losses.Length == 0)
             return;
-        var raw = plot.Add.ScatterLine(Thinned(losses), _train.WithAlpha(0.25));
+        var raw = plot.Add.ScatterLine(Thinned([.. losses.SelectMany(Extremes)]), _train.WithAlpha(0.25));
         raw.LineWidth = 1;
-        var smooth = plot.Add.ScatterLine(Thinned(Smoothed(losses)), _train);
+        var smooth = plot.Add.ScatterLine(Thinned(Smoothed([.. losses.Select(point => new Coordinates(point.Step, point.Mean))])), _train);
         smooth.LineWidth = 2.5f;
         smooth.LegendText = "training loss";
     }
@@ -57,11 +56,15 @@ public static class LossPlot
         (line.LineWidth, line.MarkerSize, line.LegendText) = (2, 9, "test loss");
     }
 
-    private static void AddMetric(Plot plot, IReadOnlyList<EpochResult> evaluations)
+    /// <summary>Where a point stands for several steps, no spike among them is lost.</summary>
+    private static Coordinates[] Extremes(CurvePoint point) =>
+        point.Count == 1 ? [new(point.Step, point.Mean)] : [new(point.Step, point.Min), new(point.Step, point.Max)];
+
+    private static void AddMetric(Plot plot, RunCurves curves)
     {
-        var metric = evaluations.Count > 0 ? evaluations[0].TestMetric.Metric : Metric.Accuracy;
+        var metric = curves.Metric;
         var one = metric.IsShare ? 100 : 1;
-        var points = Points(evaluations, e => one * e.TestMetric.Value);
+        var points = Points(curves.Tested, one);
         if (points.Length == 0)
         {
             plot.Axes.Right.FrameLineStyle.Width = 0;

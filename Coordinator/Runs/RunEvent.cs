@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Distributed.Coordinator.Storage;
 
 namespace Distributed.Coordinator.Runs;
 
@@ -32,6 +33,12 @@ public enum RunEventKind
 /// <summary>Something that has happened in a run. As a line of JSON, it reads back the same.</summary>
 public sealed record RunEvent
 {
+    /// <summary>Characters of a text that are kept.</summary>
+    public const int MaxText = 16_384;
+
+    /// <summary>Bytes that a line may have: every character of the text escaped.</summary>
+    private const int MaxLine = (6 * MaxText) + 4096;
+
     /// <summary>When.</summary>
     public required DateTimeOffset At { get; init; }
 
@@ -48,16 +55,29 @@ public sealed record RunEvent
     public required string Text { get; init; }
 
     /// <summary>As a line.</summary>
-    public string ToLine() => JsonSerializer.Serialize(this, RunJson.Line);
+    public string ToLine() => JsonSerializer.Serialize(Text.Length <= MaxText ? this : this with { Text = Text[..MaxText] }, RunJson.Line);
 
     /// <summary>
-    /// Those of a file, up to the first line that is none: what was written last before a machine went down may be anything, and no
-    /// run depends on it.
+    /// Tells those of a file, the oldest first. Lines that cannot be read are passed over: what was written last before a machine went
+    /// down may be anything, and no run depends on it.
     /// </summary>
-    public static IReadOnlyList<RunEvent> ReadAll(string path) =>
-        [.. LineLog.Lines(path, header: null).Select(Parse).TakeWhile(happened => happened is not null).OfType<RunEvent>()];
+    /// <param name="files">Where the file is.</param>
+    /// <param name="path">The file; it may be missing.</param>
+    /// <param name="tell">Is told of each.</param>
+    /// <returns>Bytes up to the end of the last line.</returns>
+    /// <exception cref="IOException">The disk has failed.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    public static long ReadAll(IFileSystem files, string path, Action<RunEvent> tell)
+    {
+        if (!files.FileExists(path)) return 0;
+        using var file = files.OpenRead(path);
+        var reader = new LineReader(file, MaxLine);
+        while (reader.Next(out var line))
+            if (Parse(line) is { } happened) tell(happened);
+        return reader.Offset;
+    }
 
-    private static RunEvent? Parse(string line)
+    private static RunEvent? Parse(ReadOnlySpan<byte> line)
     {
         try
         {

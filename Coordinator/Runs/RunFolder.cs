@@ -1,5 +1,6 @@
 using System.Globalization;
 using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Storage;
 using Distributed.Coordinator.TensorBoard;
 using Distributed.Shared.Runs;
 
@@ -193,6 +194,7 @@ public sealed class RunFolder : IDisposable
             CheckpointStore.Clear(Checkpoints);
             TensorBoardFolder.Clear(TensorBoard);
             Directory.CreateDirectory(Logs);
+            FlushName();
             foreach (var log in Directory.EnumerateFiles(Logs, "*.log"))
                 File.Delete(log);
             return this;
@@ -201,6 +203,19 @@ public sealed class RunFolder : IDisposable
         {
             Dispose();
             throw new RunFolderException($"'{Path}' cannot be emptied of its old run: {e.Message}", e);
+        }
+    }
+
+    /// <summary>What is flushed within a folder whose own name is not on the disk would be nowhere.</summary>
+    private void FlushName()
+    {
+        try
+        {
+            if (System.IO.Path.GetDirectoryName(Path) is { } parent) LocalDisk.Instance.FlushFolder(parent);
+        }
+        catch (Exception error) when (StorageError.Is(error))
+        {
+            // It may not be read by this user; most file systems flush the name with the first file.
         }
     }
 

@@ -23,21 +23,14 @@ public sealed class RunRecorder : IDisposable
     /// <summary>More than there are between two checkpoints that are stored.</summary>
     private const int MaxDigests = 64;
 
-    /// <summary>Characters of an event's text; more are cut off.</summary>
-    private const int MaxText = 16_384;
-
     private readonly Job _job;
     private readonly IProgressView _view;
     private readonly TrainingMetrics _metrics;
     private readonly TimeProvider _time;
-    private readonly LineLog _history;
-    private readonly LineLog _evaluationLog;
-    private readonly LineLog _eventLog;
+    private readonly RunJournal _journal;
     private readonly IReadOnlyList<IRunObserver> _observers;
     private readonly HashSet<IRunObserver> _failed = [];
-    private readonly List<HistoryRow> _rows = [];
-    private readonly List<EpochResult> _evaluations = [];
-    private readonly List<RunEvent> _events = [];
+    private readonly Queue<EpochResult> _evaluations = [];
     private readonly SortedDictionary<long, StateDigest> _digests = [];
     private readonly ArrivalWatch _arrivals = new();
     private readonly Dictionary<string, RoundReport> _lastReports = new(StringComparer.Ordinal);
@@ -52,33 +45,32 @@ public sealed class RunRecorder : IDisposable
     private int _generation;
     private bool _isChanged;
 
-    /// <summary>Records into this folder.</summary>
-    /// <param name="folder">The folder.</param>
+    /// <summary>Records into these files.</summary>
+    /// <param name="journal">The files; nothing was added yet.</param>
     /// <param name="job">The job.</param>
     /// <param name="view">Shows the progress.</param>
     /// <param name="metrics">Exports it.</param>
     /// <param name="time">The clock.</param>
     /// <param name="resumed">The rounds of a run that another coordinator began to record here; null for a new one.</param>
+    /// <param name="point">Where such a run continues; null for its start.</param>
     /// <param name="startedAt">When that began to train.</param>
     /// <param name="observers">Are told too.</param>
-    /// <exception cref="FormatException">What was recorded cannot be read.</exception>
-    public RunRecorder(RunFolder folder, Job job, IProgressView view, TrainingMetrics metrics, TimeProvider time,
-        Rounds? resumed = null, DateTimeOffset? startedAt = null, IReadOnlyList<IRunObserver>? observers = null)
+    /// <exception cref="IOException">What was recorded cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    public RunRecorder(RunJournal journal, Job job, IProgressView view, TrainingMetrics metrics, TimeProvider time,
+        Rounds? resumed = null, ResumePoint? point = null, DateTimeOffset? startedAt = null, IReadOnlyList<IRunObserver>? observers = null)
     {
-        (_job, _view, _metrics, _time, _rounds, _observers) = (job, view, metrics, time, resumed, observers ?? []);
+        (_journal, _job, _view, _metrics, _time, _rounds, _observers) = (journal, job, view, metrics, time, resumed, observers ?? []);
         _startedAt = startedAt ?? time.GetUtcNow();
+        point ??= ResumePoint.Start;
         if (resumed is not null)
         {
-            _ledger = new(resumed, job.IsExact, Recall(folder, resumed), job.Kind.Metric.Sums);
+            _ledger = new(resumed, job.IsExact, point.Rounds, job.Kind.Metric.Sums);
             metrics.JobSteps(resumed.Steps);
         }
-        _history = LineLog.Continue(folder.HistoryFile, HistoryRow.Header, _rows.Count);
-        _evaluationLog = LineLog.Continue(folder.EvaluationsFile, EpochResult.Header(job.Kind.Metric), _evaluations.Count);
-        // Events belong to no round: what happened has happened, also to a coordinator that recorded nothing else.
-        _events.AddRange(RunEvent.ReadAll(folder.EventsFile));
-        _eventLog = LineLog.Continue(folder.EventsFile, header: null, _events.Count);
-        if (_events.Count > 0 || Entered > 0) TellAll(observer => observer.Recalled(_rows, _evaluations, _events));
+        journal.Recall(point, Recall, Recall, happened => TellAll(observer => observer.Recalled(happened)));
         if (resumed is not null) TellAll(observer => observer.Opened(resumed));
+        foreach (var dropped in point.Dropped) Happened(RunEventKind.Fault, dropped);
     }
 
     /// <summary>Rounds entered so far.</summary>
@@ -87,14 +79,8 @@ public sealed class RunRecorder : IDisposable
     /// <summary>When the first plan came into force.</summary>
     public DateTimeOffset StartedAt => _startedAt;
 
-    /// <summary>Every applied step.</summary>
-    public IReadOnlyList<HistoryRow> History => _rows;
-
-    /// <summary>Every evaluation.</summary>
-    public IReadOnlyList<EpochResult> Evaluations => _evaluations;
-
-    /// <summary>What has happened, the oldest first.</summary>
-    public IReadOnlyList<RunEvent> Events => _events;
+    /// <summary>How the run has learned so far.</summary>
+    public RunCurves Curves { get; } = new();
 
     /// <summary>What the last evaluation gave: sums over the test set.</summary>
     public IReadOnlyList<double> EvaluationTallies { get; private set; } = [];
@@ -127,11 +113,9 @@ public sealed class RunRecorder : IDisposable
     /// <param name="worker">The worker that it is about.</param>
     public void Happened(RunEventKind kind, string text, string? worker = null)
     {
-        text = Shown.InFull(text, MaxText);
-        var happened = new RunEvent { At = _time.GetUtcNow(), Step = _rows.Count, Kind = kind, Worker = worker, Text = text };
-        _events.Add(happened);
-        _eventLog.Write(happened.ToLine());
-        _eventLog.Flush();
+        text = Shown.InFull(text, RunEvent.MaxText);
+        var happened = new RunEvent { At = _time.GetUtcNow(), Step = Steps, Kind = kind, Worker = worker, Text = text };
+        _journal.Add(happened);
         // What goes as it should, a person who looks at a terminal sees from the numbers.
         if (kind is not (RunEventKind.Joined or RunEventKind.Generation or RunEventKind.Checkpoint or RunEventKind.Finished or RunEventKind.Failed)) _view.Message(text);
         TellAll(observer => observer.Happened(happened));
@@ -187,20 +171,14 @@ public sealed class RunRecorder : IDisposable
         if (!_digests.TryGetValue(applied, out var digest)) return null;
         var round = _rounds!.At(applied - 1);
         var isEvaluation = round.Kind == RoundKind.Evaluate;
-        return new(isEvaluation ? round.Step : round.Step + 1, applied, round.Epoch + 1, digest, isEvaluation ? _evaluations.Find(e => e.Epoch == round.Epoch + 1) : null);
-    }
-
-    /// <summary>Returns when everything entered is on the disk, so that nobody else need remember it.</summary>
-    public void FlushToDisk()
-    {
-        _history.FlushToDisk();
-        _evaluationLog.FlushToDisk();
+        return new(isEvaluation ? round.Step : round.Step + 1, applied, round.Epoch + 1, digest, isEvaluation ? _evaluations.FirstOrDefault(e => e.Epoch == round.Epoch + 1) : null);
     }
 
     /// <summary>Shows what has changed since it was shown last.</summary>
     public void Refresh()
     {
         if (_isChanged) Show();
+        else Write();
     }
 
     /// <summary>The numbers of the run.</summary>
@@ -208,16 +186,16 @@ public sealed class RunRecorder : IDisposable
     {
         var finished = _time.GetUtcNow();
         var seconds = (finished - _startedAt).TotalSeconds;
-        var last = _evaluations.Count > 0 ? _evaluations[^1] : null;
+        var last = Curves.LastEvaluation;
         return new()
         {
             Job = jobName,
             StartedAt = _startedAt,
             FinishedAt = finished,
             Seconds = seconds,
-            Steps = _rows.Count,
+            Steps = Steps,
             Epochs = _job.Epochs,
-            StepsPerSecond = _rows.Count / seconds,
+            StepsPerSecond = Steps / seconds,
             SamplesExpected = _ledger!.SamplesExpected,
             SamplesApplied = _ledger.SamplesApplied,
             TrainLoss = _trainLoss,
@@ -226,9 +204,9 @@ public sealed class RunRecorder : IDisposable
             TestMetric = last?.TestMetric.Value,
             ParametersSha256 = parametersSha256,
             Workers = workers,
-            Generations = generations.Count,
+            Generations = generations is [.., var newest] ? newest.Number : 0,
             StepsRedone = stepsRedone,
-            Reconfigurations = [.. generations.Skip(1)],
+            Reconfigurations = [.. generations.Where(start => start.Number > 1)],
         };
     }
 
@@ -236,9 +214,7 @@ public sealed class RunRecorder : IDisposable
     public void Dispose()
     {
         Refresh();
-        _history.Dispose();
-        _evaluationLog.Dispose();
-        _eventLog.Dispose();
+        _journal.Dispose();
     }
 
     private void TellAll(Action<IRunObserver> tell)
@@ -258,29 +234,28 @@ public sealed class RunRecorder : IDisposable
         }
     }
 
-    /// <summary>Takes up what was recorded, as far as no round is missing: of what was written last, some may have been lost.</summary>
-    /// <returns>The rounds that are.</returns>
-    private long Recall(RunFolder folder, Rounds rounds)
+    private long Steps => Curves.LastStep?.Step ?? 0;
+
+    private void Recall(HistoryRow row)
     {
-        var (rows, evaluations) = (LineLog.Lines(folder.HistoryFile, HistoryRow.Header), LineLog.Lines(folder.EvaluationsFile, EpochResult.Header(_job.Kind.Metric)));
-        long number = 0;
-        for (; number < rounds.Count; number++)
-        {
-            var round = rounds.At(number);
-            if (round.Kind == RoundKind.Evaluate)
-            {
-                if (_evaluations.Count == evaluations.Count) break;
-                _evaluations.Add(EpochResult.Parse(evaluations[_evaluations.Count], _job.Kind.Metric));
-            }
-            else
-            {
-                if (_rows.Count == rows.Count) break;
-                var row = HistoryRow.Parse(rows[_rows.Count]);
-                _rows.Add(row);
-                Average(round, row.Loss * round.Samples);
-            }
-        }
-        return number;
+        var round = _rounds!.At(_rounds.NumberOf(row.Step - 1));
+        Average(round, row.Loss * round.Samples);
+        Curves.Add(row);
+        foreach (var observer in _observers) observer.Recalled(row);
+    }
+
+    private void Recall(EpochResult evaluation)
+    {
+        Keep(evaluation);
+        foreach (var observer in _observers) observer.Recalled(evaluation);
+    }
+
+    /// <summary>Of the newest, a checkpoint may yet come.</summary>
+    private void Keep(EpochResult evaluation)
+    {
+        Curves.Add(evaluation);
+        _evaluations.Enqueue(evaluation);
+        if (_evaluations.Count > MaxDigests) _evaluations.Dequeue();
     }
 
     /// <summary>What a worker took for a step.</summary>
@@ -311,23 +286,23 @@ public sealed class RunRecorder : IDisposable
         if (round.Kind == RoundKind.Evaluate)
         {
             EvaluationTallies = report.Tallies;
-            _evaluations.Add(new()
+            var evaluation = new EpochResult
             {
                 Epoch = round.Epoch + 1,
                 Step = round.Step,
                 TestLoss = loss / round.Samples,
                 TestMetric = new(_job.Kind.Metric, _job.Kind.Metric.Of(report.Tallies.AsSpan(Tally.FirstMetric), round.Samples)),
-            });
-            _evaluationLog.Write(_evaluations[^1].ToLine());
-            _evaluationLog.Flush();
-            _metrics.Evaluated(_evaluations[^1].TestLoss, _evaluations[^1].TestMetric);
-            TellAll(observer => observer.Evaluated(_evaluations[^1]));
+            };
+            Keep(evaluation);
+            _journal.Add(evaluation);
+            _metrics.Evaluated(evaluation.TestLoss, evaluation.TestMetric);
+            TellAll(observer => observer.Evaluated(evaluation));
             return;
         }
         Average(round, loss);
         var times = report.Times;
         var seconds = (times.Compute + times.Send + times.Wait + times.Apply) / round.Samples;
-        _secondsPerSample += (_rows.Count == 0 ? 1 : SpeedSmoothing) * (seconds - _secondsPerSample);
+        _secondsPerSample += (_secondsPerSample == 0 ? 1 : SpeedSmoothing) * (seconds - _secondsPerSample);
         var row = new HistoryRow
         {
             Step = round.Step + 1,
@@ -337,8 +312,8 @@ public sealed class RunRecorder : IDisposable
             GradientNorm = report.GradientNorm,
             SamplesPerSecond = 1 / seconds,
         };
-        _rows.Add(row);
-        _history.Write(row.ToLine());
+        Curves.Add(row);
+        _journal.Add(row);
         _metrics.RoundApplied(round, row.Loss, row.LearningRate, row.GradientNorm, row.SamplesPerSecond);
         foreach (var observer in _observers) observer.Stepped(row);
     }
@@ -370,19 +345,19 @@ public sealed class RunRecorder : IDisposable
     private void Show()
     {
         _isChanged = false;
-        _history.Flush();
+        Write();
         _metrics.Workers(_workers.Values.CountBy(worker => worker.Status).ToDictionary(state => state.Key.ToString().ToLowerInvariant(), state => state.Value));
-        var (step, timeLeft) = ((long)_rows.Count, TimeLeft());
+        var (step, timeLeft) = (Curves.LastStep, TimeLeft());
         _metrics.TimeLeft(timeLeft);
         var progress = new TrainingProgress
         {
             Phase = _phase,
-            Epoch = _rows.Count > 0 ? _rows[^1].Epoch : 0,
+            Epoch = step?.Epoch ?? 0,
             Epochs = _job.Epochs,
-            Step = step,
+            Step = Steps,
             Steps = _rounds?.Steps ?? 0,
-            Loss = _rows.Count > 0 ? _rows[^1].Loss : null,
-            TestMetric = _evaluations.Count > 0 ? _evaluations[^1].TestMetric : null,
+            Loss = step?.Loss,
+            TestMetric = Curves.LastEvaluation?.TestMetric,
             SamplesPerSecond = _secondsPerSample > 0 ? 1 / _secondsPerSample : 0,
             TimeLeft = timeLeft,
             Generation = _generation,
@@ -390,5 +365,11 @@ public sealed class RunRecorder : IDisposable
         };
         _view.Update(progress);
         TellAll(observer => observer.Progressed(progress));
+    }
+
+    /// <summary>Writes what was recorded. What people should know of it is written with the next refresh.</summary>
+    private void Write()
+    {
+        if (_journal.Flush() is { } news) Happened(RunEventKind.Fault, news);
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Distributed.Coordinator.Storage;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Runs;
@@ -6,7 +7,7 @@ namespace Distributed.Coordinator.Runs;
 /// <summary>A finished run in numbers.</summary>
 public sealed record RunReport
 {
-    /// <summary>A report lists every change of the cluster.</summary>
+    /// <summary>Reports of former versions list every change of the cluster.</summary>
     private const int MaxBytes = 64 << 20;
 
     /// <summary>The job's name.</summary>
@@ -57,7 +58,7 @@ public sealed record RunReport
     /// <summary>Generations that there were: 1 and one for each change of the cluster.</summary>
     public required int Generations { get; init; }
 
-    /// <summary>Every generation but the first, and why it began.</summary>
+    /// <summary>The newest generations but the first, and why they began: at most <see cref="ClusterProtocol.KeptGenerations"/>. All of them are in events.jsonl.</summary>
     public required IReadOnlyList<GenerationStart> Reconfigurations { get; init; }
 
     /// <summary>Steps that were applied, as far as the coordinator had heard, and had to be done again: nobody was left who held them.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Distributed.Coordinator.Storage;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Runs;
@@ -9,7 +10,23 @@ namespace Distributed.Coordinator.Runs;
 /// </summary>
 public sealed record RunState
 {
-    private const int MaxBytes = 1 << 20;
+    /// <summary>The format that is written. Format 1, which has no number, held every generation.</summary>
+    public const int CurrentFormat = 2;
+
+    /// <summary>Characters of a generation's reason that are kept; events.jsonl has all of it.</summary>
+    public const int MaxReason = 300;
+
+    /// <summary>Bytes of a file of format 2: <see cref="ClusterProtocol.KeptGenerations"/> generations, and as many workers as a plan can name.</summary>
+    public const int MaxBytes = 1 << 20;
+
+    /// <summary>Bytes of a file of format 1 that are read.</summary>
+    private const int MaxBytesBefore = 64 << 20;
+
+    /// <summary>The oldest version of the protocol whose runs can be continued; their workers cannot.</summary>
+    private const int OldestVersion = 7;
+
+    /// <summary>Format of the file.</summary>
+    public int Format { get; init; } = 1;
 
     /// <summary>Version of the protocol that its workers speak.</summary>
     public required int Version { get; init; }
@@ -62,7 +79,7 @@ public sealed record RunState
     /// <summary>The newest generation.</summary>
     public int Generation { get; init; }
 
-    /// <summary>Every generation and why it began.</summary>
+    /// <summary>The newest generations and why they began; <see cref="Generation"/> says how many there were.</summary>
     public IReadOnlyList<GenerationStart> Generations { get; init; } = [];
 
     /// <summary>Steps that had to be done again.</summary>
@@ -87,25 +104,47 @@ public sealed record RunState
     /// <summary>Writes it, on the disk when this returns.</summary>
     /// <exception cref="IOException">The disk is full, or the folder is gone.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
-    public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, RunJson.File), isPrivate: true);
+    public void Save(string path) => Save(LocalDisk.Instance, path);
+
+    /// <summary>Writes it, on the disk when this returns.</summary>
+    /// <exception cref="IOException">The disk is full, or the folder is gone.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
+    public void Save(IFileSystem files, string path) =>
+        AtomicFile.Write(files, path, stream => JsonSerializer.Serialize(stream, Bounded(), RunJson.File), isPrivate: true);
 
     /// <summary>Reads it.</summary>
     /// <exception cref="RunFolderException">There is none, or it is none.</exception>
-    public static RunState Load(string path)
+    public static RunState Load(string path) => Load(LocalDisk.Instance, path);
+
+    /// <summary>Reads it.</summary>
+    /// <exception cref="RunFolderException">There is none, or it is none.</exception>
+    public static RunState Load(IFileSystem files, string path)
     {
         try
         {
-            var file = new FileInfo(path);
-            if (!file.Exists) throw new RunFolderException($"'{path}' does not exist: the folder holds no run that could be resumed. Give the folder of one with --run.");
-            if (file.Length > MaxBytes) throw new RunFolderException($"'{path}' has {file.Length} bytes; the state of a run has at most {MaxBytes}.");
-            var state = JsonSerializer.Deserialize<RunState>(File.ReadAllBytes(path), RunJson.File)
-                ?? throw new RunFolderException($"'{path}' holds no state of a run.");
-            return state.Version == ProtocolSerializer.Version ? state
-                : throw new RunFolderException($"'{path}' was written by version {state.Version} of the protocol; this is version {ProtocolSerializer.Version}. Resume with the version that began the run.");
+            if (!files.FileExists(path)) throw new RunFolderException($"'{path}' does not exist: the folder holds no run that could be resumed. Give the folder of one with --run.");
+            using var file = files.OpenRead(path);
+            if (file.Length > MaxBytesBefore) throw new RunFolderException($"'{path}' has {file.Length} bytes; the state of a run has at most {MaxBytesBefore}.");
+            var state = JsonSerializer.Deserialize<RunState>(file, RunJson.File) ?? throw new RunFolderException($"'{path}' holds no state of a run.");
+            if (state.Format > CurrentFormat) throw new RunFolderException($"'{path}' is of format {state.Format}; this program reads formats 1 to {CurrentFormat}. Resume with the version that wrote it.");
+            if (state.Version is < OldestVersion or > ProtocolSerializer.Version)
+                throw new RunFolderException($"'{path}' was written by version {state.Version} of the protocol; this program continues runs of versions {OldestVersion} to {ProtocolSerializer.Version}. Resume with the version that began the run.");
+            // Workers of another version cannot come back.
+            return state.Version == ProtocolSerializer.Version ? state : state with { Version = ProtocolSerializer.Version, Workers = [] };
         }
-        catch (Exception error) when (error is JsonException or IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is JsonException || StorageError.Is(error))
         {
             throw new RunFolderException($"'{path}' cannot be read: {error.Message}", error);
         }
     }
+
+    private RunState Bounded() => this with
+    {
+        Format = CurrentFormat,
+        Generations =
+        [
+            .. Generations.TakeLast(ClusterProtocol.KeptGenerations)
+                .Select(start => start.Reason.Length <= MaxReason ? start : start with { Reason = start.Reason[..MaxReason] }),
+        ],
+    };
 }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Numerics;
+using Distributed.Coordinator.Storage;
 using Google.Protobuf;
 
 namespace Distributed.Coordinator.TensorBoard;
@@ -86,6 +87,27 @@ public sealed class EventFile : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
+
+    /// <summary>Closes a file that could not be written; one that holds nothing is removed.</summary>
+    public void Abandon()
+    {
+        try
+        {
+            _file.Dispose();
+        }
+        catch (Exception error) when (StorageError.Is(error))
+        {
+            // That is why.
+        }
+        try
+        {
+            if (new FileInfo(_file.Name) is { Exists: true, Length: 0 } empty) empty.Delete();
+        }
+        catch (Exception error) when (StorageError.Is(error))
+        {
+            // It harms nobody.
+        }
+    }
 
     private void Write(long step, Action<CodedOutputStream> what)
     {

@@ -58,6 +58,21 @@ public sealed record Rounds(int TrainSamples, int TestSamples, int Epochs, int B
     /// <param name="number">0..<see cref="Count"/>.</param>
     public long StepsBefore(long number) => number == Count ? Steps : At(number).Step;
 
+    /// <summary>The number of the round that a training step is.</summary>
+    /// <param name="step">0..<see cref="Steps"/>-1.</param>
+    public long NumberOf(long step) => step + (step / StepsPerEpoch * EvaluationsPerEpoch);
+
+    /// <summary>The rounds from the first one on that these many steps and evaluations are all of, each counted from the first.</summary>
+    /// <param name="steps">Steps, from 0.</param>
+    /// <param name="evaluations">Evaluations, from 0.</param>
+    public long RecordedBy(long steps, long evaluations)
+    {
+        if (EvaluationsPerEpoch == 0) return Math.Min(steps, Count);
+        if (Epochs == 0) return Math.Min(evaluations, Count);
+        var epochs = Math.Min(Math.Min(steps / StepsPerEpoch, evaluations), Epochs);
+        return epochs == Epochs ? Count : epochs * RoundsPerEpoch + Math.Min(steps - epochs * StepsPerEpoch, StepsPerEpoch);
+    }
+
     private int EvaluationsPerEpoch => TestSamples > 0 ? 1 : 0;
 
     private long RoundsPerEpoch => StepsPerEpoch + EvaluationsPerEpoch;

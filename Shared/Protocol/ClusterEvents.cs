@@ -53,8 +53,10 @@ public abstract record ClusterEvent
     public sealed record Damaged(StoredState? Next, string Why) : ClusterEvent;
     /// <summary>A coordinator that was started again has waited long enough for the workers of its last plan.</summary>
     public sealed record ReturnOver : ClusterEvent;
-    /// <summary>The final state has arrived from a worker and is safe.</summary>
+    /// <summary>The final state has arrived from a worker.</summary>
     public sealed record Collected : ClusterEvent;
+    /// <summary>The result is on the disk.</summary>
+    public sealed record Saved : ClusterEvent;
 }
 
 /// <summary>What the coordinator does, as the protocol decides.</summary>
@@ -83,7 +85,9 @@ public abstract record ClusterEffect
     public sealed record HoldBack(string Worker) : ClusterEffect;
     /// <summary>Have this worker's state sent to the coordinator: the result.</summary>
     public sealed record Collect(string Donor, int Generation) : ClusterEffect;
-    /// <summary>The job is done.</summary>
+    /// <summary>Write the result to the disk; answer with <see cref="ClusterEvent.Saved"/>. Until then the workers stay, who hold it too.</summary>
+    public sealed record Save : ClusterEffect;
+    /// <summary>The job is done, and its result is on the disk.</summary>
     public sealed record Finish : ClusterEffect;
     /// <summary>The job cannot go on; <paramref name="IsMismatch"/>: since two replicas have other bits after the same rounds.</summary>
     public sealed record Fail(string Reason, bool IsMismatch = false) : ClusterEffect;
@@ -173,6 +177,8 @@ public enum ClusterPhase
     Training,
     /// <summary>All rounds are applied everywhere; the result is on its way.</summary>
     Collecting,
+    /// <summary>The result has arrived at the coordinator, which writes it.</summary>
+    Saving,
     /// <summary>Done.</summary>
     Finished,
     /// <summary>Cannot go on.</summary>

@@ -15,6 +15,9 @@ public sealed partial record ClusterProtocol
     /// <summary>A link that breaks so often while no round is applied costs one of its ends the place.</summary>
     public const int MaxBreaks = 3;
 
+    /// <summary>How many of <see cref="Generations"/> are kept.</summary>
+    public const int KeptGenerations = 100;
+
     /// <summary>What of the job decides its rounds.</summary>
     public required JobShape Job { get; init; }
 
@@ -76,7 +79,7 @@ public sealed partial record ClusterProtocol
     /// <summary>Rounds that those who are sent what they lack will have applied.</summary>
     public long CatchingUpTo { get; init; }
 
-    /// <summary>Every generation and why it began.</summary>
+    /// <summary>The newest generations and why they began; <see cref="Generation"/> says how many there were.</summary>
     public ImmutableList<GenerationStart> Generations { get; init; } = [];
 
     /// <summary>The worker that was asked for the result.</summary>
@@ -106,9 +109,8 @@ public sealed partial record ClusterProtocol
         ClusterEvent.Halted e => Report(e.Worker, e.Generation, e.Applied, e.Digest, MemberStatus.Ready),
         ClusterEvent.Synced e => Report(e.Worker, e.Generation, e.Applied, e.Digest, MemberStatus.Syncing),
         ClusterEvent.Reached e => Reach(e.Worker, e.Applied),
-        ClusterEvent.Collected => Phase == ClusterPhase.Collecting
-            ? (this with { Phase = ClusterPhase.Finished }, [new ClusterEffect.Finish()])
-            : (this, []),
+        ClusterEvent.Collected => Phase == ClusterPhase.Collecting ? (this with { Phase = ClusterPhase.Saving }, [new ClusterEffect.Save()]) : (this, []),
+        ClusterEvent.Saved => Phase == ClusterPhase.Saving ? (this with { Phase = ClusterPhase.Finished }, [new ClusterEffect.Finish()]) : (this, []),
         _ => throw new ProtocolException($"unknown event {happened}"),
     };
 
@@ -119,7 +121,7 @@ public sealed partial record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Prepare(string worker, WorkerFacts facts, Holding holding)
     {
         if (Members.GetValueOrDefault(worker)?.Status != MemberStatus.Preparing) return (this, []);
-        if (Phase == ClusterPhase.Collecting) return Turn(worker, "the job is done");
+        if (Phase is ClusterPhase.Collecting or ClusterPhase.Saving) return Turn(worker, "the job is done");
         if (!facts.Layout.IsValid || facts.TrainSamples < 1 || facts.TestSamples < 0 || facts.StateBytes < 1 || facts.StateBytes > StateTransfer.MaxBytes)
             return Turn(worker, $"it reports impossible sizes: {facts}");
         if (Topology == Topology.Mesh && !facts.Endpoint.IsValid)
@@ -164,7 +166,7 @@ public sealed partial record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Expire(string why)
     {
         if (Phase == ClusterPhase.Collecting) return Expel(Donor!, $"the result did not come: {why}", mayReturn: true);
-        if (Phase == ClusterPhase.Gathering) return (this, []);
+        if (Phase is ClusterPhase.Gathering or ClusterPhase.Saving) return (this, []);
         var silent = Members.Values.Where(m => m.Status == MemberStatus.Ready).Select(m => m.Id).ToList();
         if (silent.Count == 0) return Reconfigure(GenerationCause.Silence, why);
         if (AwaitsLastHolder && !IsLastHolderAnnounced)
@@ -258,7 +260,7 @@ public sealed partial record ClusterProtocol
         {
             Phase = ClusterPhase.Reconfiguring,
             Generation = generation,
-            Generations = Generations.Add(new(generation, cause, reason)),
+            Generations = (Generations.Count < KeptGenerations ? Generations : Generations.RemoveAt(0)).Add(new(generation, cause, reason)),
             Members = Members.SetItems(present.Select(m => KeyValuePair.Create(m.Id, m with { Status = MemberStatus.Ready }))),
             Awaited = present.Count,
         };

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
@@ -41,7 +42,7 @@ internal sealed class SimulatedCluster : IDisposable
         _ledger = new(_rounds, isExact: true);
         _folder = RunFolder.Create(folder, "simulation", overwrite: false);
         var job = Job.Default with { Epochs = 1, Batch = _rounds.Batch, MicroBatches = _rounds.MicroBatches };
-        _recorder = new(_folder, job, new NoView(), new TrainingMetrics(Metrics.NewCustomRegistry()), TimeProvider.System);
+        _recorder = new(new RunJournal(LocalDisk.Instance, _folder.Path, job.Kind.Metric), job, new NoView(), new TrainingMetrics(Metrics.NewCustomRegistry()), TimeProvider.System);
         _cluster = new() { Job = new(1, _rounds.Batch, _rounds.MicroBatches), Topology = Topology.Mesh, StartWith = workers, MinWorkers = 1 };
         foreach (var worker in _workers) Join(worker);
     }

@@ -387,8 +387,8 @@ public sealed class CoordinatorActorTests() : TestKit("""
         Assert.Equal(state, result.State);
         Assert.Equal(2, result.Workers);
         Assert.Equal([new(1, GenerationCause.Start, "start")], result.Generations);
-        Assert.Equal(2, bench.Recorder.History.Count);
-        Assert.Equal(0.6, Assert.Single(bench.Recorder.Evaluations).TestMetric.Value);
+        Assert.Equal(2, bench.Recorder.Curves.LastStep!.Step);
+        Assert.Equal(0.6, bench.Recorder.Curves.LastEvaluation!.TestMetric.Value);
     }
 
     [Fact]
@@ -486,6 +486,92 @@ public sealed class CoordinatorActorTests() : TestKit("""
         for (var round = 1; round < 3; round++) await StepAsync(workers, plan, round);
         await workers[0].HearAsync<SendState>();
         Assert.Equal(1, await bench.Registry.ValueAsync(MetricNames.CheckpointFailures));
+    }
+
+    [Fact]
+    public async Task Without_what_a_restart_needs_no_checkpoint_is_stored_until_it_can_be_written()
+    {
+        var isFull = true;
+        using var bench = new CoordinatorBench(this, save: _ => isFull ? "No space left on device" : null);
+        var workers = await bench.TrainAsync("a");
+        var plan = new BeginPlan(1, 0, 3, ["a"], Topology.Star, [], [], []);
+        await StepAsync(workers, plan, 0);
+        workers[0].Link.SendCheckpoint(1, 1, new byte[8]);
+        Assert.Single(bench.View.Messages, "what a restart of the coordinator needs cannot be written: No space left on device. Training continues without checkpoints until it can");
+        await StepAsync(workers, plan, 1);
+        await workers[0].RegisterAsync();
+        Assert.DoesNotContain(bench.View.Messages, line => line.Contains("checkpoint of step", StringComparison.Ordinal));
+        isFull = false;
+        await Patience.UntilAsync(() =>
+        {
+            bench.Actor.Tell(new CoordinatorNotice.Refresh());
+            return bench.View.Messages.Contains("what a restart of the coordinator needs is written again");
+        });
+        await StepAsync(workers, plan, 2);
+        // A state that is none, so that it can be seen that it was tried.
+        await Patience.UntilAsync(() => bench.View.Messages.Any(line => line.StartsWith("the checkpoint of step 1 could not be written: ", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task The_workers_are_dismissed_when_the_result_is_written_and_not_before()
+    {
+        var outcome = new ScriptedOutcome();
+        using var bench = new CoordinatorBench(this, startWith: 2, outcome: _ => outcome);
+        var workers = await bench.TrainAsync("a", "b");
+        for (var round = 0; round < 3; round++) await StepAsync(workers, new(1, 0, 3, ["a", "b"], Topology.Star, [], [], []), round);
+        await workers[0].SendStateAsync(1, 3, new byte[8]);
+        await Patience.UntilAsync(() =>
+        {
+            ((TestScheduler)Sys.Scheduler).Advance(TimeSpan.FromSeconds(1));
+            return outcome.Tries > 2;
+        });
+        Assert.Single(bench.View.Messages, line => line.StartsWith("the result cannot be written: No space left on device. The workers stay", StringComparison.Ordinal));
+        // Nothing was said to it before that, and one that is lost is not needed any more.
+        await workers[0].RegisterAsync();
+        Sys.Stop(workers[0].Probe);
+        Assert.False(bench.HasResult);
+        outcome.IsFull = false;
+        await Patience.UntilAsync(() =>
+        {
+            ((TestScheduler)Sys.Scheduler).Advance(TimeSpan.FromSeconds(1));
+            return outcome.IsWritten;
+        });
+        Assert.Equal("the job is done", (await workers[1].HearAsync<Dismissed>()).Reason);
+        Sys.Stop(workers[1].Probe);
+        Assert.Equal(new byte[8], (await bench.Result).State);
+    }
+
+    [Fact]
+    public async Task A_result_that_makes_no_sense_ends_the_run()
+    {
+        using var bench = new CoordinatorBench(this, outcome: _ => new ScriptedOutcome { Error = new InvalidOperationException("it is none") });
+        var workers = await bench.TrainAsync("a");
+        for (var round = 0; round < 3; round++) await StepAsync(workers, new(1, 0, 3, ["a"], Topology.Star, [], [], []), round);
+        await workers[0].SendStateAsync(1, 3, new byte[8]);
+        Assert.Equal("the result cannot be written: it is none", await bench.FailureAsync());
+    }
+
+    private sealed class ScriptedOutcome : IRunOutcome
+    {
+        private volatile int _tries;
+        private volatile bool _isWritten;
+
+        public Exception Error { get; init; } = new IOException("No space left on device");
+
+        public bool IsFull { get; set; } = true;
+
+        public int Tries => _tries;
+
+        public bool IsWritten => _isWritten;
+
+        public void Write()
+        {
+            _tries++;
+            if (IsFull) throw Error;
+            _isWritten = true;
+        }
+
+        public void Tell() => Assert.Fail("Nobody asked for it.");
     }
 
     [Fact]

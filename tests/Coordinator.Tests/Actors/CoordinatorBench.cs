@@ -8,7 +8,9 @@ using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 using Distributed.Coordinator.Tests.Links;
+using Distributed.Coordinator.Tests.Runs;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
@@ -33,20 +35,24 @@ internal sealed class CoordinatorBench : IDisposable
     private readonly TestKitBase _kit;
     private readonly TemporaryFolder _folder = new();
     private readonly RunFolder _runFolder;
+    private readonly RunJournal _journal;
+    private readonly RecordedRun _recorded = new();
     private readonly List<BenchWorker> _workers = [];
 
     public CoordinatorBench(
-        TestKitBase kit, int startWith = 1, int minWorkers = 1, ScriptedLocalWorkers? local = null, int maxRestarts = 0, InitialParameters? initial = null, DataDesk? data = null)
+        TestKitBase kit, int startWith = 1, int minWorkers = 1, ScriptedLocalWorkers? local = null, int maxRestarts = 0, InitialParameters? initial = null, DataDesk? data = null,
+        Func<RunResult, IRunOutcome>? outcome = null, Func<ClusterProtocol, string?>? save = null)
     {
         _kit = kit;
         _runFolder = RunFolder.Create(_folder["run"], "job", overwrite: false);
         var job = Job.Default with { Epochs = Rounds.Epochs, Batch = Rounds.Batch, MicroBatches = Rounds.MicroBatches, Checkpoint = new() { EverySteps = 1 } };
         var metrics = new TrainingMetrics(Registry);
-        Recorder = new(_runFolder, job, View, metrics, TimeProvider.System);
+        _journal = new(LocalDisk.Instance, _runFolder.Path, job.Kind.Metric);
+        Recorder = new(_journal, job, View, metrics, TimeProvider.System, observers: [_recorded]);
         Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsHalf: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
-        Checkpoints = new(new(_runFolder.Checkpoints, keep: 2, "task: classification\n", TimeProvider.System));
+        Checkpoints = new(new(_runFolder.Checkpoints, keep: 2, "task: classification\n", TimeProvider.System), _journal);
         var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers, IsOpen = maxRestarts > 0 };
-        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, local, maxRestarts, Initial: initial, Describe: Describe, Data: data);
+        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, local, maxRestarts, Initial: initial, Describe: Describe, Data: data, Outcome: outcome, Save: save);
         Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));
     }
 
@@ -61,6 +67,9 @@ internal sealed class CoordinatorBench : IDisposable
     public StarServer Star { get; }
 
     public RunRecorder Recorder { get; }
+
+    /// <summary>What has happened.</summary>
+    public IReadOnlyCollection<RunEvent> Events => _recorded.Events;
 
     public CheckpointDesk Checkpoints { get; }
 

@@ -31,7 +31,7 @@ public sealed class LocalWorkersTests() : TestKit("""
         await bench.HandledAsync();
         Assert.Equal(
             ["a is started again in 1 s, restart 1 of at most 3: killed by signal 9 (see a.log)", "b is started again in 1 s, restart 2 of at most 3: killed by signal 9 (see b.log)"],
-            bench.Recorder.Events.Where(e => e.Kind == RunEventKind.Restarted).Select(e => e.Text));
+            bench.Events.Where(e => e.Kind == RunEventKind.Restarted).Select(e => e.Text));
         Assert.Contains("all workers are gone: waiting for at least 1; training then begins again from the start, since there is no checkpoint", bench.View.Messages);
         Assert.Equal("waiting for workers", bench.View.Last.Phase);
         Assert.Empty(_local.Restarted);

@@ -1,5 +1,6 @@
 using Distributed.Coordinator.Chaos;
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 
 namespace Distributed.Coordinator.Tests.Chaos;
 
@@ -31,10 +32,10 @@ public sealed class ChaosProgressTests : IDisposable
     [Fact]
     public void A_history_is_followed_while_it_is_written()
     {
-        using var history = LineLog.Create(_folder["history.csv"], HistoryRow.Header);
+        using var history = new LineLog(LocalDisk.Instance, _folder["history.csv"], HistoryRow.Header, isNeeded: true);
         for (var step = 1; step <= 200; step++)
         {
-            history.Write(new HistoryRow { Step = step, Epoch = 1, Loss = Math.PI, LearningRate = Math.E, GradientNorm = 1 / 3.0, SamplesPerSecond = 1e9 / 7 }.ToLine());
+            history.Add(new HistoryRow { Step = step, Epoch = 1, Loss = Math.PI, LearningRate = Math.E, GradientNorm = 1 / 3.0, SamplesPerSecond = 1e9 / 7 }.ToLine());
             history.Flush();
             Assert.Equal(step, HistoryTail.LastStep(_folder.Path));
         }

@@ -19,7 +19,7 @@ public sealed class CheckpointStoreTests : IDisposable
     public void A_state_comes_back_byte_for_byte()
     {
         var (store, state) = (Open(), State(3));
-        var manifest = store.Save(Facts(10, 0.5), state);
+        var manifest = store.Save(Facts(10, 0.5), state, Nothing);
         Assert.Equal(state, store.Load(manifest));
         var again = Open();
         Assert.Equal((10, 11, 2, 0.5), again.Newest is { } newest ? (newest.Step, newest.Round, newest.Epoch, newest.TestMetric) : default);
@@ -33,7 +33,7 @@ public sealed class CheckpointStoreTests : IDisposable
     {
         CheckpointStore.Clear(Root);
         var store = Open(keep);
-        for (var i = 0; i < accuracies.Length; i++) store.Save(Facts(10 * (i + 1), accuracies[i]), State(i));
+        for (var i = 0; i < accuracies.Length; i++) store.Save(Facts(10 * (i + 1), accuracies[i]), State(i), Nothing);
         var measured = accuracies.Index().Where(a => a.Item is not null).ToList();
         int[] best = measured.Count == 0 ? [] : [measured.MaxBy(a => a.Item).Index];
         // The best of those that were kept when it came to be removed is the best of all.
@@ -46,8 +46,8 @@ public sealed class CheckpointStoreTests : IDisposable
     [Fact]
     public void What_was_changed_or_cut_short_anywhere_is_named_and_the_one_before_it_used()
     {
-        Open().Save(Facts(10, null), State(1));
-        Open().Save(Facts(20, null), State(2));
+        Open().Save(Facts(10, null), State(1), Nothing);
+        Open().Save(Facts(20, null), State(2), Nothing);
         var files = Directory.GetFiles(Path.Combine(Root, "step-000000020"));
         Assert.Equal(4, files.Length);
         Gen.Select(Gen.Int[0, 3], Gen.Double.Unit, Gen.Bool).Sample((which, where, cut) =>
@@ -73,7 +73,7 @@ public sealed class CheckpointStoreTests : IDisposable
     public void What_was_half_written_or_half_removed_is_no_damage()
     {
         var store = Open();
-        store.Save(Facts(10, null), State(1));
+        store.Save(Facts(10, null), State(1), Nothing);
         foreach (var name in (string[])["step-000000020.tmp", "step-000000005-old.tmp"])
         {
             Directory.CreateDirectory(Path.Combine(Root, name));
@@ -90,8 +90,8 @@ public sealed class CheckpointStoreTests : IDisposable
     public void A_step_that_is_done_again_takes_the_place_of_the_former()
     {
         var store = Open();
-        store.Save(Facts(10, null), State(1));
-        store.Save(Facts(10, null), State(2));
+        store.Save(Facts(10, null), State(1), Nothing);
+        store.Save(Facts(10, null) with { Digest = new(1, 1) }, State(2), Nothing);
         Assert.Equal(State(2), Open().Load(Open().Newest!));
         Assert.Equal(["step-000000010"], Directory.EnumerateDirectories(Root).Select(Path.GetFileName));
     }
@@ -100,12 +100,52 @@ public sealed class CheckpointStoreTests : IDisposable
     public void One_that_cannot_be_written_leaves_the_others()
     {
         var store = Open();
-        store.Save(Facts(10, null), State(1));
+        store.Save(Facts(10, null), State(1), Nothing);
         // Where a folder should come, there is a file.
         File.WriteAllText(Path.Combine(Root, "step-000000020.tmp"), "");
-        Assert.ThrowsAny<IOException>(() => store.Save(Facts(20, null), State(2)));
+        Assert.ThrowsAny<IOException>(() => store.Save(Facts(20, null), State(2), Nothing));
         Assert.Equal(10, store.Newest!.Step);
         Assert.Equal(State(1), store.Load(store.Newest));
+    }
+
+    [Fact]
+    public void One_that_is_there_already_is_left_as_it_is()
+    {
+        var store = Open();
+        var first = store.Save(Facts(10, null), State(1), Nothing);
+        Assert.Same(first, store.Save(Facts(10, null), State(1), () => Assert.Fail()));
+    }
+
+    [Fact]
+    public void One_whose_rounds_cannot_be_made_durable_never_gets_its_name()
+    {
+        var store = Open();
+        Assert.Throws<IOException>(() => store.Save(Facts(10, null), State(1), () =>
+        {
+            Assert.Equal(["step-000000010.tmp"], Directory.EnumerateDirectories(Root).Select(Path.GetFileName));
+            throw new IOException("the disk is broken");
+        }));
+        Assert.Empty(Directory.EnumerateDirectories(Root));
+        Assert.Null(store.Newest);
+    }
+
+    [Fact]
+    public void Those_that_are_set_aside_are_of_no_run_any_more_and_only_the_last_ones_stay()
+    {
+        var store = Open();
+        foreach (var step in (int[])[10, 20, 30]) store.Save(Facts(step, null), State(step / 10), Nothing);
+        store.SetAside([.. store.All.Where(checkpoint => checkpoint.Step > 10)]);
+        Assert.Equal(10, store.Newest!.Step);
+        Assert.Equal(10, Open().Newest!.Step);
+        Assert.Equal(["step-000000010", "step-000000020.unrecorded", "step-000000030.unrecorded"], Directory.EnumerateDirectories(Root).Select(Path.GetFileName).Order());
+        store.SetAside([.. store.All]);
+        Assert.Equal(["step-000000010.unrecorded"], Directory.EnumerateDirectories(Root).Select(Path.GetFileName));
+        CheckpointStore.Clear(Root);
+        Assert.Empty(Directory.EnumerateDirectories(Root));
+    }
+
+    private static void Nothing()
+    {
     }
 
     private CheckpointStore Open(int keep = 3)

@@ -143,7 +143,11 @@ public sealed class LiveRunTests
     [Fact]
     public void A_run_that_goes_on_has_its_history_and_not_its_former_end()
     {
-        _run.Recalled([Row(1, 2), Row(2, 1)], [new() { Epoch = 1, Step = 2, TestLoss = 3, TestMetric = new(Metric.Accuracy, 0.25) }], [Event(RunEventKind.Lost, "a", "a is lost"), Event(RunEventKind.Failed, null, "interrupted")]);
+        _run.Recalled(Row(1, 2));
+        _run.Recalled(Row(2, 1));
+        _run.Recalled(new EpochResult { Epoch = 1, Step = 2, TestLoss = 3, TestMetric = new(Metric.Accuracy, 0.25) });
+        _run.Recalled(Event(RunEventKind.Lost, "a", "a is lost"));
+        _run.Recalled(Event(RunEventKind.Failed, null, "interrupted"));
         var message = Next();
         Assert.Equal((LiveOutcome.Running, 2L, 1.0, 0.25), (message.Status!.Outcome, message.Status.Step, message.Status.Loss!.Value, message.Status.Metric!.Value));
         Assert.Equal([2f, 1], message.Train!.Mean);

@@ -1,5 +1,6 @@
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
@@ -30,12 +31,13 @@ public sealed class RunRecorderTests : IDisposable
     private readonly ScriptedView _view = new();
     private readonly ManualTime _time = new();
     private readonly CollectorRegistry _registry = Metrics.NewCustomRegistry();
+    private readonly RecordedRun _recorded = new();
     private readonly RunRecorder _recorder;
 
     public RunRecorderTests()
     {
         _run = RunFolder.Create(_folder["run"], "job", overwrite: false);
-        _recorder = new(_run, Job.Default with { Epochs = 2, Batch = 4, MicroBatches = 2 }, _view, new(_registry), _time);
+        _recorder = new(JournalOf(_run), Job.Default with { Epochs = 2, Batch = 4, MicroBatches = 2 }, _view, new(_registry), _time, observers: [_recorded]);
     }
 
     public void Dispose()
@@ -51,12 +53,12 @@ public sealed class RunRecorderTests : IDisposable
         Begin("a", "b");
         for (var number = 0; number < _rounds.Count; number++)
             foreach (var worker in (string[])["a", "b"]) Assert.Null(_recorder.Applied(worker, [Report(number)]));
-        Assert.Equal([(1, 1), (2, 1), (3, 2), (4, 2)], _recorder.History.Select(r => ((int)r.Step, r.Epoch)));
-        Assert.Equal([2.0, 2, 2, 2], _recorder.History.Select(r => r.Loss));
-        Assert.Equal([0.01, 0.02, 0.04, 0.05], _recorder.History.Select(r => r.LearningRate));
-        Assert.Equal([1.0, 2, 4, 5], _recorder.History.Select(r => r.GradientNorm));
-        Assert.Equal([4.0, 3, 4, 3], _recorder.History.Select(r => r.SamplesPerSecond), (a, b) => Math.Abs(a - b) < 1e-9);
-        Assert.Equal([new() { Epoch = 1, Step = 2, TestLoss = 2, TestMetric = new(Metric.Accuracy, 0.6) }, new() { Epoch = 2, Step = 4, TestLoss = 2, TestMetric = new(Metric.Accuracy, 0.6) }], _recorder.Evaluations);
+        Assert.Equal([(1, 1), (2, 1), (3, 2), (4, 2)], _recorded.Steps.Select(r => ((int)r.Step, r.Epoch)));
+        Assert.Equal([2.0, 2, 2, 2], _recorded.Steps.Select(r => r.Loss));
+        Assert.Equal([0.01, 0.02, 0.04, 0.05], _recorded.Steps.Select(r => r.LearningRate));
+        Assert.Equal([1.0, 2, 4, 5], _recorded.Steps.Select(r => r.GradientNorm));
+        Assert.Equal([4.0, 3, 4, 3], _recorded.Steps.Select(r => r.SamplesPerSecond), (a, b) => Math.Abs(a - b) < 1e-9);
+        Assert.Equal([new() { Epoch = 1, Step = 2, TestLoss = 2, TestMetric = new(Metric.Accuracy, 0.6) }, new() { Epoch = 2, Step = 4, TestLoss = 2, TestMetric = new(Metric.Accuracy, 0.6) }], _recorded.Evaluations);
     }
 
     [Fact]
@@ -76,7 +78,7 @@ public sealed class RunRecorderTests : IDisposable
     {
         var failing = new FailingObserver();
         using var run = RunFolder.Create(_folder["watched"], "job", overwrite: false);
-        using var recorder = new RunRecorder(run, Job.Default, _view, new(Metrics.NewCustomRegistry()), _time, observers: [failing]);
+        using var recorder = new RunRecorder(JournalOf(run), Job.Default, _view, new(Metrics.NewCustomRegistry()), _time, observers: [failing]);
         recorder.Happened(RunEventKind.Note, "first");
         recorder.Happened(RunEventKind.Note, "second");
         Assert.Equal(1, failing.Told);
@@ -98,8 +100,9 @@ public sealed class RunRecorderTests : IDisposable
     public void An_event_forges_no_line()
     {
         _recorder.Happened(RunEventKind.Fault, "worker-1: \u001b[2J\r\nFORGED: Test accuracy 100.00 %", "worker-1");
+        _recorder.Refresh();
         Assert.Equal("worker-1: ?[2J  FORGED: Test accuracy 100.00 %", _view.Messages.Last());
-        Assert.Equal(_view.Messages.Last(), RunEvent.ReadAll(Directory.EnumerateFiles(_folder.Path, "events.jsonl", SearchOption.AllDirectories).Single())[^1].Text);
+        Assert.Equal(_view.Messages.Last(), EventsOf(_run.EventsFile)[^1].Text);
     }
 
     [Fact]
@@ -146,8 +149,9 @@ public sealed class RunRecorderTests : IDisposable
     public void A_round_that_comes_out_otherwise_the_second_time_has_one_row_that_of_the_first(string wire, string determinism)
     {
         using var folder = RunFolder.Create(_folder["inexact"], "job", overwrite: false);
-        using var recorder = new RunRecorder(
-            folder, Job.Default with { Epochs = 2, Batch = 4, MicroBatches = 2, Wire = wire, Determinism = determinism }, _view, new(Metrics.NewCustomRegistry()), _time);
+        var recorded = new RecordedRun();
+        using var recorder = new RunRecorder(JournalOf(folder), Job.Default with { Epochs = 2, Batch = 4, MicroBatches = 2, Wire = wire, Determinism = determinism },
+            _view, new(Metrics.NewCustomRegistry()), _time, observers: [recorded]);
         recorder.Open(_rounds);
         recorder.Started(new(1, 0, _rounds.Count, ["a", "lost"], Topology.Mesh));
         Assert.Null(recorder.Applied("a", [Report(0)]));
@@ -157,8 +161,8 @@ public sealed class RunRecorderTests : IDisposable
 
         for (var number = 1; number < _rounds.Count; number++) Assert.Null(recorder.Applied("a", [Report(number, loss: 3) with { Digest = new(8, (ulong)number) }]));
 
-        Assert.Equal([(1, 2.0), (2, 2), (3, 3), (4, 3)], recorder.History.Select(r => ((int)r.Step, r.Loss)));
-        Assert.Equal([(1, 3.0), (2, 3)], recorder.Evaluations.Select(e => (e.Epoch, e.TestLoss)));
+        Assert.Equal([(1, 2.0), (2, 2), (3, 3), (4, 3)], recorded.Steps.Select(r => ((int)r.Step, r.Loss)));
+        Assert.Equal([(1, 3.0), (2, 3)], recorded.Evaluations.Select(e => (e.Epoch, e.TestLoss)));
     }
 
     [Fact]
@@ -304,23 +308,30 @@ public sealed class RunRecorderTests : IDisposable
     {
         using var folder = new TemporaryFolder();
         using var run = RunFolder.Create(folder["run"], "job", overwrite: false);
-        using var recorder = new RunRecorder(run, Job.Default, new ScriptedView(), new(Metrics.NewCustomRegistry()), _time);
+        using var recorder = new RunRecorder(JournalOf(run), Job.Default, new ScriptedView(), new(Metrics.NewCustomRegistry()), _time);
         recorder.Open(_rounds);
         for (var i = 0; i < reports.Length; i++)
             if (recorder.Applied(workers[i], [reports[i]]) is { } wrong) Assert.StartsWith(workers[i], wrong, StringComparison.Ordinal);
     }, iter: 300);
 
     [Fact]
-    public void Events_read_back_the_same_up_to_the_first_line_that_is_none() =>
+    public void Events_read_back_the_same_and_lines_that_are_none_are_passed_over() =>
         Gen.Select(_events, _events, Gen.OneOfConst("", "null", "{}", "\0\0\0", """{"at":"2026-02-03T04:05:06+00:00","step":1,"kind":3,"text":"by number"}""")).Sample((before, behind, damage) =>
         {
             var path = _folder["events.jsonl"];
             File.WriteAllLines(path, before.Select(happened => happened.ToLine()));
-            Assert.Equal(before, RunEvent.ReadAll(path));
+            Assert.Equal(before, EventsOf(path));
             File.AppendAllLines(path, [damage, .. behind.Select(happened => happened.ToLine())]);
-            // An empty line is left out.
-            Assert.Equal(damage.Length == 0 ? [.. before, .. behind] : before, RunEvent.ReadAll(path));
+            Assert.Equal([.. before, .. behind], EventsOf(path));
         }, iter: 100, threads: 1);
+
+    [Fact]
+    public void A_very_long_event_is_cut_and_can_be_read()
+    {
+        var path = _folder["events.jsonl"];
+        File.WriteAllLines(path, [new RunEvent { At = default, Step = 1, Kind = RunEventKind.Note, Text = new('\u0001', 1_000_000) }.ToLine()]);
+        Assert.Equal(RunEvent.MaxText, Assert.Single(EventsOf(path)).Text.Length);
+    }
 
     [Fact]
     public void An_observer_hears_of_everything_once_and_one_of_a_resumed_run_hears_first_what_was_before()
@@ -328,7 +339,7 @@ public sealed class RunRecorderTests : IDisposable
         using var folder = RunFolder.Create(_folder["observed"], "job", overwrite: false);
         var job = Job.Default with { Epochs = 2, Batch = 4, MicroBatches = 2 };
         var first = new Observer();
-        using (var recorder = new RunRecorder(folder, job, _view, new(Metrics.NewCustomRegistry()), _time, observers: [first]))
+        using (var recorder = new RunRecorder(JournalOf(folder), job, _view, new(Metrics.NewCustomRegistry()), _time, observers: [first]))
         {
             recorder.Happened(RunEventKind.Joined, "a has joined", "a");
             recorder.Open(_rounds);
@@ -342,11 +353,12 @@ public sealed class RunRecorderTests : IDisposable
         Assert.True(first.Shown > 0);
 
         var second = new Observer();
-        using var resumed = new RunRecorder(folder, job, _view, new(Metrics.NewCustomRegistry()), _time, _rounds, observers: [second]);
+        using var resumed = new RunRecorder(JournalOf(folder), job, _view, new(Metrics.NewCustomRegistry()), _time, _rounds, ResumePoint.Of(_rounds, new(2), new(1), []), observers: [second]);
         Assert.Null(resumed.Applied("b", [Report(3)]));
         resumed.Happened(RunEventKind.Finished, "done");
-        Assert.Equal(["2 steps, 1 evaluations, 2 events before", "opened", "step 3", "Finished at 3"], second.Heard);
-        Assert.Equal(["Joined", "Lost", "Finished"], resumed.Events.Select(happened => $"{happened.Kind}"));
+        Assert.Equal(["step 1 before", "step 2 before", "epoch 1 before", "Joined before", "Lost before", "opened", "step 3", "Finished at 3"], second.Heard);
+        resumed.Dispose();
+        Assert.Equal(["Joined", "Lost", "Finished"], EventsOf(folder.EventsFile).Select(happened => $"{happened.Kind}"));
     }
 
     [Fact]
@@ -366,8 +378,11 @@ public sealed class RunRecorderTests : IDisposable
 
         public int Shown { get; private set; }
 
-        public void Recalled(IReadOnlyList<HistoryRow> steps, IReadOnlyList<EpochResult> evaluations, IReadOnlyList<RunEvent> events) =>
-            Heard.Add($"{steps.Count} steps, {evaluations.Count} evaluations, {events.Count} events before");
+        public void Recalled(HistoryRow step) => Heard.Add($"step {step.Step} before");
+
+        public void Recalled(EpochResult evaluation) => Heard.Add($"epoch {evaluation.Epoch} before");
+
+        public void Recalled(RunEvent happened) => Heard.Add($"{happened.Kind} before");
 
         public void Opened(Rounds rounds) => Heard.Add("opened");
 
@@ -392,5 +407,14 @@ public sealed class RunRecorderTests : IDisposable
     {
         var samples = _rounds.At(number).Samples;
         return new(number, new(7, (ulong)number), [samples, loss * samples, 0.6 * samples], 0.01 * (number + 1), number + 1, 1, new(0.25, 0.25, 0.25, 0.25));
+    }
+
+    private static RunJournal JournalOf(RunFolder folder) => new(LocalDisk.Instance, folder.Path, Metric.Accuracy);
+
+    private static List<RunEvent> EventsOf(string path)
+    {
+        List<RunEvent> events = [];
+        RunEvent.ReadAll(LocalDisk.Instance, path, events.Add);
+        return events;
     }
 }

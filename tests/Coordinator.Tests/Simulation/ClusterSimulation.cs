@@ -355,6 +355,8 @@ internal sealed class ClusterSimulation
                     donor.ToCoordinator.Enqueue(new ClusterEvent.Collected());
                 });
                 return null;
+            case ClusterEffect.Save:
+                return new ClusterEvent.Saved();
             case ClusterEffect.Fail fail:
                 _failure = fail.Reason;
                 return null;

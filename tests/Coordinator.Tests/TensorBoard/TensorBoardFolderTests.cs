@@ -42,7 +42,7 @@ public sealed class TensorBoardFolderTests : IDisposable
         _time.Advance(TimeSpan.FromSeconds(1));
         using (var board = new TensorBoardFolder(_folder["board"], _time, Assert.Fail))
         {
-            board.Recalled([Step(1, 1), Step(2, 1), Step(3, 1)], [], []);
+            for (var step = 1; step <= 3; step++) board.Recalled(Step(step, 1));
             board.Stepped(Step(4, loss: 2));
         }
         Assert.Equal([(1, 1f), (2, 1), (3, 1), (4, 2)], Shown("train").Select(point => (point.Key, point.Value)));
@@ -56,6 +56,24 @@ public sealed class TensorBoardFolderTests : IDisposable
         using var board = new TensorBoardFolder(_folder["board"], _time, complaints.Add);
         for (var step = 1; step <= 5; step++) board.Stepped(Step(step, loss: 1));
         Assert.StartsWith($"the files for TensorBoard in {_folder["board"]} cannot be written: ", Assert.Single(complaints), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Files_are_begun_anew_when_they_can_be_written_again()
+    {
+        File.WriteAllText(_folder["board"], "in the way");
+        var complaints = new List<string>();
+        using (var board = new TensorBoardFolder(_folder["board"], _time, complaints.Add))
+        {
+            board.Stepped(Step(1, loss: 1));
+            File.Delete(_folder["board"]);
+            board.Stepped(Step(2, loss: 1));
+            _time.Advance(TimeSpan.FromSeconds(10));
+            for (var step = 3; step <= 4; step++) board.Stepped(Step(step, loss: 2));
+        }
+        Assert.Equal([(3, 2f), (4, 2)], Shown("train").Select(point => (point.Key, point.Value)));
+        Assert.Equal(2, complaints.Count);
+        Assert.EndsWith("are written again", complaints[1], StringComparison.Ordinal);
     }
 
     [Fact]

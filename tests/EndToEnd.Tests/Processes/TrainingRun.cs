@@ -42,10 +42,13 @@ internal sealed partial class TrainingRun : IDisposable
 
     private readonly TemporaryFolder _folder;
 
-    private TrainingRun(TemporaryFolder folder, ProgramRun coordinator) => (_folder, Coordinator) = (folder, coordinator);
+    private TrainingRun(TemporaryFolder folder, ProgramRun coordinator, MountedDisk? disk) => (_folder, Coordinator, Disk) = (folder, coordinator, disk);
 
     /// <summary>The process.</summary>
     public ProgramRun Coordinator { get; }
+
+    /// <summary>The disk that the run folder is, if it has one of its own.</summary>
+    public MountedDisk? Disk { get; }
 
     /// <summary>The run folder.</summary>
     public string Folder => _folder["run"];
@@ -74,6 +77,15 @@ internal sealed partial class TrainingRun : IDisposable
     {
         var folder = new TemporaryFolder();
         return Start(folder, Write(job, folder), ["--host", $"{machine.Address}", .. arguments], machine.Command);
+    }
+
+    /// <summary>Starts to train a job whose run folder is a small disk in memory; null where that cannot be mounted.</summary>
+    public static TrainingRun? OnDisk(Job job, int kibibytes, params IEnumerable<string> arguments)
+    {
+        var folder = new TemporaryFolder();
+        if (MountedDisk.InMemory(folder["run"], kibibytes) is { } disk) return Start(folder, Write(job, folder), arguments, disk: disk);
+        folder.Dispose();
+        return null;
     }
 
     /// <summary>Starts to train the job of a file.</summary>
@@ -119,6 +131,7 @@ internal sealed partial class TrainingRun : IDisposable
     public void Dispose()
     {
         Coordinator.Dispose();
+        Disk?.Dispose();
         _folder.Dispose();
     }
 
@@ -128,11 +141,11 @@ internal sealed partial class TrainingRun : IDisposable
         return folder["job.yaml"];
     }
 
-    private static TrainingRun Start(TemporaryFolder folder, string jobFile, IEnumerable<string> arguments, IReadOnlyList<string>? by = null)
+    private static TrainingRun Start(TemporaryFolder folder, string jobFile, IEnumerable<string> arguments, IReadOnlyList<string>? by = null, MountedDisk? disk = null)
     {
         var temporary = Directory.CreateDirectory(folder["tmp"]).FullName;
         return new(folder, ProgramRun.Start(
-            by ?? [], BuiltFiles.Coordinator, ["train", jobFile, "--device", "cpu", "--run", folder["run"], .. arguments], ("TMPDIR", temporary)));
+            by ?? [], BuiltFiles.Coordinator, ["train", jobFile, "--device", "cpu", "--run", folder["run"], .. arguments], ("TMPDIR", temporary)), disk);
     }
 
     [GeneratedRegex(@"^training .*\bstep [1-9]")]

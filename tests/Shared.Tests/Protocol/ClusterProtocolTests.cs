@@ -18,7 +18,7 @@ public sealed class ClusterProtocolTests
         Gen.Select(_anyWorker, Gen.Int[0, 6], Gen.Long[0, 3], ClusterEvent (w, g, n) => new ClusterEvent.Synced(w, g, n)),
         Gen.Select(_anyWorker, Gen.Long[0, 3], ClusterEvent (w, n) => new ClusterEvent.Reached(w, n)),
         Gen.Select(_anyWorker, Gen.Int[0, 6], _anyWorker, ClusterEvent (w, g, p) => new ClusterEvent.PeerLost(w, g, p, "it broke")),
-        Gen.Const<ClusterEvent>(new ClusterEvent.Collected()));
+        Gen.OneOfConst<ClusterEvent>(new ClusterEvent.Collected(), new ClusterEvent.Saved()));
 
     [Fact]
     public void Nothing_happens_before_enough_workers_are_prepared()
@@ -272,7 +272,13 @@ public sealed class ClusterProtocolTests
         cluster.Tell(new ClusterEvent.Registered("late"));
         Assert.Equal([new ClusterEffect.Refuse("late", "the job is done")], cluster.Tell(new ClusterEvent.Prepared("late", ToldCluster.Facts)));
         Assert.Equal([new ClusterEffect.Announce("a is lost: it died", "a"), new ClusterEffect.Collect("b", 1)], cluster.Tell(new ClusterEvent.Lost("a", "it died")));
-        Assert.Equal([new ClusterEffect.Finish()], cluster.Tell(new ClusterEvent.Collected()));
+        Assert.Equal([new ClusterEffect.Save()], cluster.Tell(new ClusterEvent.Collected()));
+        // The coordinator has the state, and writes it for as long as it takes.
+        Assert.Empty(cluster.Tell(new ClusterEvent.Overdue("nothing was heard"), new ClusterEvent.Collected()));
+        cluster.Tell(new ClusterEvent.Registered("later"));
+        Assert.Equal([new ClusterEffect.Refuse("later", "the job is done")], cluster.Tell(new ClusterEvent.Prepared("later", ToldCluster.Facts)));
+        Assert.Equal([new ClusterEffect.Announce("b is lost: it died", "b")], cluster.Tell(new ClusterEvent.Lost("b", "it died")));
+        Assert.Equal([new ClusterEffect.Finish()], cluster.Tell(new ClusterEvent.Saved()));
         Assert.Equal(ClusterPhase.Finished, cluster.State.Phase);
     }
 
@@ -301,13 +307,20 @@ public sealed class ClusterProtocolTests
     }
 
     [Fact]
-    public void A_collected_state_counts_only_when_it_was_asked_for() => new ToldCluster().Train("a").AssertIgnores(new ClusterEvent.Collected());
+    public void A_collected_state_counts_only_when_it_was_asked_for_and_a_saved_one_when_it_was_collected()
+    {
+        new ToldCluster().Train("a").AssertIgnores(new ClusterEvent.Collected());
+        new ToldCluster().Train("a").AssertIgnores(new ClusterEvent.Saved());
+        var cluster = new ToldCluster().Train("a");
+        cluster.Tell(new ClusterEvent.Reached("a", 3));
+        cluster.AssertIgnores(new ClusterEvent.Saved());
+    }
 
     [Fact]
     public void After_the_end_nothing_changes_any_more() => Gen.Select(_anyEvent, Gen.Bool).Sample((happened, isDone) =>
     {
         var cluster = new ToldCluster().Train("a");
-        cluster.Tell(new ClusterEvent.Reached("a", 3), isDone ? new ClusterEvent.Collected() : new ClusterEvent.Lost("a", "it died"));
+        cluster.Tell(new ClusterEvent.Reached("a", 3), isDone ? new ClusterEvent.Collected() : new ClusterEvent.Lost("a", "it died"), new ClusterEvent.Saved());
         Assert.Equal(isDone ? ClusterPhase.Finished : ClusterPhase.Failed, cluster.State.Phase);
         cluster.AssertIgnores(happened);
     });

@@ -1,0 +1,111 @@
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Tests.Runs;
+
+public sealed class RunStateTests : IDisposable
+{
+    private static readonly RunState _state = new()
+    {
+        Version = ProtocolSerializer.Version,
+        JobName = "job",
+        Host = "127.0.0.1",
+        Port = 1,
+        LinkPort = 2,
+        MetricsPort = 3,
+        Token = [1, 2, 3],
+        IsOpen = true,
+        MinWorkers = 1,
+    };
+
+    private readonly TemporaryFolder _folder = new();
+
+    private string Path => _folder["coordinator.json"];
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void However_many_generations_there_were_the_file_stays_small_and_says_how_many()
+    {
+        var cluster = new ClusterProtocol { Job = new(1, 1, 1), StartWith = 1, MinWorkers = 1, Topology = Topology.Mesh, IsOpen = true };
+        for (var number = 1; number <= 6000; number++) cluster = cluster with { Generation = number, Generations = [.. cluster.Generations.TakeLast(99), new(number, GenerationCause.Lost, new string('\n', 5000))] };
+        _state.With(cluster).Save(Path);
+        Assert.InRange(new FileInfo(Path).Length, 1, RunState.MaxBytes);
+        var loaded = RunState.Load(Path);
+        Assert.Equal((6000, ClusterProtocol.KeptGenerations, RunState.CurrentFormat), (loaded.Generation, loaded.Generations.Count, loaded.Format));
+        Assert.Equal(6000, loaded.Generations[^1].Number);
+        Assert.Equal(RunState.MaxReason, loaded.Generations[^1].Reason.Length);
+    }
+
+    [Fact]
+    public void A_file_of_the_former_format_with_every_generation_is_read()
+    {
+        var generations = string.Join(",\n", Enumerable.Range(1, 5700).Select(number => $$"""
+                {
+                  "number": {{number}},
+                  "cause": "lost",
+                  "reason": "worker-{{number % 7}} was lost, and what follows is as long as reasons are when links break between machines with long names"
+                }
+            """));
+        File.WriteAllText(Path, $$"""
+            {
+              "version": 7,
+              "job_name": "digits",
+              "host": "127.0.0.1",
+              "bind": null,
+              "port": 4053,
+              "link_port": 4054,
+              "metrics_port": 4055,
+              "token": "AQIDBAUGBwgJCgsMDQ4PEA==",
+              "is_open": true,
+              "min_workers": 2,
+              "is_initial_strict": true,
+              "started_at": "2026-02-03T04:05:06+00:00",
+              "generation": 5700,
+              "generations": [
+            {{generations}}
+              ],
+              "steps_redone": 12,
+              "workers": [ "worker-1", "worker-2" ],
+              "facts": {
+                "data_fingerprint": "abc",
+                "train_samples": 1438,
+                "test_samples": 359,
+                "layout": { "floats": 1000, "tallies": 4 },
+                "state_bytes": 5000,
+                "initial_digest": "0123",
+                "link_host": "127.0.0.1",
+                "link_port": 4711
+              }
+            }
+            """);
+        Assert.InRange(new FileInfo(Path).Length, RunState.MaxBytes, int.MaxValue);
+        var loaded = RunState.Load(Path);
+        Assert.Equal((5700, 12, 1438, 1000), (loaded.Generation, loaded.StepsRedone, loaded.Facts!.TrainSamples, loaded.Facts.Layout.Floats));
+        // Those of another version of the protocol cannot come back.
+        Assert.Equal(ProtocolSerializer.Version == 7 ? ["worker-1", "worker-2"] : [], loaded.Workers);
+        Assert.Equal(ProtocolSerializer.Version, loaded.Version);
+        loaded.Save(Path);
+        Assert.InRange(new FileInfo(Path).Length, 1, RunState.MaxBytes);
+    }
+
+    [Theory]
+    [InlineData("\"version\": ", "\"version\": 1", "was written by version 1")]
+    [InlineData("\"format\": 2", "\"format\": 9", "is of format 9; this program reads formats 1 to 2")]
+    [InlineData("\"port\": 1", "\"port\": \"x\"", "cannot be read")]
+    public void What_cannot_be_read_is_refused_in_words(string right, string wrong, string complaint)
+    {
+        _state.Save(Path);
+        File.WriteAllText(Path, File.ReadAllText(Path).Replace(right, wrong, StringComparison.Ordinal));
+        Assert.Contains(complaint, Assert.Throws<RunFolderException>(() => RunState.Load(Path)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_page_of_zeros_and_a_file_that_is_not_there_are_refused_in_words()
+    {
+        Assert.Contains("does not exist", Assert.Throws<RunFolderException>(() => RunState.Load(Path)).Message, StringComparison.Ordinal);
+        File.WriteAllBytes(Path, new byte[4096]);
+        Assert.Contains("cannot be read", Assert.Throws<RunFolderException>(() => RunState.Load(Path)).Message, StringComparison.Ordinal);
+    }
+}

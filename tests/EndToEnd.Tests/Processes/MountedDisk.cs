@@ -1,0 +1,87 @@
+using System.Diagnostics;
+
+namespace Distributed.EndToEnd.Tests.Processes;
+
+/// <summary>A small disk of its own under a folder: in memory, or an image of a file system in a file. Needs root.</summary>
+internal sealed class MountedDisk : IDisposable
+{
+    private readonly string? _image;
+
+    private MountedDisk(string path, string? image) => (Path, _image) = (path, image);
+
+    /// <summary>Where it is mounted.</summary>
+    public string Path { get; }
+
+    /// <summary>Mounts a disk in memory; null where that is not allowed.</summary>
+    public static MountedDisk? InMemory(string path, int kibibytes) =>
+        Try("mount", "-t", "tmpfs", "-o", $"size={kibibytes}k", "tmpfs", Directory.CreateDirectory(path).FullName) ? new(path, null) : null;
+
+    /// <summary>Makes a file system in a file, and mounts it; null where that is not allowed.</summary>
+    public static MountedDisk? OfImage(string path, string image, int mebibytes)
+    {
+        using (var file = File.Create(image)) file.SetLength((long)mebibytes << 20);
+        return Try("mkfs.ext4", "-q", "-F", image) ? Mount(path, image) : null;
+    }
+
+    /// <summary>
+    /// What a power cut leaves: the disk as its device is now, without what the system has yet to write to it. Replaces the disk, whose
+    /// processes must be dead by the time that <paramref name="kill"/> returns.
+    /// </summary>
+    public MountedDisk CutPower(Action kill)
+    {
+        var copy = _image + ".copy";
+        Require("cp", "--sparse=always", _image!, copy);
+        kill();
+        Require("umount", "--lazy", Path);
+        // The device of the former mount may still be written to until its last file is closed.
+        var next = _image + ".next";
+        File.Move(copy, next, overwrite: true);
+        return Mount(Path, next) ?? throw new IOException($"'{next}' cannot be mounted");
+    }
+
+    /// <summary>Takes all the space that is left.</summary>
+    public void Fill()
+    {
+        using var ballast = new FileStream(Ballast, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
+        for (var size = 4096; size >= 1; size /= 4096)
+        {
+            var bytes = new byte[size];
+            try
+            {
+                while (true) ballast.Write(bytes);
+            }
+            catch (IOException)
+            {
+                // Full.
+            }
+        }
+    }
+
+    /// <summary>Gives it back.</summary>
+    public void Empty() => File.Delete(Ballast);
+
+    public void Dispose() => Try("umount", "--lazy", Path);
+
+    private string Ballast => System.IO.Path.Combine(Path, "ballast");
+
+    private static MountedDisk? Mount(string path, string image) => Try("mount", "-o", "loop", image, Directory.CreateDirectory(path).FullName) ? new(path, image) : null;
+
+    private static void Require(string program, params string[] arguments)
+    {
+        if (!Try(program, arguments)) throw new IOException($"{program} {string.Join(' ', arguments)} has failed");
+    }
+
+    private static bool Try(string program, params string[] arguments)
+    {
+        try
+        {
+            using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
+            process.WaitForExit();
+            return process.ExitCode == 0;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return false;
+        }
+    }
+}
