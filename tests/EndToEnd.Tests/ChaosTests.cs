@@ -10,15 +10,14 @@ public sealed partial class ChaosTests
     private static readonly TimeSpan _twoRuns = TimeSpan.FromMinutes(4);
 
     [Theory]
-    [InlineData("mesh")]
-    [InlineData("star")]
-    public async Task Workers_that_die_stand_still_join_and_leave_change_no_bit(string topology)
+    [InlineData("mesh", 40, "kill-worker@20,freeze-worker@40:1s,join@60,drain@300,restart-coordinator@400", "killed", "froze", "started", "asked", "killed")]
+    [InlineData("star", 20, "kill-worker@20,freeze-worker@40:1s,join@60,drain@80", "killed", "froze", "started", "asked")]
+    public async Task Workers_that_die_stand_still_join_and_leave_and_a_coordinator_that_is_killed_change_no_bit(string topology, int epochs, string plan, params string[] happened)
     {
-        Effort.SkipUnlessThorough(topology == "mesh", "ChaosRestartTests does more to a mesh.");
-        using var run = Start(Jobs.Medium with { Topology = topology }, "kill-worker@20,freeze-worker@40:1s,join@60,drain@80");
+        using var run = Start(Jobs.Medium with { Topology = topology, Epochs = epochs }, plan);
         await run.Coordinator.EndsWithAsync(0, _twoRuns);
         Assert.Equal(
-            ["killed", "froze", "started", "asked"],
+            happened,
             run.Coordinator.Output.Select(line => Happened().Match(line)).Where(match => match.Success).Select(match => match.Groups[1].Value));
         run.RequireSameBitsUnderChaos();
     }

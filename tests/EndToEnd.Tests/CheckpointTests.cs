@@ -5,7 +5,6 @@ using Distributed.Shared.Jobs;
 
 namespace Distributed.EndToEnd.Tests;
 
-[Collection(Torch.Name)]
 public sealed class CheckpointTests
 {
     private static readonly int _cuts = Effort.Of(usual: 6, thorough: 20);

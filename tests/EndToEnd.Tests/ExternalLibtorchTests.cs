@@ -24,7 +24,6 @@ public sealed class ExternalWorker : IAsyncLifetime
     }
 }
 
-[Collection(Torch.Name)]
 public sealed partial class ExternalLibtorchTests(ExternalWorker worker) : IClassFixture<ExternalWorker>
 {
     private const string Variable = "DISTRIBUTED_LIBTORCH";

@@ -2,7 +2,6 @@ using Distributed.EndToEnd.Tests.Processes;
 
 namespace Distributed.EndToEnd.Tests;
 
-[Collection(Alone.Name)]
 public sealed class FashionMnistTests
 {
     private const string Packaged = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz";

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace Distributed.EndToEnd.Tests;
 
-[Collection(Torch.Name)]
+[Collection(Alone.Name)]
 public sealed class GeneratedImagesTests
 {
     private const int OfClass = 50;

@@ -1,17 +1,17 @@
 using Distributed.EndToEnd.Tests.Processes;
+using Distributed.Shared.Jobs;
 using Distributed.Worker.Data;
 
 namespace Distributed.EndToEnd.Tests;
 
 /// <summary>The jobs that come with the program: what each learns, and that its bits do not depend on the workers.</summary>
-[Collection(Torch.Name)]
 public sealed class JobFileTests
 {
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(30);
 
     [Theory]
     [InlineData("breast-cancer.yaml", 0.95)]
-    public Task One_worker_and_three_learn_the_same_and_enough(string file, double least) => LearnsAsync(file, least);
+    public Task Three_workers_learn_what_a_plain_loop_does_and_enough(string file, double least) => LearnsAsync(file, least);
 
     [Theory]
     [InlineData("diabetes.yaml")]
@@ -35,14 +35,9 @@ public sealed class JobFileTests
 
     private static async Task LearnsAsync(string file, double least)
     {
-        var models = new List<byte[]>();
-        foreach (var workers in new[] { 1, 3 })
-        {
-            using var run = TrainingRun.Start(BuiltFiles.Job(file), "--workers", $"{workers}");
-            await run.Coordinator.EndsWithAsync(0, _patience);
-            Assert.InRange(run.Report.TestMetric, least, 1);
-            models.Add(run.Model);
-        }
-        Assert.Equal(models[0], models[1]);
+        using var run = TrainingRun.Start(BuiltFiles.Job(file), "--workers", "3");
+        await run.Coordinator.EndsWithAsync(0, _patience);
+        Assert.InRange(run.Report.TestMetric, least, 1);
+        SameBits.Require(JobFile.Load(BuiltFiles.Job(file)), run);
     }
 }

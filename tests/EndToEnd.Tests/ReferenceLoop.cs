@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
@@ -21,21 +20,32 @@ internal sealed record Reference(byte[] Model, IReadOnlyList<(double Loss, Appli
 /// <summary>
 /// A job trained by the plainest loop there is: one process, one thread, no workers, no plans, no messages, no links. What a
 /// cluster makes of the job must be the same bits. Torch's number of threads and its random generator belong to the whole
-/// process, so the tests that use this are of one collection.
+/// process, so one job is trained at a time.
 /// </summary>
 internal static class ReferenceLoop
 {
     private const string ModelPrefix = "model.";
 
-    private static readonly ConcurrentDictionary<string, Reference> _known = new();
+    private static readonly Lock _turn = new();
+    private static readonly Dictionary<string, Reference> _known = [];
 
     /// <summary>Trains the job; a job that was trained before is not trained again, whatever its topology was.</summary>
-    public static Reference Train(Job job) => _known.GetOrAdd(JobFile.Format(job with { Topology = "star" }), _ => Run(job));
+    /// <param name="job">The job.</param>
+    /// <param name="dataDirectory">Where its data is, if the program does not come with it.</param>
+    public static Reference Train(Job job, string? dataDirectory = null)
+    {
+        var key = $"{dataDirectory}\n{JobFile.Format(job with { Topology = "star" })}";
+        lock (_turn)
+        {
+            if (!_known.TryGetValue(key, out var reference)) _known[key] = reference = Run(job, new() { DataDirectory = dataDirectory });
+            return reference;
+        }
+    }
 
-    private static Reference Run(Job job)
+    private static Reference Run(Job job, DataOptions data)
     {
         set_num_threads(job.Threads);
-        using var replica = new Replica(job, DataSets.Load(job, new DataOptions()), CPU);
+        using var replica = new Replica(job, DataSets.Load(job, data), CPU);
         using var pool = new VectorPool(replica.Map.Layout);
         var buffer = pool.Rent();
         List<(double, AppliedStep)> steps = [];

@@ -8,9 +8,9 @@ namespace Distributed.EndToEnd.Tests;
 /// <summary>Compares a finished run with <see cref="ReferenceLoop"/>: the model, every step on the way, the evaluation, the samples.</summary>
 internal static class SameBits
 {
-    public static void Require(Job job, TrainingRun run)
+    public static void Require(Job job, TrainingRun run, string? dataDirectory = null)
     {
-        var expected = ReferenceLoop.Train(job);
+        var expected = ReferenceLoop.Train(job, dataDirectory);
         Assert.Equal(Tensors(expected.Model), Tensors(run.Model));
         Assert.Equal(expected.Model, run.Model);
         Assert.Equal(

@@ -2,23 +2,17 @@ using Distributed.EndToEnd.Tests.Processes;
 
 namespace Distributed.EndToEnd.Tests;
 
-[Collection(Torch.Name)]
 public sealed class SameBitsTests
 {
+    private const string Main = "cnn with momentum";
+
+    /// <summary>Every kind on three workers, which share no number of micro-batches evenly, and one on any number; where it is to be thorough, all on any.</summary>
     public static TheoryData<string, int> Cases()
     {
-        var cases = new TheoryData<string, int> { { "two micro-batches", 3 }, { "empty micro-batches", 3 }, { "one of two classes", 3 }, { "a number", 3 }, { "the whole training set a step", 3 }, { "one sample a step", 3 } };
-        foreach (var kind in (string[])["augmented resnet", "large micro-batches", "random search", "local search with statistics of batches", "masks", "boxes", "made images"])
-        {
-            cases.Add(kind, 1);
-            cases.Add(kind, 3);
-        }
-        for (var workers = 1; workers <= 4; workers++)
-        {
-            cases.Add("cnn with momentum", workers);
-            cases.Add("adamw with an uneven batch", workers);
-            cases.Add("adam with a stepped rate", workers);
-        }
+        var cases = new TheoryData<string, int>();
+        foreach (var kind in Jobs.Kinds.Keys)
+            for (var workers = 1; workers <= 4; workers++)
+                if (workers == 3 || kind == Main || Effort.IsThorough) cases.Add(kind, workers);
         return cases;
     }
 

@@ -8,7 +8,6 @@ using Distributed.Shared.Protocol;
 namespace Distributed.EndToEnd.Tests;
 
 /// <summary>Encrypted and authenticated, and strangers at both ports: the same bits.</summary>
-[Collection(Torch.Name)]
 public sealed partial class TlsTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();

@@ -1,0 +1,84 @@
+using System.Text.RegularExpressions;
+using Distributed.EndToEnd.Tests.Processes;
+using Distributed.Shared.Jobs;
+
+namespace Distributed.EndToEnd.Tests;
+
+/// <summary>A coordinator and three workers, each on a machine of its own; training needs all of them.</summary>
+internal sealed partial class PartitionedCluster(Job job, NetworkNamespaces network, TrainingRun run, IReadOnlyList<ProgramRun> workers) : IDisposable
+{
+    /// <summary>Long enough for everybody to give everybody up: a link does so after 15 to 25 s, the cluster after 15 to 20 s.</summary>
+    public static readonly TimeSpan LongEnough = TimeSpan.FromSeconds(30);
+
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan _poll = TimeSpan.FromMilliseconds(50);
+
+    public NetworkNamespaces Network => network;
+
+    public TrainingRun Run => run;
+
+    public ProgramRun West => workers[^1];
+
+    public static async Task<PartitionedCluster> StartAsync(Job job)
+    {
+        var network = NetworkNamespaces.Create("center", "north", "south", "west");
+        TrainingRun? run = null;
+        List<ProgramRun> workers = [];
+        try
+        {
+            run = TrainingRun.StartOn(network["center"], job, "--workers", "0", "--min-workers", "3", "--insecure");
+            var coordinator = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
+            foreach (var machine in (NetworkNamespaces.Machine[])[network["north"], network["south"], network["west"]])
+                workers.Add(ProgramRun.Start(
+                    machine.Command, BuiltFiles.Worker,
+                    ["--coordinator", coordinator, "--device", "cpu", "--name", machine.Name, "--host", $"{machine.Address}", "--insecure"], ("TMPDIR", run.Temporary)));
+            return new(job, network, run, workers);
+        }
+        catch
+        {
+            foreach (var worker in workers) worker.Dispose();
+            run?.Dispose();
+            network.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Waits until it has trained for a while.</summary>
+    public async Task TrainsOnAsync()
+    {
+        using var deadline = new CancellationTokenSource(ProgramRun.Patience);
+        for (var enough = run.Recorded + 100; run.Recorded < enough;)
+        {
+            if (deadline.IsCancellationRequested)
+                Assert.Fail($"It does not train on from step {run.Recorded}.\n{string.Join('\n', run.Coordinator.Output)}\nwest:\n{string.Join('\n', West.Output.TakeLast(30))}");
+            await Task.Delay(_poll);
+        }
+    }
+
+    /// <summary>Waits for the end of the run, and requires that nothing is wrong with it.</summary>
+    public async Task EndsAsync()
+    {
+        await run.Coordinator.EndsWithAsync(0, _patience);
+        foreach (var worker in workers) await worker.EndsWithAsync(0);
+        Assert.Equal((3, run.Report.SamplesExpected), (run.Report.Workers, run.Report.SamplesApplied));
+        Assert.Empty(run.Coordinator.Errors);
+        run.RequireNothingLeft();
+        using var undisturbed = TrainingRun.Start(job, "--workers", "1");
+        await undisturbed.Coordinator.EndsWithAsync(0, _patience);
+        Assert.Equal(undisturbed.Model, run.Model);
+    }
+
+    public void Dispose()
+    {
+        foreach (var worker in workers) worker.Dispose();
+        run.Dispose();
+        network.Dispose();
+    }
+
+    /// <summary>A line that says that the cluster has given up the worker which is cut off.</summary>
+    [GeneratedRegex(@"^west (is lost|was turned away): ")]
+    public static partial Regex Gone();
+
+    [GeneratedRegex(@"^Waiting for 3 worker\(s\): .* --coordinator (\S+) --insecure$")]
+    private static partial Regex WaitingAt();
+}

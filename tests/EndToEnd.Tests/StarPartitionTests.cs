@@ -1,0 +1,17 @@
+namespace Distributed.EndToEnd.Tests;
+
+/// <summary>As <see cref="PartitionTests"/>, in a star; a class of its own, since both wait most of the time.</summary>
+public sealed class StarPartitionTests
+{
+    [Fact]
+    public async Task A_star_that_loses_a_worker_for_a_while_changes_no_bit()
+    {
+        using var cluster = await PartitionedCluster.StartAsync(Jobs.Medium with { Topology = "star" });
+        await cluster.TrainsOnAsync();
+        cluster.Network.CutOff("west");
+        await Task.Delay(PartitionedCluster.LongEnough);
+        cluster.Network.Rejoin("west");
+        await cluster.EndsAsync();
+        Assert.Single(cluster.Run.Coordinator.Output, line => PartitionedCluster.Gone().IsMatch(line));
+    }
+}
