@@ -88,7 +88,7 @@ public sealed partial class ChangingClusterTests
         await run.TrainsAsync();
         string[] logs = [await File.ReadAllTextAsync(run["logs/worker-1.log"]), await File.ReadAllTextAsync(run["logs/worker-2.log"])];
         run.Coordinator.Self.Send(Signal.Stop);
-        foreach (var log in logs) await AppliesAsync(460, MetricsAt().Match(log).Groups[1].Value);
+        foreach (var log in logs) await AppliesAsync(230, MetricsAt().Match(log).Groups[1].Value);
         run.Coordinator.Self.Send(Signal.Continue);
         await run.Coordinator.EndsWithAsync(0);
         Assert.Equal((2, 1), (run.Report.Workers, run.Report.GenerationsByWorkers));
@@ -125,7 +125,7 @@ public sealed partial class ChangingClusterTests
         run.Coordinator.Self.Send(Signal.Kill);
         // To the end of its lease, which is that of the job, a mesh needs nobody.
         if (job.IsMesh)
-            foreach (var worker in (ProgramRun[])[first, second]) await AppliesAsync(460, (await worker.LineAsync(MetricsAt())).Groups[1].Value);
+            foreach (var worker in (ProgramRun[])[first, second]) await AppliesAsync(230, (await worker.LineAsync(MetricsAt())).Groups[1].Value);
         using var again = run.Resume();
         Assert.Equal(address, (await again.LineAsync(WaitingAt())).Groups[1].Value);
         await again.EndsWithAsync(0);
@@ -184,7 +184,7 @@ public sealed partial class ChangingClusterTests
     public async Task A_worker_that_stands_still_is_turned_away_and_comes_back_when_it_wakes(string topology)
     {
         Effort.SkipUnlessThorough(topology == "star", "ChaosTests freezes a worker of a star.");
-        var job = Jobs.Medium with { Topology = topology };
+        var job = Jobs.Long with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "0", "--min-workers", "3");
         var address = await AddressAsync(run);
         using var first = StartWorker(address, "north");

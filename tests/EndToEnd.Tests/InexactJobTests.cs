@@ -15,11 +15,11 @@ public sealed partial class InexactJobTests
     [InlineData("float32", "relaxed", "mesh")]
     public async Task Replicas_agree_and_learn_as_much(string wire, string determinism, string topology)
     {
-        using var run = TrainingRun.Start(Jobs.Medium with { Wire = wire, Determinism = determinism, Topology = topology }, "--workers", "2");
+        using var run = TrainingRun.Start(Jobs.Long with { Wire = wire, Determinism = determinism, Topology = topology }, "--workers", "2");
         await run.Coordinator.EndsWithAsync(0);
         Assert.Empty(run.Coordinator.Errors);
         Assert.Equal((2, 1), (run.Report.Workers, run.Report.GenerationsByWorkers));
-        var exact = ReferenceLoop.Train(Jobs.Medium);
+        var exact = ReferenceLoop.Train(Jobs.Long);
         Assert.NotEqual(exact.Model, run.Model);
         Assert.InRange(run.Report.TestMetric, exact.TestMetric - 0.01, exact.TestMetric + 0.01);
     }

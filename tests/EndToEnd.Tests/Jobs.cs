@@ -8,8 +8,11 @@ internal static class Jobs
     /// <summary>Quick, where only the run as such matters: 12 steps.</summary>
     public static Job Short { get; } = Digits("epochs=1", "batch=128", "micro-batches=4", "model={name: mlp, hidden: [16]}");
 
-    /// <summary>Lasts long enough to lose a worker or to gain one, and ends: 460 steps.</summary>
-    public static Job Medium { get; } = Digits("epochs=20", "model={name: cnn, channels: [8, 16], hidden: 32, batch-norm: true, dropout: 0.1}");
+    /// <summary>Lasts long enough to lose a worker, or to gain one while another is slow, and ends: 230 steps.</summary>
+    public static Job Medium { get; } = Digits("epochs=10", "model={name: cnn, channels: [8, 16], hidden: 32, batch-norm: true, dropout: 0.1}");
+
+    /// <summary>Lasts long enough for what takes a while to notice that it has begun: 460 steps.</summary>
+    public static Job Long { get; } = Medium with { Epochs = 20 };
 
     /// <summary>Does not end before its test does: 575 000 steps.</summary>
     public static Job Endless { get; } = Digits("epochs=25000");

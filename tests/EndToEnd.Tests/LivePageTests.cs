@@ -76,7 +76,7 @@ public sealed partial class LivePageTests
     public async Task A_page_that_is_open_sees_the_run_finish_and_the_model_come()
     {
         await using var browser = await Browser.StartAsync();
-        using var run = TrainingRun.Start(Jobs.Medium, "--workers", "1");
+        using var run = TrainingRun.Start(Jobs.Long, "--workers", "1");
         var page = await browser.OpenAsync((await run.Coordinator.LineAsync(PageAt())).Groups[1].Value);
         await page.ShowsAsync("document.body.dataset.state === 'finished'");
         await run.Coordinator.EndsWithAsync(0);
