@@ -257,14 +257,14 @@ public static class TrainCommand
         Akka.Cluster.Cluster.Get(system).Join(Akka.Cluster.Cluster.Get(system).SelfAddress);
 
         var notices = new CoordinatorNotices();
+        var address = NodeHost.AddressOf(system);
+        // They start while this process does; what becomes of them before the run has its actor, that hears first.
+        await using var workers = notices.Local = StartWorkers();
         IActorRef training = ActorRefs.Nobody;
         var targets = new ScrapeTargets();
         var readiness = new Readiness("starting");
         await using var servers = await RunServers.StartAsync(begun, registry, () => readiness.NotReady, targets, () => training, metrics.CommandRefused, stopping);
-        var address = NodeHost.AddressOf(system);
-        // They are there before the run's own actor only where they have to be asked first.
-        await using var asked = job.Auto == AutoSize.None ? null : StartWorkers();
-        if (asked is not null)
+        if (job.Auto != AutoSize.None)
         {
             readiness.NotReady = "probing: workers find out how large a micro-batch may be";
             view.Message($"Metrics at {servers.Metrics}metrics");
@@ -328,7 +328,8 @@ public static class TrainCommand
         view.Message(job.IsEvaluation ? $"Evaluating {jobName}. {places}" : $"Training {jobName}: {job.Epochs} epochs, batch {job.BatchText} in {job.MicroBatches} micro-batches. {places}");
         if (arguments.Workers == 0) view.Message(Awaited(arguments, address));
 
-        await using var workers = asked ?? StartWorkers();
+        // They end before what they are connected to does.
+        await using var ending = workers;
         var interrupted = $"interrupted; what there is so far is in {folder.Path}";
         using var interruption = stopping.Register(() => notices.Actor.Tell(arguments.ResumeIfBegun ? new CoordinatorNotice.StepAside(interrupted) : new CoordinatorNotice.Abort(interrupted)));
         await result.Task;
@@ -341,7 +342,7 @@ public static class TrainCommand
         File.Delete(folder.StateFile);
         await NodeHost.LeaveAsync(host, _stopTimeout, line => logger.LogInformation("{Line}", line));
 
-        LocalWorkerGroup StartWorkers() => notices.Local = LocalWorkerGroup.Start(
+        LocalWorkerGroup StartWorkers() => LocalWorkerGroup.Start(
             arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded, arguments.Plugins, arguments.MemoryFraction / Math.Max(1, arguments.Workers),
             ["--host", begun.Host, .. arguments.Security.ToArguments()]);
 

@@ -6,7 +6,24 @@ namespace Distributed.Coordinator.Actors;
 /// <summary>What happens on other threads, as messages to the coordinator's actor.</summary>
 internal sealed class CoordinatorNotices : ILocalWorkers
 {
-    public IActorRef Actor { get; set; } = ActorRefs.Nobody;
+    private readonly Lock _lock = new();
+    private readonly List<CoordinatorNotice> _early = [];
+    private IActorRef _actor = ActorRefs.Nobody;
+
+    /// <summary>Who hears of it; the first one also hears what happened before.</summary>
+    public IActorRef Actor
+    {
+        get => _actor;
+        set
+        {
+            lock (_lock)
+            {
+                _actor = value;
+                foreach (var notice in _early) value.Tell(notice);
+                _early.Clear();
+            }
+        }
+    }
 
     public LocalWorkerGroup? Local { get; set; }
 
@@ -16,10 +33,19 @@ internal sealed class CoordinatorNotices : ILocalWorkers
 
     public void Restart(string worker) => Local?.Restart(worker);
 
-    public void LinkClosed(string worker, string reason) => Actor.Tell(new CoordinatorNotice.LinkClosed(worker, reason));
+    public void LinkClosed(string worker, string reason) => Tell(new CoordinatorNotice.LinkClosed(worker, reason));
 
     public void WorkerEnded(LocalWorkerExit exit)
     {
-        if (!exit.Stopping) Actor.Tell(new CoordinatorNotice.LocalWorkerEnded(exit.Name, exit.LastError ?? $"exit code {exit.ExitCode}", exit.ExitCode));
+        if (!exit.Stopping) Tell(new CoordinatorNotice.LocalWorkerEnded(exit.Name, exit.LastError ?? $"exit code {exit.ExitCode}", exit.ExitCode));
+    }
+
+    private void Tell(CoordinatorNotice notice)
+    {
+        lock (_lock)
+        {
+            if (_actor.IsNobody()) _early.Add(notice);
+            else _actor.Tell(notice);
+        }
     }
 }

@@ -123,6 +123,7 @@ public sealed partial class ChangingClusterTests
         using var second = StartWorker(address, "south");
         await run.TrainsAsync();
         run.Coordinator.Self.Send(Signal.Kill);
+        await run.Coordinator.EndsAsync();
         // To the end of its lease, which is that of the job, a mesh needs nobody.
         if (job.IsMesh)
             foreach (var worker in (ProgramRun[])[first, second]) await AppliesAsync(230, (await worker.LineAsync(MetricsAt())).Groups[1].Value);
@@ -172,6 +173,7 @@ public sealed partial class ChangingClusterTests
         using var run = TrainingRun.Start(Jobs.Medium, "--workers", "2");
         await run.TrainsAsync();
         run.Coordinator.Self.Send(Signal.Kill);
+        await run.Coordinator.EndsAsync();
         using var again = run.Resume("1");
         await again.EndsWithAsync(0);
         Assert.Equal(1, run.Report.Workers);
