@@ -13,7 +13,7 @@ internal static class BuiltFiles
 
     public static string WorkerProject { get; } = Metadata("WorkerProjectPath");
 
-    public static string Job(string name) => Path.Combine(Metadata("JobsPath"), name);
+    public static string Job(string name) => JobFolder.File(name);
 
     public static string Document(string name) => Path.Combine(Metadata("DocsPath"), name);
 

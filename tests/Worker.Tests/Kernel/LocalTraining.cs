@@ -2,6 +2,7 @@ using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
+using Distributed.Worker.Data;
 using Distributed.Worker.Replicas;
 using static TorchSharp.torch;
 
@@ -13,10 +14,10 @@ internal sealed class LocalTraining : IDisposable
     private readonly VectorPool _pool;
     private readonly int _threads;
 
-    public LocalTraining(Job job)
+    public LocalTraining(Job job, DataSet? data = null)
     {
         _threads = job.Threads;
-        Replica = new(job, TestJobs.Data, CPU);
+        Replica = new(job, data ?? TestJobs.Data, CPU);
         _pool = Replica.CreatePool();
     }
 

@@ -4,7 +4,10 @@ using Distributed.Shared.Protocol;
 namespace Distributed.Worker.Tests.Links;
 
 /// <summary>Replicas in a mesh, and what a coordinator does for them: halts, brings those behind up to the newest round, plans.</summary>
-internal sealed class MeshCluster(ExchangeSetup setup, int seed) : IDisposable
+/// <param name="setup">How they exchange.</param>
+/// <param name="seed">Decides the order of the workers in plans, and what they contribute where nothing else is given.</param>
+/// <param name="mapping">What the replica of a number contributes; null for numbers that the seed decides.</param>
+internal sealed class MeshCluster(ExchangeSetup setup, int seed, Func<int, IMapping>? mapping = null) : IDisposable
 {
     private readonly List<MeshReplica> _all = [];
     private readonly List<MeshReplica> _living = [];
@@ -22,7 +25,7 @@ internal sealed class MeshCluster(ExchangeSetup setup, int seed) : IDisposable
     {
         for (var i = 0; i < count; i++)
         {
-            var replica = new MeshReplica($"worker-{_all.Count}", setup, Plain, seed + _all.Count, Fail);
+            var replica = new MeshReplica($"worker-{_all.Count}", setup, mapping?.Invoke(_all.Count) ?? new PlainMapping(Plain, seed + _all.Count), Fail);
             _all.Add(replica);
             _living.Add(replica);
         }

@@ -2,23 +2,23 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Protocol;
+using Distributed.Worker.Kernel;
 using Distributed.Worker.Links;
 using Distributed.Worker.Replicas;
 
 namespace Distributed.Worker.Tests.Links;
 
 /// <summary>
-/// A replica without a model: a thread of its own drives an exchange as <see cref="ReplicaThread"/> does, with contributions
-/// that their seed decides.
+/// A replica whose contributions the test decides: a thread of its own drives an exchange as <see cref="ReplicaThread"/> does.
 /// </summary>
-internal sealed class MeshReplica : IDisposable
+internal sealed class MeshReplica : ISliceSink, IDisposable
 {
     /// <summary>It has computed as many micro-batches as it may, in the middle of a round.</summary>
     public sealed record Stopped;
 
     private readonly LinkedExchange _linked;
-    private readonly PlainSums _plain;
-    private readonly Random _random;
+    private readonly VectorLayout _layout;
+    private readonly IMapping _mapping;
     private readonly Action<Exception> _failed;
     private readonly ConcurrentQueue<Action> _mail = new();
     private readonly ManualResetEventSlim _signal = new();
@@ -38,12 +38,11 @@ internal sealed class MeshReplica : IDisposable
     /// <summary>A replica that has applied nothing and waits for a plan.</summary>
     /// <param name="name">Its name in plans.</param>
     /// <param name="setup">How it exchanges.</param>
-    /// <param name="plain">What it contributes.</param>
-    /// <param name="seed">Decides the order in which slices are ready.</param>
+    /// <param name="mapping">What it contributes.</param>
     /// <param name="failed">Is told why it cannot go on.</param>
-    public MeshReplica(string name, ExchangeSetup setup, PlainSums plain, int seed, Action<Exception> failed)
+    public MeshReplica(string name, ExchangeSetup setup, IMapping mapping, Action<Exception> failed)
     {
-        (_linked, _plain, _random, _failed) = (new(name, setup), plain, new(seed), failed);
+        (_linked, _layout, _mapping, _failed) = (new(name, setup), setup.Layout, mapping, failed);
         _protocol = new(name, setup.Rounds);
         _sums = new(_linked.Buffers.Pool);
         _hasMail = () => !_mail.IsEmpty;
@@ -103,6 +102,13 @@ internal sealed class MeshReplica : IDisposable
     {
         Post(() => _isEnding = true);
         _thread.Join();
+    }
+
+    /// <summary>A slice of the micro-batch that is computed is final.</summary>
+    void ISliceSink.Ready(int slice)
+    {
+        foreach (ref readonly var merge in _work!.Merges) _sums.AddSlice(merge, slice);
+        if (_work.Completes is { } node) Exchange.Contribute(node, slice, 1, _sums.At(node));
     }
 
     private Exchange Exchange => _linked.Exchange;
@@ -181,8 +187,8 @@ internal sealed class MeshReplica : IDisposable
             _work = new(map.Round);
         }
         var dropped = new List<TreeNode>();
-        var first = _plain.Layout.FirstSlice(map.Round.Kind);
-        foreach (var node in _work.Assign(map.Range, dropped)) Exchange.Contribute(node, first, _plain.Layout.Slices - first, _sums.At(node));
+        var first = _layout.FirstSlice(map.Round.Kind);
+        foreach (var node in _work.Assign(map.Range, dropped)) Exchange.Contribute(node, first, _layout.Slices - first, _sums.At(node));
         foreach (var node in dropped) _sums.Drop(node);
         if (map.Range.Count == 0) Exchange.SendPresent();
         _isMapping = !_work.IsDone;
@@ -192,15 +198,7 @@ internal sealed class MeshReplica : IDisposable
     private void MapNext()
     {
         var work = _work!;
-        _plain.Fill(work.Round, work.Next, _sums.Place(work.Next, work.Merges));
-        var first = _plain.Layout.FirstSlice(work.Round.Kind);
-        int[] slices = [.. Enumerable.Range(first, _plain.Layout.Slices - first)];
-        _random.Shuffle(slices);
-        foreach (var slice in slices)
-        {
-            foreach (ref readonly var merge in work.Merges) _sums.AddSlice(merge, slice);
-            if (work.Completes is { } node) Exchange.Contribute(node, slice, 1, _sums.At(node));
-        }
+        _mapping.Compute(work.Round, work.Next, _sums.Place(work.Next, work.Merges), this);
         _sums.Complete(work.Merges);
         work.Advance();
         _isMapping = !work.IsDone;
@@ -217,6 +215,7 @@ internal sealed class MeshReplica : IDisposable
     {
         var average = Exchange.TakeAverage();
         _taken.Add((round, Numbers.Of(average, round.Kind)));
+        _mapping.Apply(round, average);
         average.Release();
         _said.Add(round);
     }

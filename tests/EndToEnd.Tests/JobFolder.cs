@@ -1,0 +1,10 @@
+using System.Reflection;
+
+namespace Distributed.EndToEnd.Tests;
+
+/// <summary>The job files that come with the program.</summary>
+internal static class JobFolder
+{
+    public static string File(string name) => Path.Combine(
+        typeof(JobFolder).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "JobsPath").Value!, name);
+}

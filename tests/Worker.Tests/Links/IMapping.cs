@@ -1,0 +1,34 @@
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using Distributed.Worker.Kernel;
+
+namespace Distributed.Worker.Tests.Links;
+
+/// <summary>What a <see cref="MeshReplica"/> contributes, and what it makes of an average; called on its thread.</summary>
+internal interface IMapping
+{
+    /// <summary>Computes the contribution of a micro-batch, and tells of each of its slices when that is final.</summary>
+    void Compute(Round round, int microBatch, VectorBuffer contribution, ISliceSink sink);
+
+    /// <summary>Applies the average of a round.</summary>
+    void Apply(Round round, VectorBuffer average);
+}
+
+/// <summary>Without a model: contributions that their seed decides, with slices that are ready in any order.</summary>
+internal sealed class PlainMapping(PlainSums plain, int seed) : IMapping
+{
+    private readonly Random _random = new(seed);
+
+    public void Compute(Round round, int microBatch, VectorBuffer contribution, ISliceSink sink)
+    {
+        plain.Fill(round, microBatch, contribution);
+        var first = plain.Layout.FirstSlice(round.Kind);
+        int[] slices = [.. Enumerable.Range(first, plain.Layout.Slices - first)];
+        _random.Shuffle(slices);
+        foreach (var slice in slices) sink.Ready(slice);
+    }
+
+    public void Apply(Round round, VectorBuffer average)
+    {
+    }
+}

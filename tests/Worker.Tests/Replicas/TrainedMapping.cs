@@ -1,0 +1,47 @@
+using Distributed.Shared.Jobs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
+using Distributed.Worker.Data;
+using Distributed.Worker.Kernel;
+using Distributed.Worker.Replicas;
+using Distributed.Worker.Tests.Links;
+using static TorchSharp.torch;
+
+namespace Distributed.Worker.Tests.Replicas;
+
+/// <summary>
+/// A model that is trained beside others in one process. Torch's random generator belongs to the process, so one computes at a time;
+/// what they exchange, they exchange at the same time.
+/// </summary>
+internal sealed class TrainedMapping(Job job, DataSet data) : IMapping, IDisposable
+{
+    private static readonly Lock _turn = new();
+
+    private readonly Replica _replica = new(job, data, CPU);
+
+    /// <summary>What came of each round: the digest of parameters and buffers, and the sums over its samples.</summary>
+    public List<(StateDigest Digest, double[] Tallies)> Applied { get; } = [];
+
+    public void Compute(Round round, int microBatch, VectorBuffer contribution, ISliceSink sink)
+    {
+        lock (_turn)
+        {
+            set_num_threads(job.Threads);
+            _replica.Map.Compute(round, microBatch, contribution, sink);
+        }
+    }
+
+    public void Apply(Round round, VectorBuffer average)
+    {
+        lock (_turn)
+        {
+            set_num_threads(job.Threads);
+            double[] tallies = [.. average.Tallies];
+            if (round.Kind == RoundKind.Train) _replica.Apply.Step(round, average);
+            Applied.Add((_replica.Digest(), tallies));
+        }
+    }
+
+    public void Dispose() => _replica.Dispose();
+}
