@@ -29,7 +29,7 @@ internal sealed class BlockBench : ITrainingTask, ISliceSink, IDisposable
     {
         manual_seed(seed);
         Module = new(Inputs, width, kinds);
-        _samples = randn(64, Inputs).add_(0.1);
+        _samples = randn(64, Inputs).Add(0.1);
         _targets = randn(64, width);
         _model = new(Module, CPU);
         Map = new(_model, this, seed, CPU);
