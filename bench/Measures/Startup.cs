@@ -10,7 +10,7 @@ namespace Distributed.Bench.Measures;
 internal static partial class Startup
 {
     private const int Batch = 64;
-    private const double LimitSeconds = 6;
+    private const double LimitSeconds = 2;
 
     // What the programs log, in the order of a start; the last to say it counts.
     private static readonly (string Name, string Log, string Line)[] _stages =
