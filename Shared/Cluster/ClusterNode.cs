@@ -41,7 +41,11 @@ public static class ClusterNode
             .AddHocon(Settings, HoconAddMode.Prepend)
             .AddHocon(role == CoordinatorRole ? CoordinatorSettings : WorkerSettings, HoconAddMode.Prepend)
             .WithCustomSerializer("messagepack", [typeof(IControlMessage)], system => new ProtocolSerializer(system, metrics))
-            .WithCustomSerializer("json", [], system => new RefusingSerializer(system))
+            .WithCustomSerializer("json", [], system => new RefusingSerializer(system, RefusingSerializer.Json, "in JSON"))
+            .WithCustomSerializer("daemon-create", [], system => new RefusingSerializer(system, RefusingSerializer.Deployment, "that deploys an actor"))
+            .WithCustomSerializer("proto", [], system => new RefusingSerializer(system, RefusingSerializer.Protobuf, "of Protobuf"))
+            .WithCustomSerializer("akka-misc", [], system => new HeartbeatSerializer(system, metrics))
+            .WithCustomSerializer("akka-system-msg", [], system => new DeathWatchSerializer(system, metrics))
             .WithRemoting(new RemoteOptions
             {
                 HostName = bind ?? host,
@@ -69,6 +73,11 @@ public static class ClusterNode
           remote.dot-netty.tcp.maximum-frame-size = 512000b
           # Whoever connects and does not say who it is has no longer than that, as on a link.
           remote.dot-netty.tcp.connection-timeout = 10s
+          # A peer stops, kills and deploys no actor here, and selects only those that a member has to find by path.
+          remote.untrusted-mode = on
+          remote.trusted-selection-paths = [
+            "/user/coordinator", "/system/cluster/core/daemon", "/system/cluster/heartbeatReceiver", "/system/remote-watcher"
+          ]
           # Reports to a coordinator that stands still wait; a connection given up would take them along.
           # A coordinator that is started again is looked for each second.
           remote.retry-gate-closed-for = 1s

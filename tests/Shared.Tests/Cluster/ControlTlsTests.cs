@@ -136,7 +136,7 @@ public sealed class ControlTlsTests : IAsyncDisposable
     private static async Task TalkAsync(Node coordinator, Node worker)
     {
         var inbox = Inbox.Create(coordinator.System);
-        worker.System.ActorSelection(inbox.Receiver.Path.ToStringWithAddress(ClusterOf(coordinator.System).SelfAddress)).Tell(new Halt(3));
+        ((ExtendedActorSystem)worker.System).Provider.ResolveActorRef(inbox.Receiver.Path.ToSerializationFormatWithAddress(ClusterOf(coordinator.System).SelfAddress)).Tell(new Halt(3));
         Assert.Equal(new Halt(3), await inbox.ReceiveAsync(Loopback.Patience));
     }
 

@@ -48,8 +48,8 @@ public sealed class NodeHostTests
         using var worker = await StartAsync(ClusterNode.WorkerRole, NodeHost.AddressOf(SystemOf(coordinator)), new ListLog());
         await WhenAsync(worker, members => members.Count(m => m.Status == MemberStatus.Up) == 2);
         var inbox = Inbox.Create(SystemOf(coordinator));
-        var path = inbox.Receiver.Path.ToStringWithAddress(ClusterOf(coordinator).SelfAddress);
-        var there = SystemOf(worker).ActorSelection(path);
+        var path = inbox.Receiver.Path.ToSerializationFormatWithAddress(ClusterOf(coordinator).SelfAddress);
+        var there = ((ExtendedActorSystem)SystemOf(worker)).Provider.ResolveActorRef(path);
         there.Tell(new NoMessage("a text"));
         there.Tell(new Halt(3));
         Assert.Equal(new Halt(3), inbox.Receive(Loopback.Patience));

@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Akka.Remote;
 using Akka.Serialization;
+using Distributed.Shared.Cluster;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Shared.Tests.Protocol;
@@ -21,7 +22,8 @@ public sealed class SerializerRemoteTests(LonelyNode node) : IClassFixture<Lonel
     [InlineData(true)]
     public async Task What_is_no_message_is_refused_with_a_warning_and_the_next_good_one_arrives(bool bySelection)
     {
-        var (receiver, received) = Listener();
+        // A selection reaches an actor of this name alone.
+        var (receiver, received) = Listener(bySelection ? ClusterNode.CoordinatorActor : null);
         var (watcher, events) = Listener();
         foreach (var kind in _watched) node.System.EventStream.Subscribe(watcher, kind);
         using var hostile = ActorSystem.Create("hostile", BootstrapSetup.Create().WithConfig(HostileSettings)
@@ -66,10 +68,10 @@ public sealed class SerializerRemoteTests(LonelyNode node) : IClassFixture<Lonel
         await hostile.Terminate();
     }
 
-    private (IActorRef Actor, ChannelReader<object> Messages) Listener()
+    private (IActorRef Actor, ChannelReader<object> Messages) Listener(string? name = null)
     {
         var messages = Channel.CreateUnbounded<object>();
-        return (node.System.ActorOf(Props.Create(() => new Forwarder(messages.Writer))), messages.Reader);
+        return (node.System.ActorOf(Props.Create(() => new Forwarder(messages.Writer)), name), messages.Reader);
     }
 
     private static async Task<object> ReadAsync(ChannelReader<object> messages) => await messages.ReadAsync().AsTask().WaitAsync(_patience);
