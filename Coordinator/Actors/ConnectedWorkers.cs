@@ -10,6 +10,7 @@ internal sealed partial class ConnectedWorkers
 {
     private readonly Dictionary<string, (IActorRef Ref, string Device)> _workers = new(StringComparer.Ordinal);
     private readonly Dictionary<IActorRef, string> _names = [];
+    private readonly HashSet<string> _adopted = new(StringComparer.Ordinal);
 
     /// <summary>Their names.</summary>
     public IReadOnlyCollection<string> Names => _workers.Keys;
@@ -25,6 +26,17 @@ internal sealed partial class ConnectedWorkers
         register.Version != ProtocolSerializer.Version ? ProtocolSerializer.Difference(register.Version)
         : !AllowedName().IsMatch(register.Name) ? "its name is not allowed; allowed are 1 to 63 letters, digits, dots, dashes and underscores"
         : null;
+
+    /// <summary>What is wrong with a worker's report that it is prepared, in a user's words; null for nothing.</summary>
+    public string? FaultOf(string worker, Prepared prepared) =>
+        prepared.Holding == default || _adopted.Contains(worker) ? null : "it reports that it holds rounds of the job, with which it was not taken in";
+
+    /// <summary>A worker is told whether it goes on with what it holds of the job, as it has proved to have had a part in it.</summary>
+    public void Welcomed(string worker, bool isAdopted)
+    {
+        if (isAdopted) _adopted.Add(worker);
+        else _adopted.Remove(worker);
+    }
 
     /// <summary>Takes one in, under the name that it would like to have or one like it.</summary>
     /// <returns>Its name.</returns>
@@ -43,6 +55,7 @@ internal sealed partial class ConnectedWorkers
     {
         if (!_workers.Remove(worker, out var removed)) return null;
         _names.Remove(removed.Ref);
+        _adopted.Remove(worker);
         return removed.Ref;
     }
 

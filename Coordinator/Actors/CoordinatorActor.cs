@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using System.Security.Cryptography;
 using Akka.Actor;
 using Akka.Event;
 using Distributed.Coordinator.Checkpoints;
@@ -56,6 +57,11 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<Register>(Take);
         Receive<Prepared>(m => FromWorker(worker =>
         {
+            if (_workers.FaultOf(worker, m) is { } fault)
+            {
+                Lose(worker, fault);
+                return;
+            }
             _notes.TellInitial(m.Initial);
             Decide(new ClusterEvent.Prepared(worker, m.ToFacts(), m.Holding));
             _notes.Describe(m, _cluster.Facts);
@@ -152,7 +158,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
     private void Take(Register register)
     {
-        var hadPart = register.Token.AsSpan().SequenceEqual(_run.Star.Token);
+        var hadPart = CryptographicOperations.FixedTimeEquals(register.Token, _run.Star.Token);
         var isAdopted = hadPart && _cluster.CanAdopt(register.Holding);
         if (_workers.NameOf(Sender) is { } known)
         {
@@ -175,9 +181,12 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Welcome(worker, isAdopted);
     }
 
-    private void Welcome(string worker, bool isAdopted) =>
+    private void Welcome(string worker, bool isAdopted)
+    {
+        _workers.Welcomed(worker, isAdopted);
         Sender.Tell(new Welcome(worker, _run.Job, _run.LinkHost, _run.Star.Port, _run.Star.Token, isAdopted, _run.Recorder.Entered,
             _run.Initial?.File.Length ?? 0, _run.Initial?.IsStrict ?? true));
+    }
 
     private void Enter(string worker, RoundsApplied progress)
     {

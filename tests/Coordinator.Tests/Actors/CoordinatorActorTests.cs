@@ -37,6 +37,18 @@ public sealed class CoordinatorActorTests() : TestKit("""
     }
 
     [Fact]
+    public async Task A_newcomer_that_claims_to_hold_rounds_is_not_believed()
+    {
+        using var bench = new CoordinatorBench(this);
+        var worker = await bench.RegisterAsync("a");
+        await worker.LinkAsync();
+        worker.Say(CoordinatorBench.Facts with { Generation = 1, Applied = 5 });
+        var outcome = new TaskCompletionSource<DrainOutcome>(TaskCreationOptions.RunContinuationsAsynchronously);
+        worker.Probe.Send(bench.Actor, new CoordinatorNotice.Drain("a", outcome));
+        Assert.Equal(DrainResult.Unknown, (await outcome.Task.Soon()).Result);
+    }
+
+    [Fact]
     public async Task Those_of_one_name_are_told_apart()
     {
         using var bench = new CoordinatorBench(this);
