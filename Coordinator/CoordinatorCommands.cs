@@ -53,7 +53,7 @@ public static class CoordinatorCommands
 
         var train = new Command("train", "Trains a model. Example: train jobs/digits.yaml --workers 4 --set epochs=5")
         {
-            job, workers, minWorkers, maxRestarts, run, resume, resumeIfBegun, init, initStrict, overwrite, set, device, dataDir, deliverFrom, memory, plugin, host, bind, port, linkPort, metricsPort, security.Certificates, security.Insecure, stay, chaos,
+            job, workers, minWorkers, maxRestarts, run, resume, resumeIfBegun, init, initStrict, overwrite, set, device, dataDir, deliverFrom, memory, plugin, host, bind, port, linkPort, metricsPort, security.Certificates, security.TokenFile, security.Insecure, stay, chaos,
         };
         foreach (var option in page.All) train.Add(option);
         train.SetAction((parsed, _) => RunAsync(parsed.GetValue(chaos), new()
@@ -89,7 +89,7 @@ public static class CoordinatorCommands
         var drain = new Command("drain", "Lets workers of a run go in good order, and waits until they have gone. Example: drain --run runs/mine worker-2") { ofRun, drained };
         drain.SetAction((parsed, _) => DrainCommand.RunAsync(parsed.GetRequiredValue(ofRun), parsed.GetRequiredValue(drained)));
 
-        return new("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create(), PredictCommand.Create(), PictureCommand.Create(), InspectCommand.Create(), ExportCommand.Create(), CompareCommand.Create(), ShowCommand.Create(), CertsCommand.Create(), drain };
+        return new("Trains models on a cluster whose size, growth and failures do not change a bit of the result.") { train, EvaluateCommand.Create(), PredictCommand.Create(), PictureCommand.Create(), InspectCommand.Create(), ExportCommand.Create(), CompareCommand.Create(), ShowCommand.Create(), CertsCommand.Create(), TokenCommand.Create(), drain };
     }
 
     private static Task<int> RunAsync(string? plan, TrainArguments arguments) => plan is null ? TrainCommand.RunAsync(arguments) : ChaosCommand.RunAsync(plan, arguments);

@@ -62,11 +62,12 @@ public static class EvaluateCommand
             model = checkpoint is null ? Path.Combine(run, RunFiles.Model) : Path.Combine(CheckpointOf(run, checkpoint), CheckpointFolder.ModelName);
             if (!File.Exists(model)) throw new RunFolderException($"'{model}' does not exist: the run is not finished. Evaluate one of its checkpoints: --checkpoint newest");
             var initial = InitialParameters.Read(model, isStrict: true);
-            security = await NodeSecurity.OpenAsync(arguments.Host, arguments.Bind, arguments.Security).ConfigureAwait(false);
+            var given = NodeSecurity.Open(arguments.Host, arguments.Security);
             folder = RunFolder.Create(Path.Combine(run, "evaluation"), "evaluation", overwrite: true);
+            security = given ?? RunSecurity.Begin(folder);
             AtomicFile.Write(folder.InitialFile, stream => stream.Write(initial.File.Span));
         }
-        catch (Exception error) when (error is JobException or RunFolderException or CheckpointException or CertificateException or IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is JobException or RunFolderException or CheckpointException or CertificateException or JoinTokenException or IOException or UnauthorizedAccessException)
         {
             return CommandLine.Fail(2, error.Message);
         }
@@ -76,7 +77,7 @@ public static class EvaluateCommand
         try
         {
             var name = Path.GetFileName(Path.GetFullPath(run).TrimEnd(Path.DirectorySeparatorChar));
-            await TrainCommand.RunAsync(arguments, security, job, TrainCommand.Begun(arguments, name), folder,
+            await TrainCommand.RunAsync(arguments, security, job, TrainCommand.Begun(arguments, name, security), folder,
                 (_, recorder, result) => new EvaluationOutcome(folder, name, job, model, recorder, result.Workers), signals.Stopping).ConfigureAwait(false);
             return 0;
         }

@@ -127,9 +127,9 @@ public static class TrainCommand
                 if (StartedAgain.Next(arguments) is not { } next) return await StayAsync(arguments, arguments.Run!);
                 arguments = next;
             }
-            (job, folder, begun, security) = await (arguments.Resume ? ResumeAsync(arguments) : BeginAsync(arguments));
+            (job, folder, begun, security) = arguments.Resume ? Resume(arguments) : Begin(arguments);
         }
-        catch (Exception error) when (error is JobException or RunFolderException or CertificateException)
+        catch (Exception error) when (error is JobException or RunFolderException or CertificateException or JoinTokenException)
         {
             return CommandLine.Fail(2, error.Message);
         }
@@ -164,20 +164,21 @@ public static class TrainCommand
     internal static bool IsFailure(Exception error) =>
         error is RunFailedException or RunFolderException or IOException or SocketException or FormatException or UnauthorizedAccessException;
 
-    private static async Task<(Job, RunFolder, RunState, NodeSecurity)> BeginAsync(TrainArguments arguments)
+    private static (Job, RunFolder, RunState, NodeSecurity) Begin(TrainArguments arguments)
     {
         var (job, name) = ReadJob(arguments);
         job = TorchScriptFile.Resolve(job);
         // It may lie in the very folder that is replaced.
         var initial = arguments.Init is { } init ? InitialParameters.Read(init, arguments.IsInitStrict) : null;
-        var security = await NodeSecurity.OpenAsync(arguments.Host, arguments.Bind, arguments.Security);
+        var security = NodeSecurity.Open(arguments.Host, arguments.Security);
         var folder = RunFolder.Create(arguments.Run, name, arguments.Overwrite);
+        security ??= RunSecurity.Begin(folder);
         if (initial is not null) AtomicFile.Write(folder.InitialFile, stream => stream.Write(initial.File.Span));
-        return (job, folder, Begun(arguments, name), security);
+        return (job, folder, Begun(arguments, name, security), security);
     }
 
     /// <summary>The state of a run that nobody has a part in yet.</summary>
-    internal static RunState Begun(TrainArguments arguments, string jobName) => new()
+    internal static RunState Begun(TrainArguments arguments, string jobName, NodeSecurity security) => new()
     {
         Version = ProtocolSerializer.Version,
         JobName = jobName,
@@ -194,12 +195,13 @@ public static class TrainCommand
         IsOpen = arguments.Workers == 0,
         IsInitialStrict = arguments.IsInitStrict,
         Token = NewToken(),
+        TokenFile = security.Arguments.TokenFile is { } file ? Path.GetFullPath(file) : null,
     };
 
     private static byte[] NewToken() => RandomNumberGenerator.GetBytes(StarServer.TokenLength);
 
     /// <summary>The workers look for the coordinator where it was, so that a new one listens there too.</summary>
-    private static async Task<(Job, RunFolder, RunState, NodeSecurity)> ResumeAsync(TrainArguments arguments)
+    private static (Job, RunFolder, RunState, NodeSecurity) Resume(TrainArguments arguments)
     {
         if (arguments.Run is not { } path) throw new JobException("--resume needs --run DIR: the folder of the run that is to go on");
         if (arguments.Init is not null) throw new JobException("--resume goes on with the parameters of the run: leave --init out");
@@ -214,7 +216,8 @@ public static class TrainCommand
             if (JobDifference.Between(was, now) is { Count: > 0 } different)
                 throw new JobException($"the run in {folder.Path} has another job: {string.Join("; ", different)}. Only topology and checkpoint may change; for another job, begin another run");
             begun = arguments.Page.Over(begun) with { Bind = arguments.Bind ?? begun.Bind };
-            var security = await NodeSecurity.OpenAsync(begun.Host, begun.Bind, arguments.Security);
+            var security = RunSecurity.Resume(folder, begun, arguments.Security);
+            begun = begun with { TokenFile = security.Arguments.TokenFile };
             // Workers that are left have links of the former kind: they come as newcomers.
             return (now, folder, was.Topology == now.Topology ? begun : begun with { Token = NewToken(), Workers = [] }, security);
         }
@@ -249,7 +252,7 @@ public static class TrainCommand
         var registry = Metrics.NewCustomRegistry();
         ProcessMetrics.Register(registry);
         var metrics = new TrainingMetrics(registry);
-        using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), metrics.Control, begun.Bind, security.Certificates);
+        using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), security, metrics.Control, begun.Bind);
         await host.StartAsync(stopping);
         var system = host.Services.GetRequiredService<ActorSystem>();
 
@@ -268,7 +271,7 @@ public static class TrainCommand
         {
             readiness.NotReady = "probing: workers find out how large a micro-batch may be";
             view.Message($"Metrics at {servers.Metrics}metrics");
-            job = await ProbeAsync(arguments, job, system, notices, view, address, stopping);
+            job = await ProbeAsync(arguments, job, system, notices, view, Awaited(arguments, address, security), stopping);
             readiness.NotReady = "starting";
         }
         var shape = JobShape.Of(job);
@@ -284,7 +287,7 @@ public static class TrainCommand
         var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
         using var star = new StarServer(
             new(await ListenAddress.OfAsync(begun.Bind ?? begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token,
-            new() { Certificates = security.Certificates });
+            new() { Certificates = security.Certificates, Token = security.Token });
         // Gone before the server is.
         await using var livePage = new LivePage(live, folder.Path);
         servers.Show(livePage);
@@ -317,16 +320,11 @@ public static class TrainCommand
         training = notices.Actor = system.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
         readiness.NotReady = null;
 
-        if (security.Warning is { } warning)
-        {
-            view.Message($"warning: {warning}");
-            logger.LogWarning("{Warning}", warning);
-        }
         if (arguments.Resume)
             view.Message($"Going on with {jobName}: {recorder.Entered} of {rounds?.Count.ToString(CultureInfo.InvariantCulture) ?? "?"} rounds were recorded, {(store.Newest is { } newest ? $"the newest checkpoint is of step {newest.Step}" : "there is no checkpoint")}");
         var places = $"Results in {folder.Path}, live page at {servers.Page}, metrics at {servers.Metrics}metrics";
         view.Message(job.IsEvaluation ? $"Evaluating {jobName}. {places}" : $"Training {jobName}: {job.Epochs} epochs, batch {job.BatchText} in {job.MicroBatches} micro-batches. {places}");
-        if (arguments.Workers == 0) view.Message(Awaited(arguments, address));
+        if (arguments.Workers == 0) view.Message(Awaited(arguments, address, security));
 
         // They end before what they are connected to does.
         await using var ending = workers;
@@ -340,11 +338,12 @@ public static class TrainCommand
         live.End();
         // A finished run takes in nobody any more.
         File.Delete(folder.StateFile);
+        File.Delete(folder.TokenFile);
         await NodeHost.LeaveAsync(host, _stopTimeout, line => logger.LogInformation("{Line}", line));
 
         LocalWorkerGroup StartWorkers() => LocalWorkerGroup.Start(
             arguments.Workers, address, arguments.Device, arguments.DataDirectory, folder.Logs, notices.WorkerEnded, arguments.Plugins, arguments.MemoryFraction / Math.Max(1, arguments.Workers),
-            ["--host", begun.Host, .. arguments.Security.ToArguments()]);
+            ["--host", begun.Host, .. security.Arguments.ToArguments()]);
 
         string? Save(ClusterProtocol now) => Written(() => (begun.With(now) with { StartedAt = now.Generation > 0 ? recorder.StartedAt : null }).Save(folder.StateFile));
 
@@ -365,12 +364,12 @@ public static class TrainCommand
     }
 
     /// <summary>The job with a batch that fits the workers that the run begins with.</summary>
-    private static async Task<Job> ProbeAsync(TrainArguments arguments, Job job, ActorSystem system, CoordinatorNotices notices, IProgressView view, string address, CancellationToken stopping)
+    private static async Task<Job> ProbeAsync(TrainArguments arguments, Job job, ActorSystem system, CoordinatorNotices notices, IProgressView view, string awaited, CancellationToken stopping)
     {
         var result = new TaskCompletionSource<Job>(TaskCreationOptions.RunContinuationsAsynchronously);
         var workers = Math.Max(arguments.Workers, arguments.MinWorkers);
         view.Message($"{(job.Auto == AutoSize.Batch ? "batch" : "micro-batches")} is {Job.AutoWord}: {workers} worker(s) find out how large a micro-batch may be");
-        if (arguments.Workers == 0) view.Message(Awaited(arguments, address));
+        if (arguments.Workers == 0) view.Message(awaited);
         var probe = notices.Actor = system.ActorOf(Props.Create(() => new ProbeActor(job, workers, arguments.Workers == 0, view.Message, result)), ClusterNode.CoordinatorActor);
         using var interruption = stopping.Register(() => probe.Tell(new CoordinatorNotice.Abort("interrupted")));
         var resolved = await result.Task;
@@ -379,9 +378,7 @@ public static class TrainCommand
         return resolved;
     }
 
-    private static string Awaited(TrainArguments arguments, string address) =>
-        $"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address}{Others(arguments.Security)}";
-
-    /// <summary>What workers elsewhere have to be told, too.</summary>
-    private static string Others(SecurityArguments security) => security.Folder is not null ? " --certs DIR" : security.IsInsecure ? " --insecure" : "";
+    /// <summary>What workers elsewhere have to be told. They need a copy of the token, or certificates of their own.</summary>
+    private static string Awaited(TrainArguments arguments, string address, NodeSecurity security) =>
+        $"Waiting for {arguments.MinWorkers} worker(s): dotnet run --project Worker -c Release -- --coordinator {address} {(security.Certificates is null ? $"--token-file {security.Arguments.TokenFile}" : "--certs DIR")}";
 }

@@ -39,7 +39,7 @@ public static class WorkerCommands
 
         var root = new RootCommand("Computes gradients for a coordinator. Example: worker --coordinator 10.0.0.1:4053 --device cuda:0")
         {
-            coordinator, device, name, host, bind, dataDir, dataLimit, plugin, linkPort, metricsPort, metricsBind, allowedHosts, security.Certificates, security.Insecure, patience, memory, withParent,
+            coordinator, device, name, host, bind, dataDir, dataLimit, plugin, linkPort, metricsPort, metricsBind, allowedHosts, security.Certificates, security.TokenFile, security.Insecure, patience, memory, withParent,
         };
         root.SetAction((parsed, _) => WorkerProcess.RunAsync(new()
         {

@@ -111,7 +111,7 @@ public static class WorkerProcess
         {
             return Done("it was told to stop");
         }
-        catch (CertificateException error)
+        catch (Exception error) when (error is CertificateException or JoinTokenException)
         {
             return CommandLine.Fail(2, error.Message);
         }
@@ -136,8 +136,8 @@ public static class WorkerProcess
         WorkerArguments arguments, DnsEndPoint coordinator, TorchSharp.torch.Device device, PluginSet plugins, CancellationToken stopping)
     {
         var ownHost = arguments.Host ?? await OwnAddressTowardsAsync(coordinator, stopping);
-        using var security = await NodeSecurity.OpenAsync(ownHost, arguments.Bind, arguments.Security, stopping);
-        if (security.Warning is { } warning) Console.WriteLine($"warning: {warning}");
+        using var security = NodeSecurity.Open(ownHost, arguments.Security) ?? throw new JoinTokenException(
+            $"a worker has to prove that it may take part: give it a copy of {JoinTokenFile.Name} in the run folder of its coordinator with --token-file FILE, or --certs DIR where the coordinator has certificates");
         var registry = Metrics.NewCustomRegistry();
         ProcessMetrics.Register(registry);
         var metrics = new WorkerMetrics(registry, $"{device}");
@@ -153,7 +153,7 @@ public static class WorkerProcess
             // Where nobody reaches them at its host, nobody has to be told.
             MetricsPort = arguments.MetricsBind is null || metricsBind == ownHost || IsAny(metricsBind) ? status.Address.Port : 0,
             Plugins = plugins,
-            Links = new() { Certificates = security.Certificates, Refused = metrics.Links.ConnectionRefused },
+            Links = new() { Certificates = security.Certificates, Token = security.Token, Refused = metrics.Links.ConnectionRefused },
             MemoryFraction = arguments.MemoryFraction,
         };
         Console.WriteLine($"Metrics at {(IsAny(metricsBind) ? new UriBuilder(status.Address) { Host = ownHost }.Uri : status.Address)}metrics");
@@ -161,10 +161,16 @@ public static class WorkerProcess
         var tookPart = Stopwatch.GetTimestamp();
         var returns = new ReturnPause();
         var pause = TimeSpan.Zero;
+        var hadPart = false;
         for (WorkerSession? session = null; ;)
         {
+            var stranger = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var host = NodeHost.Build(ownHost, 0, ClusterNode.WorkerRole, arguments.Coordinator, logging =>
-                logging.AddProvider(new LimitedLog(Console.WriteLine, TimeProvider.System)), metrics.Control, arguments.Bind, security.Certificates);
+                logging.AddProvider(new LimitedLog(Console.WriteLine, TimeProvider.System)), security, metrics.Control, arguments.Bind,
+                address =>
+                {
+                    if ($"{address.Host}:{address.Port}" == arguments.Coordinator) stranger.TrySetResult();
+                });
             try
             {
                 await Task.Delay(pause, stopping);
@@ -178,10 +184,18 @@ public static class WorkerProcess
                 throw;
             }
             var began = Stopwatch.GetTimestamp();
-            var outcome = await LiveAsync(host, options with { Remaining = Left() }, metrics, readiness, session, stopping);
+            var living = LiveAsync(host, options with { Remaining = Left() }, metrics, readiness, session, stopping);
+            // A worker that has had a part in the job waits until its coordinator has come back, whoever listens in its place meanwhile.
+            if (!hadPart && await Task.WhenAny(living, stranger.Task) == stranger.Task)
+            {
+                await LeaveAsync(host);
+                return new(1, $"the coordinator at {arguments.Coordinator} does not hold the join token of '{arguments.Security.TokenFile}': give a copy of the one in the folder of its run with --token-file");
+            }
+            var outcome = await living;
             // One node may still say farewell while the next one joins.
             former = Task.WhenAll(former, LeaveAsync(host));
             session = outcome.Session;
+            hadPart |= outcome.TookPart;
             if (outcome.TookPart) tookPart = Stopwatch.GetTimestamp();
             pause = outcome.WasRefused ? returns.After(Stopwatch.GetElapsedTime(began)) : TimeSpan.Zero;
             // Whoever is sent back again and again, and never takes part, does not try for ever.

@@ -6,6 +6,7 @@ using System.Text.Json;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Processes;
+using Distributed.Shared.Security;
 
 namespace Distributed.Coordinator.Chaos;
 
@@ -37,9 +38,9 @@ public static class ChaosCommand
             if (job.Auto != AutoSize.None)
                 throw new ChaosException(2, "--chaos runs a job twice, which takes batch and micro-batches as numbers: train it once, and give the job.yaml of that run");
             folder = ChaosFolder.Create(arguments.Run, arguments.Overwrite);
-            return await CheckAsync(faults, arguments, folder, signals.Stopping).ConfigureAwait(false);
+            return await CheckAsync(faults, arguments with { Security = folder.Protect(arguments.Security) }, folder, signals.Stopping).ConfigureAwait(false);
         }
-        catch (Exception error) when (error is ChaosPlanException or JobException)
+        catch (Exception error) when (error is ChaosPlanException or JobException or JoinTokenException)
         {
             return CommandLine.Fail(2, error.Message);
         }

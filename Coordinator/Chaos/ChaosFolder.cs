@@ -1,3 +1,5 @@
+using Distributed.Shared.Security;
+
 namespace Distributed.Coordinator.Chaos;
 
 /// <summary>Where a chaos check leaves its two runs, and what their processes had to say.</summary>
@@ -35,5 +37,16 @@ internal sealed record ChaosFolder(string Path)
             throw new ChaosException(2, $"'{folder.Path}' cannot hold a chaos check: {e.Message} Choose another folder with --run.");
         }
         return folder;
+    }
+
+    /// <summary>How the processes of the check keep strangers out: a token of its own, where the command line names nothing.</summary>
+    /// <exception cref="JoinTokenException">It cannot be written.</exception>
+    public SecurityArguments Protect(SecurityArguments arguments)
+    {
+        if (arguments is not { Folder: null, TokenFile: null }) return arguments;
+        var file = System.IO.Path.Combine(Path, JoinTokenFile.Name);
+        File.Delete(file);
+        JoinTokenFile.Write(file, JoinToken.Create());
+        return arguments with { TokenFile = file };
     }
 }

@@ -3,6 +3,7 @@ using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Storage;
 using Distributed.Coordinator.TensorBoard;
 using Distributed.Shared.Runs;
+using Distributed.Shared.Security;
 
 namespace Distributed.Coordinator.Runs;
 
@@ -57,6 +58,9 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>What a coordinator needs that is started again in the place of one that was killed.</summary>
     public string StateFile => In(StateName);
+
+    /// <summary>What every process of the run has to hold, where there are no certificates and no other file was named.</summary>
+    public string TokenFile => In(JoinTokenFile.Name);
 
     /// <summary>The trained model as TorchScript, where it has begun as that.</summary>
     public string TorchScriptFile => In(RunFiles.TorchScript);
@@ -186,7 +190,7 @@ public sealed class RunFolder : IDisposable
     {
         try
         {
-            foreach (var file in (string[])[JobFile, DataFile, ModelFile, TorchScriptFile, HistoryFile, EvaluationsFile, EventsFile, StateFile, InitialFile, LossPicture, Picture, ReportFile])
+            foreach (var file in (string[])[JobFile, DataFile, ModelFile, TorchScriptFile, HistoryFile, EvaluationsFile, EventsFile, StateFile, TokenFile, InitialFile, LossPicture, Picture, ReportFile])
             {
                 File.Delete(file);
                 File.Delete(file + AtomicFile.TemporaryEnding);

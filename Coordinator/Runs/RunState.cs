@@ -64,6 +64,9 @@ public sealed record RunState
     /// <summary>Proves that a worker belongs to the job.</summary>
     public required byte[] Token { get; init; }
 
+    /// <summary>The file with the join token that its processes hold; null where they have certificates.</summary>
+    public string? TokenFile { get; init; }
+
     /// <summary>Whether its workers come from elsewhere, and so outlive the coordinator.</summary>
     public required bool IsOpen { get; init; }
 

@@ -30,14 +30,15 @@ public static class ClusterNode
     /// <param name="port">Port, 0 for a free one.</param>
     /// <param name="role">Role of this process.</param>
     /// <param name="seed">Address of the coordinator, HOST:PORT; none for the coordinator, which joins itself.</param>
+    /// <param name="security">How the nodes prove themselves to each other.</param>
     /// <param name="metrics">Counts messages, and connections refused.</param>
     /// <param name="bind">Address that it listens at; null for that of <paramref name="host"/>.</param>
-    /// <param name="tls">How the nodes prove themselves to each other; null for connections in the clear.</param>
     public static AkkaConfigurationBuilder AddClusterNode(
-        this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlMetrics? metrics = null, string? bind = null, ControlTls? tls = null)
+        this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlSecurity security, ControlMetrics? metrics = null, string? bind = null)
     {
         var refused = new RefusedAssociations(metrics);
-        return akka
+        var tls = (security as ControlSecurity.Certificates)?.Tls;
+        akka
             .AddHocon(Settings, HoconAddMode.Prepend)
             .AddHocon(role == CoordinatorRole ? CoordinatorSettings : WorkerSettings, HoconAddMode.Prepend)
             .WithCustomSerializer("messagepack", [typeof(IControlMessage)], system => new ProtocolSerializer(system, metrics))
@@ -54,13 +55,23 @@ public static class ClusterNode
                 EnableSsl = tls is not null,
                 Ssl = tls?.Options(refused) ?? new(),
             })
-            .WithActors((system, _) => refused.Watch(system))
             .WithClustering(new ClusterOptions
             {
                 Roles = [role],
-                SeedNodes = seed is null ? [] : [$"akka.{(tls is null ? "" : "ssl.")}tcp://{SystemName}@{seed}"],
+                SeedNodes = seed is null ? [] : [$"{security.Protocol}://{SystemName}@{seed}"],
             });
+        return security is ControlSecurity.Token token
+            ? akka.AddSetup(new JoinSetup(token.Join, metrics, token.Log, token.Unbelieved)).AddHocon(JoinSettings, HoconAddMode.Prepend)
+            : akka.WithActors((system, _) => refused.Watch(system));
     }
+
+    private const string JoinSettings = """
+        akka.remote {
+          # Without a space: Akka takes the value with quotation marks where it has one, and never starts.
+          adapters.join = "Distributed.Shared.Cluster.JoinTransportProvider,Distributed.Shared"
+          dot-netty.tcp.applied-adapters = ["join"]
+        }
+        """;
 
     private const string Settings = """
         akka {

@@ -17,27 +17,33 @@ public static class NodeHost
     /// <param name="role">Role of this process.</param>
     /// <param name="seed">HOST:PORT of the coordinator; none for the coordinator itself.</param>
     /// <param name="logging">Where logs go.</param>
+    /// <param name="security">How the nodes prove themselves to each other. The node looks for newer certificates, where it has some.</param>
     /// <param name="metrics">Counts messages, and connections refused.</param>
     /// <param name="bind">Address that it listens at; null for that of <paramref name="host"/>.</param>
-    /// <param name="certificates">What the nodes show each other, and encrypt with; null for connections in the clear. The node looks for newer ones.</param>
+    /// <param name="unbelieved">Is told the address that was connected to, where the process there does not hold the join token.</param>
     public static IHost Build(
-        string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, ControlMetrics? metrics = null, string? bind = null, CertificateSource? certificates = null)
+        string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, NodeSecurity security, ControlMetrics? metrics = null, string? bind = null, Action<Address>? unbelieved = null)
     {
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         logging(builder.Logging);
-        var tls = certificates is null ? null : new ControlTls(certificates);
+        var tls = security.Certificates is { } certificates ? new ControlTls(certificates) : null;
         if (tls is not null)
             builder.Services.AddHostedService(services => new CertificateRenewal(tls, metrics, services.GetRequiredService<ILogger<CertificateRenewal>>(), TimeProvider.System));
-        builder.Services.AddAkka(ClusterNode.SystemName, akka => akka
+        builder.Services.AddSingleton(services => new RefusalLog(services.GetRequiredService<ILogger<JoinTransport>>(), TimeProvider.System));
+        builder.Services.AddAkka(ClusterNode.SystemName, (akka, services) => akka
             .ConfigureLoggers(loggers =>
             {
                 loggers.ClearLoggers();
                 loggers.LogLevel = Akka.Event.LogLevel.InfoLevel;
                 loggers.AddLoggerFactory();
             })
-            .AddClusterNode(host, port, role, seed, metrics, bind, tls));
+            .AddClusterNode(host, port, role, seed, Control(services), metrics, bind));
         return builder.Build();
+
+        ControlSecurity Control(IServiceProvider services) => tls is not null
+            ? new ControlSecurity.Certificates(tls)
+            : new ControlSecurity.Token(security.Token!, services.GetRequiredService<RefusalLog>(), unbelieved);
     }
 
     /// <summary>Address of the control plane, HOST:PORT, once the host has started.</summary>

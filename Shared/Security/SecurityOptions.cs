@@ -11,12 +11,15 @@ public sealed class SecurityOptions
         Description = $"Folder with {NodeCertificates.AuthorityFile}, {NodeCertificates.CertificateFile} and {NodeCertificates.KeyFile} (PEM): connections are encrypted, and only whoever has a certificate of that authority takes part.",
     };
 
-    /// <summary>--insecure.</summary>
-    public Option<bool> Insecure { get; } = new("--insecure")
+    /// <summary>--token-file.</summary>
+    public Option<string?> TokenFile { get; } = new("--token-file")
     {
-        Description = "Listen for other machines without certificates, on a network where you trust everybody.",
+        Description = $"File with the join token, which only the user may read (mode 0600): only a process that holds it takes part. Default of a coordinator: {JoinTokenFile.Name} in the run folder.",
     };
 
+    /// <summary>--insecure, which says what to do instead.</summary>
+    public Option<bool> Insecure { get; } = new("--insecure") { Description = "Refused: see --token-file.", Hidden = true };
+
     /// <summary>What was given.</summary>
-    public SecurityArguments Of(ParseResult parsed) => new(parsed.GetValue(Certificates), parsed.GetValue(Insecure));
+    public SecurityArguments Of(ParseResult parsed) => new(parsed.GetValue(Certificates), parsed.GetValue(TokenFile), parsed.GetValue(Insecure));
 }

@@ -3,6 +3,7 @@ using Distributed.Bench.Processes;
 using Distributed.Bench.Results;
 using Distributed.Bench.Training;
 using Distributed.Coordinator.Certificates;
+using Distributed.Shared.Security;
 
 namespace Distributed.Bench.Measures;
 
@@ -25,13 +26,14 @@ internal static class TlsCost
         var (data, certificates) = (folder["data"], folder["certs"]);
         SyntheticImages.Write(data, workload.Steps * Batch);
         CertificateFolder.Create(certificates, [], days: 1, DateTimeOffset.UtcNow);
+        JoinTokenFile.Write(folder["token"], JoinToken.Create());
         var pairs = await conditions.RepeatInTurnAsync($"tls {workload.Name}", StepAsync).ConfigureAwait(false);
         return [Row.OfPairs($"tls {workload.Name}: step of two machines, encrypted against plain, ms", [.. pairs.Select(pair => new Pair(pair.With, pair.Without))])];
 
         async Task<double> StepAsync(bool isEncrypted)
         {
             using var runs = new TemporaryFolder();
-            string[] security = isEncrypted ? ["--certs", certificates] : [];
+            string[] security = isEncrypted ? ["--certs", certificates] : ["--token-file", folder["token"]];
             var port = Ports.Free().ToString(CultureInfo.InvariantCulture);
             var run = new TrainingRun(workload.JobFile, Workers: 0, Batch)
             {

@@ -46,21 +46,21 @@ public sealed partial class AutoBatchTests : IDisposable
         var coordinator = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
         await AnswersAsync(metrics, "probing: workers find out how large a micro-batch may be");
 
-        using var first = StartWorker(coordinator, "first");
+        using var first = StartWorker(run, coordinator, "first");
         await run.Coordinator.LineAsync(Answer());
         await AnswersAsync(metrics, "probing: workers find out how large a micro-batch may be");
         await AnswersAsync((await first.LineAsync(Metrics())).Groups[1].Value, "waiting until the other workers have found out how large a micro-batch may be");
 
-        using var second = StartWorker(coordinator, "second");
-        using var third = StartWorker(coordinator, "third");
+        using var second = StartWorker(run, coordinator, "second");
+        using var third = StartWorker(run, coordinator, "third");
         await run.Coordinator.EndsWithAsync(0);
         foreach (var worker in (ProgramRun[])[first, second, third]) await worker.EndsWithAsync(0);
         var job = JobFile.Load(run["job.yaml"]);
         Assert.Equal(((int?)64, 3), (job.Batch, job.MicroBatches));
     }
 
-    private static ProgramRun StartWorker(string coordinator, string name) =>
-        ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name]);
+    private static ProgramRun StartWorker(TrainingRun run, string coordinator, string name) =>
+        ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name, "--token-file", run.TokenFile]);
 
     /// <summary>It is alive, and says why it is not ready.</summary>
     private static async Task AnswersAsync(string address, string notReady)

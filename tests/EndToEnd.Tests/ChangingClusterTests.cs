@@ -54,8 +54,8 @@ public sealed partial class ChangingClusterTests
     {
         using var run = TrainingRun.Start(Jobs.Short, "--workers", "0", "--min-workers", "2");
         var address = await AddressAsync(run);
-        using var first = StartWorker(address, "north");
-        using var second = StartWorker(address, "south");
+        using var first = StartWorker(run, address, "north");
+        using var second = StartWorker(run, address, "south");
         await run.Coordinator.EndsWithAsync(0);
         await first.EndsWithAsync(0);
         await second.EndsWithAsync(0);
@@ -72,7 +72,7 @@ public sealed partial class ChangingClusterTests
         var job = Jobs.Medium with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
-        using var third = StartWorker(run.Worker("worker-1").Option("--coordinator")!, "late");
+        using var third = StartWorker(run, run.Worker("worker-1").Option("--coordinator")!, "late");
         await run.Worker("worker-2").SlowDownAsync(until: third.LineAsync(TakesPart()));
         await run.Coordinator.EndsWithAsync(0);
         await third.EndsWithAsync(0);
@@ -100,8 +100,8 @@ public sealed partial class ChangingClusterTests
     {
         using var run = TrainingRun.Start(Jobs.Endless with { Topology = "mesh" }, "--workers", "0", "--min-workers", "2");
         var address = await AddressAsync(run);
-        using var first = StartWorker(address, "north", "--coordinator-timeout", "10");
-        using var second = StartWorker(address, "south", "--coordinator-timeout", "10");
+        using var first = StartWorker(run, address, "north", "--coordinator-timeout", "10");
+        using var second = StartWorker(run, address, "south", "--coordinator-timeout", "10");
         await run.TrainsAsync();
         run.Coordinator.Self.Send(Signal.Kill);
         foreach (var worker in (ProgramRun[])[first, second])
@@ -119,8 +119,8 @@ public sealed partial class ChangingClusterTests
         var job = Jobs.Medium with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "0", "--min-workers", "2");
         var address = await AddressAsync(run);
-        using var first = StartWorker(address, "north");
-        using var second = StartWorker(address, "south");
+        using var first = StartWorker(run, address, "north");
+        using var second = StartWorker(run, address, "south");
         await run.TrainsAsync();
         run.Coordinator.Self.Send(Signal.Kill);
         await run.Coordinator.EndsAsync();
@@ -149,8 +149,8 @@ public sealed partial class ChangingClusterTests
         var job = Jobs.Medium with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "0", "--min-workers", "2", "--resume-if-begun");
         var address = await AddressAsync(run);
-        using var first = StartWorker(address, "north");
-        using var second = StartWorker(address, "south");
+        using var first = StartWorker(run, address, "north");
+        using var second = StartWorker(run, address, "south");
         await run.TrainsAsync();
         run.Coordinator.Self.Send(Signal.Terminate);
         await run.Coordinator.EndsWithAsync(1);
@@ -189,9 +189,9 @@ public sealed partial class ChangingClusterTests
         var job = Jobs.Long with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "0", "--min-workers", "3");
         var address = await AddressAsync(run);
-        using var first = StartWorker(address, "north");
-        using var second = StartWorker(address, "south");
-        using var frozen = StartWorker(address, "west");
+        using var first = StartWorker(run, address, "north");
+        using var second = StartWorker(run, address, "south");
+        using var frozen = StartWorker(run, address, "west");
         await run.Coordinator.LineAsync(HasTrained());
         frozen.Self.Send(Signal.Stop);
         await run.Coordinator.LineAsync(TurnedAway());
@@ -202,8 +202,8 @@ public sealed partial class ChangingClusterTests
         SameBits.Require(job, run);
     }
 
-    private static ProgramRun StartWorker(string coordinator, string name, params string[] options) =>
-        ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name, .. options]);
+    private static ProgramRun StartWorker(TrainingRun run, string coordinator, string name, params string[] options) =>
+        ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name, "--token-file", run.TokenFile, .. options]);
 
     private static string Lines(ProgramRun run) => string.Join('\n', run.Output);
 
@@ -229,7 +229,7 @@ public sealed partial class ChangingClusterTests
     [GeneratedRegex(@"Taken in again as north, with [1-9]\d* rounds applied")]
     private static partial Regex TakenInAgain();
 
-    [GeneratedRegex(@"^Waiting for [123] worker\(s\): .* --coordinator (\S+)$")]
+    [GeneratedRegex(@"^Waiting for [123] worker\(s\): .* --coordinator (\S+) --token-file \S+$")]
     private static partial Regex WaitingAt();
 
     [GeneratedRegex(@"Generation \d+: from round")]

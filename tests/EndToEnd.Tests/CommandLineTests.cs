@@ -53,6 +53,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("--coordinator is 'nowhere'; allowed: HOST:PORT", "--coordinator", "nowhere")]
     [InlineData("", "--coordinator", "127.0.0.1:1", "--bogus")]
     [InlineData("Option '--coordinator' is required", "--device", "cpu")]
+    [InlineData("a worker has to prove that it may take part: give it a copy of join.token in the run folder of its coordinator with --token-file FILE", "--coordinator", "127.0.0.1:1")]
     public async Task A_bad_command_line_of_a_worker_is_refused(string complaint, params string[] arguments) =>
         await RefusesAsync(BuiltFiles.Worker, complaint, arguments);
 

@@ -37,7 +37,7 @@ public sealed partial class ExternalLibtorchTests(ExternalWorker worker) : IClas
         var job = Jobs.Kinds["cnn with momentum"];
         using var run = TrainingRun.Start(job, "--workers", "0");
         var address = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
-        using var external = ProgramRun.Start(worker.Program, ["--coordinator", address, "--device", "cpu"], (Variable, Libtorch));
+        using var external = ProgramRun.Start(worker.Program, ["--coordinator", address, "--device", "cpu", "--token-file", run.TokenFile], (Variable, Libtorch));
         await run.Coordinator.EndsWithAsync(0);
         await external.EndsWithAsync(0);
         Assert.Equal($"Computes with libtorch 2.10.0 in {Libtorch}", external.Output[0]);
@@ -66,6 +66,6 @@ public sealed partial class ExternalLibtorchTests(ExternalWorker worker) : IClas
         return Assert.Single(refused.Errors);
     }
 
-    [GeneratedRegex(@"^Waiting for 1 worker\(s\): .* --coordinator (\S+)$")]
+    [GeneratedRegex(@"^Waiting for 1 worker\(s\): .* --coordinator (\S+) --token-file \S+$")]
     private static partial Regex WaitingAt();
 }

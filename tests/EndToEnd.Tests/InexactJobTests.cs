@@ -34,7 +34,7 @@ public sealed partial class InexactJobTests
         await run.TrainsAsync();
         var stayer = run.Worker("worker-2");
         using var late = ProgramRun.Start(
-            BuiltFiles.Worker, ["--coordinator", stayer.Option("--coordinator")!, "--device", "cpu", "--name", "late"]);
+            BuiltFiles.Worker, ["--coordinator", stayer.Option("--coordinator")!, "--device", "cpu", "--name", "late", "--token-file", run.TokenFile]);
         await stayer.SlowDownAsync(until: late.LineAsync(TakesPart()));
         run.Worker("worker-1").Send(Signal.Kill);
         await run.Coordinator.EndsWithAsync(0);

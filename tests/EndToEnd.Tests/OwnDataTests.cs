@@ -141,8 +141,8 @@ public sealed partial class OwnDataTests : IDisposable
         {
             using var run = TrainingRun.Start(job, "--workers", "0", "--min-workers", "2", "--data-dir", _folder.Path);
             var address = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
-            using var north = StartWorker("north", address);
-            using var south = StartWorker("south", address);
+            using var north = StartWorker(run, "north", address);
+            using var south = StartWorker(run, "south", address);
             await run.Coordinator.EndsWithAsync(0);
             foreach (var worker in (ProgramRun[])[north, south]) await worker.EndsWithAsync(0);
             Assert.Equal(2, run.Report.Workers);
@@ -167,8 +167,8 @@ public sealed partial class OwnDataTests : IDisposable
         }
     }
 
-    private ProgramRun StartWorker(string name, string coordinator) => ProgramRun.Start(
-        BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name], ("XDG_CACHE_HOME", _folder[$"cache-{name}"]));
+    private ProgramRun StartWorker(TrainingRun run, string name, string coordinator) => ProgramRun.Start(
+        BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name, "--token-file", run.TokenFile], ("XDG_CACHE_HOME", _folder[$"cache-{name}"]));
 
     /// <summary>The same images and classes as idx has them, and as NumPy saves them.</summary>
     private void WriteArrays(ImageSet set)
@@ -186,6 +186,6 @@ public sealed partial class OwnDataTests : IDisposable
         return _folder["job.yaml"];
     }
 
-    [GeneratedRegex(@"^Waiting for 2 worker\(s\): .* --coordinator (\S+)$")]
+    [GeneratedRegex(@"^Waiting for 2 worker\(s\): .* --coordinator (\S+) --token-file \S+$")]
     private static partial Regex WaitingAt();
 }

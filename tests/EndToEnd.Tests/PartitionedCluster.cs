@@ -26,12 +26,12 @@ internal sealed partial class PartitionedCluster(Job job, NetworkNamespaces netw
         List<ProgramRun> workers = [];
         try
         {
-            run = TrainingRun.StartOn(network["center"], job, "--workers", "0", "--min-workers", "3", "--insecure");
+            run = TrainingRun.StartOn(network["center"], job, "--workers", "0", "--min-workers", "3");
             var coordinator = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
             foreach (var machine in (NetworkNamespaces.Machine[])[network["north"], network["south"], network["west"]])
                 workers.Add(ProgramRun.Start(
                     machine.Command, BuiltFiles.Worker,
-                    ["--coordinator", coordinator, "--device", "cpu", "--name", machine.Name, "--host", $"{machine.Address}", "--insecure"], ("TMPDIR", run.Temporary)));
+                    ["--coordinator", coordinator, "--device", "cpu", "--name", machine.Name, "--host", $"{machine.Address}", "--token-file", run.TokenFile], ("TMPDIR", run.Temporary)));
             return new(job, network, run, workers);
         }
         catch
@@ -79,6 +79,6 @@ internal sealed partial class PartitionedCluster(Job job, NetworkNamespaces netw
     [GeneratedRegex(@"^west (is lost|was turned away): ")]
     public static partial Regex Gone();
 
-    [GeneratedRegex(@"^Waiting for 3 worker\(s\): .* --coordinator (\S+) --insecure$")]
+    [GeneratedRegex(@"^Waiting for 3 worker\(s\): .* --coordinator (\S+) --token-file \S+$")]
     private static partial Regex WaitingAt();
 }

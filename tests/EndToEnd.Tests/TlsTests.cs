@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Security;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -51,14 +52,19 @@ public sealed partial class TlsTests : IDisposable
     }
 
     [Theory]
-    [InlineData("--host 192.0.2.1", "192.0.2.1 can be reached from other machines, and without certificates whoever reaches it could take part. ")]
     [InlineData("--certs no/such/folder", "tls.crt and tls.key, which the coordinator's 'certs init DIR' makes")]
     [InlineData("--certs CERTS --host 192.0.2.1", "does not have the name 192.0.2.1 that others would connect to, but localhost, 127.0.0.1. ")]
-    [InlineData("--certs CERTS --insecure", "give one of the two")]
+    [InlineData("--certs CERTS --token-file TOKEN", "give one of the two")]
+    [InlineData("--token-file no/such/token", "/no/such/token' does not exist. --token-file names a file with the join token of a run")]
+    [InlineData("--token-file OPEN", "open.token' has the mode 0644, and holds a secret: allow its owner alone (chmod 600 ")]
+    [InlineData("--insecure", "--insecure is no more: every process has to prove that it may take part. ")]
     public async Task What_protects_nobody_is_refused_in_a_line_and_leaves_nothing(string options, string expected)
     {
         var certificates = await MakeCertificatesAsync();
-        string[] arguments = options.Replace("CERTS", certificates, StringComparison.Ordinal).Split(' ');
+        JoinTokenFile.Write(_folder["good.token"], JoinToken.Create());
+        JoinTokenFile.Write(_folder["open.token"], JoinToken.Create());
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(_folder["open.token"], (UnixFileMode)Convert.ToInt32("0644", 8));
+        string[] arguments = [.. options.Split(' ').Select(word => word switch { "CERTS" => certificates, "TOKEN" => _folder["good.token"], "OPEN" => _folder["open.token"], _ => word })];
         using var train = ProgramRun.Start(BuiltFiles.Coordinator, ["train", "--run", _folder["run"], .. arguments]);
         using var worker = ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", "127.0.0.1:1", .. arguments]);
         foreach (var program in new[] { train, worker })

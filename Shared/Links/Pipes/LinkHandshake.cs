@@ -22,6 +22,9 @@ public sealed record LinkOptions
     /// <summary>What both ends show each other, and encrypt with; null for connections in the clear. A link uses what there is when it is made.</summary>
     public CertificateSource? Certificates { get; init; }
 
+    /// <summary>What both ends have to hold, and prove to each other; null where certificates keep strangers out.</summary>
+    public JoinToken? Token { get; init; }
+
     /// <summary>The clock of what is told about refused connections.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
@@ -30,8 +33,8 @@ public sealed record LinkOptions
 }
 
 /// <summary>
-/// Turns a TCP connection into a pipe: with certificates, both ends show theirs; the one that connects says who it is and offers
-/// memory to share; the one that accepts checks that, opens the memory if it can, and answers. What cannot share memory goes on
+/// Turns a TCP connection into a pipe: with certificates, both ends show theirs, else they prove that they hold the join token; the one
+/// that connects says who it is and offers memory to share; the one that accepts checks that, opens the memory if it can, and answers. What cannot share memory goes on
 /// over the connection without a word. Where memory is shared, nothing but its doorbell goes over the connection, in the clear.
 /// </summary>
 public static class LinkHandshake
@@ -192,10 +195,12 @@ public static class LinkHandshake
     {
         IByteStream stream = options.Certificates is { } certificates ? await TlsSocket.ConnectAsync(socket, host, certificates.Current, patience).ConfigureAwait(false) : socket;
         var memory = options.SharedMemory ? LinkMemory.TryCreate() : null;
+        using var greeting = new Greeting(stream);
         try
         {
-            await SendAsync(stream, self.Job, new LinkHello(self.Token, self.Name, memory?.Offer).ToBytes(), patience).ConfigureAwait(false);
-            var (job, answer) = await ReceiveAsync(stream, 1, " instead of answering the greeting", patience).ConfigureAwait(false);
+            if (options.Token is { } token) await greeting.ProveAsync(token, connects: true, patience).ConfigureAwait(false);
+            await greeting.SendAsync(self.Job, new LinkHello(self.Token, self.Name, memory?.Offer).ToBytes(), patience).ConfigureAwait(false);
+            var (job, answer) = await greeting.ReceiveAsync(1, " instead of answering the greeting", patience).ConfigureAwait(false);
             if (job != self.Job || answer is not ([0] or [1]) || (memory is null && answer is [1]))
                 throw new LinkException($"{stream.Peer} answers the greeting with what is no answer");
             memory?.CloseFile();
@@ -216,14 +221,16 @@ public static class LinkHandshake
     {
         IByteStream stream = options.Certificates is { } certificates ? await TlsSocket.AcceptAsync(socket, certificates.Current, patience).ConfigureAwait(false) : socket;
         LinkMemory? memory = null;
+        using var greeting = new Greeting(stream);
         try
         {
-            var (greetedJob, payload) = await ReceiveAsync(stream, LinkHello.MaxLength, " before it said who it is", patience).ConfigureAwait(false);
-            var hello = LinkHello.Read(payload) ?? throw NoGreeting();
+            if (options.Token is { } join) await greeting.ProveAsync(join, connects: false, patience).ConfigureAwait(false);
+            var (greetedJob, payload) = await greeting.ReceiveAsync(LinkHello.MaxLength, " before it said who it is", patience).ConfigureAwait(false);
+            var hello = LinkHello.Read(payload) ?? throw Greeting.None();
             if (!hello.HasToken(token) || greetedJob != job) throw new LinkException("the greeting is not one of this job") { Refusal = Refusal.Stranger };
             if (!admits(hello.Name)) throw new LinkException($"{hello.Name} is not expected, or has a link already") { Refusal = Refusal.Stranger };
             memory = options.SharedMemory && hello.Memory is { } offer ? LinkMemory.TryOpen(offer) : null;
-            await SendAsync(stream, job, [(byte)(memory is null ? 0 : 1)], patience).ConfigureAwait(false);
+            await greeting.SendAsync(job, [(byte)(memory is null ? 0 : 1)], patience).ConfigureAwait(false);
             return (hello.Name, memory is null ? new SocketPipe(stream) : Shared(memory, isMaker: false, socket, stream));
         }
         catch
@@ -240,63 +247,4 @@ public static class LinkHandshake
         (stream as TlsSocket)?.Leave();
         return new(memory, isMaker, socket);
     }
-
-    private static async Task SendAsync(IByteStream stream, ulong job, byte[] payload, CancellationToken patience)
-    {
-        var frame = new byte[FrameHeader.Size + payload.Length];
-        new FrameHeader(FrameKind.Hello, job, 0, 0, 0, default, payload.Length).Write(frame, payload);
-        payload.CopyTo(frame.AsSpan(FrameHeader.Size));
-        var pause = new HandshakePause();
-        for (var sent = 0; sent < frame.Length;)
-        {
-            var count = stream.Send(frame.AsSpan(sent), default);
-            if (count == 0) await pause.WaitAsync(patience).ConfigureAwait(false);
-            sent += count;
-        }
-    }
-
-    private static async Task<(ulong Job, byte[] Payload)> ReceiveAsync(IByteStream stream, int maxLength, string expectation, CancellationToken patience)
-    {
-        var bytes = new byte[FrameHeader.Size];
-        await FillAsync(stream, bytes, expectation, patience).ConfigureAwait(false);
-        var header = Checked(() => FrameHeader.Read(bytes));
-        if (header.Kind != FrameKind.Hello || header.Length > maxLength) throw NoGreeting();
-        var payload = new byte[header.Length];
-        await FillAsync(stream, payload, expectation, patience).ConfigureAwait(false);
-        return Checked(() =>
-        {
-            FrameHeader.Verify(bytes, payload);
-            return (header.Job, payload);
-        });
-    }
-
-    private static async Task FillAsync(IByteStream stream, byte[] buffer, string expectation, CancellationToken patience)
-    {
-        var pause = new HandshakePause();
-        // No byte more than the greeting has: what comes behind it belongs to the pipe.
-        for (var filled = 0; filled < buffer.Length;)
-        {
-            var count = stream.Receive(buffer.AsSpan(filled));
-            if (count == 0) throw stream.Closed(expectation);
-            if (count < 0) await pause.WaitAsync(patience).ConfigureAwait(false);
-            filled += Math.Max(0, count);
-        }
-    }
-
-    private static T Checked<T>(Func<T> read)
-    {
-        try
-        {
-            return read();
-        }
-        catch (LinkException error)
-        {
-            throw NoGreeting(error);
-        }
-    }
-
-    private static LinkException NoGreeting(LinkException? cause = null) =>
-        cause is null
-            ? new("the connection does not begin with a greeting") { Refusal = Refusal.Garbage }
-            : new($"the connection does not begin with a greeting: {cause.Message}", cause) { Refusal = Refusal.Garbage };
 }

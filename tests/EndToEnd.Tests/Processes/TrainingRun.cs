@@ -59,6 +59,9 @@ internal sealed partial class TrainingRun : IDisposable
     /// <summary>The trained model, as a file.</summary>
     public byte[] Model => File.ReadAllBytes(this["model.safetensors"]);
 
+    /// <summary>What workers have to hold that it has not started itself.</summary>
+    public string TokenFile => this["join.token"];
+
     /// <summary>The run in numbers.</summary>
     public Report Report => JsonSerializer.Deserialize<Report>(File.ReadAllText(this["report.json"]), _json)!;
 

@@ -1,5 +1,6 @@
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Security;
 using Distributed.Shared.Tests.Links;
 using Distributed.Shared.Tests.Metrics;
 using Distributed.Shared.Tests.Security;
@@ -49,11 +50,12 @@ public sealed class CertificateRenewalTests : IDisposable
     public async Task A_node_with_certificates_exports_when_they_expire_and_one_without_does_not()
     {
         var metrics = new WorkerMetrics(_registry, "cpu").Control;
-        foreach (var certificates in new[] { null, _folders.Source() })
+        foreach (var folder in new[] { null, _folders.Write() })
         {
-            using var node = NodeHost.Build("127.0.0.1", 0, ClusterNode.CoordinatorRole, null, _ => { }, metrics, certificates: certificates);
+            using var security = folder is null ? NodeSecurity.Of(JoinToken.Create()) : NodeSecurity.Open("localhost", new(folder))!;
+            using var node = NodeHost.Build("127.0.0.1", 0, ClusterNode.CoordinatorRole, null, _ => { }, security, metrics);
             await node.StartAsync().Soon();
-            Assert.Equal(certificates?.Current.ExpiresAt.ToUnixTimeSeconds(), await ExpiresAsync());
+            Assert.Equal(security.Certificates?.Current.ExpiresAt.ToUnixTimeSeconds(), await ExpiresAsync());
             await node.StopAsync().Soon();
         }
     }

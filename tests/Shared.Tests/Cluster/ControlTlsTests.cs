@@ -116,7 +116,8 @@ public sealed class ControlTlsTests : IAsyncDisposable
         var seed = coordinator is null ? null : NodeHost.AddressOf(coordinator.System);
         builder.Services.AddAkka(ClusterNode.SystemName, akka => akka
             .ConfigureLoggers(loggers => loggers.ClearLoggers())
-            .AddClusterNode("127.0.0.1", 0, seed is null ? ClusterNode.CoordinatorRole : ClusterNode.WorkerRole, seed, new WorkerMetrics(registry, "cpu").Control, tls: certificates is null ? null : new(certificates))
+            .AddClusterNode("127.0.0.1", 0, seed is null ? ClusterNode.CoordinatorRole : ClusterNode.WorkerRole, seed,
+                certificates is null ? new ControlSecurity.Token(JoinToken.Create()) : new ControlSecurity.Certificates(new(certificates)), new WorkerMetrics(registry, "cpu").Control)
             .AddHocon("akka.remote.dot-netty.tcp.connection-timeout = 2s", HoconAddMode.Prepend));
         var host = builder.Build();
         _hosts.Add(host);

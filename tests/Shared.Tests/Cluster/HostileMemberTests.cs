@@ -14,9 +14,6 @@ public sealed class HostileMemberTests : IAsyncLifetime
     /// <summary>One for each case: an attack that succeeds may leave nothing of it.</summary>
     private readonly LonelyNode _node = new();
 
-    private const string HostileSettings =
-        "akka { loggers = [], stdout-loglevel = OFF, actor.provider = remote, remote.dot-netty.tcp { hostname = 127.0.0.1, port = 0 } }";
-
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(10);
 
     public ValueTask InitializeAsync() => _node.InitializeAsync();
@@ -96,8 +93,8 @@ public sealed class HostileMemberTests : IAsyncLifetime
         }
     }
 
-    private static ExtendedActorSystem Hostile() => (ExtendedActorSystem)ActorSystem.Create("hostile", BootstrapSetup.Create().WithConfig(HostileSettings)
-        .And(SerializationSetup.Create(system => [SerializerDetails.Create("messagepack", new ProtocolSerializer(system), [typeof(IControlMessage)])])));
+    private static ExtendedActorSystem Hostile() => HostileMember.Create(
+        LonelyNode.Token, SerializationSetup.Create(system => [SerializerDetails.Create("messagepack", new ProtocolSerializer(system), [typeof(IControlMessage)])]));
 
     /// <summary>Tells what it receives, and of a restart.</summary>
     private sealed class Victim(ChannelWriter<object> messages) : UntypedActor

@@ -4,6 +4,7 @@ using Akka.Actor;
 using Akka.Cluster;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Security;
 using Distributed.Shared.Tests.Links;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -17,6 +18,8 @@ namespace Distributed.Shared.Tests.Cluster;
 /// <summary>Processes of a cluster, both within this one, over real sockets.</summary>
 public sealed class NodeHostTests
 {
+    private static readonly NodeSecurity _security = NodeSecurity.Of(JoinToken.Create());
+
     [Fact]
     public async Task A_coordinator_and_its_workers_form_a_cluster_and_one_that_stops_leaves_it()
     {
@@ -121,7 +124,7 @@ public sealed class NodeHostTests
 
     private static async Task<IHost> StartAsync(string role, string? seed, ILoggerProvider log)
     {
-        var host = NodeHost.Build("127.0.0.1", 0, role, seed, logging => logging.AddProvider(log));
+        var host = NodeHost.Build("127.0.0.1", 0, role, seed, logging => logging.AddProvider(log), _security);
         await host.StartAsync().Soon();
         // As the coordinator's process does: only now it knows its own address.
         if (role == ClusterNode.CoordinatorRole) ClusterOf(host).Join(ClusterOf(host).SelfAddress);

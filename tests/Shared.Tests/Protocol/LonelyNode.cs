@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Hosting;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Security;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -10,9 +11,12 @@ namespace Distributed.Shared.Tests.Protocol;
 /// <summary>An actor system set up as coordinators and workers are, on this machine and in no cluster.</summary>
 public sealed class LonelyNode : IAsyncLifetime
 {
+    /// <summary>What a peer has to hold.</summary>
+    public static readonly JoinToken Token = JoinToken.Create();
+
     private readonly IHost _host = new HostBuilder()
         .ConfigureServices(services => services.AddAkka(ClusterNode.SystemName, akka => akka
-            .AddClusterNode("127.0.0.1", 0, ClusterNode.WorkerRole, seed: null)
+            .AddClusterNode("127.0.0.1", 0, ClusterNode.WorkerRole, seed: null, new ControlSecurity.Token(Token))
             .ConfigureLoggers(loggers => loggers.ClearLoggers())))
         .Build();
 

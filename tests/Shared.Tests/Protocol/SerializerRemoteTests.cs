@@ -5,15 +5,13 @@ using Akka.Remote;
 using Akka.Serialization;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Protocol;
+using Distributed.Shared.Tests.Cluster;
 
 namespace Distributed.Shared.Tests.Protocol;
 
 /// <summary>A peer that speaks Akka.Remote and sends under our serializer's number what it likes.</summary>
 public sealed class SerializerRemoteTests(LonelyNode node) : IClassFixture<LonelyNode>
 {
-    private const string HostileSettings =
-        "akka { loggers = [], stdout-loglevel = OFF, actor.provider = remote, remote.dot-netty.tcp { hostname = 127.0.0.1, port = 0 } }";
-
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
     private static readonly Type[] _watched = [typeof(Warning), typeof(Error), typeof(RemotingLifecycleEvent)];
 
@@ -26,12 +24,12 @@ public sealed class SerializerRemoteTests(LonelyNode node) : IClassFixture<Lonel
         var (receiver, received) = Listener(bySelection ? ClusterNode.CoordinatorActor : null);
         var (watcher, events) = Listener();
         foreach (var kind in _watched) node.System.EventStream.Subscribe(watcher, kind);
-        using var hostile = ActorSystem.Create("hostile", BootstrapSetup.Create().WithConfig(HostileSettings)
-            .And(SerializationSetup.Create(system => [SerializerDetails.Create("hostile", new HostileSerializer(system), [typeof(Wire)])])));
+        using var hostile = HostileMember.Create(
+            LonelyNode.Token, SerializationSetup.Create(system => [SerializerDetails.Create("hostile", new HostileSerializer(system), [typeof(Wire)])]));
 
         var path = receiver.Path.ToStringWithAddress(node.System.Provider.DefaultAddress);
-        ICanTell target = bySelection ? hostile.ActorSelection(path) : ((ExtendedActorSystem)hostile).Provider.ResolveActorRef(path);
-        var address = ((ExtendedActorSystem)hostile).Provider.DefaultAddress;
+        ICanTell target = bySelection ? hostile.ActorSelection(path) : hostile.Provider.ResolveActorRef(path);
+        var address = hostile.Provider.DefaultAddress;
         Wire good = new(nameof(Halt), node.Serializer.ToBinary(new Halt(7)));
         Wire[] bad =
         [

@@ -3,6 +3,7 @@ using Akka.Cluster;
 using Akka.TestKit;
 using Akka.TestKit.Xunit;
 using Distributed.Shared.Cluster;
+using Distributed.Shared.Security;
 using Distributed.Worker.Tests.Links;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -15,7 +16,9 @@ namespace Distributed.Worker.Tests.Actors;
 /// </summary>
 public sealed class TwoNodes : IAsyncLifetime
 {
-    private readonly IHost _coordinator = NodeHost.Build("127.0.0.1", 0, ClusterNode.CoordinatorRole, null, _ => { });
+    private static readonly NodeSecurity _security = NodeSecurity.Of(JoinToken.Create());
+
+    private readonly IHost _coordinator = NodeHost.Build("127.0.0.1", 0, ClusterNode.CoordinatorRole, null, _ => { }, _security);
     private IHost _worker = null!;
     private TestKit _kit = null!;
     private IActorRef _front = null!;
@@ -71,7 +74,7 @@ public sealed class TwoNodes : IAsyncLifetime
         await _coordinator.StartAsync();
         var cluster = Cluster.Get(Coordinator);
         await cluster.JoinAsync(cluster.SelfAddress).Soon();
-        _worker = NodeHost.Build("127.0.0.1", 0, ClusterNode.WorkerRole, Address, _ => { });
+        _worker = NodeHost.Build("127.0.0.1", 0, ClusterNode.WorkerRole, Address, _ => { }, _security);
         await _worker.StartAsync();
         _kit = new Probes(Coordinator);
         _front = Coordinator.ActorOf(Props.Create<Front>(), ClusterNode.CoordinatorActor);

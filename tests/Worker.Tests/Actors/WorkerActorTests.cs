@@ -522,7 +522,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
 
     /// <summary>Far sooner than the failure detector's ten seconds.</summary>
     private async Task AssertAnswersAsync() =>
-        Assert.NotNull((await _coordinator.LastSender.Ask<ActorIdentity>(new Identify(null), TimeSpan.FromSeconds(3))).Subject);
+        Assert.NotNull(await nodes.Worker.ActorSelection(_coordinator.LastSender.Path.ToStringWithoutAddress()).ResolveOne(TimeSpan.FromSeconds(3)));
 
     private void AssertReachable(TestProbe unreachable)
     {

@@ -49,7 +49,7 @@ public sealed class TlsLinkTests : IDisposable
     {
         // Whoever is between the two sees the bytes as they are.
         using var listener = Listen(new() { Certificates = _good, SharedMemory = false });
-        using var between = await Relay.StartAsync(listener.Port);
+        using var between = Relay.Start(listener.Port);
         using var here = await LinkHandshake.ConnectAsync("localhost", between.Port, _self, new() { Certificates = _good, SharedMemory = false }, default).Soon();
         using var there = await AcceptedAsync();
         var secret = "a secret that nobody reads"u8.ToArray();
@@ -64,7 +64,7 @@ public sealed class TlsLinkTests : IDisposable
     public async Task Bytes_that_are_changed_on_the_way_end_the_link()
     {
         using var listener = Listen(new() { Certificates = _good, SharedMemory = false });
-        using var between = await Relay.StartAsync(listener.Port);
+        using var between = Relay.Start(listener.Port);
         using var here = await LinkHandshake.ConnectAsync("localhost", between.Port, _self, new() { Certificates = _good, SharedMemory = false }, default).Soon();
         using var there = await AcceptedAsync();
         between.FlipsBits = true;
@@ -227,61 +227,4 @@ public sealed class TlsLinkTests : IDisposable
     /// <summary>Shows what another authority has signed, but believes ours.</summary>
     private CertificateSource Forged(IssuedCertificate issued, CertificateAuthority stranger) =>
         CertificateSource.Open(_folders.Write(stranger.Pem + "\n" + _folders.Authority.Pem, issued.Certificate, issued.Key), "localhost", CertificateFolders.Now);
-
-    /// <summary>Passes bytes on, both ways.</summary>
-    private sealed class Relay : IDisposable
-    {
-        private readonly Socket _listener = PipePair.Listen();
-        private readonly Socket _onward = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        private readonly List<byte> _seen = [];
-        private Socket? _inward;
-
-        public int Port => PipePair.PortOf(_listener);
-
-        public volatile bool FlipsBits;
-
-        public byte[] Seen
-        {
-            get { lock (_seen) return [.. _seen]; }
-        }
-
-        public static async Task<Relay> StartAsync(int port)
-        {
-            var relay = new Relay();
-            await relay._onward.ConnectAsync(IPAddress.Loopback, port);
-            _ = relay.RunAsync();
-            return relay;
-        }
-
-        public void Dispose()
-        {
-            _listener.Dispose();
-            _onward.Dispose();
-            _inward?.Dispose();
-        }
-
-        private async Task RunAsync()
-        {
-            _inward = await _listener.AcceptAsync();
-            await Task.WhenAll(PassAsync(_inward, _onward), PassAsync(_onward, _inward));
-        }
-
-        private async Task PassAsync(Socket from, Socket to)
-        {
-            var bytes = new byte[4096];
-            try
-            {
-                while (await from.ReceiveAsync(bytes) is > 0 and var count)
-                {
-                    lock (_seen) _seen.AddRange(bytes.AsSpan(0, count));
-                    if (FlipsBits) bytes[count - 1] ^= 1;
-                    await to.SendAllAsync(bytes.AsMemory(0, count));
-                }
-            }
-            catch (Exception error) when (error is SocketException or ObjectDisposedException)
-            {
-                // The test is over.
-            }
-        }
-    }
 }

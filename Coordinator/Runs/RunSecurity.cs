@@ -1,0 +1,29 @@
+using Distributed.Shared.Security;
+
+namespace Distributed.Coordinator.Runs;
+
+/// <summary>How the processes of a run keep strangers out, where the command line leaves that open: by a join token in the run folder.</summary>
+internal static class RunSecurity
+{
+    /// <summary>Of a new run: a token that nobody has used.</summary>
+    /// <exception cref="JoinTokenException">The folder cannot be written to.</exception>
+    public static NodeSecurity Begin(RunFolder folder)
+    {
+        var token = JoinToken.Create();
+        JoinTokenFile.Write(folder.TokenFile, token);
+        return NodeSecurity.Of(token, folder.TokenFile);
+    }
+
+    /// <summary>Of a run that goes on: as its workers know it.</summary>
+    /// <param name="folder">Where it is now.</param>
+    /// <param name="begun">The run.</param>
+    /// <param name="arguments">What the command line says.</param>
+    /// <exception cref="CertificateException">The certificates are no good.</exception>
+    /// <exception cref="JoinTokenException">There is no token, or it cannot be read.</exception>
+    public static NodeSecurity Resume(RunFolder folder, RunState begun, SecurityArguments arguments)
+    {
+        if (arguments is { Folder: null, TokenFile: null }) arguments = arguments with { TokenFile = File.Exists(folder.TokenFile) ? folder.TokenFile : begun.TokenFile };
+        return NodeSecurity.Open(begun.Host, arguments)
+            ?? throw new JoinTokenException("the run was begun with --certs DIR: give it again, or --token-file FILE where all its workers are new");
+    }
+}

@@ -1,0 +1,24 @@
+using Akka.Actor;
+using Akka.Actor.Setup;
+using Akka.Configuration;
+using Distributed.Shared.Cluster;
+using Distributed.Shared.Security;
+
+namespace Distributed.Shared.Tests.Cluster;
+
+/// <summary>An actor system that holds the token, and has Akka's own settings and serializers otherwise.</summary>
+internal static class HostileMember
+{
+    private const string Settings = """
+        akka {
+          loggers = []
+          stdout-loglevel = OFF
+          actor.provider = remote
+          remote.adapters.join = "Distributed.Shared.Cluster.JoinTransportProvider,Distributed.Shared"
+          remote.dot-netty.tcp { hostname = 127.0.0.1, port = 0, applied-adapters = ["join"] }
+        }
+        """;
+
+    public static ExtendedActorSystem Create(JoinToken token, params Setup[] setups) => (ExtendedActorSystem)ActorSystem.Create("hostile",
+        setups.Aggregate(BootstrapSetup.Create().WithConfig(ConfigurationFactory.ParseString(Settings)).And(new JoinSetup(token, null, null, null)), (all, setup) => all.And(setup)));
+}

@@ -1,0 +1,130 @@
+using Distributed.Shared.Security;
+
+namespace Distributed.Shared.Tests.Security;
+
+/// <summary>Two ends that prove to each other that they hold the same token, and those that do not.</summary>
+public sealed class JoinHandshakeTests
+{
+    [Fact]
+    public void Two_that_hold_the_token_believe_each_other_and_talk() => Gen.Byte.Array[0, 2000].Array[0, 10].Sample(messages =>
+    {
+        var (here, there) = Channels();
+        foreach (var message in messages)
+        {
+            Assert.Equal(message, there.Open(here.Seal(message)));
+            Assert.Equal(message, here.Open(there.Seal(message)));
+        }
+    });
+
+    [Fact]
+    public void Another_token_is_noticed_by_both_ends()
+    {
+        var (connecting, accepting) = (JoinHandshake.Connecting(JoinToken.Create(), JoinHandshake.Links), JoinHandshake.Accepting(JoinToken.Create(), JoinHandshake.Links));
+        var answer = accepting.Take(connecting.Opening!);
+        Assert.Equal((null, null), (answer.Channel, answer.Refusal));
+        var proof = connecting.Take(answer.Reply!);
+        Assert.Equal((null, Refusal.Untrusted), (proof.Channel, proof.Refusal));
+        Assert.Equal(new JoinStep(null, null, Refusal.Untrusted), accepting.Take(proof.Reply!));
+        Assert.Throws<InvalidOperationException>(() => accepting.Take(proof.Reply!));
+    }
+
+    [Fact]
+    public void A_proof_for_one_plane_is_none_for_the_other()
+    {
+        var token = JoinToken.Create();
+        var (connecting, accepting) = (JoinHandshake.Connecting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Control));
+        Assert.Equal(Refusal.Untrusted, connecting.Take(accepting.Take(connecting.Opening!).Reply!).Refusal);
+    }
+
+    [Fact]
+    public void A_message_that_is_bent_anywhere_proves_nothing() => Gen.Select(Gen.Int[0, 2], Gen.Int[0, JoinHandshake.MaxLength - 1], Gen.Byte[1, 255]).Sample((which, at, change) =>
+    {
+        var token = JoinToken.Create();
+        var (connecting, accepting) = (JoinHandshake.Connecting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Links));
+        var opening = connecting.Opening!.ToArray();
+        if (which == 0) opening[at % opening.Length] ^= change;
+        var answer = accepting.Take(opening);
+        if (answer.Refusal is { } garbage)
+        {
+            Assert.Equal(Refusal.Garbage, garbage);
+            return;
+        }
+        var reply = answer.Reply!.ToArray();
+        if (which == 1) reply[at % reply.Length] ^= change;
+        var proof = connecting.Take(reply);
+        if (which < 2)
+        {
+            Assert.Null(proof.Channel);
+            Assert.NotNull(proof.Refusal);
+            if (proof.Reply is not null) Assert.Equal(Refusal.Untrusted, accepting.Take(proof.Reply).Refusal);
+            return;
+        }
+        proof.Reply![at % proof.Reply.Length] ^= change;
+        var end = accepting.Take(proof.Reply);
+        Assert.Null(end.Channel);
+        Assert.NotNull(end.Refusal);
+    });
+
+    [Fact]
+    public void What_an_end_has_sent_proves_nothing_when_it_comes_back()
+    {
+        // A stranger that connects to both ends, or twice to one, has nothing else.
+        var token = JoinToken.Create();
+        var (first, second) = (JoinHandshake.Accepting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Links));
+        var opening = JoinHandshake.Connecting(token, JoinHandshake.Links).Opening!;
+        var answer = first.Take(opening).Reply!;
+        // The answer of the one, as the proof for the other.
+        second.Take(opening);
+        Assert.Equal(Refusal.Untrusted, second.Take([.. answer[..8], .. answer[^32..]]).Refusal);
+        // The answer to another opening.
+        Assert.Equal(Refusal.Untrusted, JoinHandshake.Connecting(token, JoinHandshake.Links).Take(answer).Refusal);
+    }
+
+    [Fact]
+    public void Any_bytes_are_refused() => Gen.Byte.Array[0, 200].Sample(bytes =>
+    {
+        foreach (var end in new[] { JoinHandshake.Accepting(JoinToken.Create(), JoinHandshake.Links), JoinHandshake.Connecting(JoinToken.Create(), JoinHandshake.Links) })
+            Assert.Equal(new JoinStep(null, null, Refusal.Garbage), end.Take(bytes));
+    });
+
+    [Fact]
+    public void A_sealed_message_that_is_changed_repeated_left_out_or_sent_back_is_noticed()
+    {
+        var message = "a message"u8.ToArray();
+        foreach (var attack in (string[])["change", "repeat", "leave out", "send back", "shorten", "nothing"])
+        {
+            var (here, there) = Channels();
+            var box = here.Seal(message);
+            switch (attack)
+            {
+                case "change":
+                    box[3] ^= 1;
+                    break;
+                case "repeat":
+                    Assert.Equal(message, there.Open(box));
+                    break;
+                case "leave out":
+                    box = here.Seal(message);
+                    break;
+                case "send back":
+                    Assert.Null(here.Open(box));
+                    continue;
+                case "shorten":
+                    box = box[..^1];
+                    break;
+                default:
+                    box = [];
+                    break;
+            }
+            Assert.Null(there.Open(box));
+        }
+    }
+
+    private static (SealedChannel Here, SealedChannel There) Channels()
+    {
+        var token = JoinToken.Create();
+        var (connecting, accepting) = (JoinHandshake.Connecting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Links));
+        var proof = connecting.Take(accepting.Take(connecting.Opening!).Reply!);
+        return (proof.Channel!, accepting.Take(proof.Reply!).Channel!);
+    }
+}
