@@ -5,6 +5,7 @@ using Distributed.EndToEnd.Tests;
 using Distributed.EndToEnd.Tests.Processes;
 using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
+using Distributed.Shared.Security;
 using k8s.Models;
 
 namespace Distributed.Kubernetes.Tests;
@@ -15,17 +16,18 @@ namespace Distributed.Kubernetes.Tests;
 /// </summary>
 internal sealed class Cluster : IDisposable
 {
-    private readonly NetworkNamespaces _nodes = NetworkNamespaces.Create("node0", "node1", "node2", "node3", "node4", "node5");
+    private const string TokenSecret = "distributed-token";
+
+    private readonly NetworkNamespaces _nodes = NetworkNamespaces.Create("node0", "node1", "node2", "node3", "node4", "node5", "api");
     private readonly TemporaryFolder _files = new();
     private readonly Dictionary<string, string> _addresses = [];
     private readonly List<IDisposable> _pods = [];
     private readonly Dictionary<string, Image> _images = [];
+    private readonly ApiServer _server;
     private Manifests? _manifests;
     private int _containers;
 
-    private Cluster()
-    {
-    }
+    private Cluster() => _server = new(_nodes.OpenSocket("api"), _nodes["api"].Address, TokenSecret);
 
     /// <summary>What was trained, on the coordinator's volume.</summary>
     public string Model => _files["runs-coordinator-0/fashion-mnist/model.safetensors"];
@@ -51,9 +53,9 @@ internal sealed class Cluster : IDisposable
         }
     }
 
-    public ProgramRun StartCoordinator(string node) => Start("Coordinator", 0, node);
+    public Task<ProgramRun> StartCoordinatorAsync(string node) => StartAsync("Coordinator", 0, node);
 
-    public ProgramRun StartWorker(int ordinal, string node) => Start("Worker", ordinal, node);
+    public Task<ProgramRun> StartWorkerAsync(int ordinal, string node) => StartAsync("Worker", ordinal, node);
 
     /// <summary>The bytes of the model that one worker trains, on this machine and without all of this.</summary>
     public async Task<byte[]> ModelOfOneWorkerAsync(TimeSpan patience)
@@ -67,6 +69,7 @@ internal sealed class Cluster : IDisposable
     public void Dispose()
     {
         foreach (var pod in _pods) pod.Dispose();
+        _server.Dispose();
         _nodes.Dispose();
         _files.Dispose();
     }
@@ -102,7 +105,8 @@ internal sealed class Cluster : IDisposable
         foreach (var program in (string[])["Coordinator", "Worker"]) _images[program] = await Image.OfAsync(program);
     }
 
-    private ProgramRun Start(string name, int ordinal, string node)
+    /// <summary>As the kubelet does: volumes, then one container after the other.</summary>
+    private async Task<ProgramRun> StartAsync(string name, int ordinal, string node)
     {
         var set = _manifests!.One<V1StatefulSet>(name.ToLowerInvariant());
         var pod = new Pod(_manifests, set, ordinal);
@@ -112,10 +116,19 @@ internal sealed class Cluster : IDisposable
         // In its place, since every machine has this very file.
         File.WriteAllLines(Hosts, ["127.0.0.1 localhost", .. _addresses.Select(known => $"{known.Value} {known.Key}")]);
         var container = Directory.CreateDirectory(_files[$"container-{_containers++}"]);
-        var volumes = pod.Container.VolumeMounts.ToDictionary(mount => mount.Name, mount => Provide(set, pod, mount.Name, container));
-        var run = Container.Start(pod, _images[name], machine, Hosts, volumes, container.CreateSubdirectory("root").FullName);
+        string[] mounted = [.. pod.Containers.SelectMany(one => one.VolumeMounts).Select(mount => mount.Name).Distinct()];
+        var volumes = mounted.ToDictionary(volume => volume, volume => Provide(set, pod, volume, container));
+        Dictionary<string, string> variables = new() { ["KUBERNETES_SERVICE_HOST"] = $"{_server.Address.Address}", ["KUBERNETES_SERVICE_PORT"] = $"{_server.Address.Port}" };
+        foreach (var before in pod.Spec.InitContainers ?? [])
+        {
+            using var init = StartContainer(before);
+            await init.EndsWithAsync(0);
+        }
+        var run = StartContainer(pod.Container);
         _pods.Add(run);
         return run;
+
+        ProgramRun StartContainer(V1Container one) => Container.Start(pod, one, variables, _images[name], machine, Hosts, volumes, container.CreateSubdirectory($"root-{one.Name}").FullName);
     }
 
     /// <returns>The folder of a volume: what a claim holds outlives the pod.</returns>
@@ -129,6 +142,14 @@ internal sealed class Cluster : IDisposable
         {
             var data = _manifests!.One<V1ConfigMap>(map.Name).Data;
             foreach (var (file, key) in map.Items?.Select(item => (item.Path, item.Key)) ?? data.Keys.Select(key => (key, key))) File.WriteAllText(Path.Combine(folder, file), data[key]);
+        }
+        else if (volume.Secret?.SecretName == TokenSecret)
+        {
+            File.WriteAllBytes(Path.Combine(folder, JoinTokenFile.Name), _server.FileOf(TokenSecret, JoinTokenFile.Name));
+        }
+        else if (volume.Projected is not null)
+        {
+            foreach (var file in Directory.EnumerateFiles(_server.Account)) File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
         }
         else if (volume.Secret is not null)
         {

@@ -82,7 +82,8 @@ public sealed class ClusterTests
     public async Task Whatever_is_referred_to_is_there(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
-        string[] secrets = [.. manifests.All<Certificate>().Select(certificate => certificate.Spec.SecretName)];
+        string[] made = [.. manifests.Sets.SelectMany(set => set.Spec.Template.Spec.InitContainers ?? []).Select(init => init.Args[^1])];
+        string[] secrets = [.. manifests.All<Certificate>().Select(certificate => certificate.Spec.SecretName), .. made];
         var places = manifests.All<V1Namespace>().Select(place => place.Metadata.Name).ToList();
         Assert.All(manifests.Objects.OfType<k8s.IKubernetesObject<V1ObjectMeta>>().Where(one => one is not V1Namespace), one => Assert.Equal(Assert.Single(places), one.Metadata.NamespaceProperty));
         foreach (var set in manifests.Sets)
@@ -90,7 +91,7 @@ public sealed class ClusterTests
             using var pod = new Pod(manifests, set);
             Assert.Equal(false, manifests.One<V1ServiceAccount>(pod.Spec.ServiceAccountName).AutomountServiceAccountToken);
             string[] volumes = [.. pod.Spec.Volumes.Select(volume => volume.Name), .. set.Spec.VolumeClaimTemplates?.Select(claim => claim.Metadata.Name) ?? []];
-            Assert.Equal(volumes.Order(), pod.Container.VolumeMounts.Select(mount => mount.Name).Order());
+            Assert.Equal(volumes.Order(), pod.Containers.SelectMany(container => container.VolumeMounts).Select(mount => mount.Name).Distinct().Order());
             Assert.All(pod.Spec.Volumes.Where(volume => volume.Secret is not null), volume => Assert.Contains(volume.Secret.SecretName, secrets));
             foreach (var map in pod.Spec.Volumes.Where(volume => volume.ConfigMap is not null).Select(volume => volume.ConfigMap))
                 Assert.All(map.Items ?? [], item => Assert.Contains(item.Key, manifests.One<V1ConfigMap>(map.Name).Data.Keys));
@@ -124,17 +125,21 @@ public sealed class ClusterTests
         foreach (var set in manifests.Sets)
         {
             using var pod = new Pod(manifests, set);
-            var (whole, own) = (pod.Spec.SecurityContext, pod.Container.SecurityContext);
+            var whole = pod.Spec.SecurityContext;
             Assert.Equal((true, "RuntimeDefault"), (whole.RunAsNonRoot, whole.SeccompProfile.Type));
             Assert.True(whole.RunAsUser > 0);
-            Assert.Equal((false, true), (own.AllowPrivilegeEscalation, own.ReadOnlyRootFilesystem));
-            Assert.Equal(["ALL"], own.Capabilities.Drop);
-            Assert.Null(own.Capabilities.Add);
-            Assert.Null(own.Privileged);
-            Assert.All(pod.Spec.Volumes, volume => Assert.True(volume.ConfigMap is not null || volume.Secret is not null || volume.EmptyDir is not null));
+            Assert.All(pod.Spec.Volumes, volume => Assert.True(volume.ConfigMap is not null || volume.Secret is not null || volume.EmptyDir is not null || volume.Projected is not null));
             Assert.Equal((false, false), (pod.Spec.AutomountServiceAccountToken, pod.Spec.EnableServiceLinks));
-            foreach (var resource in (string[])["cpu", "memory"])
-                Assert.True(pod.Container.Resources.Requests[resource].ToDecimal() <= pod.Container.Resources.Limits[resource].ToDecimal());
+            foreach (var container in pod.Containers)
+            {
+                var own = container.SecurityContext;
+                Assert.Equal((false, true), (own.AllowPrivilegeEscalation, own.ReadOnlyRootFilesystem));
+                Assert.Equal(["ALL"], own.Capabilities.Drop);
+                Assert.Null(own.Capabilities.Add);
+                Assert.Null(own.Privileged);
+                foreach (var resource in (string[])["cpu", "memory"])
+                    Assert.True(container.Resources.Requests[resource].ToDecimal() <= container.Resources.Limits[resource].ToDecimal());
+            }
         }
     }
 
@@ -161,7 +166,7 @@ public sealed class ClusterTests
     public async Task Downloads_are_open_to_the_coordinator_alone_and_lead_into_no_private_network(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
-        var policy = Assert.Single(manifests.All<V1NetworkPolicy>(), one => one.Metadata.Name != "distributed").Spec;
+        var policy = Assert.Single(manifests.All<V1NetworkPolicy>(), one => one.Metadata.Name is not ("distributed" or "join-token")).Spec;
         using var coordinator = new Pod(manifests, manifests.One<V1StatefulSet>("coordinator"));
         using var worker = new Pod(manifests, manifests.One<V1StatefulSet>("worker"));
         Assert.Equal((true, false), (Selects(policy.PodSelector, coordinator), Selects(policy.PodSelector, worker)));

@@ -16,13 +16,16 @@ internal static class Container
     // Only to become the pod's user; and the fonts of the system are the one of the coordinator's image.
     private static readonly string[] _system = ["/usr/bin", "/usr/lib", "/usr/lib64", "/usr/share/fonts"];
 
-    /// <param name="pod">What is started.</param>
+    /// <param name="pod">Whose container is started.</param>
+    /// <param name="container">Which of them.</param>
+    /// <param name="variables">Of every container, by name.</param>
     /// <param name="image">What it consists of.</param>
     /// <param name="machine">Where.</param>
     /// <param name="hosts">The names of other pods, as a file.</param>
     /// <param name="volumes">The folder of each of its volumes.</param>
     /// <param name="root">An empty folder for its root.</param>
-    public static ProgramRun Start(Pod pod, Image image, NetworkNamespaces.Machine machine, string hosts, IReadOnlyDictionary<string, string> volumes, string root)
+    public static ProgramRun Start(
+        Pod pod, V1Container container, IReadOnlyDictionary<string, string> variables, Image image, NetworkNamespaces.Machine machine, string hosts, IReadOnlyDictionary<string, string> volumes, string root)
     {
         var user = image.User.Split(':');
         Assert.Equal([$"{pod.Spec.SecurityContext.RunAsUser}", $"{pod.Spec.SecurityContext.RunAsGroup}"], user);
@@ -32,17 +35,18 @@ internal static class Container
         Bind(Path.GetFullPath("../../..", RuntimeEnvironment.GetRuntimeDirectory()), Runtime);
         Bind(image.Folder, "/app");
         foreach (var folder in (string[])["/proc", "/dev", "/sys"]) Bind(folder, folder);
-        foreach (var mount in pod.Container.VolumeMounts) Bind(volumes[mount.Name], mount.MountPath);
+        foreach (var mount in container.VolumeMounts) Bind(volumes[mount.Name], mount.MountPath);
         script.Add("exec \"$@\"");
 
         Dictionary<string, string> environment = new(image.Environment, StringComparer.Ordinal) { ["PATH"] = $"{Runtime}:/usr/bin" };
-        foreach (var (name, value) in pod.Environment) environment[name] = value;
+        foreach (var (name, value) in variables) environment[name] = value;
+        foreach (var (name, value) in pod.EnvironmentOf(container)) environment[name] = value;
         return ProgramRun.StartCommand(
         [
             .. machine.Command, "sh", "-c", string.Join('\n', script), "sh", "chroot", root,
             "setpriv", "--reuid", user[0], "--regid", user[1], "--groups", $"{pod.Spec.SecurityContext.FsGroup}", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all",
             "env", "-i", .. environment.Select(variable => $"{variable.Key}={variable.Value}"),
-            .. image.Command, .. pod.Container.Args ?? [],
+            .. image.Command, .. container.Args ?? [],
         ]);
 
         void Bind(string source, string target, bool make = true)

@@ -19,14 +19,14 @@ public sealed partial class DeploymentTests
     {
         Effort.SkipUnlessThorough(overlay == "cpu", "It differs in what TLS takes.");
         using var cluster = await Cluster.CreateAsync(overlay);
-        var coordinator = cluster.StartCoordinator("node0");
-        var first = cluster.StartWorker(0, "node1");
-        var second = cluster.StartWorker(1, "node2");
+        var coordinator = await cluster.StartCoordinatorAsync("node0");
+        var first = await cluster.StartWorkerAsync(0, "node1");
+        var second = await cluster.StartWorkerAsync(1, "node2");
         await coordinator.LineAsync(Trains());
 
         // kubectl scale statefulset worker --replicas=4
-        var third = cluster.StartWorker(2, "node3");
-        var fourth = cluster.StartWorker(3, "node4");
+        var third = await cluster.StartWorkerAsync(2, "node3");
+        var fourth = await cluster.StartWorkerAsync(3, "node4");
         await first.Self.SlowDownAsync(until: Task.WhenAll(third.LineAsync(TakesPart()), fourth.LineAsync(TakesPart())));
 
         // --replicas=1
@@ -37,12 +37,12 @@ public sealed partial class DeploymentTests
         first.Self.Send(Signal.Stop);
         coordinator.Self.Send(Signal.Kill);
         await coordinator.EndsAsync();
-        var moved = cluster.StartCoordinator("node5");
+        var moved = await cluster.StartCoordinatorAsync("node5");
         first.Self.Send(Signal.Continue);
         await first.Self.SlowDownAsync(until: first.LineAsync(TakenInAgain()));
 
         // Another pod of the same name, on another node.
-        second = cluster.StartWorker(1, "node3");
+        second = await cluster.StartWorkerAsync(1, "node3");
         await first.Self.SlowDownAsync(until: second.LineAsync(TakesPart()));
         first.Self.Send(Signal.Kill);
         await moved.LineAsync(Shows(), _patience);
@@ -51,7 +51,7 @@ public sealed partial class DeploymentTests
         // However often it is started now, it shows what was trained.
         moved.Self.Send(Signal.Terminate);
         await moved.EndsWithAsync(0);
-        var restarted = cluster.StartCoordinator("node0");
+        var restarted = await cluster.StartCoordinatorAsync("node0");
         await restarted.LineAsync(Shows());
         restarted.Self.Send(Signal.Terminate);
         await restarted.EndsWithAsync(0);

@@ -26,17 +26,20 @@ internal sealed partial class Pod(Manifests manifests, V1StatefulSet set, int or
     /// <summary>The name that the service of the set gives it.</summary>
     public string HostName => $"{Name}.{set.Spec.ServiceName}.{set.Metadata.NamespaceProperty}.svc";
 
+    /// <summary>Those that come before it, and the container itself.</summary>
+    public IEnumerable<V1Container> Containers => [.. Spec.InitContainers ?? [], Container];
+
+    /// <summary>Variables of the container.</summary>
+    public IReadOnlyDictionary<string, string> Environment => EnvironmentOf(Container);
+
     /// <summary>Variables, with others in their values filled in, as the kubelet does.</summary>
-    public IReadOnlyDictionary<string, string> Environment
+    public IReadOnlyDictionary<string, string> EnvironmentOf(V1Container container)
     {
-        get
-        {
-            Dictionary<string, string> environment = new(StringComparer.Ordinal);
-            foreach (var variable in Container.Env)
-                environment[variable.Name] = Reference().Replace(variable.Value ?? FieldOf(variable.ValueFrom.FieldRef.FieldPath), match =>
-                    environment.TryGetValue(match.Groups[1].Value, out var value) ? value : throw new KeyNotFoundException($"{variable.Name} uses {match.Value}, which is not given before it"));
-            return environment;
-        }
+        Dictionary<string, string> environment = new(StringComparer.Ordinal);
+        foreach (var variable in container.Env ?? [])
+            environment[variable.Name] = Reference().Replace(variable.Value ?? FieldOf(variable.ValueFrom.FieldRef.FieldPath), match =>
+                environment.TryGetValue(match.Groups[1].Value, out var value) ? value : throw new KeyNotFoundException($"{variable.Name} uses {match.Value}, which is not given before it"));
+        return environment;
     }
 
     public int Port(string name) => Assert.Single(Container.Ports, port => port.Name == name).ContainerPort;
