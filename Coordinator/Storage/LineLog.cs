@@ -45,9 +45,10 @@ public sealed class LineLog(IFileSystem files, string path, string? header, bool
     /// <exception cref="UnauthorizedAccessException">It may not be written to.</exception>
     public void Continue(long bytes)
     {
-        if (bytes == 0) return;
+        if (bytes == 0 && !files.FileExists(path)) return;
         _file = files.OpenWrite(path, isNew: false);
-        (_isNew, _count, _safe, _written) = (false, 0, bytes, bytes);
+        // Without any line to keep, the header is written anew; what was there must be gone before that, too.
+        (_isNew, _count, _safe, _written) = (false, bytes == 0 ? _count : 0, bytes, bytes);
         if (_file.Length != bytes) _file.SetLength(bytes);
         // What was cut off must not come back behind what is written there, and what another process wrote cannot be written again by this one.
         files.FlushToDisk(_file);
