@@ -16,7 +16,8 @@ public static class Shown
     public static string Of(string text)
     {
         var start = text.Length <= MaxLength ? text : text[..MaxLength];
-        var clean = string.Concat(InFull(start).Select(c => char.IsSurrogate(c) ? '?' : c));
+        // A line break within a name or a value is a mistake that its user should see.
+        var clean = string.Concat(InFull(string.Concat(start.Select(c => char.IsControl(c) ? '?' : c))).Select(c => char.IsSurrogate(c) ? '?' : c));
         return text.Length <= MaxLength ? clean : clean + Cut;
     }
 

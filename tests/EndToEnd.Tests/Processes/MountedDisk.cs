@@ -39,10 +39,10 @@ internal sealed class MountedDisk : IDisposable
         return Mount(Path, next) ?? throw new IOException($"'{next}' cannot be mounted");
     }
 
-    /// <summary>Takes all the space that is left.</summary>
+    /// <summary>Takes all the space that is left, also what has become free since it was taken before.</summary>
     public void Fill()
     {
-        using var ballast = new FileStream(Ballast, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
+        using var ballast = new FileStream(Ballast, FileMode.Append, FileAccess.Write, FileShare.None, bufferSize: 0);
         for (var size = 4096; size >= 1; size /= 4096)
         {
             var bytes = new byte[size];
