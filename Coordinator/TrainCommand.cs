@@ -253,7 +253,7 @@ public static class TrainCommand
         ProcessMetrics.Register(registry);
         var metrics = new TrainingMetrics(registry);
         using var host = NodeHost.Build(begun.Host, begun.Port, ClusterNode.CoordinatorRole, null, logging => logging.AddProvider(log), security, metrics.Control, begun.Bind);
-        await host.StartAsync(stopping);
+        await NodeHost.StartAsync(host, begun.Port, stopping);
         var system = host.Services.GetRequiredService<ActorSystem>();
 
         // The coordinator is the cluster's first member; on a free port it knows its own address only now.
@@ -307,6 +307,7 @@ public static class TrainCommand
             Facts = begun.Facts,
             Rounds = rounds,
             Generation = begun.Generation,
+            PlanGeneration = begun.PlanGeneration,
             Generations = [.. begun.Generations],
             StepsRedone = begun.StepsRedone,
             Reached = recorder.Entered,

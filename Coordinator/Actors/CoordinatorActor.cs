@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Security.Cryptography;
 using Akka.Actor;
 using Akka.Event;
+using Akka.Remote;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Delivery;
 using Distributed.Coordinator.Draining;
@@ -27,7 +28,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
     private readonly CoordinatorContext _run;
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private readonly ConnectedWorkers _workers = new();
+    private readonly ConnectedWorkers _workers;
     private readonly Watches _watches;
     private readonly ClusterMeter _meter;
     private readonly Drains _drains = new();
@@ -42,6 +43,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     private ClusterProtocol _cluster;
     private ImmutableSortedDictionary<string, Member> _shown;
     private long _safe;
+    private long _flushed;
     private bool _isDeciding;
 
     /// <summary>Runs a job.</summary>
@@ -53,8 +55,16 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         (_notes, _restart, _result) = (new(run.Recorder, run.Describe), new(run.Recorder, run.Save), new(run.Recorder, run.Outcome, Self));
         _checkpoints = new(run.Checkpoints, run.Recorder, run.Metrics.Checkpoints, _log, Self, () => _restart.IsSaved);
         _data = new(run.Data, run.Star, run.Recorder, run.Metrics, _log, Self);
+        (_workers, _safe, _flushed) = (new(run.Metrics.Control), run.Recorder.Entered, run.Recorder.Entered);
         _local = new(run.Local, run.MaxRestarts, run.Recorder, run.Metrics.Cluster);
         Receive<Register>(Take);
+        Receive<Numbered>(m =>
+        {
+            // At once: what comes next may be that the worker is gone, and this why.
+            if (_workers.Hear(Sender, m) is { } said) OnReceive(said);
+        });
+        Receive<Heard>(m => _workers.Hear(Sender, m));
+        Receive<QuarantinedEvent>(m => Lose(_workers.NameAt(m.Address), "its control connection cannot be used any more"));
         Receive<Prepared>(m => FromWorker(worker =>
         {
             if (_workers.FaultOf(worker, m) is { } fault)
@@ -65,6 +75,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             _notes.TellInitial(m.Initial);
             Decide(new ClusterEvent.Prepared(worker, m.ToFacts(), m.Holding));
             _notes.Describe(m, _cluster.Facts);
+            // One that keeps as many reports as it may waits for this.
+            if (_safe > 0) _workers.Tell(worker, new ReportsSafe(_safe));
         }));
         Receive<FindData>(m => FromWorker(worker => _data.Offer(worker, Sender, m)));
         Receive<SendData>(m => FromWorker(worker =>
@@ -105,10 +117,10 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             _checkpoints.Failed(m.Step, m.Reason);
             _checkpoints.StoreNext();
         });
-        Receive<CoordinatorNotice.RecordsSafe>(m => _workers.TellAll(new ReportsSafe(m.Before)));
-        Receive<CoordinatorNotice.RecordsUnsafe>(_ => _safe = 0);
-        Receive<CoordinatorNotice.DataOffered>(m => m.Worker.Tell(new DataFound(m.Offer.Key, m.Offer.Manifest.Length, m.Offer.Bytes)));
-        Receive<CoordinatorNotice.DataNotFound>(m => m.Worker.Tell(new NoData(m.Reason)));
+        Receive<CoordinatorNotice.RecordsSafe>(m => _workers.TellAll(new ReportsSafe(_safe = m.Before)));
+        Receive<CoordinatorNotice.RecordsUnsafe>(_ => _flushed = _safe);
+        Receive<CoordinatorNotice.DataOffered>(m => _workers.Tell(_workers.NameOf(m.Worker), new DataFound(m.Offer.Key, m.Offer.Manifest.Length, m.Offer.Bytes)));
+        Receive<CoordinatorNotice.DataNotFound>(m => _workers.Tell(_workers.NameOf(m.Worker), new NoData(m.Reason)));
         Receive<CoordinatorNotice.DataNotSent>(m => Lose(_workers.NameOf(m.Worker), m.Reason));
         Receive<CoordinatorNotice.StateLoaded>(m => _run.Star.SendState(m.Worker, m.Generation, m.Applied, m.State));
         Receive<CoordinatorNotice.StateDamaged>(m =>
@@ -119,6 +131,11 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         });
         Receive<CoordinatorNotice.StateCollected>(m =>
         {
+            if (_run.Recorder.Shortfall is { } missing)
+            {
+                Fail(missing);
+                return;
+            }
             _result.Collected(new(m.State, _cluster.Members.Values.Count(member => member.Status != MemberStatus.Preparing), _cluster.Generations, _cluster.StepsRedone));
             Decide(new ClusterEvent.Collected());
         });
@@ -137,6 +154,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreStart()
     {
+        Context.System.EventStream.Subscribe(Self, typeof(QuarantinedEvent));
         Timers.StartPeriodicTimer("refresh", new CoordinatorNotice.Refresh(), RunRecorder.Interval);
         if (_cluster.Facts is { } facts) _run.Star.Open(facts, _cluster.Rounds!);
         if (!_cluster.Returning.IsEmpty) Timers.StartSingleTimer("return", new CoordinatorNotice.ReturnOver(), _return);
@@ -158,14 +176,11 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
     private void Take(Register register)
     {
-        var hadPart = CryptographicOperations.FixedTimeEquals(register.Token, _run.Star.Token);
-        var isAdopted = hadPart && _cluster.CanAdopt(register.Holding);
-        if (_workers.NameOf(Sender) is { } known)
-        {
-            Welcome(known, isAdopted);
-            return;
-        }
-        if (ConnectedWorkers.FaultOf(register) is { } fault)
+        if (_workers.WelcomeAgain(Sender) || _workers.IsParting(Sender)) return;
+        var hadPart = HadPart(register);
+        // Rounds that neither this coordinator nor the worker can enter any more are done again.
+        var isAdopted = hadPart && _cluster.CanAdopt(register.Holding) && register.ReportsFrom <= _run.Recorder.Entered;
+        if (_workers.FaultOf(register) is { } fault)
         {
             Refuse(Sender, fault);
             return;
@@ -178,18 +193,20 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         _run.Recorder.Happened(RunEventKind.Joined, $"{worker} has joined, with {Shown.Of(register.Device)}", worker);
         Decide(new ClusterEvent.Registered(worker));
         if (!isAdopted && _run.Initial is { } initial) _run.Star.SendInitial(worker, initial.File);
-        Welcome(worker, isAdopted);
-    }
-
-    private void Welcome(string worker, bool isAdopted)
-    {
-        _workers.Welcomed(worker, isAdopted);
-        Sender.Tell(new Welcome(worker, _run.Job, _run.LinkHost, _run.Star.Port, _run.Star.Token, isAdopted, _run.Recorder.Entered,
+        _workers.Welcome(worker, new(worker, _run.Job, _run.LinkHost, _run.Star.Port, _run.Star.Token, isAdopted, _run.Recorder.Entered,
             _run.Initial?.File.Length ?? 0, _run.Initial?.IsStrict ?? true));
     }
 
+    private bool HadPart(Register register) => CryptographicOperations.FixedTimeEquals(register.Token, _run.Star.Token);
+
     private void Enter(string worker, RoundsApplied progress)
     {
+        if (_run.Recorder.Gap(progress.Rounds) is { } gap)
+        {
+            // When it comes back, it is told from which round on its reports are missing.
+            Lose(worker, gap, farewell: new Refused(gap, MayReturn: true));
+            return;
+        }
         if (_run.Recorder.Applied(worker, progress.Rounds) is { } wrong)
         {
             Fail(wrong);
@@ -200,9 +217,9 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         _local.Applied(worker);
         Decide(new ClusterEvent.Reached(worker, last.Round + 1));
         _checkpoints.StoreNext();
-        if (_run.Recorder.Entered / ReportsSafe.Interval == _safe) return;
-        _safe = _run.Recorder.Entered / ReportsSafe.Interval;
-        _run.Checkpoints.FlushAsync(_safe * ReportsSafe.Interval).PipeTo(Self,
+        if (_run.Recorder.Entered < _flushed + MessageBounds.SafeInterval(_cluster.Facts!.Layout.Tallies)) return;
+        _flushed = _run.Recorder.Entered;
+        _run.Checkpoints.FlushAsync(_flushed).PipeTo(Self,
             success: before => new CoordinatorNotice.RecordsSafe(before), failure: _ => new CoordinatorNotice.RecordsUnsafe());
     }
 
@@ -219,9 +236,10 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     }
 
     /// <summary>A worker is gone; where <paramref name="isSaid"/>, it has said itself that it cannot go on.</summary>
-    private void Lose(string? worker, string why, bool isSaid = false)
+    private void Lose(string? worker, string why, bool isSaid = false, Refused? farewell = null)
     {
-        if (worker is null || Remove(worker) is not { } lost) return;
+        var isDismissed = worker is not null && _workers.IsDismissed(worker);
+        if (worker is null || Remove(worker, farewell) is not { } lost) return;
         _drains.Settle(worker, DrainResult.Failed, $"{worker} is lost: {why}");
         if (isSaid && IsStart && _local.Has(worker))
         {
@@ -230,7 +248,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             return;
         }
         Context.Unwatch(lost);
-        _run.Down?.Invoke(lost.Path.Address);
+        // One that was dismissed leaves the cluster by itself, which it could not once it is taken out.
+        if (!isDismissed) _run.Down?.Invoke(lost.Path.Address);
         Forget(worker);
         Decide(new ClusterEvent.Lost(worker, _local.WithLog(worker, why)));
     }
@@ -275,6 +294,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         _restart.Retry();
         _notes.Retry();
         var elapsed = _watches.Elapsed();
+        foreach (var (worker, why) in _workers.Pass(elapsed)) Lose(worker, why);
         if (_watches.Overdue(elapsed, _cluster) is { } overdue) Decide(overdue);
         if (_watches.Unbalanced(elapsed, _cluster) is { } unbalanced) Decide(unbalanced);
     }
@@ -286,7 +306,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             case ClusterEffect.Refuse refuse:
                 _run.Recorder.Happened(RunEventKind.Refused, $"{refuse.Worker} was turned away: {refuse.Reason}", refuse.Worker);
                 if (!refuse.MayReturn) _local.Refused(refuse.Worker);
-                if (Remove(refuse.Worker) is { } refused) Refuse(Context.Unwatch(refused), refuse.Reason, refuse.MayReturn);
+                if (Remove(refuse.Worker, new Refused(refuse.Reason, refuse.MayReturn)) is { } refused)
+                    _log.Warning("{0} refused: {1}", Context.Unwatch(refused).Path, refuse.Reason);
                 Forget(refuse.Worker);
                 _drains.Settle(refuse.Worker, DrainResult.Failed, $"{refuse.Worker} was turned away: {refuse.Reason}");
                 break;
@@ -304,9 +325,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
                 _run.Star.RepeatAverage(repeat.Worker, repeat.Generation);
                 break;
             case ClusterEffect.Transfer transfer:
-                var (star, receiver, generation) = (_run.Star, transfer.Receiver, transfer.Generation);
-                star.ExpectState(transfer.Donor, generation, (applied, state) => star.SendState(receiver, generation, applied, state));
-                _workers.Tell(transfer.Donor, new SendState(generation));
+                if (_run.Star.PassOn(transfer.Donor, transfer.Receiver, transfer.Generation)) _workers.Tell(transfer.Donor, new SendState(transfer.Generation));
                 break;
             case ClusterEffect.Load load:
                 _checkpoints.Load(load.Receiver, load.Generation);
@@ -377,7 +396,15 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
                 EndWhenAlone();
             });
             Receive<CoordinatorNotice.Overdue>(_ => _run.Result.TrySetResult(_result.Result!));
-            Receive<Register>(_ => Refuse(Sender, reason));
+            Receive<Numbered>(m => _workers.Hear(Sender, m));
+            Receive<Heard>(m => _workers.Hear(Sender, m));
+            Receive<CoordinatorNotice.Refresh>(_ => _workers.Pass(_watches.Elapsed()));
+            Receive<Register>(m =>
+            {
+                // One that had a part comes back where it has lost its link before it has heard the farewell.
+                if (HadPart(m)) Sender.Tell(new Dismissed(reason));
+                else Refuse(Sender, reason);
+            });
             Receive<CoordinatorNotice.Drain>(drain => drain.Outcome.TrySetResult(new(DrainResult.Left, $"all workers leave: {reason}")));
             ReceiveAny(_ => { });
         });
@@ -417,10 +444,10 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         });
     }
 
-    private void Refuse(IActorRef worker, string reason, bool mayReturn = false)
+    private void Refuse(IActorRef stranger, string reason)
     {
-        _log.Warning("{0} refused: {1}", worker.Path, reason);
-        worker.Tell(new Refused(reason, mayReturn));
+        _log.Warning("{0} refused: {1}", stranger.Path, reason);
+        stranger.Tell(MessageBounds.Shortened(new Refused(reason, MayReturn: false)));
     }
 
     private void FromWorker(Action<string> handle)
@@ -429,9 +456,9 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         else Unhandled($"a message from {Sender.Path}, which is no worker of this job");
     }
 
-    private IActorRef? Remove(string worker)
+    private IActorRef? Remove(string worker, ICoordinatorMessage? farewell = null)
     {
-        if (_workers.Remove(worker) is not { } removed) return null;
+        if (_workers.Remove(worker, farewell) is not { } removed) return null;
         _run.Targets.Remove(worker);
         return removed;
     }

@@ -23,7 +23,7 @@ internal sealed class DataDelivery(DataDesk? desk, StarServer star, RunRecorder 
     {
         if (desk is null)
         {
-            there.Tell(new NoData("it has no data"));
+            coordinator.Tell(new CoordinatorNotice.DataNotFound(there, "it has no data"));
             return;
         }
         log.Info("{0} asks for the data: {1}", worker, Shown.InFull(wanted.Missing));

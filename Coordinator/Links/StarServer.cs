@@ -24,7 +24,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
     private readonly TensorLinks _links;
     private readonly LinkListener _listener;
     private readonly Dictionary<string, TensorLink> _workers = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, Queue<Donation>> _donations = new(StringComparer.Ordinal);
+    private readonly StateDonations _donations = new();
     private Rounds? _rounds;
     private SliceReduction? _rules;
     private Reducer? _reducer;
@@ -35,12 +35,9 @@ public sealed class StarServer : ILinkHandler, IDisposable
     private VectorBuffer? _average;
     private VectorBuffer? _lastAverage;
     private long _completed;
-    private int _newestDonation;
     private Saver? _saver;
     private long _stateBytes;
     private bool _isDisposed;
-
-    private sealed record Donation(int Generation, StateAssembly Assembly, Action<long, byte[]> Received);
 
     private sealed record Saver(string Worker, int Generation, Action<long, byte[]> Received)
     {
@@ -216,13 +213,18 @@ public sealed class StarServer : ILinkHandler, IDisposable
     /// <summary>The next state that this worker sends under this generation goes to <paramref name="received"/>: rounds applied, bytes.</summary>
     public void ExpectState(string donor, int generation, Action<long, byte[]> received)
     {
+        lock (_links.Gate) _donations.Expect(donor, generation, _stateBytes, received);
+    }
+
+    /// <summary>
+    /// A state of this worker under this generation goes to another. All who are to have it get the same one: it is in memory once,
+    /// however many there are.
+    /// </summary>
+    /// <returns>Whether the donor is to be asked for it; false where it is on its way for somebody else.</returns>
+    public bool PassOn(string donor, string receiver, int generation)
+    {
         lock (_links.Gate)
-        {
-            if (generation > _newestDonation) _donations.Clear();
-            _newestDonation = generation;
-            if (!_donations.TryGetValue(donor, out var queue)) _donations[donor] = queue = new();
-            queue.Enqueue(new(generation, new(_stateBytes), received));
-        }
+            return _donations.PassOn(donor, receiver, generation, _stateBytes, (there, applied, state) => SendState(there, generation, applied, state));
     }
 
     /// <summary>From now on this worker sends checkpoints under this generation, and nobody else does: rounds applied, bytes.</summary>
@@ -261,7 +263,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
                 ReceiveContribution(link, header, payload);
                 break;
             case FrameKind.State:
-                ReceiveState(link.Peer, header, payload);
+                _donations.Take(link.Peer, header, payload);
                 break;
             case FrameKind.Checkpoint:
                 ReceiveCheckpoint(link.Peer, header, payload);
@@ -357,16 +359,6 @@ public sealed class StarServer : ILinkHandler, IDisposable
     {
         var (payload, owner) = _copies!.Of(average, slice);
         _links.Send(link, new(FrameKind.Average, _job, generation, round, slice, default, payload.Length), payload, owner, FramePriority.Urgent);
-    }
-
-    private void ReceiveState(string worker, in FrameHeader header, ReadOnlySpan<byte> payload)
-    {
-        if (header.Generation < _newestDonation) return;
-        if (!_donations.TryGetValue(worker, out var queue) || !queue.TryPeek(out var donation) || donation.Generation != header.Generation)
-            throw new LinkException($"{worker} sent a state that nobody asked for");
-        if (donation.Assembly.Take(header, payload) is not { } state) return;
-        queue.Dequeue();
-        donation.Received(header.Round, state);
     }
 
     private void ReceiveCheckpoint(string worker, in FrameHeader header, ReadOnlySpan<byte> payload)

@@ -34,6 +34,15 @@ public sealed class RunLedger(Rounds rounds, bool isExact, long entered = 0, int
     /// <summary>Training samples of the whole job.</summary>
     public long SamplesExpected => (long)rounds.TrainSamples * rounds.Epochs;
 
+    /// <summary>Why the run must not be taken for complete, in a user's words; null where every round is entered.</summary>
+    public string? Shortfall => Entered == rounds.Count ? null
+        : $"the parameters after all {rounds.Count} rounds are there, but only {Entered} rounds were reported ({SamplesApplied} of {SamplesExpected} samples): the reports of the others are lost with the workers that had them. --resume does those rounds again, from the newest checkpoint";
+
+    /// <summary>What is wrong with a report of this round, in a user's words: rounds before it are not entered, so that it is too early for it. Null where that is not so.</summary>
+    public string? GapBefore(long round) => round > Entered && round < rounds.Count
+        ? $"it reports round {round}, but {Entered} of {rounds.Count} rounds are done: those in between are missing"
+        : null;
+
     /// <summary>Takes in one report of a worker.</summary>
     /// <param name="worker">Id of the worker.</param>
     /// <param name="report">What it reports.</param>

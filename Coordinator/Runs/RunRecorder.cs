@@ -164,6 +164,12 @@ public sealed class RunRecorder : IDisposable
         return null;
     }
 
+    /// <summary>What is wrong with the numbers of reported rounds, in a user's words: rounds before them that are not entered. They can be reported again. Null where none is missing.</summary>
+    public string? Gap(ReadOnlySpan<RoundReport> reports) => _ledger is null || reports.IsEmpty ? null : _ledger.GapBefore(reports[0].Round);
+
+    /// <summary>Why the run must not be taken for complete, in a user's words; null where every round is entered.</summary>
+    public string? Shortfall => _ledger?.Shortfall;
+
     /// <summary>What is known of the state after so many rounds, if a checkpoint may be due there; null where it is not, or has not been reported yet.</summary>
     /// <param name="applied">1 or more.</param>
     public CheckpointFacts? FactsAfter(long applied)

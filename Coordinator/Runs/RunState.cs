@@ -82,6 +82,9 @@ public sealed record RunState
     /// <summary>The newest generation.</summary>
     public int Generation { get; init; }
 
+    /// <summary>Generation of the last plan: in an inexact job, whoever was not there when it began may hold rounds that were rolled back.</summary>
+    public int PlanGeneration { get; init; }
+
     /// <summary>The newest generations and why they began; <see cref="Generation"/> says how many there were.</summary>
     public IReadOnlyList<GenerationStart> Generations { get; init; } = [];
 
@@ -98,6 +101,7 @@ public sealed record RunState
     public RunState With(ClusterProtocol cluster) => this with
     {
         Generation = cluster.Generation,
+        PlanGeneration = cluster.PlanGeneration,
         Generations = cluster.Generations,
         StepsRedone = cluster.StepsRedone,
         Workers = cluster.Plan is { } plan ? plan.Workers : Workers,

@@ -39,7 +39,7 @@ public static class ClusterNode
         var refused = new RefusedAssociations(metrics);
         var tls = (security as ControlSecurity.Certificates)?.Tls;
         akka
-            .AddHocon(Settings, HoconAddMode.Prepend)
+            .AddHocon(_settings, HoconAddMode.Prepend)
             .AddHocon(role == CoordinatorRole ? CoordinatorSettings : WorkerSettings, HoconAddMode.Prepend)
             .WithCustomSerializer("messagepack", [typeof(IControlMessage)], system => new ProtocolSerializer(system, metrics))
             .WithCustomSerializer("json", [], system => new RefusingSerializer(system, RefusingSerializer.Json, "in JSON"))
@@ -73,7 +73,7 @@ public static class ClusterNode
         }
         """;
 
-    private const string Settings = """
+    private static readonly string _settings = $$"""
         akka {
           # Refusing JSON is meant.
           log-serializer-override-on-start = off
@@ -81,7 +81,9 @@ public static class ClusterNode
           stdout-loglevel = OFF
           stdout-logger-class = "Distributed.Shared.Cluster.SilentLogger, Distributed.Shared"
           log-dead-letters-during-shutdown = off
-          remote.dot-netty.tcp.maximum-frame-size = 512000b
+          remote.dot-netty.tcp.maximum-frame-size = {{MessageBounds.FrameBytes}}b
+          # Two coordinators on one port would share its workers; one that follows another binds all the same, since .NET sees to that.
+          remote.dot-netty.tcp.tcp-reuse-addr = off
           # Whoever connects and does not say who it is has no longer than that, as on a link.
           remote.dot-netty.tcp.connection-timeout = 10s
           # A peer stops, kills and deploys no actor here, and selects only those that a member has to find by path.
@@ -90,8 +92,8 @@ public static class ClusterNode
             "/user/coordinator", "/system/cluster/core/daemon", "/system/cluster/heartbeatReceiver", "/system/remote-watcher"
           ]
           # Reports to a coordinator that stands still wait; a connection given up would take them along.
-          # A coordinator that is started again is looked for each second.
-          remote.retry-gate-closed-for = 1s
+          # A connection that was reset is made again soon: what is said meanwhile is lost, and has to be repeated.
+          remote.retry-gate-closed-for = 250ms
           remote.transport-failure-detector.acceptable-heartbeat-pause = 1d
           # Ticks that find nothing due interrupt whoever computes.
           scheduler.tick-duration = 50ms

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Hosting;
 using Distributed.Shared.Metrics;
@@ -45,6 +46,31 @@ public static class NodeHost
             ? new ControlSecurity.Certificates(tls)
             : new ControlSecurity.Token(security.Token!, services.GetRequiredService<RefusalLog>(), unbelieved);
     }
+
+    /// <summary>Starts a host, which listens from then on.</summary>
+    /// <param name="host">The host.</param>
+    /// <param name="port">The port that it was built with.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="IOException">Another process listens on the port.</exception>
+    public static async Task StartAsync(IHost host, int port, CancellationToken cancellation)
+    {
+        try
+        {
+            await host.StartAsync(cancellation).ConfigureAwait(false);
+        }
+        catch (Exception error) when (IsInUse(error))
+        {
+            throw new IOException($"port {port} is in use: another process listens on it, perhaps another coordinator. End that one, or choose another port with --port", error);
+        }
+    }
+
+    private static bool IsInUse(Exception error) => error switch
+    {
+        SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse } => true,
+        AggregateException { InnerExceptions: var inner } => inner.Any(IsInUse),
+        { InnerException: { } inner } => IsInUse(inner),
+        _ => false,
+    };
 
     /// <summary>Address of the control plane, HOST:PORT, once the host has started.</summary>
     public static string AddressOf(ActorSystem system)

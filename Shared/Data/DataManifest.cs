@@ -20,6 +20,9 @@ public sealed record DataManifest
     /// <summary>Bytes that a manifest may have.</summary>
     public const int MaxLength = 64 << 20;
 
+    /// <summary>Characters of a key.</summary>
+    public const int KeyLength = 2 * SHA256.HashSizeInBytes;
+
     /// <summary>Files that it may list.</summary>
     public const int MaxFiles = 500_000;
 
@@ -45,7 +48,7 @@ public sealed record DataManifest
     public static string KeyOf(ReadOnlySpan<byte> manifest) => Convert.ToHexStringLower(SHA256.HashData(manifest));
 
     /// <summary>Whether a text could be a key.</summary>
-    public static bool IsKey(string text) => text.Length == 2 * SHA256.HashSizeInBytes && text.All(char.IsAsciiHexDigitLower);
+    public static bool IsKey(string text) => text.Length == KeyLength && text.All(char.IsAsciiHexDigitLower);
 
     /// <summary>MessagePack: an array of name, length and SHA-256 in turn.</summary>
     /// <exception cref="DataException">It has more than <see cref="MaxLength"/> bytes.</exception>

@@ -15,6 +15,8 @@ public sealed class ControlMetrics
     private readonly FrozenDictionary<string, Counter.Child> _received;
     private readonly Counter.Child _unknown;
     private readonly Counter.Child _malformed;
+    private readonly Counter.Child _oversize;
+    private readonly Counter _repeated;
     private readonly FrozenDictionary<Refusal, Counter.Child> _refused;
     private readonly Gauge _certificateExpires;
 
@@ -24,8 +26,10 @@ public sealed class ControlMetrics
             "Messages between coordinator and workers, without heartbeats of the cluster.", [MetricLabels.Direction, MetricLabels.Message]);
         (_sent, _received) = (Of(MetricLabels.Sent), Of(MetricLabels.Received));
         var refused = metrics.CreateCounter(MetricNames.RefusedMessages,
-            "Messages refused: of an unknown kind, or malformed. No correct process sends either.", [MetricLabels.Reason]);
-        (_unknown, _malformed) = (refused.WithLabels(MetricLabels.Unknown), refused.WithLabels(MetricLabels.Malformed));
+            "Messages refused: of an unknown kind, malformed, or too large to be sent. No correct process has any.", [MetricLabels.Reason]);
+        (_unknown, _malformed, _oversize) = (refused.WithLabels(MetricLabels.Unknown), refused.WithLabels(MetricLabels.Malformed), refused.WithLabels(MetricLabels.Oversize));
+        _repeated = metrics.CreateCounter(MetricNames.RepeatedMessages,
+            "Messages between coordinator and workers sent again, since the other end had not heard them: a control connection broke, or the other end stood still.");
         _refused = SharedMetrics.RefusedConnections(metrics, MetricLabels.Control);
         _certificateExpires = metrics.CreateGauge(MetricNames.CertificateExpires,
             "When the first certificate that the process uses expires, on either plane and up to the authority, in seconds since 1970; absent without certificates.", new GaugeConfiguration { SuppressInitialValue = true });
@@ -49,6 +53,12 @@ public sealed class ControlMetrics
 
     /// <summary>What came is not what its contract says.</summary>
     public void MalformedRefused() => _malformed.Inc();
+
+    /// <summary>What was to be sent is larger than a message may be.</summary>
+    public void OversizeRefused() => _oversize.Inc();
+
+    /// <summary>So many messages are sent again.</summary>
+    public void Repeated(long messages) => _repeated.Inc(messages);
 
     /// <summary>A message has come from another process.</summary>
     /// <param name="message">Name of its contract.</param>

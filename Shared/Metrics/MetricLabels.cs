@@ -15,7 +15,7 @@ public static class MetricLabels
     /// <summary>Metrics, probes and the live page.</summary>
     public const string Http = "http";
 
-    /// <summary>Why a frame was refused, <see cref="Stale"/> or <see cref="Violation"/>, a message, <see cref="Unknown"/> or <see cref="Malformed"/>, or a connection, a <see cref="Security.Refusal"/> in lower case, or a worker started again, <see cref="Killed"/> or <see cref="Failed"/>.</summary>
+    /// <summary>Why a frame was refused, <see cref="Stale"/> or <see cref="Violation"/>, a message, <see cref="Unknown"/>, <see cref="Malformed"/> or <see cref="Oversize"/>, or a connection, a <see cref="Security.Refusal"/> in lower case, or a worker started again, <see cref="Killed"/> or <see cref="Failed"/>.</summary>
     public const string Reason = "reason";
     /// <summary>The frame belongs to the past.</summary>
     public const string Stale = "stale";
@@ -25,6 +25,9 @@ public static class MetricLabels
     public const string Unknown = "unknown";
     /// <summary>The message is not what its kind should be.</summary>
     public const string Malformed = "malformed";
+
+    /// <summary>A message has more bytes than may be sent.</summary>
+    public const string Oversize = "oversize";
 
     /// <summary>The worker's process was killed, or crashed.</summary>
     public const string Killed = "killed";

@@ -28,6 +28,9 @@ public static class MetricNames
     /// <summary>Counter, of every process, by <see cref="MetricLabels.Reason"/>: messages of the protocol that were refused.</summary>
     public const string RefusedMessages = Prefix + "refused_messages_total";
 
+    /// <summary>Counter, of every process: messages of the protocol that were sent again, since the other end had not heard them.</summary>
+    public const string RepeatedMessages = Prefix + "repeated_messages_total";
+
     /// <summary>Counter, of the coordinator: bytes of data sets sent to workers that had none.</summary>
     public const string DeliveredBytes = Prefix + "delivered_bytes_total";
 

@@ -60,8 +60,11 @@ public sealed partial record ClusterProtocol
     /// <summary>The most rounds that any worker has reported as applied, lost ones included, since the last plan that had to go back.</summary>
     public long Reached { get; init; }
 
-    /// <summary>The plan in force, or the last one.</summary>
+    /// <summary>The plan in force, or the last one of this coordinator.</summary>
     public Plan? Plan { get; init; }
+
+    /// <summary>Generation of the last plan, also of a coordinator before this one; 0 where there was none.</summary>
+    public int PlanGeneration { get; init; }
 
     /// <summary>What the first prepared worker reported; the others must agree.</summary>
     public WorkerFacts? Facts { get; init; }
@@ -114,9 +117,12 @@ public sealed partial record ClusterProtocol
         _ => throw new ProtocolException($"unknown event {happened}"),
     };
 
-    /// <summary>Whether what a worker holds can be gone on with: it is of the newest plan, or the bits do not depend on the plan.</summary>
+    /// <summary>
+    /// Whether what a worker holds can be gone on with: it is of the newest plan, or the bits do not depend on the plan. One that was not
+    /// there when the newest plan began may hold rounds that were rolled back and done again, to other bits.
+    /// </summary>
     public bool CanAdopt(Holding holding) =>
-        holding.Generation is > 0 and <= Holding.MaxGeneration && holding.Applied >= 0 && (Job.IsExact || holding.Generation >= (Plan?.Generation ?? 0));
+        holding.Generation is > 0 and <= Holding.MaxGeneration && holding.Applied >= 0 && (Job.IsExact || holding.Generation >= PlanGeneration);
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Prepare(string worker, WorkerFacts facts, Holding holding)
     {
@@ -341,6 +347,7 @@ public sealed partial record ClusterProtocol
         {
             Phase = ClusterPhase.Training,
             Plan = plan,
+            PlanGeneration = plan.Generation,
             BrokenLinks = BreaksAt(target),
             Reached = target,
             StepsRedone = StepsRedone + redone,

@@ -13,7 +13,34 @@ public interface IWorkerMessage : IControlMessage;
 /// <summary>What the coordinator says to a worker.</summary>
 public interface ICoordinatorMessage : IControlMessage;
 
-/// <summary>A worker offers itself, or itself again.</summary>
+/// <summary>What one end of a <see cref="Protocol.Conversation"/> says to the other.</summary>
+/// <param name="Conversation">Which conversation it belongs to.</param>
+/// <param name="Number">From 1, without gaps.</param>
+/// <param name="Heard">Number of the last message that its sender has heard.</param>
+/// <param name="Kind">Contract of the content.</param>
+/// <param name="Body">The content.</param>
+[MessagePackObject]
+public sealed record Numbered(
+    [property: Key(0)] long Conversation, [property: Key(1)] long Number, [property: Key(2)] long Heard, [property: Key(3)] string Kind, [property: Key(4)] byte[] Body) : IControlMessage
+{
+    /// <summary>The content as a message.</summary>
+    /// <exception cref="System.Runtime.Serialization.SerializationException">It is none.</exception>
+    [IgnoreMember]
+    public IControlMessage Content => field ??= ProtocolSerializer.Unpack(Kind, Body);
+
+    /// <summary>Around a message.</summary>
+    /// <exception cref="System.Runtime.Serialization.SerializationException">The message is too large.</exception>
+    public static Numbered Of(long conversation, long number, long heard, IControlMessage content) =>
+        new(conversation, number, heard, content.GetType().Name, ProtocolSerializer.Pack(content));
+}
+
+/// <summary>What its sender has heard of a <see cref="Protocol.Conversation"/>, where it has nothing to say.</summary>
+/// <param name="Conversation">Which conversation it is about.</param>
+/// <param name="UpTo">Number of the last message that its sender has heard.</param>
+[MessagePackObject]
+public sealed record Heard([property: Key(0)] long Conversation, [property: Key(1)] long UpTo) : IControlMessage;
+
+/// <summary>A worker offers itself, or itself again. Repeated until it is answered.</summary>
 /// <param name="Version">Version of the protocol, <see cref="ProtocolSerializer.Version"/>.</param>
 /// <param name="Name">Name it would like to have: 1 to 63 letters, digits, dots, dashes or underscores. One that had a part in the job: its id.</param>
 /// <param name="Device">What it computes with, for people.</param>
@@ -21,10 +48,11 @@ public interface ICoordinatorMessage : IControlMessage;
 /// <param name="Generation">What it holds of the job, see <see cref="Protocol.Holding"/>; 0 for a newcomer.</param>
 /// <param name="Applied">What it holds of the job, see <see cref="Protocol.Holding"/>; 0 for a newcomer.</param>
 /// <param name="MetricsPort">Where its metrics are served, on the host of its node; not checked.</param>
+/// <param name="ReportsFrom">The first round that it can still report.</param>
 [MessagePackObject]
 public sealed record Register(
     [property: Key(0)] int Version, [property: Key(1)] string Name, [property: Key(2)] string Device, [property: Key(3)] byte[] Token,
-    [property: Key(4)] int Generation, [property: Key(5)] long Applied, [property: Key(6)] int MetricsPort = 0) : IWorkerMessage
+    [property: Key(4)] int Generation, [property: Key(5)] long Applied, [property: Key(6)] int MetricsPort = 0, [property: Key(7)] long ReportsFrom = 0) : IWorkerMessage
 {
     /// <summary>As a value; its numbers are not checked.</summary>
     [IgnoreMember]
@@ -41,12 +69,13 @@ public sealed record Register(
 /// <param name="ReportFrom">The first round that the coordinator has no report of.</param>
 /// <param name="InitialBytes">Bytes of the safetensors file with the parameters to begin with, which comes over the link; 0 where they are drawn from the seed.</param>
 /// <param name="IsInitialStrict">Whether that file must hold exactly the tensors of the model.</param>
+/// <param name="Conversation">The conversation that begins with this: all that follows is <see cref="Numbered"/>.</param>
 [MessagePackObject]
 public sealed record Welcome(
     [property: Key(0)] string Worker, [property: Key(1), MessagePackFormatter(typeof(VerbatimText))] string Job, [property: Key(2)] string LinkHost,
     [property: Key(3)] int LinkPort, [property: Key(4)] byte[] Token, [property: Key(5)] bool IsAdopted,
     [property: Key(6)] long ReportFrom, [property: Key(7)] long InitialBytes = 0,
-    [property: Key(8)] bool IsInitialStrict = true) : ICoordinatorMessage;
+    [property: Key(8)] bool IsInitialStrict = true, [property: Key(9)] long Conversation = 0) : ICoordinatorMessage;
 
 /// <summary>The worker has not got the job's data: has the coordinator?</summary>
 /// <param name="Missing">What is not there, in a user's words.</param>
@@ -71,12 +100,12 @@ public sealed record NoData([property: Key(0)] string Reason) : ICoordinatorMess
 [MessagePackObject]
 public sealed record SendData([property: Key(0)] string Key) : IWorkerMessage;
 
-/// <summary>Reports of rounds before this one are safe, and need not be kept. Comes once in thousands of rounds.</summary>
+/// <summary>Reports of rounds before this one are safe, and need not be kept. Comes once in <see cref="MessageBounds.SafeInterval"/> rounds.</summary>
 [MessagePackObject]
 public sealed record ReportsSafe([property: Key(0)] long Before) : ICoordinatorMessage
 {
-    /// <summary>How many rounds lie between two of these.</summary>
-    public const int Interval = 4096;
+    /// <summary>How many rounds lie between two of these, at most.</summary>
+    public const int MaxInterval = 4096;
 }
 
 /// <summary>The worker is turned away.</summary>

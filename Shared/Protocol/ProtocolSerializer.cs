@@ -17,7 +17,7 @@ namespace Distributed.Shared.Protocol;
 public sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetrics? metrics = null) : SerializerWithStringManifest(system)
 {
     /// <summary>Version of the protocol; both ends must speak the same.</summary>
-    public const int Version = 7;
+    public const int Version = 8;
 
     /// <summary>Why whoever speaks another version is turned away.</summary>
     public static string Difference(int version) => $"it speaks version {version} of the protocol, the coordinator version {Version}";
@@ -42,12 +42,37 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetric
     public override string Manifest(object o) => o.GetType().Name;
 
     /// <inheritdoc/>
+    /// <exception cref="SerializationException">The message is too large.</exception>
     public override byte[] ToBinary(object obj)
     {
-        var bytes = MessagePackSerializer.Serialize(obj.GetType(), obj, _options);
-        metrics?.Sent(Manifest(obj));
-        return bytes;
+        try
+        {
+            var bytes = Pack(obj);
+            metrics?.Sent(obj is Numbered numbered ? numbered.Kind : Manifest(obj));
+            return bytes;
+        }
+        catch (SerializationException)
+        {
+            metrics?.OversizeRefused();
+            throw;
+        }
     }
+
+    /// <summary>The bytes of a message.</summary>
+    /// <exception cref="SerializationException">There are more than <see cref="MessageBounds.MaxBytes"/>.</exception>
+    public static byte[] Pack(object message)
+    {
+        var bytes = MessagePackSerializer.Serialize(message.GetType(), message, _options);
+        return bytes.Length <= MessageBounds.MaxBytes ? bytes
+            : throw new SerializationException($"a {message.GetType().Name} message of {bytes.Length} bytes was not sent; {MessageBounds.MaxBytes} are allowed");
+    }
+
+    /// <summary>The content of a <see cref="Numbered"/>.</summary>
+    /// <exception cref="SerializationException">It is no message that one says.</exception>
+    public static IControlMessage Unpack(string kind, byte[] body) =>
+        _contracts.TryGetValue(kind, out var contract) && (contract.Type.IsAssignableTo(typeof(IWorkerMessage)) || contract.Type.IsAssignableTo(typeof(ICoordinatorMessage)))
+            ? (IControlMessage)Read(body, contract)
+            : throw new SerializationException("a numbered message without a known content was refused");
 
     /// <inheritdoc/>
     /// <exception cref="SerializationException">The bytes are none of the known messages.</exception>
@@ -62,7 +87,9 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetric
         try
         {
             var message = Read(bytes, contract);
-            metrics?.Received(manifest!);
+            // What is numbered is counted as its content, which is looked into here in any case.
+            var counted = message is Numbered numbered ? numbered.Content : message;
+            metrics?.Received(counted.GetType().Name);
             return message;
         }
         catch (SerializationException)

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
+using Akka.Remote;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Data;
 using Distributed.Shared.Jobs;
@@ -11,51 +12,10 @@ using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
 using Distributed.Worker.Delivery;
 using Distributed.Worker.Links;
-using Distributed.Worker.Plugins;
 using Distributed.Worker.Probing;
 using Microsoft.Extensions.Logging;
-using static TorchSharp.torch;
 
 namespace Distributed.Worker.Actors;
-
-/// <summary>What a worker process is started with.</summary>
-/// <param name="Name">Name it would like to have.</param>
-/// <param name="Coordinator">HOST:PORT of the coordinator.</param>
-/// <param name="Host">Address that others reach it at.</param>
-/// <param name="LinkPort">Port of its links, 0 for a free one.</param>
-/// <param name="Device">Where it computes.</param>
-/// <param name="Data">Where it looks for data.</param>
-/// <param name="Patience">How long it waits for a coordinator to take it in, or to come back.</param>
-public sealed record WorkerOptions(string Name, string Coordinator, string Host, int LinkPort, Device Device, DataOptions Data, TimeSpan Patience)
-{
-    /// <summary>What is left of it.</summary>
-    public TimeSpan Remaining { get; init; } = Patience;
-
-    /// <summary>The libraries that it was started with.</summary>
-    public PluginSet Plugins { get; init; } = PluginSet.None;
-
-    /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
-    public string? Bind { get; init; }
-
-    /// <summary>Port of its metrics; 0 where it serves none.</summary>
-    public int MetricsPort { get; init; }
-
-    /// <summary>How its links are set up.</summary>
-    public LinkOptions Links { get; init; } = new();
-
-    /// <summary>What part of the memory that is free a micro-batch may take where the job leaves its size to that; above 0, to 1.</summary>
-    public double MemoryFraction { get; init; } = Shared.Processes.MemoryFraction.Default;
-}
-
-/// <summary>How a worker ended, or how a part of its life did.</summary>
-/// <param name="ExitCode">0 done, 1 failed.</param>
-/// <param name="Reason">In a user's words.</param>
-/// <param name="MayReturn">Whether it is to offer itself again, as another node of the cluster.</param>
-/// <param name="Session">What it holds of the job then; null where it comes as a newcomer.</param>
-/// <param name="TookPart">Whether a coordinator had taken it in.</param>
-/// <param name="WasRefused">Whether the coordinator has turned it away, rather than got lost.</param>
-public sealed record WorkerEnd(
-    int ExitCode, string Reason, bool MayReturn = false, WorkerSession? Session = null, bool TookPart = false, bool WasRefused = false);
 
 /// <summary>
 /// Between the coordinator's messages and the replica's thread. Joining: offers itself until it is taken in. Probing, before a run whose
@@ -69,6 +29,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     /// <summary>A node that joined a coordinator just before that was killed is in a cluster that takes nobody in any more.</summary>
     private static readonly TimeSpan _upTimeout = TimeSpan.FromSeconds(8);
 
+    /// <summary>What a member of the cluster offers again and again may get lost each time; what another node offers need not.</summary>
+    private static readonly TimeSpan _answerTimeout = TimeSpan.FromSeconds(30);
+
     /// <summary>The reason why a link was closed comes over another connection.</summary>
     private static readonly TimeSpan _reasonTimeout = TimeSpan.FromSeconds(1);
 
@@ -80,6 +43,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _stopping = new();
     private IActorRef _coordinator = ActorRefs.Nobody;
+    private CoordinatorLine? _line;
     private Welcome _welcome = null!;
     private WorkerSession? _session;
     private DeliveredLink? _delivered;
@@ -127,6 +91,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Timers.StartSingleTimer("join", new Local.JoinOverdue(), _options.Remaining);
         Timers.StartSingleTimer("up", new Local.UpOverdue(), _upTimeout);
         Cluster.Get(Context.System).RegisterOnMemberUp(() => self.Tell(new Local.MemberOfCluster()));
+        // Akka gives a peer up for good with which it cannot come to terms over what got lost: another node can.
+        Context.System.EventStream.Subscribe(Self, typeof(QuarantinedEvent));
+        Context.System.EventStream.Subscribe(Self, typeof(ThisActorSystemQuarantinedEvent));
     }
 
     /// <summary>What went wrong took the state with it: better an end than a start from nothing.</summary>
@@ -154,10 +121,10 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     {
         Receive<Local.MemberOfCluster>(_ =>
         {
-            Timers.Cancel("up");
+            Timers.StartSingleTimer("up", new Local.UpOverdue(), _answerTimeout);
             Timers.StartPeriodicTimer("offer", new Local.Offer(), TimeSpan.Zero, _retry);
         });
-        Receive<Local.UpOverdue>(_ => Return($"the cluster of the coordinator at {_options.Coordinator} has not taken this node in"));
+        Receive<Local.UpOverdue>(_ => Return($"the coordinator at {_options.Coordinator} has not taken this node in"));
         Receive<Local.Offer>(_ => Offer());
         Receive<Leave>(leave => End(0, leave.Reason));
         Receive<Local.JoinOverdue>(_ => End(1, _session is null
@@ -212,13 +179,14 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         }
         var holding = _session?.Replica.Holding ?? default;
         Context.ActorSelection($"{Cluster.Get(Context.System).SelfAddress.Protocol}://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}").Tell(new Register(
-            ProtocolSerializer.Version, _session?.Worker ?? _options.Name, $"{_options.Device}", _session?.Token ?? [], holding.Generation, holding.Applied, _options.MetricsPort));
+            ProtocolSerializer.Version, _session?.Worker ?? _options.Name, $"{_options.Device}", _session?.Token ?? [], holding.Generation, holding.Applied, _options.MetricsPort, _session?.ReportsFrom ?? 0));
     }
 
     private void Enter(Welcome welcome)
     {
         Timers.CancelAll();
         _coordinator = Context.Watch(Sender);
+        _line = new(_coordinator, Self, Timers, welcome.Conversation, _metrics.Control);
         _welcome = welcome;
         _metrics.Named(welcome.Worker);
         if (_session is { } session && welcome.IsAdopted && welcome.Worker == session.Worker)
@@ -265,15 +233,14 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<Local.DataMissing>(missing =>
         {
             if (_options.Data.DeliveryLimit == 0) Prepare(job, _options.Data);
-            else _coordinator.Tell(new FindData(missing.What));
+            else _line!.Say(new FindData(missing.What));
         });
         Receive<NoData>(none => Prepare(job, _options.Data with { NotDelivered = none.Reason }));
         Receive<DataFound>(found =>
         {
             _readiness.NotReady = $"getting {found.Bytes} bytes of data from the coordinator";
-            var coordinator = _coordinator;
             var self = Self;
-            DeliverAsync(job, found, () => coordinator.Tell(new SendData(found.Key), self))
+            DeliverAsync(job, found, () => self.Tell(new SendData(found.Key)))
                 .PipeTo(Self, failure: error => error is LinkException ? new Local.NotLinked(error.Message) : new WorkerSession.Notice.ReplicaFailed(error.Message));
         });
         Receive<Local.DataReady>(ready =>
@@ -282,6 +249,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             _delivered = ready.Link;
             Prepare(job, ready.Options);
         });
+        Receive<SendData>(_line!.Say);
         ReceiveNotLinked();
         Receive<Welcome>(_ => { });
         Receive<Leave>(leave => End(0, leave.Reason));
@@ -318,9 +286,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             var session = _session!;
             session.Exchange!.Connect(linked.Pipe);
+            // Before the reports: where the coordinator finds that what this worker holds was rolled back meanwhile, they do not count.
+            _line!.Say(Prepared.Of(session.Facts!, session.Replica.Holding, session.Data));
             session.Resume(Self, _welcome.ReportFrom);
-            // Behind the reports, which are in this actor's mailbox by now.
-            Self.Tell(Prepared.Of(session.Facts!, session.Replica.Holding, session.Data));
             _readiness.NotReady = null;
             Become(Training);
         });
@@ -362,13 +330,13 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     /// <summary>The coordinator may have ended meanwhile, and be started again.</summary>
     private void ReceiveNotLinked() => Receive<Local.NotLinked>(failed =>
     {
-        _coordinator.Tell(new Failed(failed.Reason));
+        _line!.Say(new Failed(failed.Reason));
         Return(failed.Reason);
     });
 
     private void Begin(string initial)
     {
-        _coordinator.Tell(Prepared.Of(_session!.Facts!, default, _session.Data, initial));
+        _line!.Say(Prepared.Of(_session!.Facts!, default, _session.Data, initial));
         _readiness.NotReady = null;
         Become(Training);
     }
@@ -414,13 +382,25 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             session.Replica.Begin(session.Plan, begin.ToEndpoints(), begin.Best);
         });
         Receive<SendState>(send => session.Replica.SendState(send.Generation));
-        Receive<ReportsSafe>(safe => session.Forget(safe.Before));
-        Receive<IWorkerMessage>(_coordinator.Tell);
+        Receive<IWorkerMessage>(_line!.Say);
+        Receive<Welcome>(_ => { });
         ReceiveEnds();
     }
 
     private void ReceiveEnds()
     {
+        Receive<Numbered>(numbered =>
+        {
+            if (_line?.Hear(numbered) is { } content) Self.Tell(content, Sender);
+        });
+        Receive<Heard>(heard => _line?.Hear(heard));
+        Receive<ReportsSafe>(safe => _session?.Forget(safe.Before));
+        Receive<CoordinatorLine.Look>(_ =>
+        {
+            if (_line?.Pass() is { } givenUp) Return(givenUp);
+        });
+        Receive<QuarantinedEvent>(m => IsCoordinators(m.Address), _ => Return("the control connection to the coordinator cannot be used any more"));
+        Receive<ThisActorSystemQuarantinedEvent>(m => IsCoordinators(m.RemoteAddress), _ => Return("the coordinator has given this node up"));
         Receive<Refused>(refused =>
         {
             if (refused.MayReturn) Return($"the coordinator turned this worker away: {refused.Reason}", wasRefused: true);
@@ -433,6 +413,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<Local.ReasonOverdue>(overdue => Return(overdue.Reason));
     }
 
+    private bool IsCoordinators(Address address) => $"{address.Host}:{address.Port}" == _options.Coordinator;
+
     private void AwaitReason(string reason)
     {
         _readiness.NotReady = reason;
@@ -441,7 +423,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void Fail(string reason)
     {
-        _coordinator.Tell(new Failed(reason));
+        if (_line is null) _coordinator.Tell(new Failed(reason));
+        else _line.Say(new Failed(reason));
         End(1, reason);
     }
 

@@ -22,7 +22,7 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
 {
     private readonly Lock _lock = new();
     private readonly WorkerMetrics _metrics;
-    private readonly Queue<RoundReport> _kept = new();
+    private readonly KeptReports _kept = new(MessageBounds.KeptBytes);
     private readonly bool _isInitialStrict;
     private readonly bool _hasDeviceMemory;
     private IActorRef _actor;
@@ -102,6 +102,12 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     /// <summary>The parameters to begin with are in their place.</summary>
     public void Initialized(StateDigest digest) => Facts = Facts! with { InitialDigest = digest.ToString() };
 
+    /// <summary>The first round that it can still report.</summary>
+    public long ReportsFrom
+    {
+        get { lock (_lock) return _kept.From; }
+    }
+
     /// <summary>Nobody is told anything until <see cref="Resume"/>.</summary>
     public void Suspend()
     {
@@ -115,15 +121,15 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
         {
             _actor = actor;
             if (Replica.Fault is { } fault) actor.Tell(new Notice.ReplicaFailed(fault));
-            foreach (var reports in _kept.Where(report => report.Round >= from).Chunk(ReplicaThread.MaxReports)) actor.Tell(new RoundsApplied(reports));
+            foreach (var reports in MessageBounds.Split(_kept.Since(from))) actor.Tell(reports);
         }
     }
 
     /// <summary>Reports of rounds before this one need not be kept.</summary>
     public void Forget(long before)
     {
-        lock (_lock)
-            while (_kept.TryPeek(out var oldest) && oldest.Round < before) _kept.Dequeue();
+        lock (_lock) _kept.Forget(before);
+        Replica.Wake();
     }
 
     /// <summary>Ends the replica after its micro-batch, and with it the links.</summary>
@@ -140,7 +146,19 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
 
     void IReplicaObserver.Halted(int generation, long applied, StateDigest digest) => Tell(new Halted(generation, applied, digest));
 
-    void IReplicaObserver.Synced(int generation, long applied, StateDigest digest) => Tell(new Synced(generation, applied, digest));
+    void IReplicaObserver.Synced(int generation, long applied, StateDigest digest)
+    {
+        lock (_lock)
+        {
+            _kept.Follow(applied);
+            _actor.Tell(new Synced(generation, applied, digest));
+        }
+    }
+
+    bool IReplicaObserver.MayApply
+    {
+        get { lock (_lock) return _kept.MayApply; }
+    }
 
     void IReplicaObserver.PeerLost(int generation, string peer, string reason) => Tell(new PeerLost(generation, peer, reason));
 
@@ -151,8 +169,8 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
         Measure(rounds);
         lock (_lock)
         {
-            foreach (var report in rounds) _kept.Enqueue(report);
-            _actor.Tell(new RoundsApplied([.. rounds]));
+            _kept.Keep(rounds);
+            foreach (var reports in MessageBounds.Split(rounds)) _actor.Tell(reports);
         }
     }
 

@@ -32,6 +32,9 @@ public interface IReplicaObserver
     /// <summary>Rounds applied since the last call.</summary>
     void Applied(IReadOnlyList<RoundReport> rounds);
 
+    /// <summary>Whether another round may be begun: false while the reports of as many as can be kept are not safe. <see cref="ReplicaThread.Wake"/> tells of a change.</summary>
+    bool MayApply { get; }
+
     /// <summary>The link to another worker of a plan is closed; what was applied before that is reported.</summary>
     void PeerLost(int generation, string peer, string reason);
 
@@ -45,7 +48,7 @@ public interface IReplicaObserver
 /// </summary>
 public sealed class ReplicaThread : ISliceSink, IDisposable
 {
-    /// <summary>More than the fastest job applies between two reports; a message with all of them is small beside a frame of the control plane.</summary>
+    /// <summary>More than the fastest job applies between two reports.</summary>
     public const int MaxReports = 1024;
 
     private static readonly TimeSpan _reportInterval = TimeSpan.FromMilliseconds(200);
@@ -120,6 +123,9 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
 
     /// <summary>The expected average is complete.</summary>
     public void AverageComplete() => _mailbox.Signal();
+
+    /// <summary>Looks again at what it waits for.</summary>
+    public void Wake() => _mailbox.Signal();
 
     /// <summary>The link to another worker is closed: the coordinator is told, after it has heard of the newest round.</summary>
     public void LosePeer(int generation, string peer, string reason) => _mailbox.Post(() =>
@@ -218,8 +224,8 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private void Turn()
     {
         if (_mailbox.TryTake(out var happened)) happened();
-        else if (_isMapping) MapNext();
-        else if (_exchange is { } exchange && exchange.Await(_hasMail)) Handle(new ReplicaEvent.AverageArrived(_protocol.Generation, _protocol.Applied));
+        else if (_isMapping && MayMap()) MapNext();
+        else if (!_isMapping && _exchange is { } exchange && exchange.Await(_hasMail)) Handle(new ReplicaEvent.AverageArrived(_protocol.Generation, _protocol.Applied));
         else if (!_mailbox.Wait(_reports.Count > 0 ? _reportInterval : Timeout.InfiniteTimeSpan)) Report();
     }
 
@@ -274,6 +280,13 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         if (map.Range.Count == 0) _exchange!.SendPresent();
         _isMapping = !_work.IsDone;
         _times = _times with { Send = _times.Send + Lap() };
+    }
+
+    private bool MayMap()
+    {
+        if (_observer.MayApply) return true;
+        Report();
+        return false;
     }
 
     private void MapNext()

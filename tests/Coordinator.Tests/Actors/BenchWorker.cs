@@ -6,10 +6,11 @@ using Distributed.Shared.Protocol;
 namespace Distributed.Coordinator.Tests.Actors;
 
 /// <summary>A worker without tensors, which says and sends what a test tells it to.</summary>
-internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, string name) : IDisposable
+internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, string name, Holding holding = default) : IDisposable
 {
     private static readonly PlainSums _sums = new(1, CoordinatorBench.Layout);
     private Welcome? _welcome;
+    private Conversation? _conversation;
 
     public TestProbe Probe => probe;
 
@@ -19,16 +20,38 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
 
     public StarPeer Link { get; private set; } = null!;
 
-    public void Say(IWorkerMessage message) => probe.Send(bench.Actor, message);
+    public void Say(IWorkerMessage message)
+    {
+        _conversation!.Say(message);
+        foreach (var due in _conversation.Due()) probe.Send(bench.Actor, due);
+    }
 
     /// <summary>The next message, which must be of this kind.</summary>
-    public async Task<T> HearAsync<T>() where T : ICoordinatorMessage => await probe.ExpectMsgAsync<T>();
+    public async Task<T> HearAsync<T>() where T : ICoordinatorMessage
+    {
+        while (true)
+        {
+            switch (await probe.ExpectMsgAsync<IControlMessage>())
+            {
+                case Numbered numbered:
+                    if (_conversation!.Hear(numbered) is { } said) return Assert.IsType<T>(said);
+                    break;
+                case Heard heard:
+                    _conversation!.Hear(heard);
+                    break;
+                case var other:
+                    return Assert.IsType<T>(other);
+            }
+        }
+    }
 
     /// <summary>Offers itself. The answer comes after all that was said to it before: nothing else was.</summary>
     public async Task<Welcome> RegisterAsync()
     {
-        Say(new Register(ProtocolSerializer.Version, name, "cpu", [], 0, 0));
-        return _welcome = await HearAsync<Welcome>();
+        probe.Send(bench.Actor, new Register(ProtocolSerializer.Version, name, "cpu", holding.Generation > 0 ? bench.Star.Token : [], holding.Generation, holding.Applied));
+        _welcome = await HearAsync<Welcome>();
+        _conversation ??= new(_welcome.Conversation, ConversationLimits.Worker);
+        return _welcome;
     }
 
     public async Task LinkAsync()
@@ -38,9 +61,9 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
     }
 
     /// <summary>Stops when told to.</summary>
-    public async Task HaltAsync(int generation, long applied)
+    public async Task HaltAsync(int generation, long applied, bool isHeard = false)
     {
-        Assert.Equal(new Halt(generation), await HearAsync<Halt>());
+        if (!isHeard) Assert.Equal(new Halt(generation), await HearAsync<Halt>());
         Say(new Halted(generation, applied));
     }
 

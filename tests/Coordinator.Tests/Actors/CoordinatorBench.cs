@@ -86,9 +86,9 @@ internal sealed class CoordinatorBench : IDisposable
     public TestProbe Stranger() => _kit.CreateTestProbe();
 
     /// <summary>A worker that is taken in.</summary>
-    public async Task<BenchWorker> RegisterAsync(string name)
+    public async Task<BenchWorker> RegisterAsync(string name, Holding holding = default)
     {
-        var worker = new BenchWorker(this, _kit.CreateTestProbe(), name);
+        var worker = new BenchWorker(this, _kit.CreateTestProbe(), name, holding);
         _workers.Add(worker);
         await worker.RegisterAsync();
         return worker;

@@ -216,6 +216,26 @@ public sealed class StarServerTests : IDisposable
     }, iter: 10, threads: 1);
 
     [Fact]
+    public async Task However_many_need_a_state_the_donor_sends_it_once()
+    {
+        const int Receivers = 5, Bytes = 5 * FrameHeader.MaxLength / 2;
+        _bench.Open(_rounds, _layout, Bytes);
+        Star.Fence(3);
+        var state = new byte[Bytes];
+        new Random(7).NextBytes(state);
+        var donor = await _bench.LinkAsync("donor");
+        var links = new List<StarPeer>();
+        for (var i = 1; i <= Receivers; i++) links.Add(await _bench.LinkAsync($"receiver-{i}"));
+        Assert.Equal([true, false, false, false, false], Enumerable.Range(1, Receivers).Select(i => Star.PassOn("donor", $"receiver-{i}", 3)));
+        donor.SendState(3, 17, state);
+        foreach (var link in links) Assert.Equal(state, await StateAsync(link, Bytes, 3, 17));
+        // For one who needs it after it has gone, it has to come again: nobody keeps it.
+        Assert.True(Star.PassOn("donor", "receiver-1", 3));
+        Assert.True(Star.PassOn("donor", "receiver-1", 4));
+        Assert.False(donor.IsClosed);
+    }
+
+    [Fact]
     public async Task A_state_that_a_fence_cuts_off_is_thrown_away_and_the_next_one_is_whole()
     {
         const int Bytes = 3 * FrameHeader.MaxLength;

@@ -1,34 +1,34 @@
 using System.Collections.Immutable;
 using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>
-/// A whole cluster in one thread and virtual time: the real protocols and the real reduction, with vectors replaced by
-/// hashes that tell what was added to what. One seed decides which message is delivered next, who computes, who joins,
-/// leaves, dies, stands still or loses its link to the coordinator, when that is started again, and which link between two
-/// workers breaks. Every channel is first in, first out, as connections are;
-/// between channels anything goes.
+/// A whole cluster in one thread and virtual time: the real protocols, conversations, ledger and reduction, with vectors replaced by
+/// hashes that tell what was added to what. One seed decides which message is delivered next, lost or delivered twice, who computes,
+/// who joins, leaves, dies, stands still or loses its link to the coordinator, when that is started again and how long the former one
+/// goes on, which link between two workers breaks, and how small the limits are. Links are first in, first out; between them, and
+/// between control messages, anything goes.
 /// </summary>
 internal sealed class ClusterSimulation
 {
-    private readonly Dictionary<string, SimulatedWorker> _workers = [];
-    private readonly Queue<ClusterEvent> _toCoordinator = new();
-    private readonly SortedDictionary<string, int> _died = new(StringComparer.Ordinal);
+    private static readonly TimeSpan _tick = TimeSpan.FromMilliseconds(500);
+
+    private readonly SortedDictionary<string, SimulatedWorker> _workers = new(StringComparer.Ordinal);
+    private readonly List<(string Worker, SimulatedCoordinator Coordinator)> _closed = [];
     private readonly Dictionary<(string, string), int> _breaks = [];
     private readonly Dictionary<(int Generation, long Round), long> _states = [];
+    private readonly SortedDictionary<long, long> _lineage = new() { [0] = 0 };
+    private readonly Stack<(StoredState State, long Bits)> _disk = [];
+    private readonly SimulatedNetwork _network;
+    private readonly int _messageFaults;
+    private (StoredState State, long Bits)? _unstored;
+    private SimulatedCoordinator? _former;
     private (string, string)? _blocked;
-    private readonly SortedDictionary<int, long> _average = [];
-    private readonly Stack<StoredState> _disk = [];
-    private ClusterProtocol _cluster;
-    private SimulatedReducer? _star;
-    private long _completed;
     private long _highest;
-    private long[] _lastAverage = [];
-    private string? _failure;
     private int _born;
+    private int _sinceFault;
 
     /// <param name="seed">Decides everything that is left open.</param>
     /// <param name="rounds">The job; the states of a relaxed one follow a plain loop only as long as the workers stay the same.</param>
@@ -37,33 +37,61 @@ internal sealed class ClusterSimulation
     /// <param name="minWorkers">How many later plans need.</param>
     /// <param name="blocked">Two workers that cannot reach each other until one of them is turned away.</param>
     /// <param name="isOpen">Whether all workers may go, and others come in their place.</param>
-    public ClusterSimulation(int seed, Rounds rounds, Topology topology, int workers, int minWorkers, (string, string)? blocked = null, bool isOpen = false)
+    /// <param name="messageFaults">How many control messages are lost or come twice.</param>
+    /// <param name="census">Counts what happens.</param>
+    public ClusterSimulation(
+        int seed, Rounds rounds, Topology topology, int workers, int minWorkers, (string, string)? blocked = null, bool isOpen = false, int messageFaults = 0, Census? census = null)
     {
-        (Random, Rounds, _blocked) = (new(seed), rounds, blocked);
+        (Random, Rounds, _blocked, Census, _messageFaults) = (new(seed), rounds, blocked, census ?? new(), messageFaults);
         IsHalf = Random.Next(2) == 0;
-        _cluster = new()
+        Limits = new(_tick, 4 * _tick, Random.Next(20, 60) * _tick, Window: Random.Next(1, 5));
+        SafeInterval = Random.Next(1, 9);
+        KeptBytes = (SafeInterval + Random.Next(1, 9)) * (long)MessageBounds.ReportBytes(3);
+        ReportsBytes = Random.Next(1, 4) * MessageBounds.ReportBytes(3);
+        _network = new(Random, Census);
+        Current = new(this, new()
         {
             Job = new(rounds.Epochs, rounds.Batch, rounds.MicroBatches, rounds.Relaxed, IsExact: !rounds.Relaxed),
             IsOpen = isOpen,
             Topology = topology,
             StartWith = workers,
             MinWorkers = minWorkers,
-        };
+        }, entered: 0);
         Reference = SimulatedVectors.Reference(rounds, workers);
         for (var i = 0; i < workers; i++) Join();
     }
 
-    public ClusterProtocol Cluster => _cluster;
+    public ClusterProtocol Cluster => Current.Cluster;
+
+    /// <summary>The coordinator of the run folder.</summary>
+    public SimulatedCoordinator Current { get; private set; }
+
+    /// <summary>Whether there was another at the same time.</summary>
+    public bool HadTwo { get; private set; }
 
     /// <summary>The state after the last round.</summary>
     public long Result { get; private set; }
 
     public List<ClusterEffect.Refuse> Refused { get; } = [];
 
+    public Census Census { get; }
+
     /// <summary>Decides everything that is left open.</summary>
     public Random Random { get; }
 
     public Rounds Rounds { get; }
+
+    /// <summary>When messages are repeated.</summary>
+    public ConversationLimits Limits { get; }
+
+    /// <summary>Rounds between two of which the coordinator says that they are safe.</summary>
+    public long SafeInterval { get; }
+
+    /// <summary>Bytes of reports that a worker keeps.</summary>
+    public long KeptBytes { get; }
+
+    /// <summary>Bytes of the reports in a message.</summary>
+    public int ReportsBytes { get; }
 
     /// <summary>Whether contributions travel in half precision.</summary>
     public bool IsHalf { get; }
@@ -71,37 +99,71 @@ internal sealed class ClusterSimulation
     /// <summary>The states of a plain loop without a cluster.</summary>
     public long[] Reference { get; }
 
-    public bool IsMesh => _cluster.Topology == Topology.Mesh;
+    public bool IsMesh => Cluster.Topology == Topology.Mesh;
 
     public int Steps { get; private set; }
 
-    /// <summary>Runs until the job is over.</summary>
+    /// <summary>The most that happened between the last fault and the end.</summary>
+    public int SinceFault => _sinceFault;
+
+    public IEnumerable<SimulatedWorker> Alive => _workers.Values;
+
+    /// <summary>The newest state that can be read.</summary>
+    public StoredState? NewestStored => _disk.TryPeek(out var newest) ? newest.State : null;
+
+    /// <summary>Runs until the job is over, and everybody who has a part in it has heard so.</summary>
     /// <param name="faults">How many joins, leaves, deaths and broken links happen on the way.</param>
     public void Run(int faults)
     {
-        while (_cluster.Phase is not (ClusterPhase.Finished or ClusterPhase.Failed))
+        _network.Faults = _messageFaults;
+        while (!(Current.IsOver && (Current.Failure is not null || !Current.Workers.Any())))
         {
-            Assert.True(Steps++ < 50_000, $"no end in sight: {_cluster.Phase}, generation {_cluster.Generation}, {_highest} of {Rounds.Count} rounds");
+            Steps++;
+            if (faults > 0 || _network.Faults > 0) _sinceFault = 0;
+            Assert.True(_sinceFault++ < MaxStepsAfterFaults && Steps < 200_000,
+                $"no end in sight: {Cluster.Phase}, generation {Cluster.Generation}, {_highest} of {Rounds.Count} rounds, {Current.Ledger.Entered} entered; {Census}");
             if (faults > 0 && Random.Next(60) == 0)
             {
                 faults--;
                 Fault();
             }
+            // Faults that have not happened by then do not happen.
+            if (Current.IsOver) (faults, _network.Faults) = (0, 0);
             var actions = _workers.Values.SelectMany(w => w.Actions()).ToList();
-            if (_toCoordinator.Count > 0) actions.Add(() => Decide(_toCoordinator.Dequeue()));
-            foreach (var worker in _died.Keys) actions.Add(() => NoticeDeath(worker));
-            if (actions.Count == 0 || (_cluster.IsOpen && Random.Next(500) == 0)) Wait();
+            if (!_network.IsEmpty) actions.AddRange(Enumerable.Repeat(Deliver, 1 + _workers.Count));
+            foreach (var closed in _closed) actions.Add(() => NoticeClosed(closed));
+            if (_former is not null) actions.Add(() => { if (Random.Next(20) == 0) EndFormer(); });
+            var isWaiting = actions.Count == 0;
+            if (!IsQuiet && (isWaiting || Random.Next(20) == 0)) actions.Add(Tick);
+            if ((isWaiting && (actions.Count == 0 || (_messageFaults > 0 && Random.Next(100) == 0))) || (Cluster.IsOpen && Random.Next(500) == 0)) Wait();
             else actions[Random.Next(actions.Count)]();
         }
-        Assert.True(_cluster.Phase == ClusterPhase.Finished, _failure);
-        Assert.Equal(Rounds.Count, IsMesh || _cluster.IsOpen ? _highest : _completed);
+        Assert.True(Cluster.Phase == ClusterPhase.Finished, Current.Failure);
+        if (!HadTwo && !Cluster.IsOpen) Assert.Equal(Rounds.Count, _highest);
+        Assert.Equal(Rounds.Count, Current.Ledger.Entered);
+    }
+
+    /// <summary>A multiple of what the slowest of a hundred thousand runs took.</summary>
+    private int MaxStepsAfterFaults => 20_000 + (int)(200 * Rounds.Count * Rounds.MicroBatches);
+
+    private bool IsQuiet => Current.IsQuiet && _former?.IsQuiet != false && _workers.Values.All(w => w.IsFrozen || w.IsQuiet);
+
+    private void Deliver() => _network.Move(to => to is not SimulatedWorker { IsFrozen: true });
+
+    /// <summary>Time passes on all machines.</summary>
+    private void Tick()
+    {
+        Current.Pass(_tick);
+        _former?.Pass(_tick);
+        foreach (var worker in _workers.Values.ToList())
+            if (!worker.IsFrozen) worker.Pass(_tick);
     }
 
     /// <summary>Time passes in which nothing happens.</summary>
     private void Wait()
     {
-        if (!_cluster.Returning.IsEmpty) Decide(new ClusterEvent.ReturnOver());
-        else if (_cluster.Phase != ClusterPhase.Gathering) Decide(new ClusterEvent.Overdue("nothing happened"));
+        if (!Cluster.Returning.IsEmpty) Current.Decide(new ClusterEvent.ReturnOver());
+        else if (Cluster.Phase != ClusterPhase.Gathering) Current.Decide(new ClusterEvent.Overdue("nothing happened"));
         else if (_workers.Values.FirstOrDefault(w => w.IsFrozen) is { } frozen) frozen.IsFrozen = false;
         // Only newcomers can be what it waits for.
         else if (_workers.Values.All(w => w.IsPrepared && !w.IsCut)) Join();
@@ -109,12 +171,12 @@ internal sealed class ClusterSimulation
 
     private void Fault()
     {
-        if (!Rounds.Relaxed && Random.Next(4) == 0 && _cluster.Plan is { } plan)
+        if (!Rounds.Relaxed && Random.Next(4) == 0 && Cluster.Plan is { } plan)
         {
-            Decide(new ClusterEvent.Unbalanced(plan.Workers.ToImmutableDictionary(w => w, w => w == plan.Workers[0] ? 1 : Random.Next(4)), "somebody is slow"));
+            Current.Decide(new ClusterEvent.Unbalanced(plan.Workers.ToImmutableDictionary(w => w, w => w == plan.Workers[0] ? 1 : Random.Next(4)), "somebody is slow"));
             return;
         }
-        if (_cluster.IsOpen && Random.Next(3) == 0)
+        if (Cluster.IsOpen && Random.Next(3) == 0)
         {
             FaultOfControl();
             return;
@@ -125,16 +187,10 @@ internal sealed class ClusterSimulation
                 Join();
                 break;
             case 1:
-                if (AnyOf([.. _workers.Values.Where(w => w.IsPrepared && !w.IsLeaving)]) is not { } leaver) break;
-                leaver.IsLeaving = true;
-                leaver.ToCoordinator.Enqueue(new ClusterEvent.Leaving(leaver.Id, "it was asked to"));
+                AnyOf([.. _workers.Values.Where(w => w.IsPrepared && !w.IsLeaving)])?.Leave();
                 break;
             case 2:
-                if (Expendable() is not { } victim) break;
-                Remove(victim.Id);
-                // What it had sent last may have got lost with it.
-                foreach (var message in victim.ToCoordinator.Take(Random.Next(victim.ToCoordinator.Count + 1))) _toCoordinator.Enqueue(message);
-                _died[victim.Id] = 0;
+                if (Expendable() is { } victim) End(victim);
                 break;
             default:
                 var links = _workers.Values.SelectMany(w => w.Links.Values).Where(l => !l.IsBroken && _breaks.GetValueOrDefault(l.Pair) < ClusterProtocol.MaxBreaks - 1).Distinct().ToList();
@@ -153,50 +209,74 @@ internal sealed class ClusterSimulation
                 if (AnyOf([.. _workers.Values.Where(w => w.IsPrepared)]) is { } frozen) frozen.IsFrozen = true;
                 break;
             case 1:
-                if (AnyOf([.. _workers.Values.Where(w => !w.IsCut)]) is not { } unlinked) break;
-                unlinked.Cut();
-                _died[unlinked.Id] = 0;
+                if (AnyOf([.. _workers.Values.Where(w => !w.IsCut)]) is { } unlinked && unlinked.Cut() is { } coordinator) _closed.Add((unlinked.Id, coordinator));
                 break;
             default:
-                Restart();
+                if (!Current.IsOver) Restart();
                 break;
         }
     }
 
-    /// <summary>The coordinator is killed and started again: it knows what it had written down.</summary>
+    /// <summary>
+    /// The coordinator is started again, and knows what is on the disk. The former was killed, or goes on for a while: an exact job
+    /// allows that, since whatever it does has the same bits.
+    /// </summary>
     private void Restart()
     {
-        _cluster = new()
+        EndFormer();
+        var killed = Current;
+        var durable = Random.NextInt64(Math.Max(killed.Safe, NewestStored?.Applied ?? 0), killed.Ledger.Entered + 1);
+        if (durable < killed.Ledger.Entered) Census.Count("entered rounds lost with the coordinator");
+        Census.Count(Rounds.Relaxed ? "relaxed job restarted" : "exact job restarted");
+        _unstored = null;
+        Current = new(this, new()
         {
-            Job = _cluster.Job,
-            Topology = _cluster.Topology,
-            StartWith = _cluster.StartWith,
-            MinWorkers = _cluster.MinWorkers,
+            Job = killed.Cluster.Job,
+            Topology = killed.Cluster.Topology,
+            StartWith = killed.Cluster.StartWith,
+            MinWorkers = killed.Cluster.MinWorkers,
             IsOpen = true,
-            Generation = _cluster.Generation,
-            Reached = _cluster.Reached,
-            StepsRedone = _cluster.StepsRedone,
-            Stored = _disk.TryPeek(out var newest) ? newest : null,
-            Returning = [.. _cluster.Plan?.Workers ?? []],
-        };
-        (_star, _completed, _lastAverage) = (null, 0, []);
-        _average.Clear();
-        _toCoordinator.Clear();
-        _died.Clear();
-        foreach (var worker in _workers.Values) worker.Cut();
-    }
-
-    /// <summary>A worker without a coordinator offers itself again.</summary>
-    public void Return(SimulatedWorker worker)
-    {
-        if (_died.ContainsKey(worker.Id)) NoticeDeath(worker.Id);
-        if (worker.IsLeaving)
+            Generation = killed.Cluster.Generation,
+            PlanGeneration = killed.Cluster.PlanGeneration,
+            Reached = durable,
+            StepsRedone = killed.Cluster.StepsRedone,
+            Stored = NewestStored,
+            Returning = [.. killed.Cluster.Plan?.Workers ?? []],
+        }, durable);
+        _former = killed;
+        if (Rounds.Relaxed || Random.Next(2) == 0)
         {
-            Remove(worker.Id);
+            EndFormer();
             return;
         }
-        worker.Return(_cluster.CanAdopt(worker.Holding));
-        Offer(worker);
+        HadTwo = true;
+        Census.Count("two coordinators at once");
+    }
+
+    private void EndFormer()
+    {
+        if (_former is null) return;
+        foreach (var worker in _workers.Values) worker.CloseLink(_former);
+        _closed.RemoveAll(closed => closed.Coordinator == _former);
+        _former = null;
+    }
+
+    /// <summary>A worker without a coordinator offers itself, to the one that listens.</summary>
+    public void Offer(SimulatedWorker worker, Register register) => ToCoordinator(worker, Current, register);
+
+    public void ToCoordinator(SimulatedWorker worker, SimulatedCoordinator coordinator, IControlMessage message)
+    {
+        var life = worker.Life;
+        _network.Send($"{worker.Id}/{life}", worker, coordinator, message, arrived =>
+        {
+            if (coordinator == Current || coordinator == _former) coordinator.Receive(worker, life, arrived);
+        });
+    }
+
+    public void ToWorker(SimulatedCoordinator coordinator, SimulatedWorker worker, IControlMessage message)
+    {
+        var life = worker.Life;
+        _network.Send($"{worker.Id}/{life}", coordinator, worker, message, arrived => worker.Receive(coordinator, life, arrived));
     }
 
     public SimulatedWorker? Find(string worker) => _workers.GetValueOrDefault(worker);
@@ -209,61 +289,43 @@ internal sealed class ClusterSimulation
     /// <summary>A worker without which somebody still holds the newest parameters; a mesh can do its last round again.</summary>
     private SimulatedWorker? Expendable()
     {
-        if (_cluster.IsOpen) return AnyOf([.. _workers.Values]);
-        var needed = IsMesh ? _highest - 1 : _completed;
+        if (Cluster.IsOpen) return AnyOf([.. _workers.Values]);
+        var needed = IsMesh ? _highest - 1 : _highest;
         var all = _workers.Values.Where(w => w.IsPrepared).ToList();
         return AnyOf([.. all.Where(w => all.Any(o => o != w && !o.IsLeaving && o.Applied >= needed))]);
     }
 
-    private void Remove(string worker)
+    /// <summary>A worker's process ends, which its coordinator will notice.</summary>
+    public void End(SimulatedWorker worker)
     {
-        if (!_workers.Remove(worker, out var gone)) return;
-        foreach (var link in gone.Links.Values) link.Break(Random);
+        if (!_workers.Remove(worker.Id)) return;
+        worker.IsGone = true;
+        foreach (var link in worker.Links.Values) link.Break(Random);
+        foreach (var coordinator in (SimulatedCoordinator?[])[Current, _former])
+            if (coordinator?.Workers.Contains(worker) == true) _closed.Add((worker.Id, coordinator));
     }
 
-    private void NoticeDeath(string worker)
+    private void NoticeClosed((string Worker, SimulatedCoordinator Coordinator) closed)
     {
-        _died.Remove(worker);
-        Decide(new ClusterEvent.Lost(worker, "it died"));
+        _closed.Remove(closed);
+        closed.Coordinator.Lose(closed.Worker, "its link is closed");
     }
 
     private void Join()
     {
         var worker = new SimulatedWorker($"worker-{++_born}", this);
         _workers.Add(worker.Id, worker);
-        Offer(worker);
     }
 
-    private void Offer(SimulatedWorker worker)
+    /// <summary>A coordinator begins a plan: what of a relaxed job was done after its first round is rolled back.</summary>
+    public void Began(SimulatedCoordinator coordinator, Plan plan)
     {
-        worker.ToCoordinator.Enqueue(new ClusterEvent.Registered(worker.Id));
-        worker.ToCoordinator.Enqueue(new ClusterEvent.Prepared(
-            worker.Id, new("data", Rounds.TrainSamples, Rounds.TestSamples, SimulatedVectors.Layout, 8, "initial", worker.Id, 1), worker.Holding));
-    }
-
-    public void Decide(ClusterEvent happened)
-    {
-        var events = new Queue<ClusterEvent>([happened]);
-        while (events.TryDequeue(out var next))
-        {
-            (_cluster, var effects) = _cluster.Handle(next);
-            foreach (var effect in effects)
-                if (Carry(effect) is { } answer) events.Enqueue(answer);
-        }
-        // Nobody is left out, and nobody held who wants to go.
-        if (_cluster.Phase == ClusterPhase.Training) Assert.All(InPlay, m => Assert.Equal((MemberStatus.Active, false), (m.Status, m.Leaving)));
-    }
-
-    private IEnumerable<Member> InPlay => _cluster.Members.Values.Where(m => m.Status != MemberStatus.Preparing);
-
-    private void AssertFits(Plan plan)
-    {
-        Assert.True(plan.Workers.Length >= _cluster.MinWorkers, $"a plan for {plan.Workers.Length} workers");
-        Assert.Equal(InPlay.Select(m => m.Id), plan.Workers);
-        Assert.Equal(Rounds.Count, plan.EndRound);
-        var live = _workers.Values.Where(w => plan.Includes(w.Id)).ToList();
-        Assert.All(live, worker => Assert.Equal((plan.FirstRound, live[0].State), (worker.Applied, worker.State)));
-        Assert.DoesNotContain(_workers.Values, w => w.IsLeaving && !w.IsCut && !_cluster.Members.ContainsKey(w.Id));
+        if (_unstored is { } waiting && waiting.State.Applied > plan.FirstRound) _unstored = null;
+        if (!Rounds.Relaxed) return;
+        Assert.All(_workers.Values.Where(w => plan.Includes(w.Id) && w.IsWith(coordinator)), worker =>
+            Assert.Equal(_lineage[plan.FirstRound], worker.State));
+        if (_lineage.Keys.Max() > plan.FirstRound) Census.Count("relaxed job rolled back");
+        foreach (var gone in _lineage.Keys.Where(round => round > plan.FirstRound).ToList()) _lineage.Remove(gone);
     }
 
     /// <summary>A replica has applied a round.</summary>
@@ -271,133 +333,43 @@ internal sealed class ClusterSimulation
     {
         if (!Rounds.Relaxed) Assert.Equal(Reference[round + 1], worker.State);
         else if (!_states.TryAdd((worker.Protocol.Generation, round), worker.State)) Assert.Equal(_states[(worker.Protocol.Generation, round)], worker.State);
+        // A worker that has not heard of it yet may go on under a plan that was superseded.
+        if (worker.Protocol.Generation >= Cluster.PlanGeneration) _lineage[round + 1] = worker.State;
         _highest = Math.Max(_highest, round + 1);
-        // On the disk sooner than anybody hears of it.
-        if (_cluster.IsOpen && Random.Next(6) == 0 && (!_disk.TryPeek(out var newest) || newest.Applied <= round))
-        {
-            _disk.Push(new(round + 1, worker.Digest));
-            _toCoordinator.Enqueue(new ClusterEvent.Stored(_disk.Peek()));
-        }
-        if (worker.Protocol.Plan is not { } plan) return;
+        if (Cluster.IsOpen && Random.Next(6) == 0 && worker.Protocol.Plan?.Generation == Cluster.Plan?.Generation) _unstored = (new(round + 1, worker.Digest), worker.State);
+        if (worker.Protocol.Plan is not { } plan || HadTwo) return;
         foreach (var other in _workers.Values)
             if (other.Protocol.Plan?.Generation == plan.Generation) Assert.InRange(other.Applied, worker.Applied - 1, worker.Applied + 1);
     }
 
-    private ClusterEvent? Carry(ClusterEffect effect)
+    /// <summary>A state that has come is stored once its round is entered.</summary>
+    public void Store(SimulatedCoordinator coordinator)
     {
-        switch (effect)
-        {
-            case ClusterEffect.Open open:
-                Assert.Equal(Rounds, open.Rounds);
-                if (!IsMesh) _star = new(new(Rounds, SimulatedVectors.Layout, isCoordinator: true, IsHalf));
-                return null;
-            case ClusterEffect.Fence fence:
-                if (fence.Generation == 1) Assert.Equal(_cluster.StartWith, InPlay.Count());
-                _star!.Slices.Fence(fence.Generation);
-                return new ClusterEvent.Fenced(fence.Generation, _completed, _lastAverage.Length > 0);
-            case ClusterEffect.Halt halt:
-                Tell(halt.Worker, w => w.Handle(new ReplicaEvent.HaltAsked(halt.Generation)));
-                return null;
-            case ClusterEffect.Begin begin:
-                AssertFits(begin.Plan);
-                Assert.Equal(IsMesh ? begin.Plan.Workers : [], begin.Endpoints.Select(e => e.Host));
-                if (!IsMesh)
-                {
-                    if (!_cluster.IsOpen) Assert.Equal(_completed, begin.Plan.FirstRound);
-                    if (_completed != begin.Plan.FirstRound) (_completed, _lastAverage) = (begin.Plan.FirstRound, []);
-                    _average.Clear();
-                    _star!.Slices.Begin(begin.Plan, Plan.Coordinator);
-                    _star.Enter(_completed);
-                }
-                foreach (var worker in begin.Plan.Workers) Tell(worker, w => w.Handle(new ReplicaEvent.PlanBegan(begin.Plan)));
-                return null;
-            case ClusterEffect.RepeatAverage repeat:
-                SendAverage(repeat.Worker, repeat.Generation, _completed - 1, _lastAverage);
-                return null;
-            case ClusterEffect.Transfer transfer:
-                Assert.Equal(InPlay.Max(m => m.Applied), _cluster.Members[transfer.Donor].Applied);
-                Tell(transfer.Donor, donor =>
-                {
-                    var (applied, state) = (donor.Applied, donor.State);
-                    Assert.Null(donor.Protocol.Plan);
-                    Tell(transfer.Receiver, w => w.Receive(transfer.Generation, applied, state), overLink: true);
-                });
-                return null;
-            case ClusterEffect.Load load:
-                Assert.All(InPlay, m => Assert.True(m.Applied < _cluster.Stored!.Applied));
-                if (Random.Next(4) == 0)
-                {
-                    while (_disk.TryPop(out var damaged) && damaged.Applied >= _cluster.Stored!.Applied)
-                    {
-                        // Those that are newer than what it has heard of are gone too.
-                    }
-                    return new ClusterEvent.Damaged(_disk.TryPeek(out var before) ? before : null, "it cannot be read");
-                }
-                var (loaded, bits) = (_cluster.Stored!.Applied, Reference[_cluster.Stored.Applied]);
-                Tell(load.Receiver, w => w.Receive(load.Generation, loaded, bits), overLink: true);
-                return null;
-            case ClusterEffect.Dismiss dismiss:
-                Remove(dismiss.Worker);
-                return null;
-            case ClusterEffect.Refuse refuse:
-                Refused.Add(refuse);
-                _blocked = null;
-                if (refuse.MayReturn) _workers.GetValueOrDefault(refuse.Worker)?.Cut();
-                else Remove(refuse.Worker);
-                return null;
-            case ClusterEffect.Collect collect:
-                Assert.All(InPlay, m => Assert.Equal(Rounds.Count, m.Applied));
-                Tell(collect.Donor, donor =>
-                {
-                    Result = donor.State;
-                    Assert.Equal(Rounds.Count, donor.Applied);
-                    if (!Rounds.Relaxed) Assert.Equal(Reference[^1], donor.State);
-                    donor.ToCoordinator.Enqueue(new ClusterEvent.Collected());
-                });
-                return null;
-            case ClusterEffect.Save:
-                return new ClusterEvent.Saved();
-            case ClusterEffect.Fail fail:
-                _failure = fail.Reason;
-                return null;
-            default:
-                return null;
-        }
+        if (coordinator != Current || _unstored is not { } state || coordinator.Ledger.Entered < state.State.Applied) return;
+        _unstored = null;
+        if (NewestStored is { } newest && newest.Applied >= state.State.Applied) return;
+        _disk.Push(state);
+        coordinator.Decide(new ClusterEvent.Stored(state.State));
     }
 
-    private void Tell(string worker, Action<SimulatedWorker> deliver, bool overLink = false)
+    /// <summary>A stored state cannot be read, nor any that is newer.</summary>
+    public void Damage(StoredState stored)
     {
-        if (_workers.TryGetValue(worker, out var there) && !there.IsCut) (overLink ? there.LinkInbox : there.Inbox).Enqueue(deliver);
+        while (_disk.TryPeek(out var newest) && newest.State.Applied >= stored.Applied) _disk.Pop();
     }
 
-    private void SendAverage(string worker, int generation, long round, long[] values)
+    /// <summary>The bits of a stored state; null where it cannot be read any more.</summary>
+    public long? StoredState(StoredState stored) => _disk.Any(state => state.State == stored) ? _disk.First(state => state.State == stored).Bits : null;
+
+    /// <summary>The result has come.</summary>
+    public void Finish(long applied, long state)
     {
-        for (var slice = 0; slice < values.Length; slice++)
-        {
-            var (index, value) = (slice, values[slice]);
-            Tell(worker, w => w.ReceiveSlice(generation, round, index, values.Length, value), overLink: true);
-        }
+        Assert.Equal(Rounds.Count, applied);
+        if (!Rounds.Relaxed) Assert.Equal(Reference[^1], state);
+        else Assert.Equal(_lineage[applied], state);
+        Result = state;
     }
 
-    /// <summary>A frame reaches the reducer of the star.</summary>
-    public void Reduce(string worker, FrameHeader frame, long value)
-    {
-        if (!_cluster.Members.ContainsKey(worker)) return;
-        var index = _star!.IndexOf(worker);
-        var verdict = _star.Judge(index, frame);
-        Assert.NotEqual(FrameVerdict.Early, verdict);
-        if (verdict == FrameVerdict.Stale) return;
-        var (round, plan) = (_star.Slices.Current!.Value, _star.Slices.Plan!);
-        var first = SimulatedVectors.Layout.FirstSlice(round.Kind);
-        foreach (var (slice, sum) in _star.Take(index, frame, value))
-        {
-            _average[slice] = sum;
-            foreach (var receiver in plan.Workers)
-                Tell(receiver, w => w.ReceiveSlice(plan.Generation, round.Number, slice - first, SimulatedVectors.Layout.Slices - first, sum), overLink: true);
-        }
-        if (!_star.Slices.IsComplete) return;
-        _lastAverage = [.. _average.Values];
-        _average.Clear();
-        _star.Enter(++_completed);
-    }
+    /// <summary>Whoever is turned away reaches the other again.</summary>
+    public void Unblock() => _blocked = null;
 }

@@ -21,19 +21,62 @@ public sealed class ClusterSimulationTests
     [InlineData(Topology.Star)]
     [InlineData(Topology.Mesh)]
     public void Whoever_joins_leaves_or_dies_every_replica_goes_through_the_states_of_the_plain_loop(Topology topology) => _anyCluster.Sample(x =>
-        new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers).Run(x.Faults), iter: 3000);
+        new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers).Run(x.Faults), iter: Of(1500));
 
     [Theory]
     [InlineData(Topology.Star)]
     [InlineData(Topology.Mesh)]
     public void Whoever_stands_still_or_is_cut_off_and_when_the_coordinator_is_started_again_no_state_differs(Topology topology) => _anyCluster.Sample(x =>
-        new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers, isOpen: true).Run(x.Faults), iter: 4000);
+        new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers, isOpen: true).Run(x.Faults), iter: Of(1500));
+
+    [Theory]
+    [InlineData(Topology.Star)]
+    [InlineData(Topology.Mesh)]
+    public void Whatever_control_messages_are_lost_or_come_twice_or_late_no_state_differs_and_every_round_is_entered(Topology topology) => _anyCluster.Sample(x =>
+        new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers, isOpen: true, messageFaults: 3 * x.Faults).Run(x.Faults), iter: Of(800));
+
+    [Theory]
+    [InlineData(Topology.Star)]
+    [InlineData(Topology.Mesh)]
+    public void Replicas_of_a_relaxed_job_agree_though_the_coordinator_is_started_again_and_messages_are_lost(Topology topology) => _anyCluster.Sample(x =>
+        new ClusterSimulation(x.Seed, x.Rounds with { Relaxed = true }, topology, x.Workers, x.MinWorkers, isOpen: true, messageFaults: 2 * x.Faults).Run(x.Faults), iter: Of(600));
+
+    [Fact]
+    public void Rare_states_are_come_to()
+    {
+        var census = new Census();
+        var longest = 0;
+        for (var seed = 0; seed < Of(600); seed++)
+        {
+            var random = new Random(seed);
+            var rounds = new Rounds(random.Next(4, 21), random.Next(2) * random.Next(300), random.Next(1, 4), 3, random.Next(1, 4), Relaxed: seed % 3 == 0);
+            var simulation = new ClusterSimulation(
+                seed, rounds, seed % 2 == 0 ? Topology.Star : Topology.Mesh, random.Next(2, 5), 1, isOpen: true, messageFaults: 20, census: census);
+            simulation.Run(faults: 8);
+            longest = Math.Max(longest, simulation.SinceFault);
+        }
+        TestContext.Current.SendDiagnosticMessage($"{census}; at most {longest} steps after the last fault");
+        Assert.All(_rare, state => Assert.True(census[state] > 0, $"no simulation came to: {state}; {census}"));
+    }
+
+    /// <summary>How many are simulated: as many as it takes to believe it where DISTRIBUTED_TESTS is "thorough".</summary>
+    private static int Of(int usual) => Environment.GetEnvironmentVariable("DISTRIBUTED_TESTS") == "thorough" ? 20 * usual : usual;
+
+    private static readonly string[] _rare =
+    [
+        "connection reset", "connection dead", "reordered", "register repeated", "report split by bytes", "two coordinators at once", "rolled-back worker refused",
+        "worker given up", "entered rounds lost with the coordinator", "one state for many", "exact job restarted", "relaxed job restarted", "relaxed job rolled back",
+        "duplicate RoundsApplied", "duplicate Register", "duplicate Welcome", "duplicate Halted",
+        .. ((Type[])[
+            typeof(Register), typeof(Welcome), typeof(Prepared), typeof(Halt), typeof(Halted), typeof(SendState), typeof(Synced), typeof(BeginPlan), typeof(RoundsApplied),
+            typeof(ReportsSafe), typeof(Leave), typeof(Dismissed), typeof(Refused), typeof(Heard)]).Select(type => $"lost {type.Name}"),
+    ];
 
     [Theory]
     [InlineData(Topology.Star)]
     [InlineData(Topology.Mesh)]
     public void Replicas_of_a_relaxed_job_agree_whoever_joins_leaves_or_dies(Topology topology) => _anyCluster.Sample(x =>
-        new ClusterSimulation(x.Seed, x.Rounds with { Relaxed = true }, topology, x.Workers, x.MinWorkers).Run(x.Faults), iter: 500);
+        new ClusterSimulation(x.Seed, x.Rounds with { Relaxed = true }, topology, x.Workers, x.MinWorkers).Run(x.Faults), iter: Of(300));
 
     [Fact]
     public void A_mesh_a_star_and_one_worker_come_to_the_same_result() => _anyCluster.Sample(x =>
@@ -47,7 +90,7 @@ public sealed class ClusterSimulationTests
             simulation.Run(x.Faults);
             return simulation.Result;
         }
-    }, iter: 300);
+    }, iter: Of(200));
 
     [Theory]
     [InlineData(Topology.Star)]
@@ -57,7 +100,7 @@ public sealed class ClusterSimulationTests
         var simulation = new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers);
         simulation.Run(faults: 0);
         Assert.Equal("start", Assert.Single(simulation.Cluster.Generations).Reason);
-    }, iter: 500);
+    }, iter: Of(300));
 
     [Fact]
     public void Two_that_cannot_reach_each_other_cost_one_of_them_its_place_until_they_can() => _anyCluster.Where(x => x.Workers > 1).Sample(x =>
@@ -70,5 +113,5 @@ public sealed class ClusterSimulationTests
         Assert.Contains("cannot reach it over its link: it does not answer", refused.Reason, StringComparison.Ordinal);
         Assert.True(refused.MayReturn);
         Assert.Equal(ClusterProtocol.MaxBreaks, simulation.Cluster.Generations.Count(g => g.Reason is "start" || g.Reason.StartsWith("the link between", StringComparison.Ordinal)));
-    }, iter: 500);
+    }, iter: Of(300));
 }

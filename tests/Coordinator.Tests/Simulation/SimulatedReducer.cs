@@ -4,7 +4,7 @@ using Distributed.Shared.Protocol;
 namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>A real reduction with simulated sums.</summary>
-internal sealed class SimulatedReducer(SliceReduction slices)
+internal sealed class SimulatedReducer(SliceReduction slices, ClusterSimulation cluster)
 {
     private readonly SimulatedSums _sums = new();
 
@@ -21,7 +21,8 @@ internal sealed class SimulatedReducer(SliceReduction slices)
     public FrameVerdict Judge(int worker, FrameHeader frame)
     {
         var verdict = slices.Judge(worker, frame, out var why);
-        Assert.True(verdict != FrameVerdict.Violation, why);
+        // Two coordinators may give two plans the same number.
+        Assert.True(verdict != FrameVerdict.Violation || cluster.HadTwo, why);
         return verdict;
     }
 

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Runtime.Serialization;
+using System.Threading.Channels;
 using Akka.Actor;
 using Akka.Cluster;
+using Akka.Remote;
 using Distributed.Shared.Cluster;
 using Distributed.Shared.Protocol;
 using Distributed.Shared.Security;
@@ -122,13 +124,86 @@ public sealed class NodeHostTests
         await lonely.StopAsync().Soon();
     }
 
-    private static async Task<IHost> StartAsync(string role, string? seed, ILoggerProvider log)
+    [Fact]
+    public async Task A_second_coordinator_on_the_same_port_fails_and_one_that_follows_it_does_not()
     {
-        var host = NodeHost.Build("127.0.0.1", 0, role, seed, logging => logging.AddProvider(log), _security);
-        await host.StartAsync().Soon();
+        var first = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog());
+        var port = ClusterOf(first).SelfAddress.Port!.Value;
+        // With a connection, which the port remembers when it is closed.
+        using var worker = await StartAsync(ClusterNode.WorkerRole, NodeHost.AddressOf(SystemOf(first)), new ListLog());
+        await WhenAsync(worker, members => members.Count(m => m.Status == MemberStatus.Up) == 2);
+        var refused = await Assert.ThrowsAsync<IOException>(() => StartAsync(ClusterNode.CoordinatorRole, null, new ListLog(), port: port));
+        Assert.StartsWith($"port {port} is in use: another process listens on it", refused.Message, StringComparison.Ordinal);
+        await first.StopAsync().Soon();
+        first.Dispose();
+        using var next = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog(), port: port);
+        Assert.Equal(port, ClusterOf(next).SelfAddress.Port);
+        await worker.StopAsync().Soon();
+        await next.StopAsync().Soon();
+    }
+
+    [Fact]
+    public async Task However_often_its_connections_are_reset_a_node_stays_a_member_and_is_heard_and_watched()
+    {
+        using var before = new ResettingRelay("127.0.0.2", "127.0.0.1");
+        using var behind = new ResettingRelay("127.0.0.3", "127.0.0.1");
+        using var coordinator = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog(), "127.0.0.2", before.Port);
+        using var worker = await StartAsync(ClusterNode.WorkerRole, NodeHost.AddressOf(SystemOf(coordinator)), new ListLog(), "127.0.0.3", behind.Port);
+        await WhenAsync(worker, members => members.Count(m => m.Status == MemberStatus.Up) == 2);
+        var (heard, events) = (Channel.CreateUnbounded<object>(), Channel.CreateUnbounded<object>());
+        // The only actor of a user that peers may select by its path.
+        var ear = SystemOf(coordinator).ActorOf(Props.Create(() => new Ear(heard.Writer)), ClusterNode.CoordinatorActor);
+        var witness = SystemOf(coordinator).ActorOf(Props.Create(() => new Ear(events.Writer)));
+        foreach (var node in (IHost[])[coordinator, worker]) SystemOf(node).EventStream.Subscribe(witness, typeof(QuarantinedEvent));
+        ClusterOf(coordinator).Subscribe(witness, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.MemberDowned), typeof(ClusterEvent.MemberRemoved));
+        var path = ear.Path.ToStringWithAddress(ClusterOf(coordinator).SelfAddress);
+        var speaker = SystemOf(worker).ActorOf(Props.Create(() => new Speaker(path)));
+        var resets = 0;
+        for (var generation = 1; generation <= 5; generation++)
+        {
+            // What it says is lost until the connection is made again.
+            using var overdue = new CancellationTokenSource(Loopback.Patience);
+            do
+            {
+                speaker.Tell(new Halt(generation));
+                await Task.Delay(20, overdue.Token);
+            }
+            while (!heard.Reader.TryRead(out var said) || said is not Halt halt || halt.Generation != generation);
+            resets += before.Reset() + behind.Reset();
+        }
+        Assert.InRange(resets, 5, 100);
+        Assert.False(events.Reader.TryRead(out var happened), $"{happened}");
+        // Akka may lose the notice that a single actor has ended; that of a node comes with its membership.
+        await worker.StopAsync().Soon();
+        while (await heard.Reader.ReadAsync().AsTask().Soon() is not Terminated)
+        {
+            // What it has said before.
+        }
+        await coordinator.StopAsync().Soon();
+    }
+
+    /// <summary>Passes on what it hears, and watches its sender.</summary>
+    private sealed class Ear(ChannelWriter<object> heard) : UntypedActor
+    {
+        protected override void OnReceive(object message)
+        {
+            if (message is Halt) Context.Watch(Sender);
+            heard.TryWrite(message);
+        }
+    }
+
+    private sealed class Speaker : ReceiveActor
+    {
+        public Speaker(string path) => Receive<Halt>(halt => Context.ActorSelection(path).Tell(halt));
+    }
+
+    private static async Task<IHost> StartAsync(string role, string? seed, ILoggerProvider log, string host = "127.0.0.1", int port = 0)
+    {
+        var node = NodeHost.Build(host, port, role, seed, logging => logging.AddProvider(log), _security, bind: "127.0.0.1");
+        await NodeHost.StartAsync(node, port, default).Soon();
         // As the coordinator's process does: only now it knows its own address.
-        if (role == ClusterNode.CoordinatorRole) ClusterOf(host).Join(ClusterOf(host).SelfAddress);
-        return host;
+        if (role == ClusterNode.CoordinatorRole) ClusterOf(node).Join(ClusterOf(node).SelfAddress);
+        return node;
     }
 
     private static ActorSystem SystemOf(IHost host) => host.Services.GetRequiredService<ActorSystem>();

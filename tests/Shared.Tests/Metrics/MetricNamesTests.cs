@@ -30,7 +30,7 @@ public sealed class MetricNamesTests
     {
         var (coordinator, worker) = (await ExportedMetrics.OfCoordinator(), await ExportedMetrics.OfWorker());
         var common = coordinator.Types.Keys.Intersect(worker.Types.Keys).ToHashSet();
-        Assert.Equal([MetricNames.CertificateExpires, MetricNames.ControlMessages, MetricNames.Generation, MetricNames.LinkBytes, MetricNames.RefusedConnections, MetricNames.RefusedFrames, MetricNames.RefusedMessages, MetricNames.RefusedRequests, MetricNames.ResentFrames], common);
+        Assert.Equal([MetricNames.CertificateExpires, MetricNames.ControlMessages, MetricNames.Generation, MetricNames.LinkBytes, MetricNames.RefusedConnections, MetricNames.RefusedFrames, MetricNames.RefusedMessages, MetricNames.RefusedRequests, MetricNames.RepeatedMessages, MetricNames.ResentFrames], common);
         Assert.All(common, name => Assert.Equal((coordinator.Types[name], coordinator.Help[name]), (worker.Types[name], worker.Help[name])));
     }
 

@@ -39,7 +39,7 @@ public sealed class ClusterRestartTests
     [InlineData(true, int.MaxValue, false)]
     public void Who_holds_another_past_is_not_gone_on_with(bool isExact, int generation, bool canBeAdopted)
     {
-        var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Mesh) with { Job = ToldCluster.Job with { IsExact = isExact }, Plan = new(2, 0, 3, ["a"], Topology.Mesh) } };
+        var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Mesh) with { Job = ToldCluster.Job with { IsExact = isExact }, PlanGeneration = 2 } };
         Assert.Equal(canBeAdopted, cluster.State.CanAdopt(new(generation, 1)));
         cluster.Tell(new ClusterEvent.Registered("x"));
         var effects = cluster.Tell(new ClusterEvent.Prepared("x", ToldCluster.FactsOf("x"), new(generation, 1)));

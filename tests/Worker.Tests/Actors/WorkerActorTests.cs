@@ -45,6 +45,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     private readonly CollectorRegistry _registry = Metrics.NewCustomRegistry();
     private readonly Readiness _readiness = new("joining the cluster");
     private TestProbe _coordinator = null!;
+    private Conversation _conversation = new(0, ConversationLimits.Coordinator);
     private IActorRef _worker = ActorRefs.Nobody;
 
     public async ValueTask InitializeAsync() => _coordinator = await nodes.PlayCoordinatorAsync();
@@ -65,10 +66,33 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Assert.Equal("fritz", Next<Register>().Name);
 
         Welcome();
-        Welcome();
+        // The same once more, as an offer was on its way.
+        _coordinator.Reply(new Welcome("w7", JobFile.Format(_job), ScriptedCoordinator.Host, _link.Port, _link.Token, false, 0, Conversation: _conversation.Id));
 
         Assert.IsType<Prepared>(NextButOffers());
         Assert.Equal("w7", await _link.Greeted.Soon());
+    }
+
+    [Fact]
+    public void What_the_coordinator_has_not_heard_is_said_again_and_what_it_says_twice_counts_once()
+    {
+        Start();
+        Next<Register>();
+        Welcome();
+        Numbered first, second;
+        do first = _coordinator.FishForMessage(message => message is Numbered, Patience.Limit) as Numbered ?? throw new InvalidOperationException();
+        while (first.Kind != nameof(Prepared));
+        second = (Numbered)_coordinator.FishForMessage(message => message is Numbered, Patience.Limit);
+        Assert.Equal((first.Conversation, first.Number, first.Kind), (second.Conversation, second.Number, second.Kind));
+        Assert.Equal(first.Body, second.Body);
+        _conversation.Hear(second);
+        var halt = Numbered.Of(_conversation.Id, 1, 1, new Halt(1));
+        _coordinator.Reply(halt);
+        _coordinator.Reply(halt);
+        _conversation.Hear(new Heard(_conversation.Id, 1));
+        Assert.Equal(1, Next<Halted>().Generation);
+        _coordinator.Reply(Numbered.Of(_conversation.Id, 2, 2, new Halt(2)));
+        Assert.Equal(2, Next<Halted>().Generation);
     }
 
     [Fact]
@@ -227,9 +251,9 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Assert.Equal(_link.Token, offer.Token);
         Welcome(link: link, token: link.Token, isAdopted: true);
 
+        Assert.Equal(new Holding(1, 1), Assert.IsType<Prepared>(NextButOffers()).Holding);
         // What the former coordinator may not have heard comes once more.
-        Assert.Equal(0, Assert.Single(Assert.IsType<RoundsApplied>(NextButOffers()).Rounds).Round);
-        Assert.Equal(new Holding(1, 1), Next<Prepared>().Holding);
+        Assert.Equal(0, Assert.Single(Next<RoundsApplied>().Rounds).Round);
         Tell(new Halt(5));
         Assert.Equal(new Halted(5, 1, byHand.Replica.Digest()), Next<Halted>());
         Tell(new SendState(5));
@@ -491,15 +515,52 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     }
 
     /// <summary>Takes in the worker that sent the last message.</summary>
-    private void Welcome(string? job = null, ScriptedCoordinator? link = null, byte[]? token = null, bool isAdopted = false, long reportFrom = 0) => _coordinator.Reply(new Welcome(
-        "w7", job ?? JobFile.Format(_job), ScriptedCoordinator.Host, (link ?? _link).Port, token ?? _link.Token, isAdopted, reportFrom));
+    private void Welcome(string? job = null, ScriptedCoordinator? link = null, byte[]? token = null, bool isAdopted = false, long reportFrom = 0)
+    {
+        _conversation = new(_conversation.Id + 1, ConversationLimits.Coordinator);
+        _coordinator.Reply(new Welcome(
+            "w7", job ?? JobFile.Format(_job), ScriptedCoordinator.Host, (link ?? _link).Port, token ?? _link.Token, isAdopted, reportFrom, Conversation: _conversation.Id));
+    }
 
-    private void Tell(ICoordinatorMessage message) => _coordinator.Reply(message);
+    private void Tell(ICoordinatorMessage message)
+    {
+        _conversation.Say(message);
+        Send();
+    }
 
-    private T Next<T>() => _coordinator.ExpectMsg<T>(Patience.Limit);
+    private void Send()
+    {
+        foreach (var due in _conversation.Due()) _coordinator.Reply(due);
+    }
+
+    private T Next<T>() => Assert.IsType<T>(Next());
+
+    private object Next()
+    {
+        while (true)
+        {
+            switch (_coordinator.ExpectMsg<object>(Patience.Limit))
+            {
+                case Numbered numbered:
+                    var said = _conversation.Hear(numbered);
+                    Send();
+                    if (said is not null) return said;
+                    break;
+                case Heard heard:
+                    _conversation.Hear(heard);
+                    break;
+                case var other:
+                    return other;
+            }
+        }
+    }
 
     /// <summary>The next message; an offer may have been on its way when the worker was taken in.</summary>
-    private object NextButOffers() => _coordinator.FishForMessage(message => message is not Register, Patience.Limit);
+    private object NextButOffers()
+    {
+        while (true)
+            if (Next() is var message and not Register) return message;
+    }
 
     /// <summary>As the reducer of a cluster of this worker alone; the average is that of the kernel run by hand.</summary>
     private void Reduce(LocalTraining byHand, int generation, long number)

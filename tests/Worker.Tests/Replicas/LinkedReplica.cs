@@ -145,6 +145,8 @@ internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisp
 
     void IReplicaObserver.Synced(int generation, long applied, StateDigest digest) => Hear(new Synced(generation, applied, digest));
 
+    bool IReplicaObserver.MayApply => true;
+
     void IReplicaObserver.Applied(IReadOnlyList<RoundReport> rounds)
     {
         OnApplied(rounds);

@@ -1,0 +1,355 @@
+using System.Collections.Immutable;
+using Distributed.Coordinator.Runs;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Tests.Simulation;
+
+/// <summary>
+/// A coordinator of a <see cref="ClusterSimulation"/>: the real protocol, ledger and conversations, and in a star the real reduction.
+/// There may be two at once: one that was started again, and the former, which does not know of it yet.
+/// </summary>
+internal sealed class SimulatedCoordinator
+{
+    private readonly ClusterSimulation _simulation;
+    private readonly SortedDictionary<int, long> _average = [];
+    private readonly SortedDictionary<string, Connected> _workers = new(StringComparer.Ordinal);
+    private readonly Dictionary<SimulatedWorker, Conversation> _parting = [];
+    private readonly Dictionary<(string Donor, int Generation), Queue<Action<long, long>>> _donations = [];
+    private SimulatedReducer? _star;
+    private long _completed;
+    private long[] _lastAverage = [];
+
+    private sealed record Connected(SimulatedWorker Worker, int Life, Conversation Conversation, Welcome Welcome);
+
+    public SimulatedCoordinator(ClusterSimulation simulation, ClusterProtocol cluster, long entered)
+    {
+        (_simulation, Cluster) = (simulation, cluster);
+        Ledger = new(simulation.Rounds, cluster.Job.IsExact, entered);
+        Safe = entered;
+    }
+
+    public ClusterProtocol Cluster { get; private set; }
+
+    /// <summary>The books.</summary>
+    public RunLedger Ledger { get; }
+
+    /// <summary>Rounds that no crash takes away any more.</summary>
+    public long Safe { get; private set; }
+
+    /// <summary>Why the job has failed.</summary>
+    public string? Failure { get; private set; }
+
+    /// <summary>Workers that it has taken in.</summary>
+    public IEnumerable<SimulatedWorker> Workers => _workers.Values.Select(there => there.Worker);
+
+    public bool IsOver => Cluster.Phase is ClusterPhase.Finished or ClusterPhase.Failed;
+
+    /// <summary>Whether anything that was said has yet to be heard.</summary>
+    public bool IsQuiet => _workers.Values.All(there => there.Conversation.IsQuiet) && _parting.Values.All(conversation => conversation.IsQuiet);
+
+    private IEnumerable<Member> InPlay => Cluster.Members.Values.Where(m => m.Status != MemberStatus.Preparing);
+
+    /// <summary>Time passes.</summary>
+    public void Pass(TimeSpan elapsed)
+    {
+        foreach (var (id, there) in _workers.ToList())
+        {
+            there.Conversation.Pass(elapsed);
+            Send(there.Worker, there.Conversation);
+            if (!there.Conversation.IsGivenUp) continue;
+            _simulation.Census.Count("worker given up");
+            Lose(id, there.Conversation.Unanswered);
+        }
+        foreach (var (worker, conversation) in _parting.ToList())
+        {
+            conversation.Pass(elapsed);
+            Send(worker, conversation);
+            if (conversation.IsQuiet || conversation.IsGivenUp) _parting.Remove(worker);
+        }
+    }
+
+    /// <summary>A worker's message has come.</summary>
+    public void Receive(SimulatedWorker worker, int life, IControlMessage message)
+    {
+        switch (message)
+        {
+            case Register register:
+                Take(worker, life, register);
+                break;
+            case Numbered numbered when ConversationWith(worker) is { } conversation:
+                if (conversation.Hear(numbered) is { } said && _workers.ContainsKey(worker.Id)) Hear(worker, said);
+                break;
+            case Heard heard:
+                ConversationWith(worker)?.Hear(heard);
+                break;
+        }
+    }
+
+    /// <summary>A worker's process is gone, or its link.</summary>
+    public void Lose(string worker, string why)
+    {
+        if (!_workers.Remove(worker, out var lost)) return;
+        lost.Worker.CloseLink(this);
+        Decide(new ClusterEvent.Lost(worker, why));
+    }
+
+    /// <summary>Tells a worker, as often as it takes.</summary>
+    public void Tell(string worker, ICoordinatorMessage message)
+    {
+        if (!_workers.TryGetValue(worker, out var there)) return;
+        there.Conversation.Say(message);
+        Send(there.Worker, there.Conversation);
+    }
+
+    public void Decide(ClusterEvent happened)
+    {
+        var events = new Queue<ClusterEvent>([happened]);
+        while (events.TryDequeue(out var next))
+        {
+            (Cluster, var effects) = Cluster.Handle(next);
+            foreach (var effect in effects)
+                if (Carry(effect) is { } answer) events.Enqueue(answer);
+        }
+        // Nobody is left out, and nobody held who wants to go.
+        if (Cluster.Phase == ClusterPhase.Training) Assert.All(InPlay, m => Assert.Equal((MemberStatus.Active, false), (m.Status, m.Leaving)));
+    }
+
+    /// <summary>A frame reaches the reducer of the star.</summary>
+    public void Reduce(SimulatedWorker worker, FrameHeader frame, long value)
+    {
+        if (!_workers.ContainsKey(worker.Id)) return;
+        var index = _star!.IndexOf(worker.Id);
+        var verdict = _star.Judge(index, frame);
+        Assert.NotEqual(FrameVerdict.Early, verdict);
+        if (verdict == FrameVerdict.Stale) return;
+        var (round, plan) = (_star.Slices.Current!.Value, _star.Slices.Plan!);
+        var first = SimulatedVectors.Layout.FirstSlice(round.Kind);
+        foreach (var (slice, sum) in _star.Take(index, frame, value))
+        {
+            _average[slice] = sum;
+            foreach (var receiver in plan.Workers)
+                Link(receiver, w => w.ReceiveSlice(plan.Generation, round.Number, slice - first, SimulatedVectors.Layout.Slices - first, sum));
+        }
+        if (!_star.Slices.IsComplete) return;
+        _lastAverage = [.. _average.Values];
+        _average.Clear();
+        _star.Enter(++_completed);
+    }
+
+    private Conversation? ConversationWith(SimulatedWorker worker) =>
+        _workers.TryGetValue(worker.Id, out var there) && there.Worker == worker ? there.Conversation : _parting.GetValueOrDefault(worker);
+
+    private void Send(SimulatedWorker worker, Conversation conversation)
+    {
+        foreach (var message in conversation.Due()) _simulation.ToWorker(this, worker, message);
+    }
+
+    private void Take(SimulatedWorker worker, int life, Register register)
+    {
+        // A life that is over is noticed as soon as it is taken for one.
+        if (life < worker.Life || worker.IsGone) return;
+        if (_workers.TryGetValue(worker.Id, out var known))
+        {
+            if (known.Life == life)
+            {
+                _simulation.Census.Count("register repeated");
+                _simulation.ToWorker(this, worker, known.Welcome);
+                return;
+            }
+            Lose(worker.Id, "it has come back over a new connection");
+        }
+        if (Cluster.Phase == ClusterPhase.Finished)
+        {
+            _simulation.ToWorker(this, worker, new Dismissed("the job is done"));
+            return;
+        }
+        _parting.Remove(worker);
+        var isAdopted = register.Token.Length > 0 && Cluster.CanAdopt(register.Holding) && register.ReportsFrom <= Ledger.Entered;
+        if (register.Holding.Generation > 0 && !Cluster.CanAdopt(register.Holding)) _simulation.Census.Count("rolled-back worker refused");
+        if (register.Holding.Generation > 0 && register.ReportsFrom > Ledger.Entered) _simulation.Census.Count("worker without the missing reports begins anew");
+        var conversation = new Conversation(_simulation.Random.NextInt64(), _simulation.Limits);
+        var welcome = new Welcome(worker.Id, "the job", "coordinator", 1, [], isAdopted, Ledger.Entered, Conversation: conversation.Id);
+        _workers[worker.Id] = new(worker, life, conversation, welcome);
+        Decide(new ClusterEvent.Registered(worker.Id));
+        _simulation.ToWorker(this, worker, welcome);
+    }
+
+    private void Hear(SimulatedWorker worker, IControlMessage said)
+    {
+        switch (said)
+        {
+            case Prepared m:
+                Decide(new ClusterEvent.Prepared(worker.Id, m.ToFacts(), m.Holding));
+                if (Safe > 0) Tell(worker.Id, new ReportsSafe(Safe));
+                break;
+            case Halted m:
+                Decide(new ClusterEvent.Halted(worker.Id, m.Generation, m.Applied, m.Digest));
+                break;
+            case Synced m:
+                Decide(new ClusterEvent.Synced(worker.Id, m.Generation, m.Applied, m.Digest));
+                break;
+            case RoundsApplied m:
+                Enter(worker.Id, m);
+                break;
+            case PeerLost m:
+                Decide(new ClusterEvent.PeerLost(worker.Id, m.Generation, m.Peer, m.Why));
+                break;
+            case Leave m:
+                Decide(new ClusterEvent.Leaving(worker.Id, m.Reason));
+                break;
+            default:
+                Assert.Fail($"{worker.Id} says {said}");
+                break;
+        }
+    }
+
+    private void Enter(string worker, RoundsApplied progress)
+    {
+        Assert.Null(Ledger.GapBefore(progress.Rounds[0].Round));
+        foreach (var report in progress.Rounds) Assert.Null(Ledger.Enter(worker, report, out _));
+        Decide(new ClusterEvent.Reached(worker, progress.Rounds[^1].Round + 1));
+        _simulation.Store(this);
+        if (Ledger.Entered < Safe + _simulation.SafeInterval) return;
+        Safe = Ledger.Entered;
+        foreach (var there in _workers.Keys.ToList()) Tell(there, new ReportsSafe(Safe));
+    }
+
+    private ClusterEvent? Carry(ClusterEffect effect)
+    {
+        switch (effect)
+        {
+            case ClusterEffect.Open open:
+                Assert.Equal(_simulation.Rounds, open.Rounds);
+                if (!_simulation.IsMesh) _star = new(new(_simulation.Rounds, SimulatedVectors.Layout, isCoordinator: true, _simulation.IsHalf), _simulation);
+                return null;
+            case ClusterEffect.Fence fence:
+                if (fence.Generation == 1) Assert.Equal(Cluster.StartWith, InPlay.Count());
+                _star!.Slices.Fence(fence.Generation);
+                return new ClusterEvent.Fenced(fence.Generation, _completed, _lastAverage.Length > 0);
+            case ClusterEffect.Halt halt:
+                Tell(halt.Worker, new Halt(halt.Generation));
+                return null;
+            case ClusterEffect.Begin begin:
+                Begin(begin);
+                return null;
+            case ClusterEffect.RepeatAverage repeat:
+                SendAverage(repeat.Worker, repeat.Generation, _completed - 1, _lastAverage);
+                return null;
+            case ClusterEffect.Transfer transfer:
+                Assert.Equal(InPlay.Max(m => m.Applied), Cluster.Members[transfer.Donor].Applied);
+                if (Expect(transfer.Donor, transfer.Generation, (applied, state) => Link(transfer.Receiver, w => w.Receive(transfer.Generation, applied, state))))
+                    Tell(transfer.Donor, new SendState(transfer.Generation));
+                return null;
+            case ClusterEffect.Load load:
+                Assert.All(InPlay, m => Assert.True(m.Applied < Cluster.Stored!.Applied));
+                if (_simulation.Random.Next(4) == 0) _simulation.Damage(Cluster.Stored!);
+                if (_simulation.StoredState(Cluster.Stored!) is not { } bits) return new ClusterEvent.Damaged(_simulation.NewestStored, "it cannot be read");
+                var loaded = Cluster.Stored!.Applied;
+                Link(load.Receiver, w => w.Receive(load.Generation, loaded, bits));
+                return null;
+            case ClusterEffect.Dismiss dismiss:
+                Tell(dismiss.Worker, new Dismissed("it has asked to leave"));
+                return null;
+            case ClusterEffect.Refuse refuse:
+                _simulation.Refused.Add(refuse);
+                _simulation.Unblock();
+                Part(refuse.Worker, new Refused(refuse.Reason, refuse.MayReturn));
+                return null;
+            case ClusterEffect.Collect collect:
+                Assert.All(InPlay, m => Assert.Equal(_simulation.Rounds.Count, m.Applied));
+                Expect(collect.Donor, collect.Generation, (applied, state) =>
+                {
+                    _simulation.Finish(applied, state);
+                    Decide(new ClusterEvent.Collected());
+                });
+                Tell(collect.Donor, new SendState(collect.Generation));
+                return null;
+            case ClusterEffect.Save:
+                return new ClusterEvent.Saved();
+            case ClusterEffect.Finish:
+                Assert.Null(Ledger.Shortfall);
+                Assert.Equal(Ledger.SamplesExpected, Ledger.SamplesApplied);
+                foreach (var worker in _workers.Keys.ToList()) Tell(worker, new Dismissed("the job is done"));
+                return null;
+            case ClusterEffect.Fail fail:
+                Failure = fail.Reason;
+                return null;
+            default:
+                return null;
+        }
+    }
+
+    private void Begin(ClusterEffect.Begin begin)
+    {
+        AssertFits(begin.Plan);
+        Assert.Equal(_simulation.IsMesh ? begin.Plan.Workers : [], begin.Endpoints.Select(e => e.Host));
+        if (!_simulation.IsMesh)
+        {
+            if (!Cluster.IsOpen) Assert.Equal(_completed, begin.Plan.FirstRound);
+            if (_completed != begin.Plan.FirstRound) (_completed, _lastAverage) = (begin.Plan.FirstRound, []);
+            _average.Clear();
+            _star!.Slices.Begin(begin.Plan, Plan.Coordinator);
+            _star.Enter(_completed);
+        }
+        Ledger.Begin(begin.Plan);
+        _simulation.Began(this, begin.Plan);
+        foreach (var worker in begin.Plan.Workers) Tell(worker, BeginPlan.Of(begin.Plan, begin.Endpoints, double.NaN));
+    }
+
+    private void AssertFits(Plan plan)
+    {
+        Assert.True(plan.Workers.Length >= Cluster.MinWorkers, $"a plan for {plan.Workers.Length} workers");
+        Assert.Equal(InPlay.Select(m => m.Id), plan.Workers);
+        Assert.Equal(_simulation.Rounds.Count, plan.EndRound);
+        var live = _simulation.Alive.Where(w => plan.Includes(w.Id) && w.IsWith(this)).ToList();
+        Assert.All(live, worker => Assert.Equal((plan.FirstRound, live[0].State), (worker.Applied, worker.State)));
+        // What no round is missing before: the ledger has heard of all that the plan builds on.
+        Assert.True(Ledger.Entered >= plan.FirstRound, $"the plan begins at round {plan.FirstRound}, {Ledger.Entered} are entered");
+    }
+
+    private void Part(string worker, ICoordinatorMessage farewell)
+    {
+        if (!_workers.Remove(worker, out var there)) return;
+        _parting[there.Worker] = there.Conversation;
+        there.Conversation.Say(farewell);
+        Send(there.Worker, there.Conversation);
+        there.Worker.CloseLink(this);
+    }
+
+    private void Link(string worker, Action<SimulatedWorker> deliver)
+    {
+        if (_workers.TryGetValue(worker, out var there)) there.Worker.Link(this, deliver);
+    }
+
+    /// <summary>A state has come over a worker's link.</summary>
+    public void ReceiveState(string donor, int generation, long applied, long state)
+    {
+        if (generation < Cluster.Generation || !_workers.ContainsKey(donor)) return;
+        foreach (var received in _donations[(donor, generation)]) received(applied, state);
+        _donations.Remove((donor, generation));
+    }
+
+    /// <returns>Whether the donor is to be asked; otherwise its state is on its way for somebody else.</returns>
+    private bool Expect(string donor, int generation, Action<long, long> received)
+    {
+        if (_donations.TryGetValue((donor, generation), out var coming))
+        {
+            _simulation.Census.Count("one state for many");
+            coming.Enqueue(received);
+            return false;
+        }
+        _donations[(donor, generation)] = new([received]);
+        return true;
+    }
+
+    private void SendAverage(string worker, int generation, long round, long[] values)
+    {
+        for (var slice = 0; slice < values.Length; slice++)
+        {
+            var (index, value) = (slice, values[slice]);
+            Link(worker, w => w.ReceiveSlice(generation, round, index, values.Length, value));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Distributed.Shared.Tests.Cluster;
+
+/// <summary>Passes connections on to the same port of another address of this machine, and resets them when it is told to.</summary>
+internal sealed class ResettingRelay : IDisposable
+{
+    private readonly TcpListener _listener;
+    private readonly IPAddress _target;
+    private readonly Lock _lock = new();
+    private readonly List<Socket> _sockets = [];
+
+    /// <summary>Listens.</summary>
+    /// <param name="address">Where.</param>
+    /// <param name="target">Whom it passes connections on to.</param>
+    public ResettingRelay(string address, string target)
+    {
+        _target = IPAddress.Parse(target);
+        _listener = new(IPAddress.Parse(address), 0);
+        _listener.Start();
+        _ = AcceptAsync();
+    }
+
+    /// <summary>The port, of both addresses.</summary>
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    /// <summary>Resets every connection.</summary>
+    /// <returns>How many there were.</returns>
+    public int Reset()
+    {
+        lock (_lock)
+        {
+            var connections = _sockets.Count / 2;
+            foreach (var socket in _sockets) socket.Close(0);
+            _sockets.Clear();
+            return connections;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _listener.Dispose();
+        Reset();
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                var here = await _listener.AcceptSocketAsync();
+                var there = new Socket(SocketType.Stream, ProtocolType.Tcp);
+                lock (_lock) _sockets.AddRange([here, there]);
+                _ = PassOnAsync(here, there);
+            }
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+            // It is disposed.
+        }
+    }
+
+    private async Task PassOnAsync(Socket here, Socket there)
+    {
+        try
+        {
+            await there.ConnectAsync(_target, Port);
+            await Task.WhenAny(PumpAsync(here, there), PumpAsync(there, here));
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+            // Nobody is there, or it was reset.
+        }
+        lock (_lock)
+        {
+            here.Close(0);
+            there.Close(0);
+            _sockets.RemoveAll(socket => socket == here || socket == there);
+        }
+    }
+
+    private static async Task PumpAsync(Socket from, Socket to)
+    {
+        var buffer = new byte[16 * 1024];
+        try
+        {
+            while (await from.ReceiveAsync(buffer) is var bytes and > 0) await to.SendAsync(buffer.AsMemory(0, bytes));
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+            // It was reset.
+        }
+    }
+}

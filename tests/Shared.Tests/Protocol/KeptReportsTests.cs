@@ -1,0 +1,58 @@
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Shared.Tests.Protocol;
+
+public sealed class KeptReportsTests
+{
+    private static readonly int _bytes = MessageBounds.ReportBytes(3);
+
+    [Fact]
+    public void What_is_not_safe_can_be_reported_again_and_only_so_much_is_kept()
+    {
+        var kept = new KeptReports(3 * _bytes);
+        Assert.Equal(0, kept.From);
+        kept.Keep(Reports(0, 2));
+        Assert.True(kept.MayApply);
+        kept.Keep(Reports(2, 3));
+        Assert.False(kept.MayApply);
+        Assert.Equal([1, 2], kept.Since(1).Select(report => report.Round));
+        kept.Forget(2);
+        Assert.True(kept.MayApply);
+        Assert.Equal(2, kept.From);
+        kept.Forget(9);
+        Assert.Equal((9, true), (kept.From, kept.MayApply));
+    }
+
+    [Fact]
+    public void Of_rounds_that_are_done_again_those_that_are_safe_take_no_room()
+    {
+        var kept = new KeptReports(2 * _bytes);
+        kept.Forget(5);
+        // Of what it is not going to keep, it must not say that it can report it.
+        Assert.Equal(5, kept.From);
+        kept.Keep(Reports(0, 4));
+        Assert.Equal((5, true), (kept.From, kept.MayApply));
+        kept.Keep(Reports(4, 7));
+        Assert.Equal((5, false), (kept.From, kept.MayApply));
+    }
+
+    [Theory]
+    [InlineData(7)]
+    [InlineData(1)]
+    public void Rounds_that_others_have_computed_are_not_this_workers_to_report(long applied)
+    {
+        var kept = new KeptReports(2 * _bytes);
+        kept.Keep(Reports(0, 3));
+        kept.Follow(3);
+        Assert.Equal(0, kept.From);
+        kept.Follow(applied);
+        Assert.Equal((applied, true), (kept.From, kept.MayApply));
+        kept.Keep(Reports(applied, applied + 1));
+        Assert.Equal(applied, Assert.Single(kept.Since(0)).Round);
+    }
+
+    private static IEnumerable<RoundReport> Reports(long from, long to)
+    {
+        for (var round = from; round < to; round++) yield return new(round, default, [1, 2, 3], 0, 0, 0, default);
+    }
+}
