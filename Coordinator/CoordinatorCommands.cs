@@ -39,7 +39,7 @@ public static class CoordinatorCommands
         var page = new PageOptions();
         var security = new SecurityOptions();
         var stay = new Option<bool>("--stay") { Description = "Once the run is finished, show it on the live page until told to stop." };
-        var chaos = new Option<string?>("--chaos") { Description = "Check the job under faults, on this machine: kill-worker@30,freeze-worker@60:5s,join@80,drain@90,restart-coordinator@100 (the numbers are training steps) or random:SEED:COUNT. Exit code 0: the result is that of an undisturbed run, bit for bit." };
+        var chaos = new Option<string?>("--chaos") { Description = "Check the job under faults, on this machine: kill-worker@30,freeze-worker@60:5s,join@80,drain@90,kill-all-workers@95,restart-coordinator@100 (the numbers are training steps) or random:SEED:COUNT. The check starts its workers itself, since they outlive the coordinator, and others in their place: --max-restarts has no part in it. Exit code 0: the result is that of an undisturbed run, bit for bit." };
         workers.Within(0, 1024);
         minWorkers.Within(1, 1024);
         maxRestarts.Within(0, RestartPolicy.Most);

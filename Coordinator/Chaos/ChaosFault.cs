@@ -5,6 +5,8 @@ public enum ChaosKind
 {
     /// <summary>A worker is killed (SIGKILL).</summary>
     KillWorker,
+    /// <summary>All workers are killed at once, and as many started.</summary>
+    KillAllWorkers,
     /// <summary>A worker stands still for a time (SIGSTOP, then SIGCONT).</summary>
     FreezeWorker,
     /// <summary>A worker is asked to leave in good order (SIGTERM).</summary>
@@ -28,6 +30,7 @@ public sealed record ChaosFault(ChaosKind Kind, long Step, TimeSpan Duration = d
     public static string NameOf(ChaosKind kind) => kind switch
     {
         ChaosKind.KillWorker => "kill-worker",
+        ChaosKind.KillAllWorkers => "kill-all-workers",
         ChaosKind.FreezeWorker => "freeze-worker",
         ChaosKind.Drain => "drain",
         ChaosKind.Join => "join",

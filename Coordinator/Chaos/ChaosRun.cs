@@ -98,6 +98,8 @@ internal sealed class ChaosRun : IAsyncDisposable
             case ChaosKind.Join:
                 Tell(step, $"started {_workers.Start()}");
                 return true;
+            case ChaosKind.KillAllWorkers:
+                return KillAll(step);
             case ChaosKind.RestartCoordinator:
                 return await RestartAsync(step).ConfigureAwait(false);
             // Only a coordinator that is there can let anybody go.
@@ -106,6 +108,15 @@ internal sealed class ChaosRun : IAsyncDisposable
             default:
                 return Hit(fault, step);
         }
+    }
+
+    /// <summary>Nobody is left who holds the parameters: the newcomers get them from the newest checkpoint, or begin from the start.</summary>
+    private bool KillAll(long step)
+    {
+        ImmutableArray<string> killed = [.. _workers.Candidates.Select(worker => worker.Name).Where(name => _workers[name].Kill())];
+        if (killed.IsEmpty) return false;
+        Tell(step, $"killed all {killed.Length} worker(s), and started {string.Join(", ", killed.Select(_ => _workers.Start()))}");
+        return true;
     }
 
     private bool Hit(ChaosFault fault, long step)

@@ -51,10 +51,10 @@ public sealed class ChaosDrawTests
     });
 
     [Fact]
-    public void Every_kind_of_fault_and_both_kinds_of_kill_are_drawn()
+    public void Every_kind_of_fault_but_the_death_of_all_and_both_kinds_of_kill_are_drawn()
     {
         var faults = Faults("random:1:200", 100_000, 8);
-        Assert.Equal(Enum.GetValues<ChaosKind>(), faults.Select(fault => fault.Kind).Distinct().Order());
+        Assert.Equal(Enum.GetValues<ChaosKind>().Where(kind => kind != ChaosKind.KillAllWorkers), faults.Select(fault => fault.Kind).Distinct().Order());
         var kills = faults.Where(fault => fault.Kind == ChaosKind.KillWorker).ToLookup(kill => faults.Contains(new(ChaosKind.Join, kill.Step)));
         Assert.InRange(kills[true].Count(), 10, 60);
         Assert.InRange(kills[false].Count(), 10, 60);

@@ -4,7 +4,7 @@ namespace Distributed.Coordinator.Tests.Chaos;
 
 public sealed class ChaosPlanTests
 {
-    private const string AllowedFaults = "allowed: kill-worker, freeze-worker, drain, join, restart-coordinator, "
+    private const string AllowedFaults = "allowed: kill-worker, kill-all-workers, freeze-worker, drain, join, restart-coordinator, "
         + "for example kill-worker@30,freeze-worker@60:5s,join@80 or random:7:10";
 
     private static readonly Gen<ChaosFault> _anyFault =
