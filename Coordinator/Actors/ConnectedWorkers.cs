@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Akka.Actor;
+using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
@@ -51,14 +52,19 @@ internal sealed partial class ConnectedWorkers(ControlMetrics metrics)
 
     /// <summary>What is wrong with a worker's report that it is prepared, in a user's words; null for nothing.</summary>
     public string? FaultOf(string worker, Prepared prepared) =>
-        prepared.Holding == default || _workers[worker].Welcome is { IsAdopted: true } ? null : "it reports that it holds rounds of the job, with which it was not taken in";
+        prepared.Holding == default || _workers[worker].Welcome is { IsAdopted: true } ? null
+        : "it reports that it holds rounds of the job, with which it was not taken in";
 
-    /// <summary>Takes one in, under the name that it would like to have or one like it.</summary>
+    /// <summary>Takes one in, under the name that it would like to have or one like it, which is no longer than a name may be.</summary>
     /// <returns>Its name.</returns>
     public string Add(IActorRef newcomer, Register register)
     {
         var worker = register.Name;
-        for (var i = 2; _workers.ContainsKey(worker); i++) worker = $"{register.Name}-{i}";
+        for (var i = 2; _workers.ContainsKey(worker); i++)
+        {
+            var ending = $"-{i}";
+            worker = register.Name[..Math.Min(register.Name.Length, LinkHello.MaxNameLength - ending.Length)] + ending;
+        }
         _workers[worker] = new(newcomer, Shown.Of(register.Device), new(Random.Shared.NextInt64(), ConversationLimits.Coordinator));
         _names[newcomer] = worker;
         return worker;

@@ -57,6 +57,18 @@ public sealed class CoordinatorActorTests() : TestKit("""
         Assert.Equal(["worker", "worker-2", "worker-2-2", "worker-3"], ids);
     }
 
+    [Fact]
+    public async Task Those_of_one_name_that_is_as_long_as_a_name_may_be_are_told_apart_and_can_link()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 13);
+        var name = new string('n', 63);
+        var workers = new List<BenchWorker>();
+        for (var i = 0; i < 12; i++) workers.Add(await bench.JoinAsync(name));
+        Assert.Equal(12, workers.Select(worker => worker.Id).Distinct().Count());
+        Assert.All(workers, worker => Assert.Equal(63, worker.Id.Length));
+        Assert.Equal((new string('n', 61) + "-2", new string('n', 60) + "-12"), (workers[1].Id, workers[11].Id));
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("a b")]
