@@ -197,7 +197,9 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
             (Manifest?, string?) found;
             try
             {
-                found = (CheckpointFolder.Verify(folder, files), null);
+                var manifest = CheckpointFolder.Verify(folder, files);
+                found = Path.GetFileName(FolderOf(root, manifest.Step)) == Path.GetFileName(folder) ? (manifest, null)
+                    : (null, $"'{Path.Combine(folder, CheckpointFolder.ManifestName)}' is damaged: it is of step {manifest.Step}, which its folder is not");
             }
             catch (CheckpointException error)
             {
