@@ -62,6 +62,7 @@ public sealed class RunServers : IAsyncDisposable
                 Token = token,
                 Command = DrainRequest.For(run.Token, coordinator, refused),
                 Pages = pages,
+                IsComplete = () => !pages.IsEmpty,
             }, cancel);
             return new(metrics, page, pages, run, token);
         }

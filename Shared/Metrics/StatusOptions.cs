@@ -17,4 +17,7 @@ public sealed record StatusOptions
 
     /// <summary>What a reader must hold; null where everybody who reaches the server may read.</summary>
     public ReaderToken? Token { get; init; }
+
+    /// <summary>Whether all of <see cref="Pages"/> are there; until then the server answers 503 where it would answer 404.</summary>
+    public Func<bool> IsComplete { get; init; } = () => true;
 }

@@ -135,6 +135,7 @@ public sealed class StatusServer : IAsyncDisposable
             "/readyz" when _notReady() is { } reason => Text(response, StatusCodes.Status503ServiceUnavailable, reason),
             "/readyz" => Text(response, StatusCodes.Status200OK, "ok"),
             { } path when _options.Pages.TryGetValue(path, out var page) => page(context),
+            _ when !_options.IsComplete() => Text(response, StatusCodes.Status503ServiceUnavailable, "the run is starting: its page is not there yet"),
             _ => Text(response, StatusCodes.Status404NotFound, string.Join(", ", ["there are /metrics, /healthz, /readyz", .. _options.Pages.Keys])),
         };
     }
