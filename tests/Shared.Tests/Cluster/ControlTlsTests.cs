@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Akka.Actor;
 using Akka.Hosting;
 using Distributed.Shared.Cluster;
@@ -134,11 +135,27 @@ public sealed class ControlTlsTests : IAsyncDisposable
         return joined.Task.Soon();
     }
 
+    /// <summary>One hears the other, which repeats itself: Akka delivers a message at most once.</summary>
     private static async Task TalkAsync(Node coordinator, Node worker)
     {
-        var inbox = Inbox.Create(coordinator.System);
-        ((ExtendedActorSystem)worker.System).Provider.ResolveActorRef(inbox.Receiver.Path.ToSerializationFormatWithAddress(ClusterOf(coordinator.System).SelfAddress)).Tell(new Halt(3));
-        Assert.Equal(new Halt(3), await inbox.ReceiveAsync(Loopback.Patience));
+        var heard = Channel.CreateUnbounded<object>();
+        var ear = coordinator.System.ActorOf(Props.Create(() => new Ear(heard.Writer)));
+        var ofWorker = ((ExtendedActorSystem)worker.System).Provider
+            .ResolveActorRef(ear.Path.ToSerializationFormatWithAddress(ClusterOf(coordinator.System).SelfAddress));
+        using var patience = new CancellationTokenSource(Loopback.Patience);
+        object? message;
+        do
+        {
+            ofWorker.Tell(new Halt(3));
+            await Task.Delay(TimeSpan.FromMilliseconds(20), patience.Token);
+        }
+        while (!heard.Reader.TryRead(out message));
+        Assert.Equal(new Halt(3), message);
+    }
+
+    private sealed class Ear(ChannelWriter<object> heard) : UntypedActor
+    {
+        protected override void OnReceive(object message) => heard.TryWrite(message);
     }
 
     private static async Task<Dictionary<Refusal, double>> RefusedAsync(Node node)
