@@ -32,6 +32,7 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
     private readonly Reduce _reduce = new(1, layout.Slices);
     private readonly int[] _complete = new int[layout.Slices];
     private bool[] _isMissing = [];
+    private bool _hasBegun;
     private int _missing;
     private int _self;
     private int _completeSlices;
@@ -76,7 +77,7 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
         if (plan.Generation < Generation) throw new InvalidOperationException($"a plan of generation {plan.Generation} after {Generation}");
         if (isCoordinator ? self != Plan.Coordinator : (uint)self >= (uint)plan.Workers.Length)
             throw new InvalidOperationException($"there is no {self} in a plan of {plan.Workers.Length} workers");
-        (Generation, Plan, Current, Round, _self) = (plan.Generation, plan, null, plan.FirstRound, self);
+        (Generation, Plan, Current, Round, _self, _hasBegun) = (plan.Generation, plan, null, plan.FirstRound, self, true);
         if (_isMissing.Length < plan.Workers.Length) _isMissing = new bool[plan.Workers.Length];
     }
 
@@ -112,7 +113,11 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
         why = "";
         if (frame.Generation < Generation) return FrameVerdict.Stale;
         if (Plan is not { } plan)
-            return isCoordinator ? Violation($"a frame of generation {frame.Generation} while no plan is in force", out why) : FrameVerdict.Early;
+        {
+            if (!isCoordinator) return FrameVerdict.Early;
+            // A worker may take up the last plan of its former coordinator when it has found this one.
+            return _hasBegun ? Violation($"a frame of generation {frame.Generation} while no plan is in force", out why) : FrameVerdict.Stale;
+        }
         if (frame.Generation > Generation)
             return isCoordinator ? Violation($"generation {frame.Generation}, newest is {Generation}", out why) : FrameVerdict.Early;
         if (frame.Round < Round) return FrameVerdict.Stale;

@@ -42,6 +42,17 @@ public sealed class SliceReductionTests
     });
 
     [Fact]
+    public void Frames_of_a_former_coordinators_plan_are_stale_until_the_first_plan_and_violations_while_none_is_in_force_later() => _anyCoordinator.Sample(s =>
+    {
+        var restarted = new SliceReduction(s.Rounds, s.Layout, isCoordinator: true);
+        Assert.Equal(FrameVerdict.Stale, restarted.Judge(s.Any.Worker, s.Any.Frame, out _));
+        restarted.Begin(s.Plan with { Generation = s.Plan.Generation + 1 }, Plan.Coordinator);
+        restarted.Fence(s.Plan.Generation + 2);
+        Assert.Equal(FrameVerdict.Stale, restarted.Judge(s.Any.Worker, s.Any.Frame, out _));
+        Assert.Equal(FrameVerdict.Violation, restarted.Judge(s.Any.Worker, s.Any.Frame with { Generation = s.Plan.Generation + 2 }, out _));
+    });
+
+    [Fact]
     public void In_a_mesh_every_slice_is_reduced_by_one_worker() => Gen.Select(_anyPeer, Gen.Int[1, 8]).Sample((s, workers) =>
     {
         var plan = s.Plan with { Workers = [.. Enumerable.Range(0, workers).Select(i => $"worker-{i}")] };
