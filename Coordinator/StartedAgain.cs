@@ -7,22 +7,28 @@ namespace Distributed.Coordinator;
 /// <summary>What a coordinator has to do that something starts again and again, with the same command line each time.</summary>
 public static class StartedAgain
 {
-    /// <summary>Looks at what the run's folder holds.</summary>
-    /// <returns>How to begin the run, or to go on with it; null where it is finished.</returns>
+    /// <summary>
+    /// Takes the run's folder and looks at what it holds, in this order: another coordinator may change what was seen before, and the folder
+    /// of a run that has not begun is emptied. A finished run is not changed any more, so it is left without its lock: it may lie where nothing can be written.
+    /// </summary>
+    /// <returns>How to begin the run or to go on with it, and the folder, which is the caller's now; null where the run is finished.</returns>
     /// <exception cref="JobException">The command line contradicts itself, or the finished run was of another job.</exception>
-    public static TrainArguments? Next(TrainArguments arguments)
+    /// <exception cref="RunFolderException">Another process uses the folder, or it cannot be written to.</exception>
+    public static (TrainArguments Arguments, RunFolder Folder)? Next(TrainArguments arguments)
     {
         if (arguments.Run is not { } path) throw new JobException("--resume-if-begun needs --run DIR: the folder that tells whether the run was begun");
         if (arguments.Resume || arguments.Overwrite) throw new JobException("--resume-if-begun finds out what is to be done: leave --resume and --overwrite out");
-        switch (RunFolder.StageOf(path))
+        var folder = RunFolder.StageOf(path) == RunStage.Finished ? null : RunFolder.Take(path);
+        switch (folder?.Stage)
         {
             case RunStage.New:
-                // Whoever wrote something there got no worker to take part.
-                return arguments with { Overwrite = true };
+                // No worker took part in what is written there.
+                return (arguments with { Overwrite = true }, folder);
             case RunStage.Begun:
-                // They are in the folder since it began.
-                return arguments with { Resume = true, Init = null };
+                // The initial parameters are in the folder since the run began.
+                return (arguments with { Resume = true, Init = null }, folder);
             default:
+                folder?.Dispose();
                 RefuseAnotherJob(path, arguments);
                 return null;
         }

@@ -118,6 +118,7 @@ public static class TrainCommand
         RunFolder folder;
         RunState begun;
         NodeSecurity security;
+        RunFolder? taken = null;
         try
         {
             if (arguments.Workers > 0 && arguments.MinWorkers > arguments.Workers)
@@ -125,12 +126,13 @@ public static class TrainCommand
             if (arguments.ResumeIfBegun)
             {
                 if (StartedAgain.Next(arguments) is not { } next) return await StayAsync(arguments, arguments.Run!);
-                arguments = next;
+                (arguments, taken) = next;
             }
-            (job, folder, begun, security) = arguments.Resume ? Resume(arguments) : Begin(arguments);
+            (job, folder, begun, security) = arguments.Resume ? Resume(arguments, taken) : Begin(arguments, taken);
         }
         catch (Exception error) when (error is JobException or RunFolderException or CertificateException or JoinTokenException)
         {
+            taken?.Dispose();
             return CommandLine.Fail(2, error.Message);
         }
         using var signals = new Signals(onInterrupt: true);
@@ -164,17 +166,25 @@ public static class TrainCommand
     internal static bool IsFailure(Exception error) =>
         error is RunFailedException or RunFolderException or IOException or SocketException or FormatException or UnauthorizedAccessException;
 
-    private static (Job, RunFolder, RunState, NodeSecurity) Begin(TrainArguments arguments)
+    private static (Job, RunFolder, RunState, NodeSecurity) Begin(TrainArguments arguments, RunFolder? taken)
     {
         var (job, name) = ReadJob(arguments);
         job = TorchScriptFile.Resolve(job);
         // It may lie in the very folder that is replaced.
         var initial = arguments.Init is { } init ? InitialParameters.Read(init, arguments.IsInitStrict) : null;
         var security = NodeSecurity.Open(arguments.Host, arguments.Security);
-        var folder = RunFolder.Create(arguments.Run, name, arguments.Overwrite);
-        security ??= RunSecurity.Begin(folder);
-        if (initial is not null) AtomicFile.Write(folder.InitialFile, stream => stream.Write(initial.File.Span));
-        return (job, folder, Begun(arguments, name, security), security);
+        var folder = taken?.ForNewRun(arguments.Overwrite) ?? RunFolder.Create(arguments.Run, name, arguments.Overwrite);
+        try
+        {
+            security ??= RunSecurity.Begin(folder);
+            if (initial is not null) AtomicFile.Write(folder.InitialFile, stream => stream.Write(initial.File.Span));
+            return (job, folder, Begun(arguments, name, security), security);
+        }
+        catch
+        {
+            folder.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The state of a run that nobody has a part in yet.</summary>
@@ -200,13 +210,16 @@ public static class TrainCommand
 
     private static byte[] NewToken() => RandomNumberGenerator.GetBytes(StarServer.TokenLength);
 
+    /// <summary>Writes nothing more, not even what waits for the disk: the files are another process's.</summary>
+    private static void EndAtOnce(string why) => Environment.Exit(CommandLine.Fail(1, why));
+
     /// <summary>The workers look for the coordinator where it was, so that a new one listens there too.</summary>
-    private static (Job, RunFolder, RunState, NodeSecurity) Resume(TrainArguments arguments)
+    private static (Job, RunFolder, RunState, NodeSecurity) Resume(TrainArguments arguments, RunFolder? taken)
     {
         if (arguments.Run is not { } path) throw new JobException("--resume needs --run DIR: the folder of the run that is to go on");
         if (arguments.Init is not null) throw new JobException("--resume goes on with the parameters of the run: leave --init out");
         if (arguments.Overwrite) throw new JobException("--resume goes on with the run in the folder: leave --overwrite out");
-        var folder = RunFolder.Resume(path);
+        var folder = taken?.ForItsRun() ?? RunFolder.Resume(path);
         try
         {
             var begun = RunState.Load(folder.StateFile);
@@ -246,6 +259,7 @@ public static class TrainCommand
         TrainArguments arguments, NodeSecurity security, Job job, RunState begun, RunFolder folder, Func<RunJournal, RunRecorder, RunResult, IRunOutcome> finish, CancellationToken stopping)
     {
         var jobName = begun.JobName;
+        using var replaced = folder.Lost.Register(() => EndAtOnce($"a process on another machine has taken over the run in {folder.Path}, since this one was not heard for {RunLock.Silence.TotalSeconds:0} s"));
         Directory.CreateDirectory(folder.Logs);
         using var log = new FileLog(Path.Combine(folder.Logs, "coordinator.log"));
         using var view = ProgressView.Create(AnsiConsole.Console);

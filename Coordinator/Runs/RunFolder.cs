@@ -22,21 +22,25 @@ public enum RunStage
 
 /// <summary>
 /// Where one run leaves what it made. While this is not disposed, no other process can take the folder
-/// (a lock file says so; it goes with the process, however that ends).
+/// (<see cref="RunLock"/>); what the folder holds is judged only then.
 /// </summary>
 public sealed class RunFolder : IDisposable
 {
     /// <summary>Name of <see cref="StateFile"/> in the folder.</summary>
     public const string StateName = "coordinator.json";
 
-    private const string LockName = "run.lock";
+    private readonly RunLock _lock;
 
-    private readonly FileStream _lock;
-
-    private RunFolder(string path, FileStream @lock) => (Path, _lock) = (path, @lock);
+    private RunFolder(string path, RunLock @lock) => (Path, _lock) = (path, @lock);
 
     /// <summary>The folder, as a full path.</summary>
     public string Path { get; }
+
+    /// <summary>Cancelled when a process on another machine has taken the folder over. Then this process must not write to it any more.</summary>
+    public CancellationToken Lost => _lock.Lost;
+
+    /// <summary>How far the run in the folder is.</summary>
+    public RunStage Stage => StageOf(Path);
 
     /// <summary>The job as it was run.</summary>
     public string JobFile => In(RunFiles.Job);
@@ -106,26 +110,44 @@ public sealed class RunFolder : IDisposable
         if (path is null)
             return CreateDefault(root, jobName, time ?? TimeProvider.System);
 
-        var folder = TryLock(path)
-            ?? throw new RunFolderException($"Another run is writing to '{path}'. Wait for it to end, or choose another folder with --run.");
-        if (!folder.HoldsRun || overwrite)
-            return folder.Emptied();
-        folder.Dispose();
-        throw new RunFolderException(
-            $"'{path}' already holds a run. Add --overwrite to replace it, or choose another folder with --run.");
+        return Take(path).ForNewRun(overwrite);
     }
+
+    /// <summary>Takes a folder, whatever it holds; one that does not exist is created.</summary>
+    /// <exception cref="RunFolderException">Another process uses it, or it cannot be written to.</exception>
+    public static RunFolder Take(string path) => TryLock(path, out var holder)
+        ?? throw new RunFolderException($"Another run is writing to '{path}'{Named(holder)}. Wait for it to end, or choose another folder with --run.");
 
     /// <summary>Takes the folder of a run that was not finished.</summary>
     /// <exception cref="RunFolderException">There is none, it is finished, or another process uses it.</exception>
     public static RunFolder Resume(string path)
     {
         if (!Directory.Exists(path)) throw new RunFolderException($"'{path}' does not exist. Give the folder of the run with --run.");
-        var folder = TryLock(path)
-            ?? throw new RunFolderException($"The run in '{path}' has a coordinator. It can be resumed when that has ended.");
-        if (!File.Exists(folder.ReportFile) && File.Exists(folder.JobFile)) return folder;
-        var isFinished = File.Exists(folder.ReportFile);
-        folder.Dispose();
-        throw new RunFolderException(isFinished ? $"The run in '{path}' is finished: there is nothing to resume." : $"'{path}' holds no run that could be resumed.");
+        var folder = TryLock(path, out var holder)
+            ?? throw new RunFolderException($"The run in '{path}' has a coordinator{Named(holder)}. It can be resumed when that has ended: wait for it, or end it.");
+        return folder.ForItsRun();
+    }
+
+    /// <summary>This folder, emptied for a new run. Where it throws, the folder is released.</summary>
+    /// <param name="overwrite">Whether an old run may be removed.</param>
+    /// <exception cref="RunFolderException">It holds a run and <paramref name="overwrite"/> is false, or it cannot be emptied.</exception>
+    public RunFolder ForNewRun(bool overwrite)
+    {
+        if (!HoldsRun || overwrite) return Emptied();
+        Dispose();
+        throw new RunFolderException($"'{Path}' already holds a run. Add --overwrite to replace it, or choose another folder with --run.");
+    }
+
+    /// <summary>This folder, for its run to continue. Where it throws, the folder is released.</summary>
+    /// <exception cref="RunFolderException">It holds no run, or one that is finished.</exception>
+    public RunFolder ForItsRun()
+    {
+        var isFinished = File.Exists(ReportFile);
+        if (!isFinished && File.Exists(JobFile)) return this;
+        Dispose();
+        throw new RunFolderException(isFinished
+            ? $"The run in '{Path}' is finished: there is nothing to resume."
+            : $"'{Path}' holds no run that could be resumed.");
     }
 
     /// <summary>How far the run in a folder is. The folder need not be there.</summary>
@@ -155,7 +177,7 @@ public sealed class RunFolder : IDisposable
         var name = time.GetLocalNow().ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture) + "-" + FileName(jobName);
         for (var attempt = 1; ; attempt++)
         {
-            if (TryLock(System.IO.Path.Combine(root, attempt == 1 ? name : $"{name}-{attempt}")) is not { } folder)
+            if (TryLock(System.IO.Path.Combine(root, attempt == 1 ? name : $"{name}-{attempt}"), out _) is not { } folder)
                 continue;
             if (!folder.HoldsRun)
                 return folder.Emptied();
@@ -164,25 +186,20 @@ public sealed class RunFolder : IDisposable
     }
 
     /// <returns>Null when another process holds the folder.</returns>
-    private static RunFolder? TryLock(string path)
+    private static RunFolder? TryLock(string path, out HolderMark? holder)
     {
         try
         {
             var full = Directory.CreateDirectory(path).FullName;
-            var @lock = new FileStream(
-                System.IO.Path.Combine(full, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None,
-                bufferSize: 1, FileOptions.DeleteOnClose);
-            return new(full, @lock);
-        }
-        catch (IOException) when (File.Exists(System.IO.Path.Combine(path, LockName)))
-        {
-            return null;
+            return RunLock.TryTake(full, HolderMark.ThisMachine, TimeProvider.System, Console.WriteLine, out holder) is { } @lock ? new(full, @lock) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
             throw new RunFolderException($"'{path}' cannot be a run's folder: {e.Message} Choose another folder with --run.", e);
         }
     }
+
+    private static string Named(HolderMark? holder) => holder is null ? "" : $" ({holder})";
 
     private bool HoldsRun => File.Exists(JobFile) || File.Exists(ReportFile) || File.Exists(ModelFile);
 

@@ -10,27 +10,51 @@ public sealed class StartedAgainTests : IDisposable
     public void Dispose() => _temporary.Dispose();
 
     [Fact]
-    public void A_folder_that_is_not_there_is_begun()
+    public void A_folder_that_does_not_exist_is_begun()
     {
-        var next = StartedAgain.Next(Arguments("new") with { Init = "first.safetensors" });
-        Assert.Equal((false, "first.safetensors"), (next!.Resume, next.Init));
-        Assert.False(Directory.Exists(_temporary["new"]));
+        var (next, folder) = StartedAgain.Next(Arguments("new") with { Init = "first.safetensors" })!.Value;
+        using var taken = folder;
+        Assert.Equal((false, "first.safetensors"), (next.Resume, next.Init));
     }
 
     [Fact]
-    public void What_nobody_had_a_part_in_is_begun_anew()
+    public void A_run_in_which_no_worker_took_part_is_begun_anew()
     {
         File.WriteAllText(_temporary["job.yaml"], "");
-        Assert.Equal((false, true), StartedAgain.Next(Arguments("")) is { } next ? (next.Resume, next.Overwrite) : default);
+        var (next, folder) = StartedAgain.Next(Arguments(""))!.Value;
+        using var taken = folder;
+        Assert.Equal((false, true), (next.Resume, next.Overwrite));
     }
 
     [Fact]
-    public void What_was_begun_is_gone_on_with_from_what_it_holds()
+    public void A_run_that_was_begun_continues_from_what_its_folder_holds()
     {
         File.WriteAllText(_temporary["job.yaml"], "");
         File.WriteAllText(_temporary[RunFolder.StateName], "");
-        var next = StartedAgain.Next(Arguments("") with { Init = "first.safetensors" });
-        Assert.Equal((true, false, null), (next!.Resume, next.Overwrite, next.Init));
+        var (next, folder) = StartedAgain.Next(Arguments("") with { Init = "first.safetensors" })!.Value;
+        using var taken = folder;
+        Assert.Equal((true, false, null), (next.Resume, next.Overwrite, next.Init));
+    }
+
+    [Fact]
+    public void Between_the_judgement_and_what_follows_from_it_the_folder_stays_locked()
+    {
+        File.WriteAllText(_temporary["job.yaml"], "");
+        using var taken = StartedAgain.Next(Arguments(""))!.Value.Folder;
+        // Another coordinator would take this for a new run as well, and empty it.
+        Assert.Contains($"(process {Environment.ProcessId} on ", Assert.Throws<RunFolderException>(() => StartedAgain.Next(Arguments(""))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_folder_that_another_coordinator_still_writes_to_is_not_judged()
+    {
+        using var other = RunFolder.Create(_temporary["run"], "job", overwrite: false);
+        Assert.Throws<RunFolderException>(() => StartedAgain.Next(Arguments("run")));
+        File.WriteAllText(other.JobFile, "");
+        File.WriteAllText(other.StateFile, "");
+        other.Dispose();
+        using var taken = StartedAgain.Next(Arguments("run"))!.Value.Folder;
+        Assert.Equal(RunStage.Begun, taken.Stage);
     }
 
     [Fact]

@@ -66,6 +66,8 @@ public sealed class RunFolderTests : IDisposable
     {
         using var folder = Create("");
         Assert.Contains("Another run", Assert.Throws<RunFolderException>(() => Create("", overwrite: true)).Message);
+        File.WriteAllText(folder.JobFile, "");
+        Assert.Matches(@"has a coordinator \(process \d+ on .+, since .+ UTC\)\. It can be resumed when that has ended", Assert.Throws<RunFolderException>(() => RunFolder.Resume(folder.Path)).Message);
     }
 
     [Fact]
