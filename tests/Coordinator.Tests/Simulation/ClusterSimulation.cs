@@ -187,10 +187,11 @@ internal sealed class ClusterSimulation
                 Join();
                 break;
             case 1:
-                AnyOf([.. _workers.Values.Where(w => w.IsPrepared && !w.IsLeaving)])?.Leave();
+                // The coordinator may let it go before it notices that another is dead.
+                AnyOf([.. Expendable().Where(w => w.IsPrepared && !w.IsLeaving)])?.Leave();
                 break;
             case 2:
-                if (Expendable() is { } victim) End(victim);
+                if (AnyOf([.. Expendable()]) is { } victim) End(victim);
                 break;
             default:
                 var links = _workers.Values.SelectMany(w => w.Links.Values).Where(l => !l.IsBroken && _breaks.GetValueOrDefault(l.Pair) < ClusterProtocol.MaxBreaks - 1).Distinct().ToList();
@@ -286,13 +287,13 @@ internal sealed class ClusterSimulation
 
     private T? AnyOf<T>(List<T> choices) where T : class => choices.Count < 1 ? null : choices[Random.Next(choices.Count)];
 
-    /// <summary>A worker without which somebody still holds the newest parameters; a mesh can do its last round again.</summary>
-    private SimulatedWorker? Expendable()
+    /// <summary>The workers without any one of which another still holds the newest parameters; a mesh can do its last round again.</summary>
+    private IEnumerable<SimulatedWorker> Expendable()
     {
-        if (Cluster.IsOpen) return AnyOf([.. _workers.Values]);
+        if (Cluster.IsOpen) return _workers.Values;
         var needed = IsMesh ? _highest - 1 : _highest;
         var all = _workers.Values.Where(w => w.IsPrepared).ToList();
-        return AnyOf([.. all.Where(w => all.Any(o => o != w && !o.IsLeaving && o.Applied >= needed))]);
+        return all.Where(w => all.Any(o => o != w && !o.IsLeaving && o.Applied >= needed));
     }
 
     /// <summary>A worker's process ends, which its coordinator will notice.</summary>
