@@ -8,10 +8,11 @@ namespace Distributed.Coordinator;
 public static class StartedAgain
 {
     /// <summary>
-    /// Takes the run's folder and looks at what it holds, in this order: another coordinator may change what was seen before, and the folder
-    /// of a run that has not begun is emptied. A finished run is not changed any more, so it is left without its lock: it may lie where nothing can be written.
+    /// Takes the run's folder and looks at what it holds, in this order: another coordinator may change what was seen before, and the
+    /// folder of a run that has not begun is emptied. A finished run is not changed any more, so it is looked at without its lock: it may
+    /// lie where nothing can be written.
     /// </summary>
-    /// <returns>How to begin the run or to go on with it, and the folder, which is the caller's now; null where the run is finished.</returns>
+    /// <returns>How to begin or to continue the run, and the folder, which is the caller's now; null where the run is finished.</returns>
     /// <exception cref="JobException">The command line contradicts itself, or the finished run was of another job.</exception>
     /// <exception cref="RunFolderException">Another process uses the folder, or it cannot be written to.</exception>
     public static (TrainArguments Arguments, RunFolder Folder)? Next(TrainArguments arguments)

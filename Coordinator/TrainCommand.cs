@@ -259,7 +259,8 @@ public static class TrainCommand
         TrainArguments arguments, NodeSecurity security, Job job, RunState begun, RunFolder folder, Func<RunJournal, RunRecorder, RunResult, IRunOutcome> finish, CancellationToken stopping)
     {
         var jobName = begun.JobName;
-        using var replaced = folder.Lost.Register(() => EndAtOnce($"a process on another machine has taken over the run in {folder.Path}, since this one was not heard for {RunLock.Silence.TotalSeconds:0} s"));
+        using var replaced = folder.Lost.Register(() => EndAtOnce(
+            $"a process on another machine has taken over the run in {folder.Path}, since this one was not heard for {RunLock.Silence.TotalSeconds:0} s"));
         Directory.CreateDirectory(folder.Logs);
         using var log = new FileLog(Path.Combine(folder.Logs, "coordinator.log"));
         using var view = ProgressView.Create(AnsiConsole.Console);
@@ -345,7 +346,16 @@ public static class TrainCommand
         await using var ending = workers;
         var interrupted = $"interrupted; what there is so far is in {folder.Path}";
         using var interruption = stopping.Register(() => notices.Actor.Tell(arguments.ResumeIfBegun ? new CoordinatorNotice.StepAside(interrupted) : new CoordinatorNotice.Abort(interrupted)));
-        await result.Task;
+        try
+        {
+            await result.Task;
+        }
+        catch (RunFailedException)
+        {
+            // What is on its way when this process ends is lost, and a worker that has not heard it would wait for another coordinator.
+            await notices.HeardAsync(_stopTimeout);
+            throw;
+        }
         await desk.WhenIdleAsync();
         await workers.EndAsync(_stopTimeout);
         view.Dispose();

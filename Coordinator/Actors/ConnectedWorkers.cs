@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Akka.Actor;
+using Akka.Event;
 using Distributed.Shared.Links;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Processes;
@@ -42,6 +43,16 @@ internal sealed partial class ConnectedWorkers(ControlMetrics metrics)
 
     /// <summary>Whether one was turned away and has yet to hear of it: what it asked for before that is void.</summary>
     public bool IsParting(IActorRef sender) => _parting.ContainsKey(sender);
+
+    /// <summary>Whether all that are there have heard all that was said to them.</summary>
+    public bool AllHeard => _workers.Values.All(there => there.Conversation.IsQuiet);
+
+    /// <summary>Turns away one that is not taken in.</summary>
+    public static void Refuse(IActorRef stranger, string reason, ILoggingAdapter log)
+    {
+        log.Warning("{0} refused: {1}", stranger.Path, reason);
+        stranger.Tell(MessageBounds.Shortened(new Refused(reason, MayReturn: false)));
+    }
 
     /// <summary>Why a newcomer cannot be taken in, in a user's words; null if it can.</summary>
     public string? FaultOf(Register register) =>

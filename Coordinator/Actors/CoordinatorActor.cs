@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
-using System.Security.Cryptography;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Remote;
@@ -10,7 +9,6 @@ using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Kernel;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Protocol;
 
@@ -38,12 +36,12 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     private readonly RestartRecord _restart;
     private readonly LocalSupervisor _local;
     private readonly ResultKeeper _result;
+    private readonly Orders _orders;
+    private readonly SafeRecords _records;
     private readonly Queue<ClusterEvent> _events = new();
     private readonly long _startedAt = Stopwatch.GetTimestamp();
     private ClusterProtocol _cluster;
     private ImmutableSortedDictionary<string, Member> _shown;
-    private long _safe;
-    private long _flushed;
     private bool _isDeciding;
 
     /// <summary>Runs a job.</summary>
@@ -51,12 +49,14 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     /// <param name="run">What it works with.</param>
     public CoordinatorActor(ClusterProtocol cluster, CoordinatorContext run)
     {
-        (_cluster, _run, _shown, _watches, _meter) = (cluster, run, cluster.Members, new(cluster.Job.MicroBatches), new(run.Metrics.Cluster));
+        (_cluster, _run, _shown) = (cluster, run, cluster.Members);
+        (_watches, _meter) = (new(cluster.Job.MicroBatches), new(run.Metrics.Cluster));
         (_notes, _restart, _result) = (new(run.Recorder, run.Describe), new(run.Recorder, run.Save), new(run.Recorder, run.Outcome, Self));
         _checkpoints = new(run.Checkpoints, run.Recorder, run.Metrics.Checkpoints, _log, Self, () => _restart.IsSaved);
         _data = new(run.Data, run.Star, run.Recorder, run.Metrics, _log, Self);
-        (_workers, _safe, _flushed) = (new(run.Metrics.Control), run.Recorder.Entered, run.Recorder.Entered);
+        _workers = new(run.Metrics.Control);
         _local = new(run.Local, run.MaxRestarts, run.Recorder, run.Metrics.Cluster);
+        (_orders, _records) = (new(run, _workers, _checkpoints, _log, Self), new(run, _workers, Self));
         Receive<Register>(Take);
         Receive<Numbered>(m =>
         {
@@ -75,8 +75,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             _notes.TellInitial(m.Initial);
             Decide(new ClusterEvent.Prepared(worker, m.ToFacts(), m.Holding));
             _notes.Describe(m, _cluster.Facts);
-            // One that keeps as many reports as it may waits for this.
-            if (_safe > 0) _workers.Tell(worker, new ReportsSafe(_safe));
+            _records.Tell(worker);
         }));
         Receive<FindData>(m => FromWorker(worker => _data.Offer(worker, Sender, m)));
         Receive<SendData>(m => FromWorker(worker =>
@@ -117,8 +116,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             _checkpoints.Failed(m.Step, m.Reason);
             _checkpoints.StoreNext();
         });
-        Receive<CoordinatorNotice.RecordsSafe>(m => _workers.TellAll(new ReportsSafe(_safe = m.Before)));
-        Receive<CoordinatorNotice.RecordsUnsafe>(_ => _flushed = _safe);
+        Receive<CoordinatorNotice.RecordsSafe>(m => _records.Flushed(m.Before));
+        Receive<CoordinatorNotice.RecordsUnsafe>(_ => _records.NotFlushed());
         Receive<CoordinatorNotice.DataOffered>(m => _workers.Tell(_workers.NameOf(m.Worker), new DataFound(m.Offer.Key, m.Offer.Manifest.Length, m.Offer.Bytes)));
         Receive<CoordinatorNotice.DataNotFound>(m => _workers.Tell(_workers.NameOf(m.Worker), new NoData(m.Reason)));
         Receive<CoordinatorNotice.DataNotSent>(m => Lose(_workers.NameOf(m.Worker), m.Reason));
@@ -177,12 +176,12 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     private void Take(Register register)
     {
         if (_workers.WelcomeAgain(Sender) || _workers.IsParting(Sender)) return;
-        var hadPart = HadPart(register);
+        var hadPart = _run.HadPart(register);
         // Rounds that neither this coordinator nor the worker can enter any more are done again.
         var isAdopted = hadPart && _cluster.CanAdopt(register.Holding) && register.ReportsFrom <= _run.Recorder.Entered;
         if (_workers.FaultOf(register) is { } fault)
         {
-            Refuse(Sender, fault);
+            ConnectedWorkers.Refuse(Sender, fault, _log);
             return;
         }
         // Its end of the former connection is closed, which this one has not noticed yet.
@@ -196,8 +195,6 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         _workers.Welcome(worker, new(worker, _run.Job, _run.LinkHost, _run.Star.Port, _run.Star.Token, isAdopted, _run.Recorder.Entered,
             _run.Initial?.File.Length ?? 0, _run.Initial?.IsStrict ?? true));
     }
-
-    private bool HadPart(Register register) => CryptographicOperations.FixedTimeEquals(register.Token, _run.Star.Token);
 
     private void Enter(string worker, RoundsApplied progress)
     {
@@ -217,10 +214,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         _local.Applied(worker);
         Decide(new ClusterEvent.Reached(worker, last.Round + 1));
         _checkpoints.StoreNext();
-        if (_run.Recorder.Entered < _flushed + MessageBounds.SafeInterval(_cluster.Facts!.Layout.Tallies)) return;
-        _flushed = _run.Recorder.Entered;
-        _run.Checkpoints.FlushAsync(_flushed).PipeTo(Self,
-            success: before => new CoordinatorNotice.RecordsSafe(before), failure: _ => new CoordinatorNotice.RecordsUnsafe());
+        _records.Entered(_cluster.Facts!.Layout.Tallies);
     }
 
     private void Drain(CoordinatorNotice.Drain drain)
@@ -230,7 +224,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
     private void GoOnAfter(string worker, string why, RestartDecision? decision)
     {
-        if (decision is RestartDecision.Restart restart) Timers.StartSingleTimer($"restart {worker}", new CoordinatorNotice.RestartLocal(worker), restart.After);
+        if (decision is RestartDecision.Restart restart)
+            Timers.StartSingleTimer($"restart {worker}", new CoordinatorNotice.RestartLocal(worker), restart.After);
         else if (decision is RestartDecision.None && IsStart) Fail($"{worker} failed: {_local.WithLog(worker, why)}");
         else if (decision is RestartDecision.None none) Decide(_local.GiveUp(worker, none));
     }
@@ -239,7 +234,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     private void Lose(string? worker, string why, bool isSaid = false, Refused? farewell = null)
     {
         var isDismissed = worker is not null && _workers.IsDismissed(worker);
-        if (worker is null || Remove(worker, farewell) is not { } lost) return;
+        if (worker is null || _workers.Remove(worker, farewell) is not { } lost) return;
         _drains.Settle(worker, DrainResult.Failed, $"{worker} is lost: {why}");
         if (isSaid && IsStart && _local.Has(worker))
         {
@@ -256,6 +251,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
 
     private void Forget(string worker)
     {
+        _run.Targets.Remove(worker);
         _run.Star.Expel(worker);
         _run.Recorder.WorkerGone(worker);
         _watches.Forget(worker);
@@ -276,7 +272,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             (_cluster, var effects) = before.Handle(next);
             _meter.Changed(before, _cluster, Stopwatch.GetElapsedTime(_startedAt));
             _restart.Keep(_cluster);
-            if (_cluster.Phase == ClusterPhase.Gathering && before.Phase != ClusterPhase.Gathering) _run.Recorder.Phase("waiting for workers");
+            if (_cluster.Phase == ClusterPhase.Gathering && before.Phase != ClusterPhase.Gathering)
+                _run.Recorder.Phase("waiting for workers");
             foreach (var effect in effects) Carry(effect);
         }
         _isDeciding = false;
@@ -306,32 +303,13 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             case ClusterEffect.Refuse refuse:
                 _run.Recorder.Happened(RunEventKind.Refused, $"{refuse.Worker} was turned away: {refuse.Reason}", refuse.Worker);
                 if (!refuse.MayReturn) _local.Refused(refuse.Worker);
-                if (Remove(refuse.Worker, new Refused(refuse.Reason, refuse.MayReturn)) is { } refused)
+                if (_workers.Remove(refuse.Worker, new Refused(refuse.Reason, refuse.MayReturn)) is { } refused)
                     _log.Warning("{0} refused: {1}", Context.Unwatch(refused).Path, refuse.Reason);
                 Forget(refuse.Worker);
                 _drains.Settle(refuse.Worker, DrainResult.Failed, $"{refuse.Worker} was turned away: {refuse.Reason}");
                 break;
-            case ClusterEffect.Open open:
-                _run.Star.Open(open.Facts, open.Rounds);
-                _run.Recorder.Open(open.Rounds);
-                break;
             case ClusterEffect.Fence fence:
                 Decide(new ClusterEvent.Fenced(fence.Generation, _run.Star.Fence(fence.Generation), _run.Star.CanRepeat));
-                break;
-            case ClusterEffect.Halt halt:
-                _workers.Tell(halt.Worker, new Halt(halt.Generation));
-                break;
-            case ClusterEffect.RepeatAverage repeat:
-                _run.Star.RepeatAverage(repeat.Worker, repeat.Generation);
-                break;
-            case ClusterEffect.Transfer transfer:
-                if (_run.Star.PassOn(transfer.Donor, transfer.Receiver, transfer.Generation)) _workers.Tell(transfer.Donor, new SendState(transfer.Generation));
-                break;
-            case ClusterEffect.Load load:
-                _checkpoints.Load(load.Receiver, load.Generation);
-                break;
-            case ClusterEffect.Begin begin:
-                Begin(begin);
                 break;
             case ClusterEffect.Dismiss dismiss:
                 var isAsked = _drains.IsAsked(dismiss.Worker);
@@ -344,13 +322,6 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
                 var stays = $"{held.Worker} wants to leave, but nobody else holds the parameters: it stays until another worker has them";
                 _run.Recorder.Happened(RunEventKind.Note, stays, held.Worker);
                 _drains.Settle(held.Worker, DrainResult.HeldBack, stays);
-                break;
-            case ClusterEffect.Collect collect:
-                var self = Self;
-                _run.Star.EndReduction();
-                _run.Star.ExpectState(collect.Donor, collect.Generation, (_, state) => self.Tell(new CoordinatorNotice.StateCollected(state)));
-                _run.Recorder.Phase("saving");
-                _workers.Tell(collect.Donor, new SendState(collect.Generation));
                 break;
             case ClusterEffect.Save:
                 _result.Write();
@@ -366,67 +337,45 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             case ClusterEffect.Announce announce:
                 _run.Recorder.Happened(announce.Lost is null ? RunEventKind.Note : RunEventKind.Lost, announce.Text, announce.Lost);
                 break;
+            default:
+                _orders.Give(effect, _cluster.Generations is [.., var newest] ? newest.Reason : "");
+                break;
         }
-    }
-
-    private void Begin(ClusterEffect.Begin begin)
-    {
-        var (plan, reason, here) = (begin.Plan, _cluster.Generations[^1].Reason, Self);
-        if (plan.Topology == Topology.Star) _run.Star.Begin(plan);
-        _log.Info("Generation {0} ({1}): from round {2} with {3}", plan.Generation, reason, plan.FirstRound, string.Join(", ", plan.Workers));
-        _run.Recorder.Happened(RunEventKind.Generation, $"generation {plan.Generation}: {reason}");
-        _run.Recorder.Started(plan);
-        _checkpoints.Begin(plan);
-        _run.Star.ExpectCheckpoints(plan.Workers[0], plan.Generation, (applied, state) => here.Tell(new CoordinatorNotice.CheckpointArrived(applied, state)));
-        var message = BeginPlan.Of(plan, begin.Endpoints, _run.Checkpoints.Best);
-        foreach (var worker in plan.Workers) _workers.Tell(worker, message);
     }
 
     /// <summary>The links stay open until the workers have heard that nothing is wrong.</summary>
     private void SayGoodbye(string reason)
     {
         Timers.StartSingleTimer("farewell", new CoordinatorNotice.Overdue(), _farewell);
-        _workers.TellAll(new Dismissed(reason));
         _drains.SettleAll(DrainResult.Left, worker => $"{worker} leaves: {reason}");
-        Become(() =>
+        var farewell = new Farewell(
+            _run, _workers, _watches, _log, new Dismissed(reason), new(DrainResult.Left, $"all workers leave: {reason}"));
+        farewell.Say();
+        Become(() => ReceiveAny(message =>
         {
-            Receive<Terminated>(m =>
-            {
-                if (_workers.NameOf(m.ActorRef) is { } worker) Remove(worker);
-                EndWhenAlone();
-            });
-            Receive<CoordinatorNotice.Overdue>(_ => _run.Result.TrySetResult(_result.Result!));
-            Receive<Numbered>(m => _workers.Hear(Sender, m));
-            Receive<Heard>(m => _workers.Hear(Sender, m));
-            Receive<CoordinatorNotice.Refresh>(_ => _workers.Pass(_watches.Elapsed()));
-            Receive<Register>(m =>
-            {
-                // One that had a part comes back where it has lost its link before it has heard the farewell.
-                if (HadPart(m)) Sender.Tell(new Dismissed(reason));
-                else Refuse(Sender, reason);
-            });
-            Receive<CoordinatorNotice.Drain>(drain => drain.Outcome.TrySetResult(new(DrainResult.Left, $"all workers leave: {reason}")));
-            ReceiveAny(_ => { });
-        });
-        EndWhenAlone();
+            farewell.Answer(message, Sender);
+            EndWhenAlone(message is CoordinatorNotice.Overdue);
+        }));
+        EndWhenAlone(isOverdue: false);
     }
 
-    private void EndWhenAlone()
+    private void EndWhenAlone(bool isOverdue)
     {
-        if (_workers.Names.Count == 0) _run.Result.TrySetResult(_result.Result!);
+        if (isOverdue || _workers.Names.Count == 0) _run.Result.TrySetResult(_result.Result!);
     }
 
-    private void Fail(string reason)
-    {
-        _workers.TellAll(new Refused($"the job failed: {reason}", MayReturn: false));
-        End(RunEventKind.Failed, reason, reason, $"the job failed: {reason}");
-    }
+    private void Fail(string reason) =>
+        End(RunEventKind.Failed, reason, reason, new Refused($"the job failed: {reason}", MayReturn: false));
 
     /// <summary>The workers are told nothing: they learn of it as of a coordinator that was killed.</summary>
-    private void StepAside(string reason) => End(RunEventKind.Note, "the coordinator was told to stop; another one takes its place", reason, reason);
+    private void StepAside(string reason) =>
+        End(RunEventKind.Note, "the coordinator was told to stop; another one takes its place", reason, null);
 
-    private void End(RunEventKind kind, string happened, string reason, string drained)
+    private void End(RunEventKind kind, string happened, string reason, Refused? said)
     {
+        var drained = said?.Reason ?? reason;
+        var farewell = new Farewell(_run, _workers, _watches, _log, said, new(DrainResult.Failed, drained));
+        farewell.Say();
         _drains.SettleAll(DrainResult.Failed, _ => drained);
         try
         {
@@ -437,29 +386,12 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             // Also where that could not be written down: somebody waits for the end.
             _run.Result.TrySetException(new RunFailedException(reason));
         }
-        Become(() =>
-        {
-            Receive<CoordinatorNotice.Drain>(drain => drain.Outcome.TrySetResult(new(DrainResult.Failed, drained)));
-            ReceiveAny(_ => { });
-        });
-    }
-
-    private void Refuse(IActorRef stranger, string reason)
-    {
-        _log.Warning("{0} refused: {1}", stranger.Path, reason);
-        stranger.Tell(MessageBounds.Shortened(new Refused(reason, MayReturn: false)));
+        Become(() => ReceiveAny(message => farewell.Answer(message, Sender)));
     }
 
     private void FromWorker(Action<string> handle)
     {
         if (_workers.NameOf(Sender) is { } worker) handle(worker);
         else Unhandled($"a message from {Sender.Path}, which is no worker of this job");
-    }
-
-    private IActorRef? Remove(string worker, ICoordinatorMessage? farewell = null)
-    {
-        if (_workers.Remove(worker, farewell) is not { } removed) return null;
-        _run.Targets.Remove(worker);
-        return removed;
     }
 }

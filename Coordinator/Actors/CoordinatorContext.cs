@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Akka.Actor;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Delivery;
@@ -27,7 +28,16 @@ namespace Distributed.Coordinator.Actors;
 /// <param name="Data">Sends workers the data that they have not got; null where there is none to send.</param>
 /// <param name="Describe">Writes down what the data is like; says what was wrong, in a user's words, null if nothing was.</param>
 /// <param name="Outcome">Makes of the final state what is to be written before the workers are dismissed.</param>
-/// <param name="Save">Writes down what a coordinator needs that is started again; says what was wrong, in a user's words, null if nothing was.</param>
-public sealed record CoordinatorContext(string Job, string LinkHost, StarServer Star, RunRecorder Recorder, CheckpointDesk Checkpoints, TrainingMetrics Metrics, ScrapeTargets Targets, TaskCompletionSource<RunResult> Result,
-    ILocalWorkers? Local = null, int MaxRestarts = 0, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null, InitialParameters? Initial = null,
-    Func<DataDescription, string?>? Describe = null, DataDesk? Data = null, Func<RunResult, IRunOutcome>? Outcome = null);
+/// <param name="Save">
+/// Writes down what a coordinator needs that is started again; says what was wrong, in a user's words, null if nothing was.
+/// </param>
+public sealed record CoordinatorContext(
+    string Job, string LinkHost, StarServer Star, RunRecorder Recorder, CheckpointDesk Checkpoints, TrainingMetrics Metrics,
+    ScrapeTargets Targets, TaskCompletionSource<RunResult> Result,
+    ILocalWorkers? Local = null, int MaxRestarts = 0, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null,
+    InitialParameters? Initial = null,
+    Func<DataDescription, string?>? Describe = null, DataDesk? Data = null, Func<RunResult, IRunOutcome>? Outcome = null)
+{
+    /// <summary>Whether a worker holds the token of the job: this coordinator has taken it in before, or one that this one follows.</summary>
+    internal bool HadPart(Register register) => CryptographicOperations.FixedTimeEquals(register.Token, Star.Token);
+}

@@ -74,6 +74,9 @@ public abstract record CoordinatorNotice : INoSerializationVerificationNeeded
     /// <summary>The workers of the last plan had time enough to come back.</summary>
     public sealed record ReturnOver : CoordinatorNotice;
 
+    /// <summary>Somebody waits until the workers have heard how the run has ended.</summary>
+    public sealed record WhenHeard(TaskCompletionSource Heard) : CoordinatorNotice;
+
     /// <summary>The workers had time enough to end.</summary>
     public sealed record Overdue : CoordinatorNotice;
 }

@@ -40,6 +40,15 @@ internal sealed class CoordinatorNotices : ILocalWorkers
         if (!exit.Stopping) Tell(new CoordinatorNotice.LocalWorkerEnded(exit.Name, exit.LastError ?? $"exit code {exit.ExitCode}", exit.ExitCode));
     }
 
+    /// <summary>Waits until the workers have heard how the run has ended.</summary>
+    /// <param name="most">How long at most.</param>
+    public async Task HeardAsync(TimeSpan most)
+    {
+        TaskCompletionSource heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Tell(new CoordinatorNotice.WhenHeard(heard));
+        await Task.WhenAny(heard.Task, Task.Delay(most));
+    }
+
     private void Tell(CoordinatorNotice notice)
     {
         lock (_lock)

@@ -36,7 +36,7 @@ public sealed class RunFolder : IDisposable
     /// <summary>The folder, as a full path.</summary>
     public string Path { get; }
 
-    /// <summary>Cancelled when a process on another machine has taken the folder over. Then this process must not write to it any more.</summary>
+    /// <summary>Cancelled when a process on another machine has taken the folder over: this process must not write to it any more.</summary>
     public CancellationToken Lost => _lock.Lost;
 
     /// <summary>How far the run in the folder is.</summary>
@@ -116,7 +116,8 @@ public sealed class RunFolder : IDisposable
     /// <summary>Takes a folder, whatever it holds; one that does not exist is created.</summary>
     /// <exception cref="RunFolderException">Another process uses it, or it cannot be written to.</exception>
     public static RunFolder Take(string path) => TryLock(path, out var holder)
-        ?? throw new RunFolderException($"Another run is writing to '{path}'{Named(holder)}. Wait for it to end, or choose another folder with --run.");
+        ?? throw new RunFolderException(
+            $"Another run is writing to '{path}'{Named(holder)}. Wait for it to end, or choose another folder with --run.");
 
     /// <summary>Takes the folder of a run that was not finished.</summary>
     /// <exception cref="RunFolderException">There is none, it is finished, or another process uses it.</exception>
@@ -124,7 +125,8 @@ public sealed class RunFolder : IDisposable
     {
         if (!Directory.Exists(path)) throw new RunFolderException($"'{path}' does not exist. Give the folder of the run with --run.");
         var folder = TryLock(path, out var holder)
-            ?? throw new RunFolderException($"The run in '{path}' has a coordinator{Named(holder)}. It can be resumed when that has ended: wait for it, or end it.");
+            ?? throw new RunFolderException(
+                $"The run in '{path}' has a coordinator{Named(holder)}. It can be resumed when that has ended: wait for it, or end it.");
         return folder.ForItsRun();
     }
 
@@ -191,7 +193,8 @@ public sealed class RunFolder : IDisposable
         try
         {
             var full = Directory.CreateDirectory(path).FullName;
-            return RunLock.TryTake(full, HolderMark.ThisMachine, TimeProvider.System, Console.WriteLine, out holder) is { } @lock ? new(full, @lock) : null;
+            var @lock = RunLock.TryTake(full, HolderMark.ThisMachine, TimeProvider.System, Console.WriteLine, out holder);
+            return @lock is null ? null : new(full, @lock);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {

@@ -47,8 +47,8 @@ public sealed class RunLock : IDisposable
     public CancellationToken Lost { get; }
 
     /// <summary>
-    /// Takes the lock of a folder: at once, or not at all, unless the folder has a mark of another machine. Then this call waits until the mark
-    /// changes, or for <see cref="Silence"/>.
+    /// Takes the lock of a folder: at once, or not at all, unless the folder has a mark of another machine. Then this call waits until the
+    /// mark changes, or for <see cref="Silence"/>.
     /// </summary>
     /// <param name="folder">An existing folder.</param>
     /// <param name="machine">The machine that this process runs on, see <see cref="HolderMark.Machine"/>.</param>
@@ -68,7 +68,7 @@ public sealed class RunLock : IDisposable
         }
         try
         {
-            // Where a file system shares its locks, the lock proves that the holder of this mark is dead; on the same machine every one does.
+            // The lock says nothing of other machines: whether a file system shares locks with them cannot be seen from here.
             if (!IsFree(folder, markPath, machine, time, say, out holder))
             {
                 file.Dispose();
@@ -107,7 +107,8 @@ public sealed class RunLock : IDisposable
         _lost.Dispose();
     }
 
-    private static bool IsFree(string folder, string markPath, string machine, TimeProvider time, Action<string> say, out HolderMark? holder)
+    private static bool IsFree(
+        string folder, string markPath, string machine, TimeProvider time, Action<string> say, out HolderMark? holder)
     {
         var first = Read(markPath);
         holder = HolderMark.Parse(first);
@@ -143,7 +144,8 @@ public sealed class RunLock : IDisposable
             }
             // A former holder may have removed the file between our opening it and our locking it. Then another file may have this name.
             // A time of our own tells them apart, without opening the other one, which would lock it.
-            File.SetLastWriteTimeUtc(file.SafeFileHandle, DateTime.UtcNow - TimeSpan.FromTicks(Random.Shared.NextInt64(TimeSpan.TicksPerDay)));
+            var own = DateTime.UtcNow - TimeSpan.FromTicks(Random.Shared.NextInt64(TimeSpan.TicksPerDay));
+            File.SetLastWriteTimeUtc(file.SafeFileHandle, own);
             if (File.GetLastWriteTimeUtc(path) == File.GetLastWriteTimeUtc(file.SafeFileHandle)) return file;
             file.Dispose();
         }
@@ -163,7 +165,9 @@ public sealed class RunLock : IDisposable
         }
     }
 
-    /// <summary>Replaces the file at once, so that a reader sees one mark or the other. Nothing depends on it after a power cut, so it is not flushed.</summary>
+    /// <summary>
+    /// Replaces the file at once, so that a reader sees one mark or the other. It is not flushed: after a power cut nothing depends on it.
+    /// </summary>
     private static void Replace(string path, HolderMark mark)
     {
         var temporary = path + AtomicFile.TemporaryEnding;

@@ -23,7 +23,13 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
     public void Say(IWorkerMessage message)
     {
         _conversation!.Say(message);
-        foreach (var due in _conversation.Due()) probe.Send(bench.Actor, due);
+        Answer();
+    }
+
+    /// <summary>Answers what it has heard so far.</summary>
+    public void Answer()
+    {
+        foreach (var due in _conversation!.Due()) probe.Send(bench.Actor, due);
     }
 
     /// <summary>The next message, which must be of this kind.</summary>

@@ -375,6 +375,43 @@ public sealed class CoordinatorActorTests() : TestKit("""
     }
 
     [Fact]
+    public async Task That_a_run_has_failed_every_worker_hears_before_the_process_ends_and_so_does_whoever_comes_then()
+    {
+        using var bench = new CoordinatorBench(this, startWith: 2);
+        var workers = await bench.TrainAsync("a", "b");
+        bench.Actor.Tell(new CoordinatorNotice.Abort("interrupted"));
+        Assert.Equal("interrupted", await bench.FailureAsync());
+        TaskCompletionSource heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        bench.Actor.Tell(new CoordinatorNotice.WhenHeard(heard));
+        foreach (var worker in workers)
+        {
+            await bench.HandledAsync();
+            Assert.False(heard.Task.IsCompleted);
+            Assert.Equal(new Refused("the job failed: interrupted", MayReturn: false), await worker.HearAsync<Refused>());
+            worker.Answer();
+        }
+        await heard.Task.Soon();
+        var late = bench.Stranger();
+        late.Send(bench.Actor, new Register(ProtocolSerializer.Version, "late", "cpu", [], 0, 0));
+        Assert.Equal("the job failed: interrupted", (await late.ExpectMsgAsync<Refused>()).Reason);
+    }
+
+    [Fact]
+    public async Task A_coordinator_that_steps_aside_tells_the_workers_nothing()
+    {
+        using var bench = new CoordinatorBench(this);
+        var workers = await bench.TrainAsync("a");
+        bench.Actor.Tell(new CoordinatorNotice.StepAside("told to stop"));
+        Assert.Equal("told to stop", await bench.FailureAsync());
+        TaskCompletionSource heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        bench.Actor.Tell(new CoordinatorNotice.WhenHeard(heard));
+        await heard.Task.Soon();
+        bench.Actor.Tell(new CoordinatorNotice.Refresh());
+        await bench.HandledAsync();
+        Assert.DoesNotContain(workers[0].Probe.ReceiveWhile<object>(TimeSpan.Zero, message => message), message => message is Numbered);
+    }
+
+    [Fact]
     public async Task An_evaluation_without_its_metric_ends_the_run_and_names_the_worker()
     {
         using var bench = new CoordinatorBench(this);
