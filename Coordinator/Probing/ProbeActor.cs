@@ -44,7 +44,10 @@ public sealed class ProbeActor : ReceiveActor
         Receive<Failed>(failed => Lose(Sender, failed.Reason));
         Receive<Leave>(leave => Lose(Sender, leave.Reason));
         Receive<Terminated>(gone => Lose(gone.ActorRef, "its process is gone"));
-        Receive<CoordinatorNotice.LocalWorkerEnded>(ended => Fail($"{ended.Worker} has ended: {ended.Reason}"));
+        // Most likely the system has killed it, for the memory that it tried to take: started again, it would meet the same end.
+        Receive<CoordinatorNotice.LocalWorkerEnded>(ended => Fail(
+            $"{ended.Worker} has ended while it found out how large a micro-batch may be: {Shown.InFull(ended.Reason)}. "
+            + "Where it has taken too much memory, lower --memory-fraction, or give batch and micro-batches as numbers"));
         Receive<CoordinatorNotice.Abort>(abort => Fail(abort.Reason));
         ReceiveAny(_ => { });
     }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Distributed.Coordinator.Storage;
 using Distributed.Shared.Protocol;
 
@@ -30,6 +31,10 @@ public sealed record RunState
 
     /// <summary>Version of the protocol that its workers speak.</summary>
     public required int Version { get; init; }
+
+    /// <summary>Whether a former version of the protocol wrote the file. Those had no join tokens, and did not record whether the run had certificates.</summary>
+    [JsonIgnore]
+    public bool IsFormer { get; init; }
 
     /// <summary>The job's name.</summary>
     public required string JobName { get; init; }
@@ -137,7 +142,7 @@ public sealed record RunState
             if (state.Version is < OldestVersion or > ProtocolSerializer.Version)
                 throw new RunFolderException($"'{path}' was written by version {state.Version} of the protocol; this program continues runs of versions {OldestVersion} to {ProtocolSerializer.Version}. Resume with the version that began the run.");
             // Workers of another version cannot come back.
-            return state.Version == ProtocolSerializer.Version ? state : state with { Version = ProtocolSerializer.Version, Workers = [] };
+            return state.Version == ProtocolSerializer.Version ? state : state with { Version = ProtocolSerializer.Version, Workers = [], IsFormer = true };
         }
         catch (Exception error) when (error is JsonException || StorageError.Is(error))
         {

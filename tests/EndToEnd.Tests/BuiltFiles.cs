@@ -15,6 +15,9 @@ internal static class BuiltFiles
 
     public static string Job(string name) => JobFolder.File(name);
 
+    /// <summary>A folder that a former version has left.</summary>
+    public static string FormerRun(string version) => Path.Combine(Metadata("FormerRunsPath"), version);
+
     public static string Document(string name) => Path.Combine(Metadata("DocsPath"), name);
 
     public static string Grafana(string name) => Path.Combine(Metadata("GrafanaPath"), name);

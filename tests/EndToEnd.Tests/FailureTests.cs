@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
+using Distributed.Shared.Security;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -34,6 +35,27 @@ public sealed partial class FailureTests
         await second.Coordinator.EndsWithAsync(1);
         Assert.Contains($"port {port}", Assert.Single(second.Coordinator.Errors), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task A_worker_with_another_join_token_is_told_what_to_do_and_takes_no_part()
+    {
+        using var folder = new TemporaryFolder();
+        JoinTokenFile.Write(folder["other.token"], JoinToken.Create());
+        using var run = TrainingRun.Start(Jobs.Short, "--workers", "0");
+        var address = (await run.Coordinator.LineAsync(Awaited())).Groups[1].Value;
+        using var stranger = ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", address, "--device", "cpu", "--name", "stranger", "--token-file", folder["other.token"]]);
+        await stranger.EndsWithAsync(1);
+        Assert.Equal(
+            [$"error: the coordinator at {address} does not hold the join token of '{folder["other.token"]}': give a copy of the one in the folder of its run with --token-file"],
+            stranger.Errors);
+        using var worker = ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", address, "--device", "cpu", "--name", "worker", "--token-file", run.TokenFile]);
+        await run.Coordinator.EndsWithAsync(0);
+        Assert.Equal(1, run.Report.Workers);
+        Assert.DoesNotContain("stranger", await File.ReadAllTextAsync(run["events.jsonl"]), StringComparison.Ordinal);
+    }
+
+    [GeneratedRegex(@"^Waiting for 1 worker\(s\): .* --coordinator (\S+) --token-file \S+$")]
+    private static partial Regex Awaited();
 
     [GeneratedRegex(@"^error: (?<worker>worker-[12]) failed: The data directory '/no/such/folder' \(--data-dir\) does not exist\. \(see (?<log>.*)\)$")]
     private static partial Regex NoData();

@@ -37,6 +37,17 @@ public sealed class OwnModelTests(TrainedModels models) : IDisposable
     }
 
     [Fact]
+    public async Task A_task_with_a_thousand_metrics_trains()
+    {
+        // Steps are short, so that the reports of the 200 ms that a worker gathers have more bytes than a message may.
+        var job = Job("task={name: plugin, class: ThousandMetrics, metric: accuracy}", "loss=plugin", "model={name: mlp, hidden: [4]}", "batch=4", "micro-batches=1");
+        using var run = TrainingRun.Start(job, "--workers", "1", "--plugin", typeof(ThousandMetrics).Assembly.Location);
+        await run.Coordinator.EndsWithAsync(0);
+        Assert.Equal((720, run.Report.SamplesExpected), (run.Report.Steps, run.Report.SamplesApplied));
+        Assert.Equal(720, (await File.ReadAllLinesAsync(run["history.csv"])).Length - 1);
+    }
+
+    [Fact]
     public async Task A_worker_without_the_library_refuses_the_job_and_says_what_to_do()
     {
         using var run = TrainingRun.Start(Job("model={name: plugin, class: TinyNet}"), "--workers", "1");

@@ -48,6 +48,17 @@ public sealed class ProbeActorTests() : TestKit("""
         Assert.False((await stranger.ExpectMsgAsync<Refused>()).MayReturn);
     }
 
+    [Fact]
+    public async Task A_local_worker_that_is_killed_ends_it_with_what_may_be_done()
+    {
+        var probe = Start();
+        await OfferAsync(probe, "worker-1");
+        probe.Tell(new CoordinatorNotice.LocalWorkerEnded("worker-1", "exit code 137", 137));
+        Assert.Equal("worker-1 has ended while it found out how large a micro-batch may be: exit code 137. "
+            + "Where it has taken too much memory, lower --memory-fraction, or give batch and micro-batches as numbers",
+            (await Assert.ThrowsAsync<RunFailedException>(() => _result.Task.Soon())).Message);
+    }
+
     [Theory]
     [InlineData(0, 1438)]
     [InlineData(1, 0)]
