@@ -312,23 +312,8 @@ public static class TrainCommand
         var initial = File.Exists(folder.InitialFile) ? InitialParameters.Read(folder.InitialFile, begun.IsInitialStrict) : null;
         IRunOutcome? outcome = null;
         var result = new TaskCompletionSource<RunResult>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var cluster = new ClusterProtocol
-        {
-            Job = shape,
-            Topology = job.IsMesh ? Topology.Mesh : Topology.Star,
-            StartWith = Math.Max(arguments.Workers, begun.MinWorkers),
-            MinWorkers = begun.MinWorkers,
-            IsOpen = arguments.Workers == 0 || arguments.MaxRestarts > 0,
-            Facts = begun.Facts,
-            Rounds = rounds,
-            Generation = begun.Generation,
-            PlanGeneration = begun.PlanGeneration,
-            Generations = [.. begun.Generations],
-            StepsRedone = begun.StepsRedone,
-            Reached = recorder.Entered,
-            Stored = desk.Newest,
-            Returning = [.. begun.IsOpen ? begun.Workers : []],
-        };
+        var cluster = begun.ToCluster(shape, job.IsMesh ? Topology.Mesh : Topology.Star, Math.Max(arguments.Workers, begun.MinWorkers),
+            isOpen: arguments.Workers == 0 || arguments.MaxRestarts > 0, recorder.Entered, desk.Newest);
         begun = begun with { IsOpen = arguments.Workers == 0 };
         begun.Save(folder.StateFile);
         var context = new CoordinatorContext(text, begun.Host, star, recorder, desk, metrics, targets, result, arguments.Workers > 0 ? notices : null, arguments.MaxRestarts, Akka.Cluster.Cluster.Get(system).Down, Save, initial, Describe,

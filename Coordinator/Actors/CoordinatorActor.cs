@@ -56,7 +56,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         _data = new(run.Data, run.Star, run.Recorder, run.Metrics, _log, Self);
         _workers = new(run.Metrics.Control);
         _local = new(run.Local, run.MaxRestarts, run.Recorder, run.Metrics.Cluster);
-        (_orders, _records) = (new(run, _workers, _checkpoints, _log, Self), new(run, _workers, Self));
+        (_orders, _records) = (new(run, _workers, _checkpoints, _log, Self), new(run, _workers, _restart, Self));
         Receive<Register>(Take);
         Receive<Numbered>(m =>
         {
@@ -214,7 +214,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         _local.Applied(worker);
         Decide(new ClusterEvent.Reached(worker, last.Round + 1));
         _checkpoints.StoreNext();
-        _records.Entered(_cluster.Facts!.Layout.Tallies);
+        _records.FlushIfDue(_cluster.Facts);
     }
 
     private void Drain(CoordinatorNotice.Drain drain)
@@ -290,6 +290,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         _run.Recorder.Refresh();
         _restart.Retry();
         _notes.Retry();
+        _records.FlushIfDue(_cluster.Facts);
         var elapsed = _watches.Elapsed();
         foreach (var (worker, why) in _workers.Pass(elapsed)) Lose(worker, why);
         if (_watches.Overdue(elapsed, _cluster) is { } overdue) Decide(overdue);

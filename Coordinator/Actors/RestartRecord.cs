@@ -6,9 +6,10 @@ namespace Distributed.Coordinator.Actors;
 /// <summary>Writes down what a coordinator needs that is started again, where it has changed. Used by one thread at a time.</summary>
 /// <param name="recorder">Tells people what could not be written.</param>
 /// <param name="save">Writes it, see <see cref="CoordinatorContext.Save"/>.</param>
-internal sealed class RestartRecord(RunRecorder recorder, Func<ClusterProtocol, string?>? save)
+/// <param name="time">The clock; null for that of this machine.</param>
+public sealed class RestartRecord(RunRecorder recorder, Func<ClusterProtocol, string?>? save, TimeProvider? time = null)
 {
-    private readonly RetryPause _pause = new();
+    private readonly RetryPause _pause = new(time);
     private ClusterProtocol? _saved;
     private string? _error;
 

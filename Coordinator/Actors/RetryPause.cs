@@ -1,17 +1,17 @@
-using System.Diagnostics;
-
 namespace Distributed.Coordinator.Actors;
 
 /// <summary>Keeps what has failed from being tried again at once.</summary>
-internal sealed class RetryPause
+/// <param name="time">The clock; null for that of this machine.</param>
+internal sealed class RetryPause(TimeProvider? time = null)
 {
     private static readonly TimeSpan _length = TimeSpan.FromSeconds(1);
 
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
     private long _since;
 
     /// <summary>Something was tried.</summary>
-    public void Begin() => _since = Stopwatch.GetTimestamp();
+    public void Begin() => _since = _time.GetTimestamp();
 
     /// <summary>Whether it may be tried again.</summary>
-    public bool IsOver => Stopwatch.GetElapsedTime(_since) >= _length;
+    public bool IsOver => _time.GetElapsedTime(_since) >= _length;
 }

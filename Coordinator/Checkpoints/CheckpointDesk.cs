@@ -16,20 +16,29 @@ public sealed class CheckpointDesk(CheckpointStore store, RunJournal journal) : 
     /// <summary>The most that the metric has been in one of them; not a number where there is none.</summary>
     public double Best => store.Best?.TestMetric ?? double.NaN;
 
-    /// <summary>Stores a state. Fails like <see cref="CheckpointStore.Save"/>.</summary>
-    public Task<Manifest> SaveAsync(CheckpointFacts facts, byte[] state) => InTurnAsync(() => store.Save(facts, state, journal.FlushToDisk));
+    /// <summary>Stores a state, see <see cref="Save"/>.</summary>
+    public Task<Manifest> SaveAsync(CheckpointFacts facts, byte[] state) => InTurnAsync(() => Save(facts, state));
 
-    /// <summary>Makes durable what was recorded before. Fails like <see cref="RunJournal.FlushToDisk"/>.</summary>
+    /// <summary>Makes records durable, see <see cref="Flush"/>.</summary>
+    public Task<long> FlushAsync(long rounds) => InTurnAsync(() => Flush(rounds));
+
+    /// <summary>Reads the newest state, see <see cref="Load"/>.</summary>
+    public Task<(long Applied, byte[] State)> LoadAsync() => InTurnAsync(Load);
+
+    /// <summary>Stores a state, for a caller whose turn it is. Fails like <see cref="CheckpointStore.Save"/>.</summary>
+    public Manifest Save(CheckpointFacts facts, byte[] state) => store.Save(facts, state, journal.FlushToDisk);
+
+    /// <summary>Makes durable what was recorded before, for a caller whose turn it is. Fails like <see cref="RunJournal.FlushToDisk"/>.</summary>
     /// <param name="rounds">Rounds that were recorded.</param>
     /// <returns>The same number.</returns>
-    public Task<long> FlushAsync(long rounds) => InTurnAsync(() =>
+    public long Flush(long rounds)
     {
         journal.FlushToDisk();
         return rounds;
-    });
+    }
 
-    /// <summary>Reads the newest state; one that is damaged is left out from then on. Fails like <see cref="CheckpointStore.Load"/>.</summary>
-    public Task<(long Applied, byte[] State)> LoadAsync() => InTurnAsync(() =>
+    /// <summary>Reads the newest state, for a caller whose turn it is; one that is damaged is left out from then on. Fails like <see cref="CheckpointStore.Load"/>.</summary>
+    public (long Applied, byte[] State) Load()
     {
         var newest = store.Newest ?? throw new CheckpointException("there is no checkpoint");
         try
@@ -41,7 +50,7 @@ public sealed class CheckpointDesk(CheckpointStore store, RunJournal journal) : 
             store.Forget(newest);
             throw;
         }
-    });
+    }
 
     /// <summary>Waits until all is done that was asked for.</summary>
     public Task WhenIdleAsync() => InTurnAsync(() => 0);

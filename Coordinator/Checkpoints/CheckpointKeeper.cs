@@ -20,7 +20,7 @@ namespace Distributed.Coordinator.Checkpoints;
 /// <param name="isRestartable">Whether all else is written that a coordinator needs to continue from a checkpoint.</param>
 internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder, CheckpointMetrics metrics, ILoggingAdapter log, IActorRef coordinator, Func<bool> isRestartable)
 {
-    private readonly SortedDictionary<RoundKind, (long Applied, byte[] State)> _unstored = [];
+    private readonly PendingCheckpoints _pending = new();
     private bool _isStoring;
     private int _failed;
     private long _storingSince;
@@ -32,28 +32,18 @@ internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder
     /// <param name="rounds">All rounds of the run.</param>
     public void Arrived(long applied, byte[] state, Rounds rounds)
     {
-        if (applied < 1 || applied > rounds.Count) return;
-        // One that an evaluation was of may be the best: none of the others takes its place.
-        var kind = rounds.At(applied - 1).Kind;
-        if (_unstored.TryGetValue(kind, out var late)) log.Info("The checkpoint after {0} rounds is left out: another was still being written", late.Applied);
-        _unstored[kind] = (applied, state);
+        if (_pending.Add(applied, state, rounds) is { } leftOut) log.Info("The checkpoint after {0} rounds is left out: another was still being written", leftOut);
         StoreNext();
     }
 
     /// <summary>Stores the state that has come, once its round is reported and the one before it is stored.</summary>
     public void StoreNext()
     {
-        if (_isStoring || !isRestartable()) return;
-        foreach (var (kind, (applied, state)) in _unstored.Reverse())
-        {
-            if (recorder.FactsAfter(applied) is not { } facts) continue;
-            (_isStoring, _storingSince) = (true, Stopwatch.GetTimestamp());
-            _unstored.Remove(kind);
-            desk.SaveAsync(facts, state).PipeTo(coordinator,
-                success: manifest => new CoordinatorNotice.CheckpointStored(manifest),
-                failure: error => new CoordinatorNotice.CheckpointFailed(facts.Step, error.Message));
-            return;
-        }
+        if (_isStoring || !isRestartable() || _pending.Next(recorder.FactsAfter) is not var (facts, state)) return;
+        (_isStoring, _storingSince) = (true, Stopwatch.GetTimestamp());
+        desk.SaveAsync(facts, state).PipeTo(coordinator,
+            success: manifest => new CoordinatorNotice.CheckpointStored(manifest),
+            failure: error => new CoordinatorNotice.CheckpointFailed(facts.Step, error.Message));
     }
 
     /// <summary>One is stored.</summary>
@@ -89,6 +79,6 @@ internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder
     public void Begin(Plan plan)
     {
         _loading = default;
-        foreach (var gone in _unstored.Where(waiting => waiting.Value.Applied > plan.FirstRound).Select(waiting => waiting.Key).ToList()) _unstored.Remove(gone);
+        _pending.Begin(plan);
     }
 }

@@ -102,6 +102,9 @@ public sealed class RunRecorder : IDisposable
         _phase = "training";
         _generation = plan.Generation;
         _ledger?.Begin(plan);
+        // Rounds that are done again come to other bits in an inexact job: what their states are is yet to be reported.
+        if (!_job.IsExact)
+            foreach (var applied in _digests.Keys.Where(applied => applied > plan.FirstRound).ToList()) _digests.Remove(applied);
         _arrivals.Begin(plan.Workers);
         _metrics.GenerationBegan(plan.Generation);
         Show();

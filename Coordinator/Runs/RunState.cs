@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Distributed.Coordinator.Storage;
+using Distributed.Shared.Kernel;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Runs;
@@ -111,6 +112,31 @@ public sealed record RunState
         StepsRedone = cluster.StepsRedone,
         Workers = cluster.Plan is { } plan ? plan.Workers : Workers,
         Facts = cluster.Facts,
+    };
+
+    /// <summary>The protocol of a coordinator that takes up the run.</summary>
+    /// <param name="job">What of the job decides its rounds.</param>
+    /// <param name="topology">Who reduces.</param>
+    /// <param name="startWith">Workers that a first plan waits for, where there was none yet.</param>
+    /// <param name="isOpen">Whether workers may still come when all are gone.</param>
+    /// <param name="recorded">Rounds that the run's files hold.</param>
+    /// <param name="stored">The newest checkpoint that can be used; null where there is none.</param>
+    public ClusterProtocol ToCluster(JobShape job, Topology topology, int startWith, bool isOpen, long recorded, StoredState? stored) => new()
+    {
+        Job = job,
+        Topology = topology,
+        StartWith = startWith,
+        MinWorkers = MinWorkers,
+        IsOpen = isOpen,
+        Facts = Facts,
+        Rounds = Facts is { } facts ? job.RoundsOf(facts) : null,
+        Generation = Generation,
+        PlanGeneration = PlanGeneration,
+        Generations = [.. Generations],
+        StepsRedone = StepsRedone,
+        Reached = recorded,
+        Stored = stored,
+        Returning = [.. IsOpen ? Workers : []],
     };
 
     /// <summary>Writes it, on the disk when this returns.</summary>

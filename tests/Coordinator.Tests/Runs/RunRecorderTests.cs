@@ -365,6 +365,25 @@ public sealed class RunRecorderTests : IDisposable
     public void A_report_before_the_sizes_are_known_is_wrong() =>
         Assert.Equal("a reports rounds before it was prepared", _recorder.Applied("a", [Report(0)]));
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Of_rounds_that_are_done_again_in_an_inexact_job_no_state_is_stored_before_they_are_reported_again(bool isRelaxed)
+    {
+        using var run = RunFolder.Create(_folder["again"], "job", overwrite: false);
+        var job = Job.Default with { Epochs = 2, Batch = 4, MicroBatches = 2, Determinism = isRelaxed ? "relaxed" : "strict", Checkpoint = new() { EverySteps = 1 } };
+        using var recorder = new RunRecorder(JournalOf(run), job, _view, new(Metrics.NewCustomRegistry()), _time);
+        recorder.Open(_rounds);
+        recorder.Started(new(1, 0, _rounds.Count, ["a"], Topology.Mesh));
+        Assert.Null(recorder.Applied("a", [Report(0)]));
+        Assert.Equal(new StateDigest(7, 0), recorder.FactsAfter(1)?.Digest);
+        recorder.Started(new(2, 0, _rounds.Count, ["b"], Topology.Mesh));
+        Assert.Equal(isRelaxed ? null : new StateDigest(7, 0), recorder.FactsAfter(1)?.Digest);
+        var again = isRelaxed ? new StateDigest(8, 8) : new StateDigest(7, 0);
+        Assert.Null(recorder.Applied("b", [Report(0) with { Digest = again }]));
+        Assert.Equal(again, recorder.FactsAfter(1)?.Digest);
+    }
+
     private void Begin(params string[] workers)
     {
         _recorder.Open(_rounds);

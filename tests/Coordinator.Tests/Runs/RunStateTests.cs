@@ -38,6 +38,35 @@ public sealed class RunStateTests : IDisposable
         Assert.Equal(RunState.MaxReason, loaded.Generations[^1].Reason.Length);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_next_coordinator_goes_on_with_the_generation_the_plan_and_the_workers_that_were_written(bool isOpen)
+    {
+        var job = new JobShape(Epochs: 2, Batch: 4, MicroBatches: 2);
+        var facts = new WorkerFacts("data", 7, 5, new(10, 3), 8, "initial", "127.0.0.1", 1);
+        var cluster = new ClusterProtocol
+        {
+            Job = job,
+            StartWith = 1,
+            MinWorkers = 1,
+            Topology = Topology.Mesh,
+            Facts = facts,
+            Generation = 7,
+            PlanGeneration = 6,
+            Generations = [new(7, GenerationCause.Lost, "b was lost")],
+            StepsRedone = 3,
+            Plan = new(6, 1, 6, ["a", "b"], Topology.Mesh),
+        };
+        (_state with { IsOpen = isOpen }).With(cluster).Save(Path);
+        var next = RunState.Load(Path).ToCluster(job, Topology.Mesh, startWith: 5, isOpen: true, recorded: 4, stored: new(2, new(7, 7)));
+        Assert.Equal((7, 6, 3, 4, 5, 1, true), (next.Generation, next.PlanGeneration, next.StepsRedone, next.Reached, next.StartWith, next.MinWorkers, next.IsOpen));
+        Assert.Equal((facts, job.RoundsOf(facts), new(2, new(7, 7)), null), (next.Facts, next.Rounds, next.Stored, next.Plan));
+        // Local workers end with their coordinator.
+        Assert.Equal(isOpen ? ["a", "b"] : [], next.Returning.Order());
+        Assert.Equal(cluster.Generations, next.Generations);
+    }
+
     [Fact]
     public void A_file_of_the_former_format_with_every_generation_is_read()
     {

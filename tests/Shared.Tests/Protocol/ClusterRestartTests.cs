@@ -98,6 +98,15 @@ public sealed class ClusterRestartTests
     }
 
     [Fact]
+    public void In_an_inexact_job_the_stored_state_may_be_of_rounds_that_were_done_again()
+    {
+        var resumed = ToldCluster.Resumed(Topology.Mesh);
+        var cluster = new ToldCluster { State = resumed with { Job = resumed.Job with { IsExact = false }, Stored = new(2, new(7, 7)) } };
+        cluster.Tell(new ClusterEvent.Registered("a"), new ClusterEvent.Prepared("a", ToldCluster.FactsOf("a"), new(4, 2)));
+        Assert.Equal(2, Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Halted("a", cluster.State.Generation, 2, new(7, 8)))[^1]).Plan.FirstRound);
+    }
+
+    [Fact]
     public void When_the_stored_state_cannot_be_read_the_one_before_it_is_taken()
     {
         var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Mesh) with { Stored = new(2, new(7, 7)) } };
