@@ -7,12 +7,12 @@ internal sealed class Census
 {
     private readonly ConcurrentDictionary<string, int> _counts = new(StringComparer.Ordinal);
 
-    /// <summary>One more.</summary>
-    public void Count(string state) => _counts.AddOrUpdate(state, 1, (_, count) => count + 1);
+    /// <summary>So many more.</summary>
+    public void Count(string state, int times = 1) => _counts.AddOrUpdate(state, times, (_, count) => count + times);
 
     /// <summary>How often it was come to.</summary>
     public int this[string state] => _counts.GetValueOrDefault(state);
 
     /// <summary>All that were counted.</summary>
-    public override string ToString() => string.Join(", ", _counts.OrderBy(state => state.Key, StringComparer.Ordinal).Select(state => $"{state.Key}: {state.Value}"));
+    public override string ToString() => string.Join(", ", _counts.ToArray().OrderBy(state => state.Key, StringComparer.Ordinal).Select(state => $"{state.Key}: {state.Value}"));
 }

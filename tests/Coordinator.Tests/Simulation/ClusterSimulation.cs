@@ -1,34 +1,32 @@
-using System.Collections.Immutable;
+using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>
-/// A whole cluster in one thread and virtual time: the real protocols, conversations, ledger and reduction, with vectors replaced by
-/// hashes that tell what was added to what. One seed decides which message is delivered next, lost or delivered twice, who computes,
-/// who joins, leaves, dies, stands still or loses its link to the coordinator, when that is started again and how long the former one
-/// goes on, which link between two workers breaks, and how small the limits are. Links are first in, first out; between them, and
-/// between control messages, anything goes.
+/// A whole cluster in one thread and virtual time: the real protocols, conversations, reduction, records, checkpoints and resume, with
+/// vectors replaced by hashes that tell what was added to what. One seed decides which message is delivered next, lost or delivered twice,
+/// who computes, who joins, leaves, dies, stands still or loses its link to the coordinator, when that is killed or loses its power, what
+/// its disk then holds, when the disk is full or broken, how long a former coordinator goes on, which link between two workers breaks, and
+/// how small the limits are. Links are first in, first out; between them, and between control messages, anything goes.
 /// </summary>
-internal sealed class ClusterSimulation
+internal sealed partial class ClusterSimulation
 {
     private static readonly TimeSpan _tick = TimeSpan.FromMilliseconds(500);
 
     private readonly SortedDictionary<string, SimulatedWorker> _workers = new(StringComparer.Ordinal);
     private readonly List<(string Worker, SimulatedCoordinator Coordinator)> _closed = [];
     private readonly Dictionary<(string, string), int> _breaks = [];
-    private readonly Dictionary<(int Generation, long Round), long> _states = [];
-    private readonly SortedDictionary<long, long> _lineage = new() { [0] = 0 };
-    private readonly Stack<(StoredState State, long Bits)> _disk = [];
     private readonly SimulatedNetwork _network;
     private readonly int _messageFaults;
-    private (StoredState State, long Bits)? _unstored;
     private SimulatedCoordinator? _former;
     private (string, string)? _blocked;
     private long _highest;
     private int _born;
     private int _sinceFault;
+    private bool _isFinishedWithoutFarewell;
+    private bool _areAllNew;
 
     /// <param name="seed">Decides everything that is left open.</param>
     /// <param name="rounds">The job; the states of a relaxed one follow a plain loop only as long as the workers stay the same.</param>
@@ -49,15 +47,17 @@ internal sealed class ClusterSimulation
         KeptBytes = (SafeInterval + Random.Next(1, 9)) * (long)MessageBounds.ReportBytes(3);
         ReportsBytes = Random.Next(1, 4) * MessageBounds.ReportBytes(3);
         _network = new(Random, Census);
-        Current = new(this, new()
+        Job = Job.Default with
         {
-            Job = new(rounds.Epochs, rounds.Batch, rounds.MicroBatches, rounds.Relaxed, IsExact: !rounds.Relaxed),
-            IsOpen = isOpen,
-            Topology = topology,
-            StartWith = workers,
-            MinWorkers = minWorkers,
-        }, entered: 0);
-        Reference = SimulatedVectors.Reference(rounds, workers);
+            Epochs = rounds.Epochs,
+            Batch = rounds.Batch,
+            MicroBatches = rounds.MicroBatches,
+            Determinism = rounds.Relaxed ? "relaxed" : "strict",
+            Wire = "float32",
+            Checkpoint = new() { EverySteps = Random.Next(6), Keep = Random.Next(1, 3) },
+        };
+        (Topology, Folder, Lineage) = (topology, new(Random, Census), new(rounds, workers, Census));
+        Current = new(this, SimulatedBooks.Begin(this, minWorkers), startWith: workers, isOpen);
         for (var i = 0; i < workers; i++) Join();
     }
 
@@ -96,10 +96,17 @@ internal sealed class ClusterSimulation
     /// <summary>Whether contributions travel in half precision.</summary>
     public bool IsHalf { get; }
 
-    /// <summary>The states of a plain loop without a cluster.</summary>
-    public long[] Reference { get; }
+    public Job Job { get; }
 
-    public bool IsMesh => Cluster.Topology == Topology.Mesh;
+    /// <summary>The states that replicas may have.</summary>
+    public SimulatedLineage Lineage { get; }
+
+    /// <summary>What outlives the coordinators.</summary>
+    public SimulatedRunFolder Folder { get; }
+
+    public Topology Topology { get; }
+
+    public bool IsMesh => Topology == Topology.Mesh;
 
     public int Steps { get; private set; }
 
@@ -108,39 +115,61 @@ internal sealed class ClusterSimulation
 
     public IEnumerable<SimulatedWorker> Alive => _workers.Values;
 
-    /// <summary>The newest state that can be read.</summary>
-    public StoredState? NewestStored => _disk.TryPeek(out var newest) ? newest.State : null;
-
     /// <summary>Runs until the job is over, and everybody who has a part in it has heard so.</summary>
     /// <param name="faults">How many joins, leaves, deaths and broken links happen on the way.</param>
     public void Run(int faults)
     {
         _network.Faults = _messageFaults;
-        while (!(Current.IsOver && (Current.Failure is not null || !Current.Workers.Any())))
+        while (!IsEnd)
         {
             Steps++;
             if (faults > 0 || _network.Faults > 0) _sinceFault = 0;
-            Assert.True(_sinceFault++ < MaxStepsAfterFaults && Steps < 200_000,
-                $"no end in sight: {Cluster.Phase}, generation {Cluster.Generation}, {_highest} of {Rounds.Count} rounds, {Current.Ledger.Entered} entered; {Census}");
-            if (faults > 0 && Random.Next(60) == 0)
+            if (_sinceFault++ >= MaxStepsAfterFaults || Steps >= 200_000)
+                Assert.Fail($"no end in sight: {Cluster.Phase}, generation {Cluster.Generation}, {_highest} of {Rounds.Count} rounds, {Current.Entered} entered; {Census}");
+            try
             {
-                faults--;
-                Fault();
+                Step(ref faults);
             }
-            // Faults that have not happened by then do not happen.
-            if (Current.IsOver) (faults, _network.Faults) = (0, 0);
-            var actions = _workers.Values.SelectMany(w => w.Actions()).ToList();
-            if (!_network.IsEmpty) actions.AddRange(Enumerable.Repeat(Deliver, 1 + _workers.Count));
-            foreach (var closed in _closed) actions.Add(() => NoticeClosed(closed));
-            if (_former is not null) actions.Add(() => { if (Random.Next(20) == 0) EndFormer(); });
-            var isWaiting = actions.Count == 0;
-            if (!IsQuiet && (isWaiting || Random.Next(20) == 0)) actions.Add(Tick);
-            if ((isWaiting && (actions.Count == 0 || (_messageFaults > 0 && Random.Next(100) == 0))) || (Cluster.IsOpen && Random.Next(500) == 0)) Wait();
-            else actions[Random.Next(actions.Count)]();
+            catch (OperationCanceledException)
+            {
+                Restart(isKilled: true);
+            }
         }
-        Assert.True(Cluster.Phase == ClusterPhase.Finished, Current.Failure);
+        foreach (var (what, count) in Folder.Disk.Seen) Census.Count(what, count);
+        if (!_isFinishedWithoutFarewell)
+        {
+            Assert.Equal((ClusterPhase.Finished, null), (Cluster.Phase, Current.Failure));
+            // When the workers are dismissed, all of it is on the disk.
+            Folder.EndProcess();
+            Folder.CutPower();
+        }
         if (!HadTwo && !Cluster.IsOpen) Assert.Equal(Rounds.Count, _highest);
-        Assert.Equal(Rounds.Count, Current.Ledger.Entered);
+        Result = Folder.ReadModel();
+        Lineage.Check(Rounds.Count, Result);
+        Folder.CheckFinished(Rounds, Job.Kind.Metric, Result);
+    }
+
+    private bool IsEnd => _isFinishedWithoutFarewell || (Current.IsOver && (Current.Failure is not null || !Current.Workers.Any()));
+
+    private void Step(ref int faults)
+    {
+        if (faults > 0 && Random.Next(60) == 0)
+        {
+            faults--;
+            Fault();
+        }
+        // Faults that have not happened by then do not happen.
+        if (Current.IsOver) (faults, _network.Faults) = (0, 0);
+        var actions = _workers.Values.SelectMany(w => w.Actions()).ToList();
+        if (!_network.IsEmpty) actions.AddRange(Enumerable.Repeat(Deliver, 1 + _workers.Count));
+        foreach (var closed in _closed) actions.Add(() => NoticeClosed(closed));
+        actions.AddRange(Current.Books.Actions());
+        if (_former is not null) actions.AddRange(_former.Books.Actions().Append(() => { if (Random.Next(20) == 0) EndFormer(); }));
+        if (Folder.IsFaulty) actions.Add(() => { if (Random.Next(100) == 0) Folder.Mend(); });
+        var isWaiting = actions.Count == 0;
+        if ((isWaiting && !IsQuiet) || Random.Next(20) == 0) actions.Add(Tick);
+        if ((isWaiting && (actions.Count == 0 || (_messageFaults > 0 && Random.Next(100) == 0))) || (Cluster.IsOpen && Random.Next(500) == 0)) Wait();
+        else actions[Random.Next(actions.Count)]();
     }
 
     /// <summary>A multiple of what the slowest of a hundred thousand runs took.</summary>
@@ -167,91 +196,6 @@ internal sealed class ClusterSimulation
         else if (_workers.Values.FirstOrDefault(w => w.IsFrozen) is { } frozen) frozen.IsFrozen = false;
         // Only newcomers can be what it waits for.
         else if (_workers.Values.All(w => w.IsPrepared && !w.IsCut)) Join();
-    }
-
-    private void Fault()
-    {
-        if (!Rounds.Relaxed && Random.Next(4) == 0 && Cluster.Plan is { } plan)
-        {
-            Current.Decide(new ClusterEvent.Unbalanced(plan.Workers.ToImmutableDictionary(w => w, w => w == plan.Workers[0] ? 1 : Random.Next(4)), "somebody is slow"));
-            return;
-        }
-        if (Cluster.IsOpen && Random.Next(3) == 0)
-        {
-            FaultOfControl();
-            return;
-        }
-        switch (Random.Next(IsMesh ? 5 : 3))
-        {
-            case 0:
-                Join();
-                break;
-            case 1:
-                // The coordinator may let it go before it notices that another is dead.
-                AnyOf([.. Expendable().Where(w => w.IsPrepared && !w.IsLeaving)])?.Leave();
-                break;
-            case 2:
-                if (AnyOf([.. Expendable()]) is { } victim) End(victim);
-                break;
-            default:
-                var links = _workers.Values.SelectMany(w => w.Links.Values).Where(l => !l.IsBroken && _breaks.GetValueOrDefault(l.Pair) < ClusterProtocol.MaxBreaks - 1).Distinct().ToList();
-                if (AnyOf(links) is not { } link) break;
-                _breaks[link.Pair] = _breaks.GetValueOrDefault(link.Pair) + 1;
-                link.Break(Random);
-                break;
-        }
-    }
-
-    private void FaultOfControl()
-    {
-        switch (Random.Next(3))
-        {
-            case 0:
-                if (AnyOf([.. _workers.Values.Where(w => w.IsPrepared)]) is { } frozen) frozen.IsFrozen = true;
-                break;
-            case 1:
-                if (AnyOf([.. _workers.Values.Where(w => !w.IsCut)]) is { } unlinked && unlinked.Cut() is { } coordinator) _closed.Add((unlinked.Id, coordinator));
-                break;
-            default:
-                if (!Current.IsOver) Restart();
-                break;
-        }
-    }
-
-    /// <summary>
-    /// The coordinator is started again, and knows what is on the disk. The former was killed, or goes on for a while: an exact job
-    /// allows that, since whatever it does has the same bits.
-    /// </summary>
-    private void Restart()
-    {
-        EndFormer();
-        var killed = Current;
-        var durable = Random.NextInt64(Math.Max(killed.Safe, NewestStored?.Applied ?? 0), killed.Ledger.Entered + 1);
-        if (durable < killed.Ledger.Entered) Census.Count("entered rounds lost with the coordinator");
-        Census.Count(Rounds.Relaxed ? "relaxed job restarted" : "exact job restarted");
-        _unstored = null;
-        Current = new(this, new()
-        {
-            Job = killed.Cluster.Job,
-            Topology = killed.Cluster.Topology,
-            StartWith = killed.Cluster.StartWith,
-            MinWorkers = killed.Cluster.MinWorkers,
-            IsOpen = true,
-            Generation = killed.Cluster.Generation,
-            PlanGeneration = killed.Cluster.PlanGeneration,
-            Reached = durable,
-            StepsRedone = killed.Cluster.StepsRedone,
-            Stored = NewestStored,
-            Returning = [.. killed.Cluster.Plan?.Workers ?? []],
-        }, durable);
-        _former = killed;
-        if (Rounds.Relaxed || Random.Next(2) == 0)
-        {
-            EndFormer();
-            return;
-        }
-        HadTwo = true;
-        Census.Count("two coordinators at once");
     }
 
     private void EndFormer()
@@ -287,15 +231,6 @@ internal sealed class ClusterSimulation
 
     private T? AnyOf<T>(List<T> choices) where T : class => choices.Count < 1 ? null : choices[Random.Next(choices.Count)];
 
-    /// <summary>The workers without any one of which another still holds the newest parameters; a mesh can do its last round again.</summary>
-    private IEnumerable<SimulatedWorker> Expendable()
-    {
-        if (Cluster.IsOpen) return _workers.Values;
-        var needed = IsMesh ? _highest - 1 : _highest;
-        var all = _workers.Values.Where(w => w.IsPrepared).ToList();
-        return all.Where(w => all.Any(o => o != w && !o.IsLeaving && o.Applied >= needed));
-    }
-
     /// <summary>A worker's process ends, which its coordinator will notice.</summary>
     public void End(SimulatedWorker worker)
     {
@@ -318,57 +253,23 @@ internal sealed class ClusterSimulation
         _workers.Add(worker.Id, worker);
     }
 
-    /// <summary>A coordinator begins a plan: what of a relaxed job was done after its first round is rolled back.</summary>
+    /// <summary>A coordinator begins a plan.</summary>
     public void Began(SimulatedCoordinator coordinator, Plan plan)
     {
-        if (_unstored is { } waiting && waiting.State.Applied > plan.FirstRound) _unstored = null;
-        if (!Rounds.Relaxed) return;
-        Assert.All(_workers.Values.Where(w => plan.Includes(w.Id) && w.IsWith(coordinator)), worker =>
-            Assert.Equal(_lineage[plan.FirstRound], worker.State));
-        if (_lineage.Keys.Max() > plan.FirstRound) Census.Count("relaxed job rolled back");
-        foreach (var gone in _lineage.Keys.Where(round => round > plan.FirstRound).ToList()) _lineage.Remove(gone);
+        Lineage.Began(plan, [.. _workers.Values.Where(w => plan.Includes(w.Id) && w.IsWith(coordinator))], coordinator.Cluster.Stored);
+        if (!_areAllNew) return;
+        _areAllNew = false;
+        Census.Count(plan.FirstRound > 0 ? "all gone, continued from a checkpoint" : "all gone, begun again");
     }
 
     /// <summary>A replica has applied a round.</summary>
     public void Check(SimulatedWorker worker, long round)
     {
-        if (!Rounds.Relaxed) Assert.Equal(Reference[round + 1], worker.State);
-        else if (!_states.TryAdd((worker.Protocol.Generation, round), worker.State)) Assert.Equal(_states[(worker.Protocol.Generation, round)], worker.State);
-        // A worker that has not heard of it yet may go on under a plan that was superseded.
-        if (worker.Protocol.Generation >= Cluster.PlanGeneration) _lineage[round + 1] = worker.State;
+        Lineage.Applied(worker.Protocol.Generation, round, worker.State);
         _highest = Math.Max(_highest, round + 1);
-        if (Cluster.IsOpen && Random.Next(6) == 0 && worker.Protocol.Plan?.Generation == Cluster.Plan?.Generation) _unstored = (new(round + 1, worker.Digest), worker.State);
         if (worker.Protocol.Plan is not { } plan || HadTwo) return;
         foreach (var other in _workers.Values)
             if (other.Protocol.Plan?.Generation == plan.Generation) Assert.InRange(other.Applied, worker.Applied - 1, worker.Applied + 1);
-    }
-
-    /// <summary>A state that has come is stored once its round is entered.</summary>
-    public void Store(SimulatedCoordinator coordinator)
-    {
-        if (coordinator != Current || _unstored is not { } state || coordinator.Ledger.Entered < state.State.Applied) return;
-        _unstored = null;
-        if (NewestStored is { } newest && newest.Applied >= state.State.Applied) return;
-        _disk.Push(state);
-        coordinator.Decide(new ClusterEvent.Stored(state.State));
-    }
-
-    /// <summary>A stored state cannot be read, nor any that is newer.</summary>
-    public void Damage(StoredState stored)
-    {
-        while (_disk.TryPeek(out var newest) && newest.State.Applied >= stored.Applied) _disk.Pop();
-    }
-
-    /// <summary>The bits of a stored state; null where it cannot be read any more.</summary>
-    public long? StoredState(StoredState stored) => _disk.Any(state => state.State == stored) ? _disk.First(state => state.State == stored).Bits : null;
-
-    /// <summary>The result has come.</summary>
-    public void Finish(long applied, long state)
-    {
-        Assert.Equal(Rounds.Count, applied);
-        if (!Rounds.Relaxed) Assert.Equal(Reference[^1], state);
-        else Assert.Equal(_lineage[applied], state);
-        Result = state;
     }
 
     /// <summary>Whoever is turned away reaches the other again.</summary>

@@ -1,42 +1,44 @@
 using System.Collections.Immutable;
-using Distributed.Coordinator.Runs;
 using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
 using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>
-/// A coordinator of a <see cref="ClusterSimulation"/>: the real protocol, ledger and conversations, and in a star the real reduction.
+/// A coordinator of a <see cref="ClusterSimulation"/>: the real protocol, records and conversations, and in a star the real reduction.
 /// There may be two at once: one that was started again, and the former, which does not know of it yet.
 /// </summary>
-internal sealed class SimulatedCoordinator
+internal sealed partial class SimulatedCoordinator
 {
     private readonly ClusterSimulation _simulation;
-    private readonly SortedDictionary<int, long> _average = [];
     private readonly SortedDictionary<string, Connected> _workers = new(StringComparer.Ordinal);
     private readonly Dictionary<SimulatedWorker, Conversation> _parting = [];
-    private readonly Dictionary<(string Donor, int Generation), Queue<Action<long, long>>> _donations = [];
-    private SimulatedReducer? _star;
-    private long _completed;
-    private long[] _lastAverage = [];
+    private long _result;
 
     private sealed record Connected(SimulatedWorker Worker, int Life, Conversation Conversation, Welcome Welcome);
 
-    public SimulatedCoordinator(ClusterSimulation simulation, ClusterProtocol cluster, long entered)
+    /// <param name="simulation">The cluster.</param>
+    /// <param name="books">What it finds on the disk.</param>
+    /// <param name="startWith">How many workers a first plan waits for.</param>
+    /// <param name="isOpen">Whether workers may still come when all are gone.</param>
+    public SimulatedCoordinator(ClusterSimulation simulation, SimulatedBooks books, int startWith, bool isOpen)
     {
-        (_simulation, Cluster) = (simulation, cluster);
-        Ledger = new(simulation.Rounds, cluster.Job.IsExact, entered);
-        Safe = entered;
+        (_simulation, Books, Cluster) = (simulation, books, books.ToCluster(simulation, startWith, isOpen));
+        books.OnSafe = TellSafe;
+        books.OnStored = () =>
+        {
+            if (books.Newest is { } newest && newest != Cluster.Stored) Decide(new ClusterEvent.Stored(newest));
+        };
+        if (Cluster.Rounds is { } rounds) Open(rounds);
     }
 
     public ClusterProtocol Cluster { get; private set; }
 
-    /// <summary>The books.</summary>
-    public RunLedger Ledger { get; }
+    /// <summary>What it keeps on its disk.</summary>
+    public SimulatedBooks Books { get; }
 
-    /// <summary>Rounds that no crash takes away any more.</summary>
-    public long Safe { get; private set; }
+    /// <summary>Rounds that it has entered.</summary>
+    public long Entered => Books.Recorder.Entered;
 
     /// <summary>Why the job has failed.</summary>
     public string? Failure { get; private set; }
@@ -54,6 +56,8 @@ internal sealed class SimulatedCoordinator
     /// <summary>Time passes.</summary>
     public void Pass(TimeSpan elapsed)
     {
+        Books.Refresh(elapsed);
+        Books.MakeSafe(_simulation.SafeInterval);
         foreach (var (id, there) in _workers.ToList())
         {
             there.Conversation.Pass(elapsed);
@@ -109,33 +113,12 @@ internal sealed class SimulatedCoordinator
         while (events.TryDequeue(out var next))
         {
             (Cluster, var effects) = Cluster.Handle(next);
+            Books.Keep(Cluster);
             foreach (var effect in effects)
                 if (Carry(effect) is { } answer) events.Enqueue(answer);
         }
         // Nobody is left out, and nobody held who wants to go.
         if (Cluster.Phase == ClusterPhase.Training) Assert.All(InPlay, m => Assert.Equal((MemberStatus.Active, false), (m.Status, m.Leaving)));
-    }
-
-    /// <summary>A frame reaches the reducer of the star.</summary>
-    public void Reduce(SimulatedWorker worker, FrameHeader frame, long value)
-    {
-        if (!_workers.ContainsKey(worker.Id)) return;
-        var index = _star!.IndexOf(worker.Id);
-        var verdict = _star.Judge(index, frame);
-        Assert.NotEqual(FrameVerdict.Early, verdict);
-        if (verdict == FrameVerdict.Stale) return;
-        var (round, plan) = (_star.Slices.Current!.Value, _star.Slices.Plan!);
-        var first = SimulatedVectors.Layout.FirstSlice(round.Kind);
-        foreach (var (slice, sum) in _star.Take(index, frame, value))
-        {
-            _average[slice] = sum;
-            foreach (var receiver in plan.Workers)
-                Link(receiver, w => w.ReceiveSlice(plan.Generation, round.Number, slice - first, SimulatedVectors.Layout.Slices - first, sum));
-        }
-        if (!_star.Slices.IsComplete) return;
-        _lastAverage = [.. _average.Values];
-        _average.Clear();
-        _star.Enter(++_completed);
     }
 
     private Conversation? ConversationWith(SimulatedWorker worker) =>
@@ -166,11 +149,11 @@ internal sealed class SimulatedCoordinator
             return;
         }
         _parting.Remove(worker);
-        var isAdopted = register.Token.Length > 0 && Cluster.CanAdopt(register.Holding) && register.ReportsFrom <= Ledger.Entered;
+        var isAdopted = register.Token.Length > 0 && Cluster.CanAdopt(register.Holding) && register.ReportsFrom <= Entered;
         if (register.Holding.Generation > 0 && !Cluster.CanAdopt(register.Holding)) _simulation.Census.Count("rolled-back worker refused");
-        if (register.Holding.Generation > 0 && register.ReportsFrom > Ledger.Entered) _simulation.Census.Count("worker without the missing reports begins anew");
+        if (register.Holding.Generation > 0 && register.ReportsFrom > Entered) _simulation.Census.Count("worker without the missing reports begins anew");
         var conversation = new Conversation(_simulation.Random.NextInt64(), _simulation.Limits);
-        var welcome = new Welcome(worker.Id, "the job", "coordinator", 1, [], isAdopted, Ledger.Entered, Conversation: conversation.Id);
+        var welcome = new Welcome(worker.Id, "the job", "coordinator", 1, [], isAdopted, Entered, Conversation: conversation.Id);
         _workers[worker.Id] = new(worker, life, conversation, welcome);
         Decide(new ClusterEvent.Registered(worker.Id));
         _simulation.ToWorker(this, worker, welcome);
@@ -182,7 +165,7 @@ internal sealed class SimulatedCoordinator
         {
             case Prepared m:
                 Decide(new ClusterEvent.Prepared(worker.Id, m.ToFacts(), m.Holding));
-                if (Safe > 0) Tell(worker.Id, new ReportsSafe(Safe));
+                if (Books.Safe > 0) Tell(worker.Id, new ReportsSafe(Books.Safe));
                 break;
             case Halted m:
                 Decide(new ClusterEvent.Halted(worker.Id, m.Generation, m.Applied, m.Digest));
@@ -207,13 +190,16 @@ internal sealed class SimulatedCoordinator
 
     private void Enter(string worker, RoundsApplied progress)
     {
-        Assert.Null(Ledger.GapBefore(progress.Rounds[0].Round));
-        foreach (var report in progress.Rounds) Assert.Null(Ledger.Enter(worker, report, out _));
+        Assert.Null(Books.Recorder.Gap(progress.Rounds));
+        Assert.Null(Books.Recorder.Applied(worker, progress.Rounds));
         Decide(new ClusterEvent.Reached(worker, progress.Rounds[^1].Round + 1));
-        _simulation.Store(this);
-        if (Ledger.Entered < Safe + _simulation.SafeInterval) return;
-        Safe = Ledger.Entered;
-        foreach (var there in _workers.Keys.ToList()) Tell(there, new ReportsSafe(Safe));
+        Books.StoreNext();
+        Books.MakeSafe(_simulation.SafeInterval);
+    }
+
+    private void TellSafe(long before)
+    {
+        foreach (var there in _workers.Keys.ToList()) Tell(there, new ReportsSafe(before));
     }
 
     private ClusterEvent? Carry(ClusterEffect effect)
@@ -222,7 +208,7 @@ internal sealed class SimulatedCoordinator
         {
             case ClusterEffect.Open open:
                 Assert.Equal(_simulation.Rounds, open.Rounds);
-                if (!_simulation.IsMesh) _star = new(new(_simulation.Rounds, SimulatedVectors.Layout, isCoordinator: true, _simulation.IsHalf), _simulation);
+                Open(open.Rounds);
                 return null;
             case ClusterEffect.Fence fence:
                 if (fence.Generation == 1) Assert.Equal(Cluster.StartWith, InPlay.Count());
@@ -244,10 +230,12 @@ internal sealed class SimulatedCoordinator
                 return null;
             case ClusterEffect.Load load:
                 Assert.All(InPlay, m => Assert.True(m.Applied < Cluster.Stored!.Applied));
-                if (_simulation.Random.Next(4) == 0) _simulation.Damage(Cluster.Stored!);
-                if (_simulation.StoredState(Cluster.Stored!) is not { } bits) return new ClusterEvent.Damaged(_simulation.NewestStored, "it cannot be read");
-                var loaded = Cluster.Stored!.Applied;
-                Link(load.Receiver, w => w.Receive(load.Generation, loaded, bits));
+                Books.Load(load.Generation, _simulation.Random,
+                    (applied, state) => Link(load.Receiver, w => w.Receive(load.Generation, applied, SimulatedState.Of(state))),
+                    why =>
+                    {
+                        if (load.Generation == Cluster.Generation) Decide(new ClusterEvent.Damaged(Books.Newest, why));
+                    });
                 return null;
             case ClusterEffect.Dismiss dismiss:
                 Tell(dismiss.Worker, new Dismissed("it has asked to leave"));
@@ -261,16 +249,20 @@ internal sealed class SimulatedCoordinator
                 Assert.All(InPlay, m => Assert.Equal(_simulation.Rounds.Count, m.Applied));
                 Expect(collect.Donor, collect.Generation, (applied, state) =>
                 {
-                    _simulation.Finish(applied, state);
+                    Assert.Equal(_simulation.Rounds.Count, applied);
+                    Assert.Null(Books.Recorder.Shortfall);
+                    _simulation.Lineage.Check(applied, state);
+                    _result = state;
                     Decide(new ClusterEvent.Collected());
                 });
                 Tell(collect.Donor, new SendState(collect.Generation));
                 return null;
             case ClusterEffect.Save:
-                return new ClusterEvent.Saved();
+                Books.Finish(_result, () => Decide(new ClusterEvent.Saved()));
+                return null;
             case ClusterEffect.Finish:
-                Assert.Null(Ledger.Shortfall);
-                Assert.Equal(Ledger.SamplesExpected, Ledger.SamplesApplied);
+                var report = Books.Recorder.Report("job", "", 1, Cluster.Generations, Cluster.StepsRedone);
+                Assert.Equal(report.SamplesExpected, report.SamplesApplied);
                 foreach (var worker in _workers.Keys.ToList()) Tell(worker, new Dismissed("the job is done"));
                 return null;
             case ClusterEffect.Fail fail:
@@ -279,6 +271,12 @@ internal sealed class SimulatedCoordinator
             default:
                 return null;
         }
+    }
+
+    private void Open(Rounds rounds)
+    {
+        Books.Recorder.Open(rounds);
+        if (!_simulation.IsMesh) _star = new(new(rounds, SimulatedVectors.Layout, isCoordinator: true, _simulation.IsHalf), _simulation);
     }
 
     private void Begin(ClusterEffect.Begin begin)
@@ -293,9 +291,10 @@ internal sealed class SimulatedCoordinator
             _star!.Slices.Begin(begin.Plan, Plan.Coordinator);
             _star.Enter(_completed);
         }
-        Ledger.Begin(begin.Plan);
         _simulation.Began(this, begin.Plan);
-        foreach (var worker in begin.Plan.Workers) Tell(worker, BeginPlan.Of(begin.Plan, begin.Endpoints, double.NaN));
+        Books.Begin(begin.Plan);
+        _saver = (begin.Plan.Workers[0], begin.Plan.Generation);
+        foreach (var worker in begin.Plan.Workers) Tell(worker, BeginPlan.Of(begin.Plan, begin.Endpoints, Books.Best));
     }
 
     private void AssertFits(Plan plan)
@@ -306,7 +305,7 @@ internal sealed class SimulatedCoordinator
         var live = _simulation.Alive.Where(w => plan.Includes(w.Id) && w.IsWith(this)).ToList();
         Assert.All(live, worker => Assert.Equal((plan.FirstRound, live[0].State), (worker.Applied, worker.State)));
         // What no round is missing before: the ledger has heard of all that the plan builds on.
-        Assert.True(Ledger.Entered >= plan.FirstRound, $"the plan begins at round {plan.FirstRound}, {Ledger.Entered} are entered");
+        Assert.True(Entered >= plan.FirstRound, $"the plan begins at round {plan.FirstRound}, {Entered} are entered");
     }
 
     private void Part(string worker, ICoordinatorMessage farewell)
@@ -316,40 +315,5 @@ internal sealed class SimulatedCoordinator
         there.Conversation.Say(farewell);
         Send(there.Worker, there.Conversation);
         there.Worker.CloseLink(this);
-    }
-
-    private void Link(string worker, Action<SimulatedWorker> deliver)
-    {
-        if (_workers.TryGetValue(worker, out var there)) there.Worker.Link(this, deliver);
-    }
-
-    /// <summary>A state has come over a worker's link.</summary>
-    public void ReceiveState(string donor, int generation, long applied, long state)
-    {
-        if (generation < Cluster.Generation || !_workers.ContainsKey(donor)) return;
-        foreach (var received in _donations[(donor, generation)]) received(applied, state);
-        _donations.Remove((donor, generation));
-    }
-
-    /// <returns>Whether the donor is to be asked; otherwise its state is on its way for somebody else.</returns>
-    private bool Expect(string donor, int generation, Action<long, long> received)
-    {
-        if (_donations.TryGetValue((donor, generation), out var coming))
-        {
-            _simulation.Census.Count("one state for many");
-            coming.Enqueue(received);
-            return false;
-        }
-        _donations[(donor, generation)] = new([received]);
-        return true;
-    }
-
-    private void SendAverage(string worker, int generation, long round, long[] values)
-    {
-        for (var slice = 0; slice < values.Length; slice++)
-        {
-            var (index, value) = (slice, values[slice]);
-            Link(worker, w => w.ReceiveSlice(generation, round, index, values.Length, value));
-        }
     }
 }

@@ -173,7 +173,7 @@ public sealed class ResumeTests
                 var left = _random.Next(25);
                 Disk.OnCall = (_, _) =>
                 {
-                    if (left-- == 0) throw new OperationCanceledException();
+                    if (left-- <= 0) throw new OperationCanceledException();
                 };
             }
             var isCut = false;

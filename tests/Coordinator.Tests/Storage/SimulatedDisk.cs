@@ -18,6 +18,9 @@ internal sealed class SimulatedDisk(Random random) : IFileSystem
     /// <summary>Whether nothing can be written, renamed or flushed.</summary>
     public bool IsBroken { get; set; }
 
+    /// <summary>Whether no file can be read.</summary>
+    public bool IsUnreadable { get; set; }
+
     /// <summary>Is told of each call that changes something before it does so, with its name and path; it may throw.</summary>
     public Action<string, string> OnCall { get; set; } = (_, _) => { };
 
@@ -30,6 +33,17 @@ internal sealed class SimulatedDisk(Random random) : IFileSystem
     /// <summary>The power fails: open files are gone, and so is a random part of what was not flushed.</summary>
     public void CutPower() => _root = _root.Survive(random, Note);
 
+    /// <summary>The volume goes to another machine, as a power cut would leave it; for the one that had it, everything fails from now on.</summary>
+    /// <returns>The disk of the other machine.</returns>
+    public SimulatedDisk MoveAway()
+    {
+        var moved = new SimulatedDisk(random) { _root = _root.Survive(random, Note), OnCall = OnCall };
+        foreach (var (what, count) in Seen) moved.Seen[what] = count;
+        (IsBroken, IsUnreadable) = (true, true);
+        OnCall = (_, _) => { };
+        return moved;
+    }
+
     public bool FileExists(string path) => Find(path) is SimulatedFile;
 
     public bool FolderExists(string path) => Find(path) is SimulatedFolder;
@@ -37,7 +51,7 @@ internal sealed class SimulatedDisk(Random random) : IFileSystem
     public IReadOnlyList<string> FoldersIn(string path) =>
         Find(path) is SimulatedFolder folder ? [.. folder.Entries.Where(entry => entry.Value is SimulatedFolder).Select(entry => $"{path}/{entry.Key}")] : [];
 
-    public Stream OpenRead(string path) => Find(path) is SimulatedFile file ? new MemoryStream([.. file.Bytes], writable: false) : throw new FileNotFoundException($"Could not find file '{path}'");
+    public Stream OpenRead(string path) => IsUnreadable ? throw new IOException($"Input/output error : '{path}'") : Find(path) is SimulatedFile file ? new MemoryStream([.. file.Bytes], writable: false) : throw new FileNotFoundException($"Could not find file '{path}'");
 
     public Stream OpenWrite(string path, bool isNew, bool isPrivate = false)
     {
@@ -45,7 +59,7 @@ internal sealed class SimulatedDisk(Random random) : IFileSystem
         var (folder, name) = Parent(path);
         if (folder.Entries.GetValueOrDefault(name) is not SimulatedFile file)
         {
-            if (Used >= Capacity) throw Full(path);
+            if (Capacity is { } capacity && Used >= capacity) throw Full(path);
             folder.Set(name, file = new());
         }
         if (isNew) file.SetLength(0);
@@ -72,7 +86,7 @@ internal sealed class SimulatedDisk(Random random) : IFileSystem
     {
         if (FolderExists(path)) return;
         Call("create", path);
-        if (Used >= Capacity) throw Full(path);
+        if (Capacity is { } capacity && Used >= capacity) throw Full(path);
         var (folder, name) = Parent(path);
         folder.Set(name, new SimulatedFolder());
     }

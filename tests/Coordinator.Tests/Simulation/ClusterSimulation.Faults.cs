@@ -1,0 +1,135 @@
+using System.Collections.Immutable;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Tests.Simulation;
+
+/// <summary>What goes wrong.</summary>
+internal sealed partial class ClusterSimulation
+{
+    private void Fault()
+    {
+        if (!Rounds.Relaxed && Random.Next(4) == 0 && Cluster.Plan is { } plan)
+        {
+            Current.Decide(new ClusterEvent.Unbalanced(plan.Workers.ToImmutableDictionary(w => w, w => w == plan.Workers[0] ? 1 : Random.Next(4)), "somebody is slow"));
+            return;
+        }
+        if (Cluster.IsOpen && Random.Next(3) == 0)
+        {
+            FaultOfControl();
+            return;
+        }
+        switch (Random.Next(IsMesh ? 5 : 3))
+        {
+            case 0:
+                Join();
+                break;
+            case 1:
+                // The coordinator may let it go before it notices that another is dead.
+                AnyOf([.. Expendable().Where(w => w.IsPrepared && !w.IsLeaving)])?.Leave();
+                break;
+            case 2:
+                if (AnyOf([.. Expendable()]) is { } victim) End(victim);
+                break;
+            default:
+                var links = _workers.Values.SelectMany(w => w.Links.Values).Where(l => !l.IsBroken && _breaks.GetValueOrDefault(l.Pair) < ClusterProtocol.MaxBreaks - 1).Distinct().ToList();
+                if (AnyOf(links) is not { } link) break;
+                _breaks[link.Pair] = _breaks.GetValueOrDefault(link.Pair) + 1;
+                link.Break(Random);
+                break;
+        }
+    }
+
+    private void FaultOfControl()
+    {
+        switch (Random.Next(4))
+        {
+            case 0:
+                if (AnyOf([.. _workers.Values.Where(w => w.IsPrepared)]) is { } frozen) frozen.IsFrozen = true;
+                break;
+            case 1:
+                if (AnyOf([.. _workers.Values.Where(w => !w.IsCut)]) is { } unlinked && unlinked.Cut() is { } coordinator) _closed.Add((unlinked.Id, coordinator));
+                break;
+            case 2:
+                FaultOfDisk();
+                break;
+            default:
+                if (!Current.IsOver) Restart();
+                break;
+        }
+    }
+
+    private void FaultOfDisk()
+    {
+        switch (Random.Next(6))
+        {
+            case < 3:
+                Folder.Fail();
+                break;
+            case < 5:
+                Folder.KillAtCall();
+                break;
+            default:
+                if (Folder.IsFinished) break;
+                Folder.Damage();
+                Restart();
+                break;
+        }
+    }
+
+    /// <summary>
+    /// The coordinator's process is killed, its machine loses its power, with all workers or without them, or it loses the folder to another
+    /// machine and goes on for a while: an exact job allows that, since what it does has the same bits. Another one takes up what the disk
+    /// holds, once it can be written to.
+    /// </summary>
+    private void Restart(bool isKilled = false)
+    {
+        EndFormer();
+        var (killed, recorded, had) = (Current, Current.Entered, Current.Cluster.Generation);
+        Census.Count(Rounds.Relaxed ? "relaxed job restarted" : "exact job restarted");
+        if (!isKilled && !Rounds.Relaxed && Random.Next(2) == 0 && !Folder.IsFinished)
+        {
+            Folder.MoveAway();
+            _former = killed;
+            HadTwo = true;
+            Census.Count("two coordinators at once");
+        }
+        else
+        {
+            if (Random.Next(2) == 0) CutPower();
+            foreach (var worker in _workers.Values) worker.CloseLink(killed);
+            _closed.RemoveAll(closed => closed.Coordinator == killed);
+        }
+        Folder.EndProcess();
+        if (Folder.IsFinished)
+        {
+            // It takes in no worker any more; those that are left give up by themselves.
+            Census.Count("killed when the result was written");
+            _isFinishedWithoutFarewell = true;
+            return;
+        }
+        Current = new(this, SimulatedBooks.Resume(this), killed.Cluster.StartWith, isOpen: true);
+        Folder.TakenUp(Current.Books.Found, Current.Books.Begun, recorded);
+        if (Current.Cluster.Generation < had) Census.Count("generation behind that of the workers");
+        if (_workers.Values.Any(w => w.Applied > Current.Entered)) Census.Count("workers ahead of the records");
+    }
+
+    private void CutPower()
+    {
+        Folder.CutPower();
+        Census.Count("power cut");
+        if (_workers.Values.Any(w => w.Applied > Current.Entered)) Census.Count("power cut with workers ahead");
+        if (Random.Next(2) > 0) return;
+        _areAllNew = true;
+        foreach (var worker in _workers.Values.ToList()) End(worker);
+    }
+
+    /// <summary>The workers without any one of which another still holds the newest parameters; a mesh can do its last round again.</summary>
+    private IEnumerable<SimulatedWorker> Expendable()
+    {
+        if (Cluster.IsOpen) return _workers.Values;
+        var needed = IsMesh ? _highest - 1 : _highest;
+        var all = _workers.Values.Where(w => w.IsPrepared).ToList();
+        return all.Where(w => all.Any(o => o != w && !o.IsLeaving && o.Applied >= needed));
+    }
+}

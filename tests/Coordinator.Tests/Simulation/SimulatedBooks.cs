@@ -1,0 +1,282 @@
+using Distributed.Coordinator.Actors;
+using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Progress;
+using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
+using Distributed.Coordinator.Tests.Storage;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
+using Prometheus;
+
+namespace Distributed.Coordinator.Tests.Simulation;
+
+/// <summary>
+/// What a simulated coordinator keeps in the folder of its run: the product's recorder, checkpoints and run state. What waits for the disk is
+/// done one after another beside everything else, as a <see cref="CheckpointDesk"/> does it, and the coordinator hears later what became of it.
+/// </summary>
+internal sealed class SimulatedBooks
+{
+    private const string JobText = "task: classification\n";
+
+    private static readonly TrainingMetrics _metrics = new(Metrics.NewCustomRegistry());
+
+    private readonly SimulatedRunFolder _folder;
+    private readonly Census _census;
+    private readonly ManualTime _time = new();
+    private readonly RunJournal _journal;
+    private readonly CheckpointStore _store;
+    private readonly CheckpointDesk _desk;
+    private readonly PendingCheckpoints _pending = new();
+    private readonly FlushSchedule _schedule;
+    private readonly RestartRecord _restart;
+    private readonly Queue<Func<Action>> _work = [];
+    private readonly Queue<Action> _notices = [];
+    private readonly RunState _begun;
+    private bool _isStoring;
+    private Loading? _loading;
+    private (byte[] State, Action Written)? _result;
+
+    private sealed record Loading(int Generation)
+    {
+        public List<Action<long, byte[]>> Receivers { get; } = [];
+
+        public (long Applied, byte[] State)? Loaded { get; set; }
+    }
+
+    private SimulatedBooks(ClusterSimulation simulation, RunState begun, bool isResumed)
+    {
+        (_folder, Disk, _census, _begun) = (simulation.Folder, simulation.Folder.Disk, simulation.Census, begun);
+        var rounds = begun.Facts is { } facts ? JobShape.Of(simulation.Job).RoundsOf(facts) : null;
+        _store = new(SimulatedRunFolder.Checkpoints, simulation.Job.Checkpoint.Keep, JobText, _time, Disk);
+        Found = isResumed ? ResumedRun.Find(Disk, SimulatedRunFolder.Root, simulation.Job.Kind.Metric, rounds, _store) : ResumePoint.Start;
+        _journal = new(Disk, SimulatedRunFolder.Root, simulation.Job.Kind.Metric);
+        Recorder = new(_journal, simulation.Job, NoView.Instance, _metrics, _time, rounds, Found, begun.StartedAt);
+        _desk = new(_store, _journal);
+        (_schedule, _restart) = (new(Recorder.Entered), new(Recorder, Save, _time));
+        begun.Save(Disk, SimulatedRunFolder.StateFile);
+    }
+
+    /// <summary>Those of a new run.</summary>
+    public static SimulatedBooks Begin(ClusterSimulation simulation, int minWorkers) => new(simulation, new()
+    {
+        Version = ProtocolSerializer.Version,
+        JobName = "job",
+        Host = "coordinator",
+        Port = 1,
+        LinkPort = 2,
+        MetricsPort = 3,
+        Token = [1],
+        IsOpen = true,
+        MinWorkers = minWorkers,
+    }, isResumed: false);
+
+    /// <summary>Those that a coordinator before this one has left.</summary>
+    public static SimulatedBooks Resume(ClusterSimulation simulation) =>
+        new(simulation, RunState.Load(simulation.Folder.Disk, SimulatedRunFolder.StateFile), isResumed: true);
+
+    /// <summary>The product's.</summary>
+    public RunRecorder Recorder { get; }
+
+    /// <summary>Where they are.</summary>
+    public SimulatedDisk Disk { get; }
+
+    /// <summary>Where the run continues.</summary>
+    public ResumePoint Found { get; }
+
+    /// <summary>The state that the coordinator begins with.</summary>
+    public RunState Begun => _begun;
+
+    /// <summary>Rounds that no crash takes away any more.</summary>
+    public long Safe => _schedule.Safe;
+
+    /// <summary>The newest checkpoint.</summary>
+    public StoredState? Newest => _desk.Newest;
+
+    /// <summary>What the best checkpoint was worth.</summary>
+    public double Best => _desk.Best;
+
+    /// <summary>Hears that the newest checkpoint is another one.</summary>
+    public Action OnStored { get; set; } = () => { };
+
+    /// <summary>Hears that rounds are durable.</summary>
+    public Action<long> OnSafe { get; set; } = _ => { };
+
+    /// <summary>The protocol that goes on from here.</summary>
+    public ClusterProtocol ToCluster(ClusterSimulation simulation, int startWith, bool isOpen) =>
+        _begun.ToCluster(JobShape.Of(simulation.Job), simulation.Topology, startWith, isOpen, Recorder.Entered, Newest);
+
+    /// <summary>What can happen next.</summary>
+    public IEnumerable<Action> Actions()
+    {
+        if (_work.Count > 0) yield return () => _notices.Enqueue(_work.Dequeue()());
+        if (_notices.Count > 0) yield return () => _notices.Dequeue()();
+        if (_result is not null) yield return WriteResult;
+    }
+
+    /// <summary>Time passes: what was recorded is handed to the operating system, and what could not be written is tried again.</summary>
+    public void Refresh(TimeSpan elapsed)
+    {
+        _time.Advance(elapsed);
+        Recorder.Refresh();
+        if (!_folder.IsFaulty && IsOfFolder) _folder.Written(Recorder.Entered);
+        _restart.Retry();
+    }
+
+    /// <summary>Before anybody hears of a generation.</summary>
+    public void Keep(ClusterProtocol cluster) => _restart.Keep(cluster);
+
+    /// <summary>A plan begins.</summary>
+    public void Begin(Plan plan)
+    {
+        Recorder.Happened(RunEventKind.Generation, $"generation {plan.Generation}");
+        Recorder.Started(plan);
+        _loading = null;
+        _pending.Begin(plan);
+    }
+
+    /// <summary>A state has come.</summary>
+    public void Arrived(long applied, long state, Rounds rounds)
+    {
+        if (_pending.Add(applied, SimulatedState.ToBytes(applied, state), rounds) is not null) _census.Count("checkpoint left out");
+        StoreNext();
+    }
+
+    /// <summary>Stores the state that has come, once its round is reported and the one before it is stored.</summary>
+    public void StoreNext()
+    {
+        if (_isStoring || !_restart.IsSaved || _pending.Next(Recorder.FactsAfter) is not var (facts, state)) return;
+        _isStoring = true;
+        Assert.Equal(new StateDigest(0, (ulong)SimulatedState.Of(state)), facts.Digest);
+        _work.Enqueue(() =>
+        {
+            var manifest = Try(() => _desk.Save(facts, state), "checkpoint");
+            if (manifest is not null && IsOfFolder) _folder.Stored(manifest.Round);
+            return () =>
+            {
+                _isStoring = false;
+                if (manifest is not null) OnStored();
+                StoreNext();
+            };
+        });
+    }
+
+    /// <summary>Makes the records durable, if that is due.</summary>
+    public void MakeSafe(long interval)
+    {
+        if (_schedule.Due(Recorder.Entered, interval, _restart.IsSaved) is not { } rounds) return;
+        _work.Enqueue(() =>
+        {
+            var entered = Recorder.Entered;
+            if (Try(() => (object)_desk.Flush(rounds), "flush") is null) return _schedule.Failed;
+            if (IsOfFolder) _folder.Flushed(entered);
+            return () =>
+            {
+                _schedule.Flushed(rounds);
+                OnSafe(rounds);
+            };
+        });
+    }
+
+    /// <summary>Reads the newest checkpoint for a worker, once in a generation.</summary>
+    public void Load(int generation, Random random, Action<long, byte[]> loaded, Action<string> damaged)
+    {
+        if (_loading?.Generation != generation)
+        {
+            var loading = _loading = new(generation);
+            _work.Enqueue(() =>
+            {
+                if (_store.Newest is { } newest && random.Next(4) == 0) _folder.DamageCheckpoint(newest);
+                Disk.IsUnreadable = random.Next(8) == 0;
+                try
+                {
+                    loading.Loaded = _desk.Load();
+                    return () => loading.Receivers.ForEach(receive => receive(loading.Loaded.Value.Applied, loading.Loaded.Value.State));
+                }
+                catch (CheckpointException error)
+                {
+                    _census.Count("checkpoint unreadable");
+                    return () => damaged(error.Message);
+                }
+                finally
+                {
+                    Disk.IsUnreadable = false;
+                }
+            });
+        }
+        if (_loading!.Loaded is var (applied, state)) _notices.Enqueue(() => loaded(applied, state));
+        else _loading.Receivers.Add(loaded);
+    }
+
+    /// <summary>Writes the result, again and again until it is written.</summary>
+    public void Finish(long state, Action written) => _result = (SimulatedState.ToBytes(0, state), written);
+
+    private void WriteResult()
+    {
+        var written = Try<object>(() =>
+        {
+            AtomicFile.Write(Disk, SimulatedRunFolder.ModelFile, file => file.Write(_result!.Value.State));
+            _journal.FlushToDisk();
+            AtomicFile.Write(Disk, SimulatedRunFolder.ReportFile, file => file.WriteByte(1));
+            return _folder;
+        }, "result");
+        if (written is null) return;
+        _notices.Enqueue(_result!.Value.Written);
+        _result = null;
+    }
+
+    private string? Save(ClusterProtocol cluster)
+    {
+        // A number that is used twice is harmless in an exact job alone, see docs/durability.md.
+        if (!cluster.Job.IsExact && IsOfFolder) _folder.Mend();
+        try
+        {
+            _begun.With(cluster).Save(Disk, SimulatedRunFolder.StateFile);
+            if (IsOfFolder) _folder.Saved(cluster);
+            return null;
+        }
+        catch (IOException error)
+        {
+            _census.Count("run state not written");
+            return error.Message;
+        }
+    }
+
+    private bool IsOfFolder => _folder.Disk == Disk;
+
+    private T? Try<T>(Func<T> work, string what) where T : class
+    {
+        try
+        {
+            return work();
+        }
+        catch (IOException)
+        {
+            if (IsOfFolder) _folder.FlushFailed();
+            _census.Count($"{what} while the disk is {(Disk.IsBroken ? "broken" : "full")}");
+            return null;
+        }
+        catch (OperationCanceledException)
+        {
+            _census.Count($"{what} cut short");
+            throw;
+        }
+    }
+
+    private sealed class NoView : IProgressView
+    {
+        public static NoView Instance { get; } = new();
+
+        public void Update(TrainingProgress p)
+        {
+        }
+
+        public void Message(string line)
+        {
+        }
+
+        public void Dispose()
+        {
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
+
+namespace Distributed.Coordinator.Tests.Simulation;
+
+/// <summary>The links of a coordinator: reduction in a star, and states on their way.</summary>
+internal sealed partial class SimulatedCoordinator
+{
+    private readonly SortedDictionary<int, long> _average = [];
+    private readonly Dictionary<(string Donor, int Generation), Queue<Action<long, long>>> _donations = [];
+    private SimulatedReducer? _star;
+    private long _completed;
+    private long[] _lastAverage = [];
+    private (string Worker, int Generation)? _saver;
+
+    /// <summary>A frame reaches the reducer of the star.</summary>
+    public void Reduce(SimulatedWorker worker, FrameHeader frame, long value)
+    {
+        if (!_workers.ContainsKey(worker.Id)) return;
+        var index = _star!.IndexOf(worker.Id);
+        var verdict = _star.Judge(index, frame);
+        Assert.NotEqual(FrameVerdict.Early, verdict);
+        if (verdict == FrameVerdict.Stale) return;
+        var (round, plan) = (_star.Slices.Current!.Value, _star.Slices.Plan!);
+        var first = SimulatedVectors.Layout.FirstSlice(round.Kind);
+        foreach (var (slice, sum) in _star.Take(index, frame, value))
+        {
+            _average[slice] = sum;
+            foreach (var receiver in plan.Workers)
+                Link(receiver, w => w.ReceiveSlice(plan.Generation, round.Number, slice - first, SimulatedVectors.Layout.Slices - first, sum));
+        }
+        if (!_star.Slices.IsComplete) return;
+        _lastAverage = [.. _average.Values];
+        _average.Clear();
+        _star.Enter(++_completed);
+    }
+
+    /// <summary>A state that is to be a checkpoint has come over a worker's link.</summary>
+    public void ReceiveCheckpoint(SimulatedWorker worker, int generation, long applied, long state)
+    {
+        if (!_workers.ContainsKey(worker.Id) || _saver is not var (saver, current) || generation < current) return;
+        // Two coordinators may give two plans the same number; the real one closes the link.
+        if ((saver, current) == (worker.Id, generation)) Books.Arrived(applied, state, _simulation.Rounds);
+        else Assert.True(_simulation.HadTwo, $"{worker.Id} sent a checkpoint of generation {generation} that nobody asked for");
+    }
+
+    private void Link(string worker, Action<SimulatedWorker> deliver)
+    {
+        if (_workers.TryGetValue(worker, out var there)) there.Worker.Link(this, deliver);
+    }
+
+    /// <summary>A state has come over a worker's link.</summary>
+    public void ReceiveState(string donor, int generation, long applied, long state)
+    {
+        if (generation < Cluster.Generation || !_workers.ContainsKey(donor)) return;
+        foreach (var received in _donations[(donor, generation)]) received(applied, state);
+        _donations.Remove((donor, generation));
+    }
+
+    /// <returns>Whether the donor is to be asked; otherwise its state is on its way for somebody else.</returns>
+    private bool Expect(string donor, int generation, Action<long, long> received)
+    {
+        if (_donations.TryGetValue((donor, generation), out var coming))
+        {
+            _simulation.Census.Count("one state for many");
+            coming.Enqueue(received);
+            return false;
+        }
+        _donations[(donor, generation)] = new([received]);
+        return true;
+    }
+
+    private void SendAverage(string worker, int generation, long round, long[] values)
+    {
+        for (var slice = 0; slice < values.Length; slice++)
+        {
+            var (index, value) = (slice, values[slice]);
+            Link(worker, w => w.ReceiveSlice(generation, round, index, values.Length, value));
+        }
+    }
+}

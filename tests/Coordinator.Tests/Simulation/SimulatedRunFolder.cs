@@ -1,0 +1,182 @@
+using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Tests.Storage;
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
+using Distributed.Shared.Runs;
+
+namespace Distributed.Coordinator.Tests.Simulation;
+
+/// <summary>
+/// The folder of a simulated run, which outlives its coordinators, and what it must hold after each of their ends. One coordinator at a time
+/// has it: the product's lock goes with the process that holds it, so that a former coordinator goes on only where its machine has lost the
+/// volume, and nothing that it writes arrives.
+/// </summary>
+internal sealed class SimulatedRunFolder
+{
+    public const string Root = "/run";
+    public const string StateFile = Root + "/" + RunFolder.StateName;
+    public const string ModelFile = Root + "/" + RunFiles.Model;
+    public const string ReportFile = Root + "/" + RunFiles.Report;
+    public const string Checkpoints = Root + "/" + RunFiles.Checkpoints;
+
+    private readonly Random _random;
+    private readonly Census _census;
+
+    // What the files must hold at least: after a power cut, and after the end of the process alone.
+    private long _safe, _written, _stored;
+    private int _generation;
+
+    // Before the sizes of the data are written down, nobody can tell what the records are of.
+    private bool _hasFacts;
+
+    // A flush has failed: what another process reads may never reach the disk.
+    private bool _isDoubtful;
+
+    // A device has destroyed what it had confirmed.
+    private bool _areRecordsDamaged, _areCheckpointsDamaged;
+
+    public SimulatedRunFolder(Random random, Census census)
+    {
+        (_random, _census) = (random, census);
+        Disk = new(random);
+        Disk.CreateFolder(Root);
+        Disk.FlushFolder("/");
+    }
+
+    /// <summary>The disk of the coordinator that has the folder.</summary>
+    public SimulatedDisk Disk { get; private set; }
+
+    /// <summary>Whether the run needs no further coordinator.</summary>
+    public bool IsFinished => Disk.FileExists(ReportFile);
+
+    /// <summary>Whether writes fail now.</summary>
+    public bool IsFaulty => Disk.IsBroken || Disk.Capacity is not null;
+
+    /// <summary>So many rounds can be read by another process.</summary>
+    public void Written(long rounds)
+    {
+        if (_hasFacts) _written = Math.Max(_written, rounds);
+    }
+
+    /// <summary>So many rounds survive a power cut.</summary>
+    public void Flushed(long rounds) => (_safe, _isDoubtful) = (Math.Max(_safe, rounds), false);
+
+    /// <summary>A flush has failed.</summary>
+    public void FlushFailed() => _isDoubtful = true;
+
+    /// <summary>The state of the run is on the disk.</summary>
+    public void Saved(ClusterProtocol cluster) => (_generation, _hasFacts) = (cluster.Generation, _hasFacts || cluster.Facts is not null);
+
+    /// <summary>A checkpoint is on the disk, and with it the rounds that it has applied.</summary>
+    public void Stored(long rounds) => (_stored, _safe) = (Math.Max(_stored, rounds), Math.Max(_safe, rounds));
+
+    /// <summary>Writes fail from now on, since the disk is full or broken.</summary>
+    public void Fail()
+    {
+        if (_random.Next(2) == 0)
+        {
+            Disk.IsBroken = true;
+            _census.Count("disk broken");
+        }
+        else
+        {
+            Disk.Capacity = Disk.Used + _random.Next(_random.Next(2) == 0 ? 50 : 400);
+            _census.Count("disk full");
+        }
+    }
+
+    /// <summary>Writes succeed again.</summary>
+    public void Mend() => (Disk.IsBroken, Disk.Capacity) = (false, null);
+
+    /// <summary>The coordinator's process is killed at one of its next calls that change something on the disk.</summary>
+    public void KillAtCall()
+    {
+        var left = _random.Next(40);
+        Disk.OnCall = (_, _) =>
+        {
+            if (left-- <= 0) throw new OperationCanceledException("the process is killed");
+        };
+    }
+
+    /// <summary>Zeros in a file that was flushed.</summary>
+    public void Damage()
+    {
+        Disk.Damage(Root + "/" + (_random.Next(2) == 0 ? RunFiles.History : RunFiles.Evaluations));
+        _areRecordsDamaged = true;
+    }
+
+    /// <summary>The newest checkpoint cannot be read any more.</summary>
+    public void DamageCheckpoint(Manifest newest)
+    {
+        Disk.Damage($"{CheckpointStore.FolderOf(Checkpoints, newest.Step)}/{(_random.Next(2) == 0 ? CheckpointFolder.ModelName : CheckpointFolder.OptimizerName)}");
+        _areCheckpointsDamaged = true;
+    }
+
+    /// <summary>The coordinator's process has ended; what it had handed to the operating system is there.</summary>
+    public void EndProcess()
+    {
+        (Disk.OnCall, Disk.IsUnreadable) = ((_, _) => { }, false);
+        // A flush that failed, an end right after it and a power cut later are not covered, see docs/durability.md.
+        if (_isDoubtful) CutPower();
+        Mend();
+    }
+
+    /// <summary>The power of the coordinator's machine fails: what was not flushed is gone but for a random part.</summary>
+    public void CutPower()
+    {
+        Disk.CutPower();
+        (_written, _isDoubtful) = (0, false);
+    }
+
+    /// <summary>The volume goes to another machine; what the former coordinator writes from now on fails.</summary>
+    public void MoveAway()
+    {
+        Disk = Disk.MoveAway();
+        (_written, _isDoubtful) = (0, false);
+    }
+
+    /// <summary>Another coordinator has taken up what there is.</summary>
+    /// <param name="found">Where it continues.</param>
+    /// <param name="begun">The state that it has read.</param>
+    /// <param name="recorded">Rounds that the former coordinator had recorded.</param>
+    public void TakenUp(ResumePoint found, RunState begun, long recorded)
+    {
+        var least = _areRecordsDamaged ? 0 : Math.Max(_safe, _written);
+        Assert.True(found.Rounds >= least && found.Rounds <= recorded,
+            $"{found.Rounds} rounds are found; {least} to {recorded} were recorded, {_safe} of them durably; dropped: {string.Join("; ", found.Dropped)}");
+        Assert.True(begun.Generation >= _generation, $"generation {begun.Generation} is found, {_generation} was written");
+        foreach (var _ in found.SetAside) _census.Count("checkpoint set aside");
+        if (found.Rounds < recorded) _census.Count("recorded rounds lost with the coordinator");
+        if (!_areRecordsDamaged) Assert.Empty(found.SetAside);
+        if (!_areRecordsDamaged && !_areCheckpointsDamaged) Assert.True((found.Checkpoint?.Round ?? 0) >= _stored, $"the checkpoint of {found.Checkpoint?.Round} rounds is found, {_stored} was stored");
+        (_safe, _written, _stored, _areRecordsDamaged, _isDoubtful) = (found.Rounds, found.Rounds, found.Checkpoint?.Round ?? 0, false, false);
+    }
+
+    /// <summary>After the end, every round is there once, in order, and so is the result.</summary>
+    public void CheckFinished(Rounds rounds, Metric metric, long result)
+    {
+        Assert.True(IsFinished, "the report is missing");
+        Assert.Equal(result, ReadModel());
+        var records = new RecordedLines(Disk, Root);
+        Check(RunFiles.History, rounds.Steps, records.History(rounds.StepsPerEpoch));
+        if (rounds.TestSamples > 0) Check(RunFiles.Evaluations, rounds.Epochs, records.Evaluations(metric, rounds.StepsPerEpoch));
+    }
+
+    /// <summary>The result that was written.</summary>
+    public long ReadModel() => SimulatedState.Of(ReadAll(ModelFile));
+
+    private void Check(string name, long lines, (FoundLines Found, long Bytes) recorded)
+    {
+        Assert.Equal(new FoundLines(lines), recorded.Found);
+        Assert.Equal(recorded.Bytes, ReadAll($"{Root}/{name}").Length);
+    }
+
+    private byte[] ReadAll(string path)
+    {
+        using var file = Disk.OpenRead(path);
+        var bytes = new byte[file.Length];
+        file.ReadExactly(bytes);
+        return bytes;
+    }
+}

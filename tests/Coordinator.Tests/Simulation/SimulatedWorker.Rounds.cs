@@ -1,0 +1,219 @@
+using Distributed.Shared.Kernel;
+using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
+using Distributed.Shared.Tests;
+
+namespace Distributed.Coordinator.Tests.Simulation;
+
+/// <summary>A worker's replica, and its links to other workers.</summary>
+internal sealed partial class SimulatedWorker
+{
+    private SimulatedReducer _reducer = new(new(cluster.Rounds, SimulatedVectors.Layout, isCoordinator: false, cluster.IsHalf), cluster);
+    private readonly SimulatedSums _sums = new();
+    private RoundWork? _work;
+    private int _generation;
+    private (int Generation, long Round) _expected;
+    private readonly Dictionary<int, long> _slices = [];
+    private bool _isMapping;
+
+    private FrameVerdict Judge(string peer, FrameHeader frame) =>
+        frame.Kind == FrameKind.Average ? FrameVerdict.Accept : _reducer.Judge(_reducer.IndexOf(peer), frame);
+
+    private void Receive(string peer, (FrameHeader Header, long Value) frame)
+    {
+        if (frame.Header.Kind == FrameKind.Average) ReceiveAverage(frame.Header, frame.Value);
+        else if (Judge(peer, frame.Header) is var verdict and (FrameVerdict.Accept or FrameVerdict.Violation))
+        {
+            if (verdict == FrameVerdict.Violation)
+            {
+                Links[peer].Break(cluster.Random);
+                return;
+            }
+            Assert.Equal((Protocol.Generation, Applied), (frame.Header.Generation, frame.Header.Round));
+            Reduce(_reducer.IndexOf(peer), frame.Header, frame.Value);
+        }
+    }
+
+    private void LoseLink(string peer, string why)
+    {
+        Links.Remove(peer);
+        if (Protocol.Plan is not { } plan || !plan.Includes(peer)) return;
+        Report();
+        Say(new PeerLost(plan.Generation, peer, why));
+    }
+
+    private void Connect(string peer)
+    {
+        if (peer == id || Links.ContainsKey(peer)) return;
+        if (cluster.Find(peer) is not { } other || other.IsFrozen || cluster.IsBlocked(id, peer))
+        {
+            LoseLink(peer, "it does not answer");
+            return;
+        }
+        var link = new SimulatedLink(id, peer);
+        Links[peer] = link;
+        if (other.Links.ContainsKey(id)) other.LoseLink(id, "it was replaced");
+        other.Links[id] = link;
+    }
+
+    /// <summary>Takes in a contribution, and sends every average that is due.</summary>
+    private void Reduce(int worker, FrameHeader frame, long value)
+    {
+        var plan = _reducer.Slices.Plan!;
+        foreach (var (slice, sum) in _reducer.Take(worker, frame, value))
+        {
+            var average = frame with { Kind = FrameKind.Average, Slice = slice, Node = default };
+            ReceiveAverage(average, sum);
+            foreach (var peer in plan.Workers) SendTo(peer, average, sum);
+        }
+    }
+
+    private void ReceiveAverage(FrameHeader frame, long value)
+    {
+        var first = SimulatedVectors.Layout.FirstSlice(cluster.Rounds.At(frame.Round).Kind);
+        ReceiveSlice(frame.Generation, frame.Round, frame.Slice - first, SimulatedVectors.Layout.Slices - first, value);
+    }
+
+    private void SendTo(string peer, FrameHeader frame, long value)
+    {
+        if (Links.TryGetValue(peer, out var link)) link.Send(peer, frame, value);
+    }
+
+    public void Handle(ReplicaEvent happened)
+    {
+        if (happened is ReplicaEvent.PlanBegan) _isUnlinked = false;
+        (Protocol, var effects) = Protocol.Handle(happened);
+        foreach (var effect in effects) Carry(effect);
+    }
+
+    /// <summary>The link tells the replica, which may have been told other things before.</summary>
+    public void Receive(int generation, long applied, long state) => _mail.Enqueue(w => w.Restore(generation, applied, state));
+
+    public void ReceiveSlice(int generation, long round, int slice, int slices, long value)
+    {
+        if ((generation, round) != _expected)
+        {
+            Assert.True(generation < _expected.Generation, $"{id} expects {_expected}, receives {(generation, round)}");
+            return;
+        }
+        Assert.True(_slices.TryAdd(slice, value));
+        if (_slices.Count == slices) _mail.Enqueue(w => w.Handle(new ReplicaEvent.AverageArrived(generation, round)));
+    }
+
+    private void Restore(int generation, long applied, long state)
+    {
+        if (generation != Protocol.Generation || Protocol.Plan is not null) return;
+        State = state;
+        if (!cluster.Rounds.Relaxed) cluster.Lineage.Check(applied, State);
+        Handle(new ReplicaEvent.StateArrived(generation, applied));
+    }
+
+    private void Carry(ReplicaEffect effect)
+    {
+        switch (effect)
+        {
+            case ReplicaEffect.Expect expect:
+                _expected = (expect.Generation, expect.Round);
+                _slices.Clear();
+                break;
+            case ReplicaEffect.Abandon:
+                _isMapping = false;
+                if (cluster.IsMesh) _reducer.Slices.Fence(Protocol.Generation);
+                break;
+            case ReplicaEffect.Map map:
+                if (cluster.IsMesh) EnterMesh(map.Round.Number);
+                if (_work?.Round != map.Round)
+                {
+                    _work = new(map.Round);
+                    _sums.Values.Clear();
+                }
+                _generation = map.Generation;
+                foreach (var node in _work.Assign(map.Range, [])) Send(node);
+                if (map.Range.Count == 0) SendPresent(map.Round);
+                _isMapping = !_work.IsDone;
+                break;
+            case ReplicaEffect.Apply apply:
+                State = SimulatedVectors.Applied(State, apply.Round, Enumerable.Range(0, _slices.Count).Select(s => _slices[s]));
+                cluster.Check(this, apply.Round.Number);
+                // What an evaluation finds depends on the state alone.
+                double[] tallies = [apply.Round.Samples, apply.Round.Number, (ulong)State % (ulong)(apply.Round.Samples + 1)];
+                SaveIfDue(apply.Round, tallies);
+                _unreported.Add(new(apply.Round.Number, Digest, tallies, 0.1, 1, 1, new(Compute: 1, 0, 0, 0, 0)));
+                if (apply.Round.Number + 1 == Protocol.Plan?.EndRound) Report();
+                break;
+            case ReplicaEffect.ReportHalted halted:
+                Report();
+                Say(new Halted(halted.Generation, halted.Applied, Digest));
+                break;
+            case ReplicaEffect.ReportSynced synced:
+                Report();
+                _kept.Follow(synced.Applied);
+                Say(new Synced(synced.Generation, synced.Applied, Digest));
+                break;
+        }
+    }
+
+    /// <summary>One of the plan's workers sends its state for a checkpoint, unless one is still on its way.</summary>
+    private void SaveIfDue(Round round, double[] tallies)
+    {
+        var every = cluster.Job.Checkpoint.EverySteps;
+        var metric = round.Kind == RoundKind.Evaluate ? cluster.Job.Kind.Metric.Of(tallies.AsSpan(Tally.FirstMetric), round.Samples) : double.NaN;
+        var isBest = CheckpointRule.IsBest(cluster.Rounds, every, round, metric, _best);
+        if ((!isBest && !CheckpointRule.IsDue(cluster.Rounds, every, round)) || Protocol.Plan?.Workers[0] != id || _checkpoint is not null || _linked is not { } coordinator) return;
+        if (isBest) _best = metric;
+        var (generation, applied, state) = (Protocol.Generation, Applied, State);
+        _checkpoint = () => coordinator.ReceiveCheckpoint(this, generation, applied, state);
+    }
+
+    private void EnterMesh(long round)
+    {
+        var plan = Protocol.Plan!;
+        if (_reducer.Slices.Plan != plan)
+        {
+            _reducer.Slices.Begin(plan, plan.IndexOf(id));
+            foreach (var peer in plan.Workers) Connect(peer);
+        }
+        _reducer.Enter(round);
+    }
+
+    private void Compute()
+    {
+        Assert.NotNull(Protocol.Plan);
+        var (round, first) = (_work!.Round, SimulatedVectors.Layout.FirstSlice(_work.Round.Kind));
+        for (var slice = first; slice < SimulatedVectors.Layout.Slices; slice++)
+            _sums.Values[(_work.Next, slice)] = SimulatedVectors.Contribution(State, round, _work.Next, slice);
+        if (_work.Computed(new AllSlices(_sums, first)) is { } node) Send(node);
+        _isMapping = !_work.IsDone;
+    }
+
+    private void Send(TreeNode node)
+    {
+        var round = _work!.Round;
+        for (var slice = SimulatedVectors.Layout.FirstSlice(round.Kind); slice < SimulatedVectors.Layout.Slices; slice++)
+        {
+            var (plan, value) = (Protocol.Plan!, _sums.Values[(node.First, slice)]);
+            var frame = new FrameHeader(FrameKind.Contribution, 0, _generation, round.Number, slice, node, SimulatedVectors.Layout.WireBytesOf(slice, cluster.IsHalf));
+            var owner = plan.OwnerOf(slice);
+            if (owner == Plan.Coordinator) SendStar(frame, value);
+            else if (plan.Workers[owner] == id) Reduce(owner, frame, value);
+            else SendTo(plan.Workers[owner], frame, value);
+        }
+    }
+
+    private void SendStar(FrameHeader frame, long value)
+    {
+        if (!_isUnlinked && _linked is { } coordinator) _toLink.Enqueue(() => coordinator.Reduce(this, frame, value));
+    }
+
+    private void SendPresent(Round round)
+    {
+        var plan = Protocol.Plan!;
+        var frame = new FrameHeader(FrameKind.Present, 0, _generation, round.Number, 0, default, 0);
+        var owners = Enumerable.Range(0, SimulatedVectors.Layout.Slices).Skip(SimulatedVectors.Layout.FirstSlice(round.Kind)).Select(plan.OwnerOf).Distinct();
+        foreach (var owner in owners)
+        {
+            if (owner == Plan.Coordinator) SendStar(frame, 0);
+            else SendTo(plan.Workers[owner], frame, 0);
+        }
+    }
+}
