@@ -13,6 +13,9 @@ public sealed partial class DurabilityTests
 
     private const int PowerCuts = 30;
 
+    /// <summary>As long as the steps take that are left after the last kill or cut.</summary>
+    private static readonly TimeSpan _rest = TimeSpan.FromMinutes(10);
+
     private static Job Job(int epochs, int every) => Jobs.Short with { Epochs = epochs, Checkpoint = new() { EverySteps = every, Keep = 2 } };
 
     [Fact]
@@ -32,7 +35,7 @@ public sealed partial class DurabilityTests
             if (coordinator != run.Coordinator) coordinator.Dispose();
             coordinator = run.Resume("1");
         }
-        await coordinator.EndsWithAsync(0);
+        await coordinator.EndsWithAsync(0, _rest);
         coordinator.Dispose();
         SameBits.Require(job, run);
     }
@@ -63,7 +66,7 @@ public sealed partial class DurabilityTests
                     ? ProgramRun.Start(BuiltFiles.Coordinator, ["train", "--resume", "--run", place["disk/run"], "--workers", "1", "--device", "cpu"])
                     : ProgramRun.Start(BuiltFiles.Coordinator, ["train", place["job.yaml"], "--run", place["disk/run"], "--overwrite", "--workers", "1", "--device", "cpu"]);
             }
-            await coordinator.EndsWithAsync(0, 2 * ProgramRun.Patience);
+            await coordinator.EndsWithAsync(0, _rest);
             Assert.Equal(ReferenceLoop.Train(job).Model, await File.ReadAllBytesAsync(place["disk/run/model.safetensors"]));
             Assert.Equal(job.Epochs * 12, Recorded(place["disk/run/history.csv"]));
         }
