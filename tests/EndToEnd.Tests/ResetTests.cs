@@ -1,12 +1,12 @@
 using System.Diagnostics;
-using System.Text.Json;
+using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
 
 namespace Distributed.EndToEnd.Tests;
 
 /// <summary>Control connections that are reset while a run trains; its links stay as they are.</summary>
 [Collection(Torch.Name)]
-public sealed class ResetTests
+public sealed partial class ResetTests
 {
     /// <summary>As long as the slowest of all resets takes, and the steps of the run with it.</summary>
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(8);
@@ -22,11 +22,12 @@ public sealed class ResetTests
         var job = Jobs.Medium with { Topology = topology, Epochs = 5 + (2 * resets) };
         using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
-        var port = JsonDocument.Parse(await File.ReadAllTextAsync(run["coordinator.json"])).RootElement.GetProperty("port").GetInt32();
+        var ports = Nodes().Matches(await File.ReadAllTextAsync(run["logs/coordinator.log"])).Select(node => node.Groups[1].Value).Distinct().ToList();
+        Assert.Equal(3, ports.Count);
         var done = 0;
         for (; done < resets && run.Coordinator.Self.IsRunning; done++)
         {
-            await ResetAsync(port);
+            await ResetAsync(ports);
             // What was reported since is reported over a new connection.
             await run.RecordsAsync(run.Recorded + 20, run.Coordinator);
         }
@@ -37,21 +38,31 @@ public sealed class ResetTests
         SameBits.Require(job, run);
     }
 
-    /// <summary>Resets all connections, as soon as there are any: the steps that are waited for may have been reported before the last reset.</summary>
-    private static async Task ResetAsync(int port)
+    /// <summary>
+    /// Resets all control connections, as soon as there are any: the steps that are waited for may have been reported before the last reset.
+    /// The node that has something to say first connects again, so the ports of all nodes count.
+    /// </summary>
+    private static async Task ResetAsync(IReadOnlyList<string> ports)
     {
         using var overdue = new CancellationTokenSource(ProgramRun.Patience);
-        while (Reset(port) == 0) await Task.Delay(TimeSpan.FromMilliseconds(20), overdue.Token);
+        while (Reset(ports) == 0) await Task.Delay(TimeSpan.FromMilliseconds(20), overdue.Token);
     }
 
-    private static bool CanReset() => OperatingSystem.IsLinux() && Environment.UserName == "root" && File.Exists("/usr/bin/ss") && Reset(port: 1) == 0;
+    private static bool CanReset() => OperatingSystem.IsLinux() && Environment.UserName == "root" && File.Exists("/usr/bin/ss") && Reset(["1"]) == 0;
 
-    /// <returns>Connections to this port that were reset.</returns>
-    private static int Reset(int port)
+    /// <returns>Connections to these ports that were reset.</returns>
+    private static int Reset(IReadOnlyList<string> ports)
     {
-        using var ss = Process.Start(new ProcessStartInfo("ss", ["-K", "-t", "-H", "state", "established", "sport", "=", $":{port}"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var ss = Process.Start(new ProcessStartInfo("ss", ["-K", "-t", "-H", "state", "established", "(", .. string.Join(" or ", ports.Select(port => $"sport = :{port}")).Split(' '), ")"])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
         var lines = ss.StandardOutput.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         ss.WaitForExit();
         return lines.Length;
     }
+
+    [GeneratedRegex(@"distributed@127\.0\.0\.1:(\d+)")]
+    private static partial Regex Nodes();
 }
