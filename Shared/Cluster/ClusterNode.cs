@@ -101,8 +101,8 @@ public static class ClusterNode
           cluster {
             # A cluster of tens of nodes that should form in well under a second.
             periodic-tasks-initial-delay = 100ms
-            gossip-interval = 200ms
-            leader-actions-interval = 200ms
+            gossip-interval = 100ms
+            leader-actions-interval = 100ms
             seed-node-timeout = 2s
             retry-unsuccessful-join-after = 2s
           }
