@@ -45,9 +45,11 @@ public static class Safetensors
     /// or a header above <see cref="MaxHeaderLength"/>.
     /// </exception>
     public static void Write(
-        Stream stream, IReadOnlyCollection<TensorData> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+        Stream stream, IReadOnlyCollection<TensorData> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        WriteParts(stream, SafetensorsHeader.Write(tensors, metadata), tensors);
+
+    private static void WriteParts(Stream stream, byte[] header, IReadOnlyCollection<TensorData> tensors)
     {
-        var header = SafetensorsHeader.Write(tensors, metadata);
         Span<byte> prefix = stackalloc byte[PrefixLength];
         BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)header.Length);
         stream.Write(prefix);
@@ -60,9 +62,12 @@ public static class Safetensors
     /// <exception cref="ArgumentException">As for <see cref="Write"/>.</exception>
     public static byte[] ToBytes(IReadOnlyCollection<TensorData> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
-        using var stream = new MemoryStream();
-        Write(stream, tensors, metadata);
-        return stream.ToArray();
+        var header = SafetensorsHeader.Write(tensors, metadata);
+        // A stream that grows would hold it up to three times, and a state may take most of the memory that there is.
+        var bytes = GC.AllocateUninitializedArray<byte>(checked((int)(PrefixLength + header.Length + tensors.Sum(tensor => (long)tensor.Data.Length))));
+        using var stream = new MemoryStream(bytes);
+        WriteParts(stream, header, tensors);
+        return bytes;
     }
 
     /// <summary>Reads a whole file that is in memory. The tensors are views of <paramref name="file"/>: nothing is copied.</summary>

@@ -42,6 +42,16 @@ public sealed class SafetensorsTests
                 Safetensors.ToBytes(tensors, metadata.Reverse().ToDictionary())));
 
     [Fact]
+    public void A_file_in_memory_takes_its_bytes_once()
+    {
+        TensorData[] tensors = [new("w", "F32", [1 << 20], new byte[4 << 20]), new("v", "F32", [1 << 18], new byte[1 << 20])];
+        Safetensors.ToBytes(tensors);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var bytes = Safetensors.ToBytes(tensors);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, bytes.Length, bytes.Length + 100_000);
+    }
+
+    [Fact]
     public void The_bytes_are_those_of_the_format()
     {
         var header = """{"__metadata__":{"a":"é","b":"2"},"w":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"n":{"dtype":"I64","shape":[],"data_offsets":[8,16]}}""";
