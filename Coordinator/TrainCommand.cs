@@ -114,6 +114,7 @@ public static class TrainCommand
     /// <returns>Exit code: 0 done, 1 failed, 2 bad input.</returns>
     public static async Task<int> RunAsync(TrainArguments arguments)
     {
+        InformingWriter.Install();
         Job job;
         RunFolder folder;
         RunState begun;

@@ -84,6 +84,7 @@ public static class WorkerProcess
     /// <returns>Exit code: 0 done, 1 failed, 2 bad input.</returns>
     public static async Task<int> RunAsync(WorkerArguments arguments)
     {
+        InformingWriter.Install();
         if (arguments.WithParent) EndWithParent();
         if (AddressIn(arguments.Coordinator) is not { } coordinator) return CommandLine.Fail(2, $"--coordinator is '{arguments.Coordinator}'; allowed: HOST:PORT");
         TorchSharp.torch.Device device;

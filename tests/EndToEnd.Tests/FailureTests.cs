@@ -1,5 +1,8 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
+using Distributed.Shared.Jobs;
 using Distributed.Shared.Security;
 
 namespace Distributed.EndToEnd.Tests;
@@ -52,6 +55,32 @@ public sealed partial class FailureTests
         await run.Coordinator.EndsWithAsync(0);
         Assert.Equal(1, run.Report.Workers);
         Assert.DoesNotContain("stranger", await File.ReadAllTextAsync(run["events.jsonl"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Standard_output_on_a_full_disk_ends_neither_a_coordinator_nor_a_worker()
+    {
+        Assert.SkipUnless(File.Exists("/dev/full"), "This system has no /dev/full.");
+        using var folder = new TemporaryFolder();
+        await File.WriteAllTextAsync(folder["job.yaml"], JobFile.Format(Jobs.Short));
+        JoinTokenFile.Write(folder["join.token"], JoinToken.Create());
+        var port = FreePort();
+        using var coordinator = Start(BuiltFiles.Coordinator,
+            "train", folder["job.yaml"], "--workers", "0", "--port", port, "--run", folder["run"], "--token-file", folder["join.token"]);
+        using var worker = Start(BuiltFiles.Worker, "--coordinator", $"127.0.0.1:{port}", "--device", "cpu", "--token-file", folder["join.token"]);
+        await worker.EndsWithAsync(0);
+        await coordinator.EndsWithAsync(0);
+        Assert.True(File.Exists(folder["run/report.json"]));
+
+        static ProgramRun Start(string program, params string[] arguments) =>
+            ProgramRun.Start(["/bin/sh", "-c", "exec \"$@\" > /dev/full 2> /dev/full", "sh"], program, arguments);
+    }
+
+    private static string FreePort()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return $"{((IPEndPoint)socket.LocalEndPoint!).Port}";
     }
 
     [GeneratedRegex(@"^Waiting for 1 worker\(s\): .* --coordinator (\S+) --token-file \S+$")]
