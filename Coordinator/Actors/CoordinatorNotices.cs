@@ -27,7 +27,7 @@ internal sealed class CoordinatorNotices : ILocalWorkers
 
     public LocalWorkerGroup? Local { get; set; }
 
-    public IReadOnlyCollection<string> Living => Local?.Living ?? [];
+    public IReadOnlyCollection<string> Names => Local?.Names ?? [];
 
     public string? LogOf(string worker) => Local?.LogOf(worker);
 

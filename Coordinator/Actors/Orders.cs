@@ -41,7 +41,7 @@ internal sealed class Orders(
                     workers.Tell(transfer.Donor, new SendState(transfer.Generation));
                 break;
             case ClusterEffect.Load load:
-                checkpoints.Load(load.Receiver, load.Generation);
+                checkpoints.Load(load.Receiver, load.Generation, load.State);
                 break;
             case ClusterEffect.Begin begin:
                 Begin(begin, reason);

@@ -22,8 +22,8 @@ public sealed class CheckpointDesk(CheckpointStore store, RunJournal journal) : 
     /// <summary>Makes records durable, see <see cref="Flush"/>.</summary>
     public Task<long> FlushAsync(long rounds) => InTurnAsync(() => Flush(rounds));
 
-    /// <summary>Reads the newest state, see <see cref="Load"/>.</summary>
-    public Task<(long Applied, byte[] State)> LoadAsync() => InTurnAsync(Load);
+    /// <summary>Reads a stored state, see <see cref="Load"/>.</summary>
+    public Task<(long Applied, byte[] State)> LoadAsync(StoredState state) => InTurnAsync(() => Load(state));
 
     /// <summary>Stores a state, for a caller whose turn it is. Fails like <see cref="CheckpointStore.Save"/>.</summary>
     public Manifest Save(CheckpointFacts facts, byte[] state) => store.Save(facts, state, journal.FlushToDisk);
@@ -37,17 +37,21 @@ public sealed class CheckpointDesk(CheckpointStore store, RunJournal journal) : 
         return rounds;
     }
 
-    /// <summary>Reads the newest state, for a caller whose turn it is; one that is damaged is left out from then on. Fails like <see cref="CheckpointStore.Load"/>.</summary>
-    public (long Applied, byte[] State) Load()
+    /// <summary>
+    /// Reads a stored state, for a caller whose turn it is; one that is damaged is left out from then on. Not the newest state, which another
+    /// may have become in the meantime: the workers expect this one. Fails like <see cref="CheckpointStore.Load"/>, also where it is left out.
+    /// </summary>
+    public (long Applied, byte[] State) Load(StoredState state)
     {
-        var newest = store.Newest ?? throw new CheckpointException("there is no checkpoint");
+        var wanted = store.All.FirstOrDefault(stored => stored.Round == state.Applied && stored.Digest == state.Digest.ToString())
+            ?? throw new CheckpointException($"the checkpoint of {state.Applied} rounds is not there any more");
         try
         {
-            return (newest.Round, store.Load(newest));
+            return (wanted.Round, store.Load(wanted));
         }
         catch (CheckpointException)
         {
-            store.Forget(newest);
+            store.Forget(wanted);
             throw;
         }
     }

@@ -5,6 +5,7 @@ using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Runs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Metrics;
+using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Checkpoints;
 
@@ -66,10 +67,10 @@ internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder
         _isStoring = false;
     }
 
-    /// <summary>Has the newest state loaded for a worker, once in a generation.</summary>
-    public void Load(string receiver, int generation)
+    /// <summary>Has a stored state loaded for a worker, once in a generation.</summary>
+    public void Load(string receiver, int generation, StoredState state)
     {
-        if (_loading.Generation != generation) _loading = (generation, desk.LoadAsync());
+        if (_loading.Generation != generation) _loading = (generation, desk.LoadAsync(state));
         _loading.Task!.PipeTo(coordinator,
             success: stored => new CoordinatorNotice.StateLoaded(receiver, generation, stored.Applied, stored.State),
             failure: error => new CoordinatorNotice.StateDamaged(generation, error.Message));

@@ -3,8 +3,8 @@ namespace Distributed.Coordinator.LocalWorkers;
 /// <summary>The workers that a coordinator has started on its own machine. Safe from every thread.</summary>
 public interface ILocalWorkers
 {
-    /// <summary>The names of those whose process runs.</summary>
-    IReadOnlyCollection<string> Living { get; }
+    /// <summary>The names of all, those included whose process has ended.</summary>
+    IReadOnlyCollection<string> Names { get; }
 
     /// <summary>Where the log of a worker is; null for one that was not started here.</summary>
     string? LogOf(string worker);

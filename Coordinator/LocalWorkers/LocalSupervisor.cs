@@ -65,7 +65,7 @@ internal sealed class LocalSupervisor(ILocalWorkers? workers, int maxRestarts, R
     public ClusterEvent.Supply GiveUp(string worker, RestartDecision.None why)
     {
         if (!why.HasLeft) recorder.Happened(RunEventKind.Fault, $"{worker} is not started again: {why.Why}", worker);
-        return new([.. _pausing, .. workers?.Living ?? []], why.Why);
+        return new(_policy.LeftOf(workers?.Names ?? []), why.Why);
     }
 
     private RestartDecision Decide(string worker, string reason, WorkerEnding ending)

@@ -30,7 +30,7 @@ public sealed class LocalWorkerGroup : ILocalWorkers, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public IReadOnlyCollection<string> Living => [.. Workers.Where(worker => !worker.HasExited).Select(worker => worker.Name)];
+    public IReadOnlyCollection<string> Names => [.. Workers.Select(worker => worker.Name)];
 
     /// <summary>Starts <c>worker-1</c> to <c>worker-count</c>, each with a log of its name. They end when this process does.</summary>
     /// <param name="count">How many, from 0.</param>

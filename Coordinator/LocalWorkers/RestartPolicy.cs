@@ -56,6 +56,9 @@ public sealed record RestartPolicy(int MaxRestarts)
     /// <summary>Restarts so far, by worker.</summary>
     public ImmutableDictionary<string, int> Restarts { get; private init; } = ImmutableDictionary<string, int>.Empty;
 
+    /// <summary>Those that have ended and are not started again.</summary>
+    public ImmutableHashSet<string> GivenUp { get; private init; } = [];
+
     /// <summary>Restarts so far, of all workers.</summary>
     public int Used { get; private init; }
 
@@ -78,13 +81,21 @@ public sealed record RestartPolicy(int MaxRestarts)
     /// <param name="reason">Why, in a user's words.</param>
     public (RestartPolicy Next, RestartDecision Decision) Ended(string worker, WorkerEnding ending, string reason)
     {
-        if (ending == WorkerEnding.Left) return (this, new RestartDecision.None($"{worker} has left", HasLeft: true));
-        if (ending == WorkerEnding.Hopeless) return (this, new RestartDecision.None($"{worker} failed: {reason}"));
+        if (ending == WorkerEnding.Left) return (Without(worker), new RestartDecision.None($"{worker} has left", HasLeft: true));
+        if (ending == WorkerEnding.Hopeless) return (Without(worker), new RestartDecision.None($"{worker} failed: {reason}"));
         if (Used >= MaxRestarts)
-            return (this, new RestartDecision.None($"{worker} failed: {reason}; {(MaxRestarts == 0 ? "--max-restarts is 0" : $"all {MaxRestarts} restarts (--max-restarts) are used up")}"));
+            return (Without(worker), new RestartDecision.None($"{worker} failed: {reason}; {(MaxRestarts == 0 ? "--max-restarts is 0" : $"all {MaxRestarts} restarts (--max-restarts) are used up")}"));
         var earlier = Restarts.GetValueOrDefault(worker);
         return (this with { Used = Used + 1, Restarts = Restarts.SetItem(worker, earlier + 1) }, new RestartDecision.Restart(PauseAfter(earlier), Used + 1));
     }
+
+    /// <summary>
+    /// Which of the workers the run can still count on: those that run, that pause, and that have ended without that being known yet.
+    /// </summary>
+    /// <param name="started">All that were started.</param>
+    public ImmutableHashSet<string> LeftOf(IEnumerable<string> started) => [.. started.Where(worker => !GivenUp.Contains(worker))];
+
+    private RestartPolicy Without(string worker) => this with { GivenUp = GivenUp.Add(worker) };
 
     private static TimeSpan PauseAfter(int restarts)
     {

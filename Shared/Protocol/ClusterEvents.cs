@@ -74,8 +74,8 @@ public abstract record ClusterEffect
     public sealed record RepeatAverage(string Worker, int Generation) : ClusterEffect;
     /// <summary>Have one worker's state sent to another.</summary>
     public sealed record Transfer(string Donor, string Receiver, int Generation) : ClusterEffect;
-    /// <summary>Have the state that the coordinator has stored sent to a worker.</summary>
-    public sealed record Load(string Receiver, int Generation) : ClusterEffect;
+    /// <summary>Have this state that the coordinator has stored, and no newer one, sent to a worker.</summary>
+    public sealed record Load(string Receiver, int Generation, StoredState State) : ClusterEffect;
     /// <summary>Put a plan in force, in the reducer of a star first and then at its workers. <paramref name="Endpoints"/>: where
     /// the workers of a mesh reach each other, in the plan's order; empty in a star.</summary>
     public sealed record Begin(Plan Plan, ImmutableArray<LinkEndpoint> Endpoints) : ClusterEffect;

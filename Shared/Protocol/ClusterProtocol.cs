@@ -279,8 +279,9 @@ public sealed partial record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Report(string worker, int generation, long applied, StateDigest digest, MemberStatus from)
     {
         if (generation != Generation || !Members.TryGetValue(worker, out var member) || member.Status != from) return (this, []);
+        // What it was sent under an older generation it may have got, though that was not heard any more.
         var (least, most) = from == MemberStatus.Syncing ? (CatchingUpTo, CatchingUpTo)
-            : (member.Applied, Topology == Topology.Star && !member.IsAdopted ? Math.Max(Completed, member.Applied) : Rounds!.Count);
+            : (member.Applied, Topology == Topology.Star && !member.IsAdopted ? Math.Max(Math.Max(Completed, CatchingUpTo), member.Applied) : Rounds!.Count);
         if (applied < least || applied > most) return Expel(worker, $"it reports {applied} applied rounds; possible are {least} to {most}");
         var reported = With(member with { Status = MemberStatus.Halted, Applied = applied, Digest = digest, IsAdopted = false });
         return (reported with { Reached = Math.Max(Reached, applied) }).Advance();
@@ -307,7 +308,7 @@ public sealed partial record ClusterProtocol
         {
             ClusterEffect? help = member.Applied == target - 1 && CanRepeat && Completed == target ? new ClusterEffect.RepeatAverage(member.Id, Generation)
                 : donor is not null ? new ClusterEffect.Transfer(donor.Id, member.Id, Generation)
-                : Stored?.Applied == target ? new ClusterEffect.Load(member.Id, Generation)
+                : Stored is { } stored && stored.Applied == target ? new ClusterEffect.Load(member.Id, Generation, stored)
                 : null;
             if (help is null) continue;
             effects = effects.Add(help);

@@ -144,11 +144,8 @@ public sealed class LocalWorkersTests() : TestKit("""
         await bench.HandledAsync();
     }
 
-    private void End(CoordinatorBench bench, string worker, int exitCode, string reason)
-    {
-        _local.End(worker);
+    private static void End(CoordinatorBench bench, string worker, int exitCode, string reason) =>
         bench.Actor.Tell(new CoordinatorNotice.LocalWorkerEnded(worker, reason, exitCode));
-    }
 
     /// <summary>Two workers that have applied the first steps.</summary>
     private static async Task<BenchWorker[]> StepAsync(CoordinatorBench bench, int steps = 1)

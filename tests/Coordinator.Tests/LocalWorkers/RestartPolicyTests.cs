@@ -25,6 +25,21 @@ public sealed class RestartPolicyTests
         Assert.Equal(ending, RestartPolicy.EndingOf(exitCode, hasApplied, isRefused));
 
     [Fact]
+    public void The_run_counts_on_all_workers_but_those_that_are_not_started_again()
+    {
+        string[] started = ["a", "b", "c"];
+        var policy = new RestartPolicy(1);
+        Assert.Equal(started, policy.LeftOf(started).Order());
+        // Also on one that has ended, as long as that is not known.
+        (policy, _) = policy.Ended("a", WorkerEnding.Left, "");
+        Assert.Equal(["b", "c"], policy.LeftOf(started).Order());
+        (policy, _) = policy.Ended("b", WorkerEnding.Killed, "killed by signal 9");
+        Assert.Equal(["b", "c"], policy.LeftOf(started).Order());
+        (policy, _) = policy.Ended("b", WorkerEnding.Killed, "killed by signal 9");
+        Assert.Equal(["c"], policy.LeftOf(started).Order());
+    }
+
+    [Fact]
     public void The_pause_doubles_with_each_restart_of_the_same_worker_up_to_a_minute()
     {
         var policy = new RestartPolicy(20);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Distributed.Coordinator.LocalWorkers;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Protocol;
 
@@ -9,6 +10,11 @@ internal sealed partial class ClusterSimulation
 {
     private void Fault()
     {
+        if (_starter is not null && Random.Next(3) == 0)
+        {
+            KillAll();
+            return;
+        }
         if (!Rounds.Relaxed && Random.Next(4) == 0 && Cluster.Plan is { } plan)
         {
             Current.Decide(new ClusterEvent.Unbalanced(plan.Workers.ToImmutableDictionary(w => w, w => w == plan.Workers[0] ? 1 : Random.Next(4)), "somebody is slow"));
@@ -22,14 +28,16 @@ internal sealed partial class ClusterSimulation
         switch (Random.Next(IsMesh ? 5 : 3))
         {
             case 0:
-                Join();
+                if (_starter is null) Join();
                 break;
             case 1:
+                // One that alone holds the parameters would stay, and wait for others, which nothing starts.
+                if (_starter is not null && (_maxRestarts < RestartPolicy.Most || Cluster.Generation == 0 || --_leaves < Cluster.MinWorkers)) break;
                 // The coordinator may let it go before it notices that another is dead.
                 AnyOf([.. Expendable().Where(w => w.IsPrepared && !w.IsLeaving)])?.Leave();
                 break;
             case 2:
-                if (AnyOf([.. Expendable()]) is { } victim) End(victim);
+                if (AnyOf([.. Expendable()]) is { } victim) End(victim, WorkerEnding.Killed);
                 break;
             default:
                 var links = _workers.Values.SelectMany(w => w.Links.Values).Where(l => !l.IsBroken && _breaks.GetValueOrDefault(l.Pair) < ClusterProtocol.MaxBreaks - 1).Distinct().ToList();
@@ -38,6 +46,15 @@ internal sealed partial class ClusterSimulation
                 link.Break(Random);
                 break;
         }
+    }
+
+    /// <summary>All are killed at once, or all but one that stands still, and may hold what no other does.</summary>
+    private void KillAll()
+    {
+        var spared = Random.Next(2) == 0 ? AnyOf([.. _workers.Values.Where(w => w.IsPrepared && w.Applied > 0)]) : null;
+        if (spared is not null) spared.IsFrozen = true;
+        Census.Count(spared is null ? "all workers killed" : "last holder frozen");
+        foreach (var worker in _workers.Values.Where(w => w != spared).ToList()) End(worker, WorkerEnding.Killed);
     }
 
     private void FaultOfControl()
@@ -87,7 +104,7 @@ internal sealed partial class ClusterSimulation
         EndFormer();
         var (killed, recorded, had) = (Current, Current.Entered, Current.Cluster.Generation);
         Census.Count(Rounds.Relaxed ? "relaxed job restarted" : "exact job restarted");
-        if (!isKilled && !Rounds.Relaxed && Random.Next(2) == 0 && !Folder.IsFinished)
+        if (!isKilled && !Rounds.Relaxed && _starter is null && Random.Next(2) == 0 && !Folder.IsFinished)
         {
             Folder.MoveAway();
             _former = killed;
@@ -100,6 +117,12 @@ internal sealed partial class ClusterSimulation
             foreach (var worker in _workers.Values) worker.CloseLink(killed);
             _closed.RemoveAll(closed => closed.Coordinator == killed);
         }
+        if (_starter is not null)
+        {
+            // Its own workers end with it.
+            Census.Count("coordinator ended with its workers");
+            foreach (var worker in _workers.Values.ToList()) End(worker, WorkerEnding.Killed);
+        }
         Folder.EndProcess();
         if (Folder.IsFinished)
         {
@@ -109,6 +132,7 @@ internal sealed partial class ClusterSimulation
             return;
         }
         Current = new(this, SimulatedBooks.Resume(this), killed.Cluster.StartWith, isOpen: true);
+        if (_starter is not null) StartLocal(_starter.Names.Count);
         Folder.TakenUp(Current.Books.Found, Current.Books.Begun, recorded);
         if (Current.Cluster.Generation < had) Census.Count("generation behind that of the workers");
         if (_workers.Values.Any(w => w.Applied > Current.Entered)) Census.Count("workers ahead of the records");

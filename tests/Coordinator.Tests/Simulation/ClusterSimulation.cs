@@ -1,3 +1,4 @@
+using Distributed.Coordinator.LocalWorkers;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Protocol;
@@ -20,6 +21,8 @@ internal sealed partial class ClusterSimulation
     private readonly Dictionary<(string, string), int> _breaks = [];
     private readonly SimulatedNetwork _network;
     private readonly int _messageFaults;
+    private readonly int? _maxRestarts;
+    private SimulatedStarter? _starter;
     private SimulatedCoordinator? _former;
     private (string, string)? _blocked;
     private long _highest;
@@ -27,6 +30,7 @@ internal sealed partial class ClusterSimulation
     private int _sinceFault;
     private bool _isFinishedWithoutFarewell;
     private bool _areAllNew;
+    private int _leaves;
 
     /// <param name="seed">Decides everything that is left open.</param>
     /// <param name="rounds">The job; the states of a relaxed one follow a plain loop only as long as the workers stay the same.</param>
@@ -37,10 +41,11 @@ internal sealed partial class ClusterSimulation
     /// <param name="isOpen">Whether all workers may go, and others come in their place.</param>
     /// <param name="messageFaults">How many control messages are lost or come twice.</param>
     /// <param name="census">Counts what happens.</param>
+    /// <param name="maxRestarts">How often the coordinator starts workers again that it has started; null where they come from elsewhere.</param>
     public ClusterSimulation(
-        int seed, Rounds rounds, Topology topology, int workers, int minWorkers, (string, string)? blocked = null, bool isOpen = false, int messageFaults = 0, Census? census = null)
+        int seed, Rounds rounds, Topology topology, int workers, int minWorkers, (string, string)? blocked = null, bool isOpen = false, int messageFaults = 0, Census? census = null, int? maxRestarts = null)
     {
-        (Random, Rounds, _blocked, Census, _messageFaults) = (new(seed), rounds, blocked, census ?? new(), messageFaults);
+        (Random, Rounds, _blocked, Census, _messageFaults, _maxRestarts) = (new(seed), rounds, blocked, census ?? new(), messageFaults, maxRestarts);
         IsHalf = Random.Next(2) == 0;
         Limits = new(_tick, 4 * _tick, Random.Next(20, 60) * _tick, Window: Random.Next(1, 5));
         SafeInterval = Random.Next(1, 9);
@@ -57,8 +62,9 @@ internal sealed partial class ClusterSimulation
             Checkpoint = new() { EverySteps = Random.Next(6), Keep = Random.Next(1, 3) },
         };
         (Topology, Folder, Lineage) = (topology, new(Random, Census), new(rounds, workers, Census));
-        Current = new(this, SimulatedBooks.Begin(this, minWorkers), startWith: workers, isOpen);
-        for (var i = 0; i < workers; i++) Join();
+        Current = new(this, SimulatedBooks.Begin(this, minWorkers, isLocal: maxRestarts is not null), startWith: workers, isOpen);
+        if (maxRestarts is null) for (var i = 0; i < workers; i++) Join();
+        else StartLocal(workers);
     }
 
     public ClusterProtocol Cluster => Current.Cluster;
@@ -136,6 +142,13 @@ internal sealed partial class ClusterSimulation
             }
         }
         foreach (var (what, count) in Folder.Disk.Seen) Census.Count(what, count);
+        if (_starter is not null && Current.Failure is { } failure && (failure.Contains(" are left, and no other is started: ", StringComparison.Ordinal) || failure.StartsWith("all workers are gone", StringComparison.Ordinal)))
+        {
+            // One that comes while the result is collected is told that the job is done, and not started again though the result is then lost.
+            Assert.True(_starter.IsUsedUp || Refused.Any(refused => refused.Reason == "the job is done"), failure);
+            Census.Count(_starter.IsUsedUp ? "restarts used up" : "turned away before the result was lost");
+            return;
+        }
         if (!_isFinishedWithoutFarewell)
         {
             Assert.Equal((ClusterPhase.Finished, null), (Cluster.Phase, Current.Failure));
@@ -165,6 +178,7 @@ internal sealed partial class ClusterSimulation
         foreach (var closed in _closed) actions.Add(() => NoticeClosed(closed));
         actions.AddRange(Current.Books.Actions());
         if (_former is not null) actions.AddRange(_former.Books.Actions().Append(() => { if (Random.Next(20) == 0) EndFormer(); }));
+        if (_starter is not null) actions.AddRange(_starter.Actions());
         if (Folder.IsFaulty) actions.Add(() => { if (Random.Next(100) == 0) Folder.Mend(); });
         var isWaiting = actions.Count == 0;
         if ((isWaiting && !IsQuiet) || Random.Next(20) == 0) actions.Add(Tick);
@@ -195,7 +209,7 @@ internal sealed partial class ClusterSimulation
         else if (Cluster.Phase != ClusterPhase.Gathering) Current.Decide(new ClusterEvent.Overdue("nothing happened"));
         else if (_workers.Values.FirstOrDefault(w => w.IsFrozen) is { } frozen) frozen.IsFrozen = false;
         // Only newcomers can be what it waits for.
-        else if (_workers.Values.All(w => w.IsPrepared && !w.IsCut)) Join();
+        else if (_starter is null && _workers.Values.All(w => w.IsPrepared && !w.IsCut)) Join();
     }
 
     private void EndFormer()
@@ -232,10 +246,11 @@ internal sealed partial class ClusterSimulation
     private T? AnyOf<T>(List<T> choices) where T : class => choices.Count < 1 ? null : choices[Random.Next(choices.Count)];
 
     /// <summary>A worker's process ends, which its coordinator will notice.</summary>
-    public void End(SimulatedWorker worker)
+    public void End(SimulatedWorker worker, WorkerEnding ending = WorkerEnding.Left)
     {
         if (!_workers.Remove(worker.Id)) return;
         worker.IsGone = true;
+        _starter?.Ended(worker.Id, ending);
         foreach (var link in worker.Links.Values) link.Break(Random);
         foreach (var coordinator in (SimulatedCoordinator?[])[Current, _former])
             if (coordinator?.Workers.Contains(worker) == true) _closed.Add((worker.Id, coordinator));
@@ -247,10 +262,21 @@ internal sealed partial class ClusterSimulation
         closed.Coordinator.Lose(closed.Worker, "its link is closed");
     }
 
-    private void Join()
+    private void Join() => Join($"worker-{++_born}");
+
+    /// <summary>A worker of this name begins to look for the coordinator.</summary>
+    public void Join(string worker)
     {
-        var worker = new SimulatedWorker($"worker-{++_born}", this);
-        _workers.Add(worker.Id, worker);
+        // That a former process of this name is gone, the coordinator has heard.
+        _closed.RemoveAll(closed => closed.Worker == worker);
+        _workers.Add(worker, new(worker, this));
+    }
+
+    /// <summary>A coordinator starts workers of its own.</summary>
+    private void StartLocal(int workers)
+    {
+        (_starter, _leaves) = (new(this, workers, _maxRestarts!.Value), workers);
+        foreach (var worker in _starter.Names) Join(worker);
     }
 
     /// <summary>A coordinator begins a plan.</summary>

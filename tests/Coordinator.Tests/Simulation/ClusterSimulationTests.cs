@@ -1,3 +1,4 @@
+using Distributed.Coordinator.LocalWorkers;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Protocol;
 
@@ -55,14 +56,14 @@ public sealed class ClusterSimulationTests
         Assert.All(_rare, state => Assert.True(census[state] > 0, $"no simulation came to: {state}; {census}"));
     }
 
-    private static void Drawn(int seed, bool isRelaxed, bool isLossy, Census census, out ClusterSimulation simulation)
+    private static void Drawn(int seed, bool isRelaxed, bool isLossy, Census census, out ClusterSimulation simulation, int? maxRestarts = null)
     {
         var random = new Random(seed);
         var train = random.Next(4, 21);
         var batch = random.Next(3, train + 1);
         var rounds = new Rounds(train, random.Next(2) * random.Next(300), random.Next(1, 4), batch, random.Next(1, batch + 1), isRelaxed);
         var workers = random.Next(1, 6);
-        simulation = new(seed, rounds, seed % 2 == 0 ? Topology.Star : Topology.Mesh, workers, random.Next(1, workers + 1), isOpen: true, messageFaults: isLossy ? 20 : 0, census: census);
+        simulation = new(seed, rounds, seed % 2 == 0 ? Topology.Star : Topology.Mesh, workers, random.Next(1, workers + 1), isOpen: true, messageFaults: isLossy ? 20 : 0, census: census, maxRestarts: maxRestarts);
         simulation.Run(faults: random.Next(25));
     }
 
@@ -84,6 +85,29 @@ public sealed class ClusterSimulationTests
         "power cut", "power cut with workers ahead", "all gone, continued from a checkpoint", "all gone, begun again", "recorded rounds lost with the coordinator",
         "workers ahead of the records", "generation behind that of the workers", "worker without the missing reports begins anew",
     ];
+
+    [Theory]
+    [InlineData(Topology.Star)]
+    [InlineData(Topology.Mesh)]
+    public void Whenever_local_workers_are_killed_the_run_continues_with_the_same_states_as_long_as_there_are_restarts(Topology topology) => _anyCluster.Sample(x =>
+        new ClusterSimulation(
+            x.Seed, x.Rounds with { Relaxed = x.Seed % 4 == 0 }, topology, x.Workers, x.MinWorkers, isOpen: true, messageFaults: x.Faults, maxRestarts: x.Seed % 3 == 0 ? 3 : RestartPolicy.Most)
+            .Run(x.Faults), iter: Of(600));
+
+    [Fact]
+    public void Rare_states_of_local_workers_are_come_to()
+    {
+        var census = new Census();
+        for (var seed = 0; seed < Of(500); seed++)
+            Drawn(seed, isRelaxed: seed % 4 == 0, isLossy: false, census, out _, maxRestarts: seed % 5 == 0 ? 3 : RestartPolicy.Most);
+        TestContext.Current.SendDiagnosticMessage($"{census}");
+        Assert.All(
+            (string[])[
+                "all workers killed", "last holder frozen", "last holder waited for", "last holder answered", "last holder given up",
+                "all gone with a checkpoint", "all gone without a checkpoint", "worker started again", "restarts used up", "coordinator ended with its workers",
+            ],
+            state => Assert.True(census[state] > 0, $"no simulation came to: {state}; {census}"));
+    }
 
     [Theory]
     [InlineData(Topology.Star)]

@@ -58,7 +58,7 @@ internal sealed class SimulatedBooks
     }
 
     /// <summary>Those of a new run.</summary>
-    public static SimulatedBooks Begin(ClusterSimulation simulation, int minWorkers) => new(simulation, new()
+    public static SimulatedBooks Begin(ClusterSimulation simulation, int minWorkers, bool isLocal) => new(simulation, new()
     {
         Version = ProtocolSerializer.Version,
         JobName = "job",
@@ -67,7 +67,7 @@ internal sealed class SimulatedBooks
         LinkPort = 2,
         MetricsPort = 3,
         Token = [1],
-        IsOpen = true,
+        IsOpen = !isLocal,
         MinWorkers = minWorkers,
     }, isResumed: false);
 
@@ -179,7 +179,7 @@ internal sealed class SimulatedBooks
     }
 
     /// <summary>Reads the newest checkpoint for a worker, once in a generation.</summary>
-    public void Load(int generation, Random random, Action<long, byte[]> loaded, Action<string> damaged)
+    public void Load(int generation, StoredState state, Random random, Action<long, byte[]> loaded, Action<string> damaged)
     {
         if (_loading?.Generation != generation)
         {
@@ -190,7 +190,7 @@ internal sealed class SimulatedBooks
                 Disk.IsUnreadable = random.Next(8) == 0;
                 try
                 {
-                    loading.Loaded = _desk.Load();
+                    loading.Loaded = _desk.Load(state);
                     return () => loading.Receivers.ForEach(receive => receive(loading.Loaded.Value.Applied, loading.Loaded.Value.State));
                 }
                 catch (CheckpointException error)
@@ -204,7 +204,7 @@ internal sealed class SimulatedBooks
                 }
             });
         }
-        if (_loading!.Loaded is var (applied, state)) _notices.Enqueue(() => loaded(applied, state));
+        if (_loading!.Loaded is var (applied, bytes)) _notices.Enqueue(() => loaded(applied, bytes));
         else _loading.Receivers.Add(loaded);
     }
 

@@ -112,7 +112,10 @@ internal sealed partial class SimulatedCoordinator
         var events = new Queue<ClusterEvent>([happened]);
         while (events.TryDequeue(out var next))
         {
+            var before = Cluster;
             (Cluster, var effects) = Cluster.Handle(next);
+            if (before is { IsLastHolderAnnounced: true, AwaitsLastHolder: true } && !Cluster.AwaitsLastHolder)
+                _simulation.Census.Count(effects.Any(effect => effect is ClusterEffect.Refuse) ? "last holder given up" : "last holder answered");
             Books.Keep(Cluster);
             foreach (var effect in effects)
                 if (Carry(effect) is { } answer) events.Enqueue(answer);
@@ -230,7 +233,7 @@ internal sealed partial class SimulatedCoordinator
                 return null;
             case ClusterEffect.Load load:
                 Assert.All(InPlay, m => Assert.True(m.Applied < Cluster.Stored!.Applied));
-                Books.Load(load.Generation, _simulation.Random,
+                Books.Load(load.Generation, load.State, _simulation.Random,
                     (applied, state) => Link(load.Receiver, w => w.Receive(load.Generation, applied, SimulatedState.Of(state))),
                     why =>
                     {
@@ -241,6 +244,8 @@ internal sealed partial class SimulatedCoordinator
                 Tell(dismiss.Worker, new Dismissed("it has asked to leave"));
                 return null;
             case ClusterEffect.Refuse refuse:
+                // No worker here reports what cannot be.
+                Assert.DoesNotContain("possible are", refuse.Reason, StringComparison.Ordinal);
                 _simulation.Refused.Add(refuse);
                 _simulation.Unblock();
                 Part(refuse.Worker, new Refused(refuse.Reason, refuse.MayReturn));
@@ -264,6 +269,12 @@ internal sealed partial class SimulatedCoordinator
                 var report = Books.Recorder.Report("job", "", 1, Cluster.Generations, Cluster.StepsRedone);
                 Assert.Equal(report.SamplesExpected, report.SamplesApplied);
                 foreach (var worker in _workers.Keys.ToList()) Tell(worker, new Dismissed("the job is done"));
+                return null;
+            case ClusterEffect.Announce announce when announce.Text.StartsWith("all workers are gone", StringComparison.Ordinal):
+                _simulation.Census.Count(Cluster.Stored is null ? "all gone without a checkpoint" : "all gone with a checkpoint");
+                return null;
+            case ClusterEffect.Announce announce when announce.Text.Contains("nobody else holds the newest parameters", StringComparison.Ordinal):
+                _simulation.Census.Count("last holder waited for");
                 return null;
             case ClusterEffect.Fail fail:
                 Failure = fail.Reason;

@@ -69,7 +69,7 @@ public sealed class ClusterRestartTests
         var generation = cluster.State.Generation;
         if (topology == Topology.Star) cluster.Tell(new ClusterEvent.Fenced(generation, 0, CanRepeat: false));
         var effects = cluster.HaltAll(generation, 0, "a", "b");
-        Assert.Equal([new ClusterEffect.Load("a", generation), new ClusterEffect.Load("b", generation)], effects);
+        Assert.Equal([new ClusterEffect.Load("a", generation, new(2, new(7, 7))), new ClusterEffect.Load("b", generation, new(2, new(7, 7)))], effects);
         cluster.Tell(new ClusterEvent.Synced("a", generation, 2, new(7, 7)));
         effects = cluster.Tell(new ClusterEvent.Synced("b", generation, 2, new(7, 7)));
         Assert.Equal(2, Assert.IsType<ClusterEffect.Begin>(effects[^1]).Plan.FirstRound);
@@ -98,6 +98,21 @@ public sealed class ClusterRestartTests
     }
 
     [Fact]
+    public void A_worker_that_got_the_stored_state_under_a_superseded_generation_keeps_its_place()
+    {
+        var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Star) with { Stored = new(2, new(7, 7)) } };
+        cluster.Prepare("a", "b");
+        var generation = cluster.State.Generation;
+        cluster.Tell(new ClusterEvent.Fenced(generation, 0, CanRepeat: false));
+        Assert.Contains(new ClusterEffect.Load("a", generation, new(2, new(7, 7))), cluster.HaltAll(generation, 0, "a", "b"));
+        cluster.Tell(new ClusterEvent.Overdue("nothing was heard for 2 s"));
+        cluster.Tell(new ClusterEvent.Synced("a", generation, 2, new(7, 7)));
+        cluster.Tell(new ClusterEvent.Fenced(generation + 1, 0, CanRepeat: false));
+        Assert.Empty(cluster.Tell(new ClusterEvent.Halted("a", generation + 1, 2, new(7, 7))));
+        Assert.Equal([new ClusterEffect.Transfer("a", "b", generation + 1)], cluster.Tell(new ClusterEvent.Halted("b", generation + 1, 0)));
+    }
+
+    [Fact]
     public void In_an_inexact_job_the_stored_state_may_be_of_rounds_that_were_done_again()
     {
         var resumed = ToldCluster.Resumed(Topology.Mesh);
@@ -113,7 +128,7 @@ public sealed class ClusterRestartTests
         cluster.Prepare("a");
         cluster.Tell(new ClusterEvent.Halted("a", 5, 0));
         Assert.Equal([new ClusterEffect.Halt("a", 6)], cluster.Tell(new ClusterEvent.Damaged(new(1, new(6, 6)), "it is cut short")));
-        Assert.Equal([new ClusterEffect.Load("a", 6)], cluster.Tell(new ClusterEvent.Halted("a", 6, 0)));
+        Assert.Equal([new ClusterEffect.Load("a", 6, new(1, new(6, 6)))], cluster.Tell(new ClusterEvent.Halted("a", 6, 0)));
         cluster.Tell(new ClusterEvent.Damaged(null, "it is cut short"));
         Assert.Equal(0, Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Halted("a", 7, 0))[^1]).Plan.FirstRound);
     }
