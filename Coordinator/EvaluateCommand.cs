@@ -57,7 +57,7 @@ public static class EvaluateCommand
         {
             var jobFile = Path.Combine(run, RunFiles.Job);
             if (!File.Exists(jobFile)) throw new RunFolderException($"'{jobFile}' does not exist: '{run}' is no folder of a run. Give one with --run.");
-            var (trained, _) = TrainCommand.ReadJob(arguments with { JobFile = jobFile });
+            var (trained, _) = RunStart.ReadJob(arguments with { JobFile = jobFile });
             job = TorchScriptFile.OfRun(trained, run) with { Epochs = 0, Checkpoint = new() { EverySteps = 0 } };
             model = checkpoint is null ? Path.Combine(run, RunFiles.Model) : Path.Combine(CheckpointOf(run, checkpoint), CheckpointFolder.ModelName);
             if (!File.Exists(model)) throw new RunFolderException($"'{model}' does not exist: the run is not finished. Evaluate one of its checkpoints: --checkpoint newest");
@@ -77,7 +77,7 @@ public static class EvaluateCommand
         try
         {
             var name = Path.GetFileName(Path.GetFullPath(run).TrimEnd(Path.DirectorySeparatorChar));
-            await TrainCommand.RunAsync(arguments, security, job, TrainCommand.Begun(arguments, name, security), folder,
+            await TrainCommand.RunAsync(arguments, security, job, RunStart.Begun(arguments, name, security), folder,
                 (_, recorder, result) => new EvaluationOutcome(folder, name, job, model, recorder, result.Workers), signals.Stopping).ConfigureAwait(false);
             return 0;
         }

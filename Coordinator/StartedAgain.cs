@@ -39,7 +39,7 @@ public static class StartedAgain
     {
         if (arguments.JobFile is null) return;
         var was = JobFile.Load(Path.Combine(path, RunFiles.Job));
-        var now = AutoSizes.Like(TorchScriptFile.Resolve(TrainCommand.ReadJob(arguments).Job), was);
+        var now = AutoSizes.Like(TorchScriptFile.Resolve(RunStart.ReadJob(arguments).Job), was);
         if (JobDifference.Between(was, now) is { Count: > 0 } different)
             throw new JobException($"the finished run in {path} was of another job: {string.Join("; ", different)}. For this job, name another folder with --run");
     }

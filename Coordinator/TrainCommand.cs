@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using Akka.Actor;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Checkpoints;
@@ -129,7 +128,7 @@ public static class TrainCommand
                 if (StartedAgain.Next(arguments) is not { } next) return await StayAsync(arguments, arguments.Run!);
                 (arguments, taken) = next;
             }
-            (job, folder, begun, security) = arguments.Resume ? Resume(arguments, taken) : Begin(arguments, taken);
+            (job, folder, begun, security) = arguments.Resume ? RunStart.Resume(arguments, taken) : RunStart.Begin(arguments, taken);
         }
         catch (Exception error) when (error is JobException or RunFolderException or CertificateException or JoinTokenException)
         {
@@ -167,93 +166,8 @@ public static class TrainCommand
     internal static bool IsFailure(Exception error) =>
         error is RunFailedException or RunFolderException or IOException or SocketException or FormatException or UnauthorizedAccessException;
 
-    private static (Job, RunFolder, RunState, NodeSecurity) Begin(TrainArguments arguments, RunFolder? taken)
-    {
-        var (job, name) = ReadJob(arguments);
-        job = TorchScriptFile.Resolve(job);
-        // It may lie in the very folder that is replaced.
-        var initial = arguments.Init is { } init ? InitialParameters.Read(init, arguments.IsInitStrict) : null;
-        var security = NodeSecurity.Open(arguments.Host, arguments.Security);
-        var folder = taken?.ForNewRun(arguments.Overwrite) ?? RunFolder.Create(arguments.Run, name, arguments.Overwrite);
-        try
-        {
-            security ??= RunSecurity.Begin(folder);
-            if (initial is not null) AtomicFile.Write(folder.InitialFile, stream => stream.Write(initial.File.Span));
-            return (job, folder, Begun(arguments, name, security), security);
-        }
-        catch
-        {
-            folder.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>The state of a run that nobody has a part in yet.</summary>
-    internal static RunState Begun(TrainArguments arguments, string jobName, NodeSecurity security) => new()
-    {
-        Version = ProtocolSerializer.Version,
-        JobName = jobName,
-        Host = arguments.Host,
-        Bind = arguments.Bind,
-        Port = arguments.Port,
-        LinkPort = arguments.LinkPort,
-        MetricsPort = arguments.MetricsPort,
-        MetricsBind = arguments.Page.MetricsBind,
-        PagePort = arguments.Page.Port,
-        PageBind = arguments.Page.Bind,
-        AllowedHosts = arguments.Page.AllowedHosts,
-        MinWorkers = arguments.MinWorkers,
-        IsOpen = arguments.Workers == 0,
-        IsInitialStrict = arguments.IsInitStrict,
-        Token = NewToken(),
-        TokenFile = security.Arguments.TokenFile is { } file ? Path.GetFullPath(file) : null,
-    };
-
-    private static byte[] NewToken() => RandomNumberGenerator.GetBytes(StarServer.TokenLength);
-
     /// <summary>Writes nothing more, not even what waits for the disk: the files are another process's.</summary>
     private static void EndAtOnce(string why) => Environment.Exit(CommandLine.Fail(1, why));
-
-    /// <summary>The workers look for the coordinator where it was, so that a new one listens there too.</summary>
-    private static (Job, RunFolder, RunState, NodeSecurity) Resume(TrainArguments arguments, RunFolder? taken)
-    {
-        if (arguments.Run is not { } path) throw new JobException("--resume needs --run DIR: the folder of the run that is to go on");
-        if (arguments.Init is not null) throw new JobException("--resume goes on with the parameters of the run: leave --init out");
-        if (arguments.Overwrite) throw new JobException("--resume goes on with the run in the folder: leave --overwrite out");
-        var folder = taken?.ForItsRun() ?? RunFolder.Resume(path);
-        try
-        {
-            var begun = RunState.Load(folder.StateFile);
-            var was = JobFile.Load(folder.JobFile);
-            var (now, _) = ReadJob(arguments.JobFile is null ? arguments with { JobFile = folder.JobFile } : arguments);
-            now = AutoSizes.Like(TorchScriptFile.Resolve(now), was);
-            if (JobDifference.Between(was, now) is { Count: > 0 } different)
-                throw new JobException($"the run in {folder.Path} has another job: {string.Join("; ", different)}. Only topology and checkpoint may change; for another job, begin another run");
-            begun = arguments.Page.Over(begun) with { Bind = arguments.Bind ?? begun.Bind };
-            var security = RunSecurity.Resume(folder, begun, arguments.Security);
-            begun = begun with { TokenFile = security.Arguments.TokenFile };
-            // Workers that are left have links of the former kind: they come as newcomers.
-            return (now, folder, was.Topology == now.Topology ? begun : begun with { Token = NewToken(), Workers = [] }, security);
-        }
-        catch
-        {
-            folder.Dispose();
-            throw;
-        }
-    }
-
-    internal static (Job Job, string Name) ReadJob(TrainArguments arguments)
-    {
-        var (job, name) = ParseJob(arguments);
-        return job.IsEvaluation ? throw new JobException("epochs is 0; to train, allowed: 1 or more. To evaluate a model: evaluate --run DIR") : (job, name);
-    }
-
-    private static (Job Job, string Name) ParseJob(TrainArguments arguments)
-    {
-        if (arguments.JobFile is not { } path) return (JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", arguments.Overrides), "digits");
-        if (!File.Exists(path)) throw new JobException($"{path} does not exist; give the path of a job file, such as jobs/digits.yaml");
-        return (JobFile.Load(path, arguments.Overrides), Path.GetFileNameWithoutExtension(path));
-    }
 
     /// <summary>Runs a job on a cluster to its end.</summary>
     internal static async Task RunAsync(

@@ -32,7 +32,7 @@ public static class ChaosCommand
         try
         {
             var faults = ChaosPlan.Parse(plan);
-            var (job, _) = TrainCommand.ReadJob(arguments);
+            var (job, _) = RunStart.ReadJob(arguments);
             if (!job.IsExact)
                 throw new ChaosException(2, $"--chaos compares bits, which depend on the number of workers where {(job.IsWireHalf ? $"wire is {job.Wire}" : $"determinism is {job.Determinism}")}; allowed: wire float32 with determinism strict");
             if (job.Auto != AutoSize.None)
