@@ -238,6 +238,27 @@ internal sealed partial class ClusterSimulation
         _network.Send($"{worker.Id}/{life}", coordinator, worker, message, arrived => worker.Receive(coordinator, life, arrived));
     }
 
+    /// <summary>Whether messages are numbered and repeated, as they are; a simulation without it shows that it finds what that is for.</summary>
+    public bool IsNumbered { get; init; } = true;
+
+    /// <summary>What is to be sent now.</summary>
+    public IReadOnlyList<IControlMessage> Due(Conversation conversation)
+    {
+        var due = conversation.Due();
+        // Nothing waits for an answer, so that nothing is said again.
+        if (!IsNumbered)
+            foreach (var said in due.OfType<Numbered>()) conversation.Hear(new Heard(conversation.Id, said.Number));
+        return due;
+    }
+
+    /// <summary>A message has come.</summary>
+    /// <returns>What it says; null where it is not its turn.</returns>
+    public IControlMessage? Hear(Conversation conversation, Numbered message)
+    {
+        var said = conversation.Hear(message);
+        return IsNumbered || message.Conversation != conversation.Id ? said : message.Content;
+    }
+
     public SimulatedWorker? Find(string worker) => _workers.GetValueOrDefault(worker);
 
     /// <summary>Whether two workers cannot reach each other.</summary>

@@ -95,6 +95,24 @@ public sealed class ClusterSimulationTests
             .Run(x.Faults), iter: Of(600));
 
     [Fact]
+    public void Without_numbers_lost_messages_leave_gaps_in_the_ledger_or_jobs_without_an_end()
+    {
+        var (gaps, endless) = (0, 0);
+        for (var seed = 0; seed < 100 && (gaps == 0 || endless == 0); seed++)
+        {
+            var simulation = new ClusterSimulation(
+                seed, new(TrainSamples: 12, TestSamples: 5, Epochs: 2, Batch: 3, MicroBatches: 2), seed % 2 == 0 ? Topology.Star : Topology.Mesh, 3, 2, isOpen: true, messageFaults: 20)
+            {
+                IsNumbered = false,
+            };
+            var error = Record.Exception(() => simulation.Run(faults: 0))?.Message ?? "";
+            if (error.Contains("those in between are missing", StringComparison.Ordinal)) gaps++;
+            if (error.StartsWith("no end in sight", StringComparison.Ordinal)) endless++;
+        }
+        Assert.True(gaps > 0 && endless > 0, $"{gaps} gaps, {endless} without an end");
+    }
+
+    [Fact]
     public void Rare_states_of_local_workers_are_come_to()
     {
         var census = new Census();

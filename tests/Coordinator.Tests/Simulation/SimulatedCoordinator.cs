@@ -83,7 +83,7 @@ internal sealed partial class SimulatedCoordinator
                 Take(worker, life, register);
                 break;
             case Numbered numbered when ConversationWith(worker) is { } conversation:
-                if (conversation.Hear(numbered) is { } said && _workers.ContainsKey(worker.Id)) Hear(worker, said);
+                if (_simulation.Hear(conversation, numbered) is { } said && _workers.ContainsKey(worker.Id)) Hear(worker, said);
                 break;
             case Heard heard:
                 ConversationWith(worker)?.Hear(heard);
@@ -129,7 +129,7 @@ internal sealed partial class SimulatedCoordinator
 
     private void Send(SimulatedWorker worker, Conversation conversation)
     {
-        foreach (var message in conversation.Due()) _simulation.ToWorker(this, worker, message);
+        foreach (var message in _simulation.Due(conversation)) _simulation.ToWorker(this, worker, message);
     }
 
     private void Take(SimulatedWorker worker, int life, Register register)
@@ -193,7 +193,7 @@ internal sealed partial class SimulatedCoordinator
 
     private void Enter(string worker, RoundsApplied progress)
     {
-        Assert.Null(Books.Recorder.Gap(progress.Rounds));
+        if (Books.Recorder.Gap(progress.Rounds) is { } gap) Assert.Fail(gap);
         Assert.Null(Books.Recorder.Applied(worker, progress.Rounds));
         Decide(new ClusterEvent.Reached(worker, progress.Rounds[^1].Round + 1));
         Books.StoreNext();

@@ -117,7 +117,7 @@ internal sealed partial class SimulatedWorker(string id, ClusterSimulation clust
                 Enter(coordinator, welcome);
                 break;
             case Numbered numbered when _conversation is { } conversation:
-                var said = conversation.Hear(numbered);
+                var said = cluster.Hear(conversation, numbered);
                 Send();
                 if (said is not null) Hear(said);
                 break;
@@ -201,7 +201,7 @@ internal sealed partial class SimulatedWorker(string id, ClusterSimulation clust
     private void Send()
     {
         if (_conversation is null || _linked is not { } coordinator) return;
-        foreach (var message in _conversation.Due()) cluster.ToCoordinator(this, coordinator, message);
+        foreach (var message in cluster.Due(_conversation)) cluster.ToCoordinator(this, coordinator, message);
     }
 
     private void Report()
