@@ -1,4 +1,5 @@
 using Distributed.EndToEnd.Tests.Processes;
+using SkiaSharp;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -14,7 +15,7 @@ public sealed class FormerRunTests : IDisposable
 
     [Theory]
     [InlineData("version-7")]
-    public async Task The_run_of_a_former_version_is_inspected_evaluated_and_continued(string version)
+    public async Task The_run_of_a_former_version_is_inspected_evaluated_continued_and_predicts(string version)
     {
         Copy(BuiltFiles.FormerRun(version), _folder["run"]);
         using var inspect = ProgramRun.Start(BuiltFiles.Coordinator, ["inspect", _folder["run"]]);
@@ -31,6 +32,11 @@ public sealed class FormerRunTests : IDisposable
         Assert.Contains(resume.Output, line => line.Contains(": 287600 of 287600 samples applied.", StringComparison.Ordinal));
         Assert.Equal(200, File.ReadLines(_folder["run/history.csv"]).Count() - 1);
         Assert.False(File.Exists(_folder["run/join.token"]));
+
+        DigitImages.WriteLarge(0, 8, _folder["digit.png"], SKEncodedImageFormat.Png);
+        using var predict = ProgramRun.Start(BuiltFiles.Coordinator, ["predict", "--run", _folder["run"], _folder["digit.png"], "--device", "cpu"]);
+        await predict.EndsWithAsync(0);
+        Assert.Contains(predict.Output, line => line.Contains("digit.png", StringComparison.Ordinal));
     }
 
     private static void Copy(string from, string to)

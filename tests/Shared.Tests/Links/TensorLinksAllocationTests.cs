@@ -11,8 +11,11 @@ public sealed class TensorLinksAllocationTests
     private const int Rounds = 1000;
     private const int FramesEachWay = 10;
 
-    /// <summary>A collection on behalf of other tests puts 24 bytes down to every thread; an object a frame would be half a million bytes.</summary>
-    private const long OfCollection = 24, Noise = 5_000;
+    /// <summary>
+    /// A collection on behalf of other tests puts some bytes down to every thread: 24, and 200 to one that uses sockets. An object a frame would be
+    /// half a million bytes.
+    /// </summary>
+    private const long OfCollection = 256, Noise = 5_000;
 
     [Theory]
     [MemberData(nameof(Transports))]
@@ -71,9 +74,9 @@ public sealed class TensorLinksAllocationTests
         // It answers each frame, so that it sends, receives and sleeps.
         counter.OnReceive = () => links.Send(link, FrameGen.Numbered(0, 0), default);
         Exchange(20);
-        var before = counter.Allocated;
+        var (before, collections) = (counter.Allocated, GC.CollectionCount(0));
         Exchange(Rounds);
-        Assert.InRange(counter.Allocated - before, 0, Noise);
+        Assert.InRange(counter.Allocated - before, 0, Noise + (OfCollection * (GC.CollectionCount(0) - collections)));
         Assert.Equal(1, counter.Threads);
 
         void Exchange(int rounds)
