@@ -19,7 +19,9 @@ internal sealed class SimulatedBooks
 {
     private const string JobText = "task: classification\n";
 
-    private static readonly TrainingMetrics _metrics = new(Metrics.NewCustomRegistry());
+    // Used by one thread at a time, as in the product; there are simulations on several threads.
+    [ThreadStatic]
+    private static TrainingMetrics? _metrics;
 
     private readonly SimulatedRunFolder _folder;
     private readonly Census _census;
@@ -51,7 +53,7 @@ internal sealed class SimulatedBooks
         _store = new(SimulatedRunFolder.Checkpoints, simulation.Job.Checkpoint.Keep, JobText, _time, Disk);
         Found = isResumed ? ResumedRun.Find(Disk, SimulatedRunFolder.Root, simulation.Job.Kind.Metric, rounds, _store) : ResumePoint.Start;
         _journal = new(Disk, SimulatedRunFolder.Root, simulation.Job.Kind.Metric);
-        Recorder = new(_journal, simulation.Job, NoView.Instance, _metrics, _time, rounds, Found, begun.StartedAt);
+        Recorder = new(_journal, simulation.Job, NoView.Instance, _metrics ??= new(Metrics.NewCustomRegistry()), _time, rounds, Found, begun.StartedAt);
         _desk = new(_store, _journal);
         (_schedule, _restart) = (new(Recorder.Entered), new(Recorder, Save, _time));
         begun.Save(Disk, SimulatedRunFolder.StateFile);
