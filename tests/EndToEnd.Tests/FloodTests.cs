@@ -46,8 +46,8 @@ public sealed partial class FloodTests
             $"{seconds:0.0} s; connections a second: {string.Join(", ", ports.Zip(connections).Select(port => $"{port.First} {port.Second / seconds:0}"))}; {probes.Count} probes, the slowest {probes.Max().TotalMilliseconds:0} ms; "
             + $"memory {memory >> 20} MiB before, {most >> 20} MiB at most; log {LogBytes(run) - log} bytes more; {run.Recorded - steps} steps"));
         Assert.True(probes.Max() < _probeTimeout, $"a probe took {probes.Max()}");
-        // Most of it is Akka's, whose port has no places of its own; see docs/security.md.
-        Assert.InRange(most - memory, long.MinValue, (long)Effort.Of(128, 400) << 20);
+        // What is left behind by 240,000 connections and not collected yet; 60 s took 148 MiB.
+        Assert.InRange(most - memory, long.MinValue, (long)Effort.Of(128, 256) << 20);
         Assert.InRange(LogBytes(run) - log, 0, Effort.Of(256, 1024) << 10);
         Assert.InRange(run.Recorded, steps + 1, long.MaxValue);
         Assert.True(run.Coordinator.Self.IsRunning);
