@@ -25,7 +25,7 @@ internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder
     private bool _isStoring;
     private int _failed;
     private long _storingSince;
-    private (int Generation, Task<(long Applied, byte[] State)>? Task) _loading;
+    private (int Generation, StoredState? State, Task<(long Applied, byte[] State)>? Task) _loading;
 
     /// <summary>A state has come.</summary>
     /// <param name="applied">Rounds that it has applied.</param>
@@ -67,10 +67,10 @@ internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder
         _isStoring = false;
     }
 
-    /// <summary>Has a stored state loaded for a worker, once in a generation.</summary>
+    /// <summary>Has a stored state loaded for a worker, once for all workers of a generation. Another state may become the newest meanwhile.</summary>
     public void Load(string receiver, int generation, StoredState state)
     {
-        if (_loading.Generation != generation) _loading = (generation, desk.LoadAsync(state));
+        if ((_loading.Generation, _loading.State) != (generation, state)) _loading = (generation, state, desk.LoadAsync(state));
         _loading.Task!.PipeTo(coordinator,
             success: stored => new CoordinatorNotice.StateLoaded(receiver, generation, stored.Applied, stored.State),
             failure: error => new CoordinatorNotice.StateDamaged(generation, error.Message));

@@ -39,7 +39,7 @@ internal sealed class SimulatedBooks
     private Loading? _loading;
     private (byte[] State, Action Written)? _result;
 
-    private sealed record Loading(int Generation)
+    private sealed record Loading(int Generation, StoredState State)
     {
         public List<Action<long, byte[]>> Receivers { get; } = [];
 
@@ -180,12 +180,12 @@ internal sealed class SimulatedBooks
         });
     }
 
-    /// <summary>Reads the newest checkpoint for a worker, once in a generation.</summary>
+    /// <summary>Reads a checkpoint for a worker, once for all workers of a generation.</summary>
     public void Load(int generation, StoredState state, Random random, Action<long, byte[]> loaded, Action<string> damaged)
     {
-        if (_loading?.Generation != generation)
+        if ((_loading?.Generation, _loading?.State) != (generation, state))
         {
-            var loading = _loading = new(generation);
+            var loading = _loading = new(generation, state);
             _work.Enqueue(() =>
             {
                 if (_store.Newest is { } newest && random.Next(4) == 0) _folder.DamageCheckpoint(newest);
