@@ -6,7 +6,7 @@ using Distributed.Shared.Protocol;
 namespace Distributed.Coordinator.Actors;
 
 /// <summary>
-/// The end of a run: its workers are told, as often as it takes, and whoever comes later gets the same answer. Used by the thread of the
+/// The end of a run: its workers are told, as often as it takes, and a worker that comes later gets the same answer. Used by the thread of the
 /// coordinator's actor, which hands on every message from then on.
 /// </summary>
 /// <param name="run">Has the targets of metrics, and decides who had a part in the job.</param>
@@ -14,7 +14,7 @@ namespace Distributed.Coordinator.Actors;
 /// <param name="watches">Tell how long this process was awake.</param>
 /// <param name="log">For people: who is refused.</param>
 /// <param name="said">What the workers are told: <see cref="Dismissed"/> or <see cref="Refused"/>; null for nothing.</param>
-/// <param name="drained">What whoever asks for a worker to leave hears.</param>
+/// <param name="drained">The answer to a request that a worker leaves.</param>
 internal sealed class Farewell(
     CoordinatorContext run, ConnectedWorkers workers, Watches watches, ILoggingAdapter log, ICoordinatorMessage? said, DrainOutcome drained)
 {
