@@ -21,33 +21,33 @@ public sealed class ClusterSimulationTests
     [Theory]
     [InlineData(Topology.Star)]
     [InlineData(Topology.Mesh)]
-    public void Whoever_joins_leaves_or_dies_every_replica_goes_through_the_states_of_the_plain_loop(Topology topology) => _anyCluster.Sample(x =>
-        new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers).Run(x.Faults), iter: Of(1500));
+    public void Whoever_joins_leaves_or_dies_every_replica_goes_through_the_states_of_the_plain_loop(Topology topology) => _anyCluster.Every(x =>
+        new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers).Run(x.Faults), usual: 1500);
 
     [Theory]
     [InlineData(Topology.Star)]
     [InlineData(Topology.Mesh)]
-    public void Whoever_stands_still_or_is_cut_off_and_when_the_coordinator_is_started_again_no_state_differs(Topology topology) => _anyCluster.Sample(x =>
-        new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers, isOpen: true).Run(x.Faults), iter: Of(1500));
+    public void Whoever_stands_still_or_is_cut_off_and_when_the_coordinator_is_started_again_no_state_differs(Topology topology) => _anyCluster.Every(x =>
+        new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers, isOpen: true).Run(x.Faults), usual: 1500);
 
     [Theory]
     [InlineData(Topology.Star)]
     [InlineData(Topology.Mesh)]
-    public void Whatever_control_messages_are_lost_or_come_twice_or_late_no_state_differs_and_every_round_is_entered(Topology topology) => _anyCluster.Sample(x =>
-        new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers, isOpen: true, messageFaults: 3 * x.Faults).Run(x.Faults), iter: Of(800));
+    public void Whatever_control_messages_are_lost_or_come_twice_or_late_no_state_differs_and_every_round_is_entered(Topology topology) => _anyCluster.Every(x =>
+        new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers, isOpen: true, messageFaults: 3 * x.Faults).Run(x.Faults), usual: 800);
 
     [Theory]
     [InlineData(Topology.Star)]
     [InlineData(Topology.Mesh)]
-    public void Replicas_of_a_relaxed_job_agree_though_the_coordinator_is_started_again_and_messages_are_lost(Topology topology) => _anyCluster.Sample(x =>
-        new ClusterSimulation(x.Seed, x.Rounds with { Relaxed = true }, topology, x.Workers, x.MinWorkers, isOpen: true, messageFaults: 2 * x.Faults).Run(x.Faults), iter: Of(600));
+    public void Replicas_of_a_relaxed_job_agree_though_the_coordinator_is_started_again_and_messages_are_lost(Topology topology) => _anyCluster.Every(x =>
+        new ClusterSimulation(x.Seed, x.Rounds with { Relaxed = true }, topology, x.Workers, x.MinWorkers, isOpen: true, messageFaults: 2 * x.Faults).Run(x.Faults), usual: 600);
 
     [Fact]
     public void Rare_states_are_come_to()
     {
         var census = new Census();
         var longest = 0;
-        for (var seed = 0; seed < Of(1500); seed++)
+        for (var seed = 0; seed < Sampling.Of(1500); seed++)
         {
             Drawn(seed, isRelaxed: seed % 3 == 0, isLossy: true, census, out var simulation);
             longest = Math.Max(longest, simulation.SinceFault);
@@ -66,9 +66,6 @@ public sealed class ClusterSimulationTests
         simulation = new(seed, rounds, seed % 2 == 0 ? Topology.Star : Topology.Mesh, workers, random.Next(1, workers + 1), isOpen: true, messageFaults: isLossy ? 20 : 0, census: census, maxRestarts: maxRestarts);
         simulation.Run(faults: random.Next(25));
     }
-
-    /// <summary>How many are simulated: as many as it takes to believe it where DISTRIBUTED_TESTS is "thorough".</summary>
-    private static int Of(int usual) => Environment.GetEnvironmentVariable("DISTRIBUTED_TESTS") == "thorough" ? 20 * usual : usual;
 
     private static readonly string[] _rare =
     [
@@ -89,10 +86,10 @@ public sealed class ClusterSimulationTests
     [Theory]
     [InlineData(Topology.Star)]
     [InlineData(Topology.Mesh)]
-    public void Whenever_local_workers_are_killed_the_run_continues_with_the_same_states_as_long_as_there_are_restarts(Topology topology) => _anyCluster.Sample(x =>
+    public void Whenever_local_workers_are_killed_the_run_continues_with_the_same_states_as_long_as_there_are_restarts(Topology topology) => _anyCluster.Every(x =>
         new ClusterSimulation(
             x.Seed, x.Rounds with { Relaxed = x.Seed % 4 == 0 }, topology, x.Workers, x.MinWorkers, isOpen: true, messageFaults: x.Faults, maxRestarts: x.Seed % 3 == 0 ? 3 : RestartPolicy.Most)
-            .Run(x.Faults), iter: Of(600));
+            .Run(x.Faults), usual: 600);
 
     [Fact]
     public void Without_numbers_lost_messages_leave_gaps_in_the_ledger_or_jobs_without_an_end()
@@ -116,7 +113,7 @@ public sealed class ClusterSimulationTests
     public void Rare_states_of_local_workers_are_come_to()
     {
         var census = new Census();
-        for (var seed = 0; seed < Of(500); seed++)
+        for (var seed = 0; seed < Sampling.Of(500); seed++)
             Drawn(seed, isRelaxed: seed % 4 == 0, isLossy: false, census, out _, maxRestarts: seed % 5 == 0 ? 3 : RestartPolicy.Most);
         TestContext.Current.SendDiagnosticMessage($"{census}");
         Assert.All(
@@ -130,11 +127,11 @@ public sealed class ClusterSimulationTests
     [Theory]
     [InlineData(Topology.Star)]
     [InlineData(Topology.Mesh)]
-    public void Replicas_of_a_relaxed_job_agree_whoever_joins_leaves_or_dies(Topology topology) => _anyCluster.Sample(x =>
-        new ClusterSimulation(x.Seed, x.Rounds with { Relaxed = true }, topology, x.Workers, x.MinWorkers).Run(x.Faults), iter: Of(300));
+    public void Replicas_of_a_relaxed_job_agree_whoever_joins_leaves_or_dies(Topology topology) => _anyCluster.Every(x =>
+        new ClusterSimulation(x.Seed, x.Rounds with { Relaxed = true }, topology, x.Workers, x.MinWorkers).Run(x.Faults), usual: 300);
 
     [Fact]
-    public void A_mesh_a_star_and_one_worker_come_to_the_same_result() => _anyCluster.Sample(x =>
+    public void A_mesh_a_star_and_one_worker_come_to_the_same_result() => _anyCluster.Every(x =>
     {
         Assert.Equal(ResultOf(Topology.Star, x.Workers), ResultOf(Topology.Mesh, x.Workers));
         Assert.Equal(ResultOf(Topology.Mesh, 1), ResultOf(Topology.Mesh, x.Workers));
@@ -145,20 +142,20 @@ public sealed class ClusterSimulationTests
             simulation.Run(x.Faults);
             return simulation.Result;
         }
-    }, iter: Of(200));
+    }, usual: 200);
 
     [Theory]
     [InlineData(Topology.Star)]
     [InlineData(Topology.Mesh)]
-    public void Without_changes_there_is_one_generation(Topology topology) => _anyCluster.Sample(x =>
+    public void Without_changes_there_is_one_generation(Topology topology) => _anyCluster.Every(x =>
     {
         var simulation = new ClusterSimulation(x.Seed, x.Rounds, topology, x.Workers, x.MinWorkers);
         simulation.Run(faults: 0);
         Assert.Equal("start", Assert.Single(simulation.Cluster.Generations).Reason);
-    }, iter: Of(300));
+    }, usual: 300);
 
     [Fact]
-    public void Two_that_cannot_reach_each_other_cost_one_of_them_its_place_until_they_can() => _anyCluster.Where(x => x.Workers > 1).Sample(x =>
+    public void Two_that_cannot_reach_each_other_cost_one_of_them_its_place_until_they_can() => _anyCluster.Where(x => x.Workers > 1).Every(x =>
     {
         var simulation = new ClusterSimulation(x.Seed, x.Rounds, Topology.Mesh, x.Workers, x.MinWorkers, blocked: ("worker-1", "worker-2"));
         simulation.Run(faults: 0);
@@ -168,5 +165,5 @@ public sealed class ClusterSimulationTests
         Assert.Contains("cannot reach it over its link: it does not answer", refused.Reason, StringComparison.Ordinal);
         Assert.True(refused.MayReturn);
         Assert.Equal(ClusterProtocol.MaxBreaks, simulation.Cluster.Generations.Count(g => g.Reason is "start" || g.Reason.StartsWith("the link between", StringComparison.Ordinal)));
-    }, iter: Of(300));
+    }, usual: 300);
 }
