@@ -82,7 +82,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         {
             if (_data.Send(worker, Sender, m) is { } wrong) Lose(worker, wrong);
         }));
-        Receive<Halted>(m => FromWorker(worker => Decide(new ClusterEvent.Halted(worker, m.Generation, m.Applied, m.Digest))));
+        Receive<Halted>(m => FromWorker(worker => Halt(worker, m)));
         Receive<Synced>(m => FromWorker(worker => Decide(new ClusterEvent.Synced(worker, m.Generation, m.Applied, m.Digest))));
         Receive<RoundsApplied>(m => FromWorker(worker => Enter(worker, m)));
         Receive<PeerLost>(m => FromWorker(worker => Decide(new ClusterEvent.PeerLost(worker, m.Generation, m.Peer, m.Why))));
@@ -215,6 +215,13 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Decide(new ClusterEvent.Reached(worker, last.Round + 1));
         _checkpoints.StoreNext();
         _records.FlushIfDue(_cluster.Facts);
+    }
+
+    private void Halt(string worker, Halted halted)
+    {
+        // A state that a former coordinator passed on may reach a worker after it has offered itself to this one.
+        if (_run.Recorder.Unreported(halted.Applied) is { } unreported) Lose(worker, unreported, farewell: new Refused(unreported, MayReturn: true));
+        else Decide(new ClusterEvent.Halted(worker, halted.Generation, halted.Applied, halted.Digest));
     }
 
     private void Drain(CoordinatorNotice.Drain drain)

@@ -43,6 +43,11 @@ public sealed class RunLedger(Rounds rounds, bool isExact, long entered = 0, int
         ? $"it reports round {round}, but {Entered} of {rounds.Count} rounds are done: those in between are missing"
         : null;
 
+    /// <summary>What is wrong with a worker that holds so many rounds after all its reports, in a user's words: some of them are not entered. Null where that is not so.</summary>
+    public string? UnreportedBy(long applied) => applied > Entered && applied <= rounds.Count
+        ? $"it holds {applied} rounds, but {Entered} of {rounds.Count} are reported, and it has no reports of the others: the worker that had them is gone"
+        : null;
+
     /// <summary>Takes in one report of a worker.</summary>
     /// <param name="worker">Id of the worker.</param>
     /// <param name="report">What it reports.</param>

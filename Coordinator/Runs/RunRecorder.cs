@@ -170,6 +170,9 @@ public sealed class RunRecorder : IDisposable
     /// <summary>What is wrong with the numbers of reported rounds, in a user's words: rounds before them that are not entered. They can be reported again. Null where none is missing.</summary>
     public string? Gap(ReadOnlySpan<RoundReport> reports) => _ledger is null || reports.IsEmpty ? null : _ledger.GapBefore(reports[0].Round);
 
+    /// <summary>What is wrong with a worker that has stopped with so many rounds, in a user's words: no worker has reported some of them. Null where that is not so.</summary>
+    public string? Unreported(long applied) => _ledger?.UnreportedBy(applied);
+
     /// <summary>Why the run must not be taken for complete, in a user's words; null where every round is entered.</summary>
     public string? Shortfall => _ledger?.Shortfall;
 

@@ -198,6 +198,7 @@ internal sealed class SimulatedBooks
                 catch (CheckpointException error)
                 {
                     _census.Count("checkpoint unreadable");
+                    if (IsOfFolder) _folder.Forgotten(Newest?.Applied ?? 0);
                     return () => damaged(error.Message);
                 }
                 finally

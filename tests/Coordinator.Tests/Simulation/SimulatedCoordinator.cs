@@ -171,7 +171,13 @@ internal sealed partial class SimulatedCoordinator
                 if (Books.Safe > 0) Tell(worker.Id, new ReportsSafe(Books.Safe));
                 break;
             case Halted m:
-                Decide(new ClusterEvent.Halted(worker.Id, m.Generation, m.Applied, m.Digest));
+                if (Books.Recorder.Unreported(m.Applied) is { } unreported)
+                {
+                    _simulation.Census.Count("worker halted with rounds nobody reported");
+                    Part(worker.Id, new Refused(unreported, MayReturn: true));
+                    Decide(new ClusterEvent.Lost(worker.Id, unreported));
+                }
+                else Decide(new ClusterEvent.Halted(worker.Id, m.Generation, m.Applied, m.Digest));
                 break;
             case Synced m:
                 Decide(new ClusterEvent.Synced(worker.Id, m.Generation, m.Applied, m.Digest));

@@ -71,6 +71,10 @@ internal sealed class SimulatedRunFolder
     /// <summary>A checkpoint is on the disk, and with it the rounds that it has applied.</summary>
     public void Stored(long rounds) => (_stored, _safe) = (Math.Max(_stored, rounds), Math.Max(_safe, rounds));
 
+    /// <summary>A checkpoint could not be read: the coordinator goes on as if it were not there, and another may take its place.</summary>
+    /// <param name="newest">Rounds of the newest one that is left.</param>
+    public void Forgotten(long newest) => _stored = Math.Min(_stored, newest);
+
     /// <summary>Writes fail from now on, since the disk is full or broken.</summary>
     public void Fail()
     {
