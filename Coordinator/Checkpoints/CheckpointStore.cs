@@ -44,6 +44,7 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
 
     // The oldest first. Never changed, but replaced: it is looked at while another is being stored.
     private volatile Manifest[] _usable = [];
+    private bool _isRootFlushed;
 
     /// <summary>The one with the most rounds; null where there is none. Read from any thread.</summary>
     public Manifest? Newest => _usable is [.., var newest] ? newest : null;
@@ -64,15 +65,21 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
     /// <summary>All that can be used, the oldest first. Read from any thread.</summary>
     public IReadOnlyList<Manifest> All => _usable;
 
-    /// <summary>Looks through what there is, and reads every byte of it. What was being written when its process was killed is removed.</summary>
+    /// <summary>Looks through what there is, reads every byte of it, and makes durable what is found. What was being written when its process was killed is removed.</summary>
     /// <returns>What cannot be used, and why; a line each.</returns>
-    /// <exception cref="IOException">The folder cannot be read.</exception>
+    /// <exception cref="IOException">The folder cannot be read, or not be flushed.</exception>
     public IReadOnlyList<string> Open()
     {
         _usable = [];
         foreach (var folder in _files.FoldersIn(root).Where(folder => Unfinished().IsMatch(Path.GetFileName(folder)))) _files.DeleteFolder(folder);
         var found = Look(_files, root).ToList();
         _usable = [.. found.Select(checkpoint => checkpoint.Usable).OfType<Manifest>().OrderBy(m => m.Round)];
+        // A process that was killed may have given a checkpoint its name without flushing it: a power cut would take it away again.
+        if (_usable.Length > 0)
+        {
+            MakeRoot();
+            _files.FlushFolder(root);
+        }
         return [.. found.Select(checkpoint => checkpoint.Fault).OfType<string>().Select(fault => $"a checkpoint is skipped: {fault}")];
     }
 
@@ -107,7 +114,7 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
         // A state that is computed again after a fall-back: to replace it would leave a moment without either.
         if (_usable.FirstOrDefault(m => m.Step == facts.Step && m.Round == facts.Round && m.Digest == facts.Digest.ToString()) is { } same) return same;
         var parts = StateParts.Of(state);
-        CreateRoot();
+        MakeRoot();
         var final = FolderOf(root, facts.Step);
         var temporary = final + TemporaryEnding;
         Remove(temporary);
@@ -209,11 +216,12 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
         }
     }
 
-    private void CreateRoot()
+    private void MakeRoot()
     {
-        if (_files.FolderExists(root)) return;
-        _files.CreateFolder(root);
+        if (_isRootFlushed) return;
+        if (!_files.FolderExists(root)) _files.CreateFolder(root);
         _files.FlushFolder(Path.GetDirectoryName(root)!);
+        _isRootFlushed = true;
     }
 
     private CheckpointFile Write(string folder, string name, Action<Stream> write)
