@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Distributed.Shared.Processes;
 
 namespace Distributed.Coordinator.Chaos;
 
@@ -54,9 +55,9 @@ public sealed record ChaosPlan
         var parts = text.Split(':');
         if (parts.Length != 3) throw Error(text, $"this is no draw of faults; allowed: {RandomName}:SEED:COUNT and nothing else, for example {RandomName}:7:10");
         if (!TryWhole(parts[1], out var seed))
-            throw Error(text, $"the seed is {Shown(parts[1])}; allowed: a whole number from 0 to {long.MaxValue}, for example {RandomName}:7:10");
+            throw Error(text, $"the seed is {Found(parts[1])}; allowed: a whole number from 0 to {long.MaxValue}, for example {RandomName}:7:10");
         if (!TryWhole(parts[2], out var count) || count is < 1 or > MaxCount)
-            throw Error(text, $"the count is {Shown(parts[2])}; allowed: a whole number from 1 to {MaxCount}, for example {RandomName}:7:10");
+            throw Error(text, $"the count is {Found(parts[2])}; allowed: a whole number from 1 to {MaxCount}, for example {RandomName}:7:10");
         return new() { Seed = seed, Drawn = (int)count };
     }
 
@@ -65,7 +66,7 @@ public sealed record ChaosPlan
         var at = text.IndexOf('@', StringComparison.Ordinal);
         var name = at < 0 ? text : text[..at];
         if (!_kinds.Any(kind => ChaosFault.NameOf(kind) == name))
-            throw Error(text, $"{(name.Length == 0 ? "nothing" : Shown(name))} is no fault; allowed: {string.Join(", ", _kinds.Select(ChaosFault.NameOf))}, for example {Examples}");
+            throw Error(text, $"{(name.Length == 0 ? "nothing" : Shown.Of(name))} is no fault; allowed: {string.Join(", ", _kinds.Select(ChaosFault.NameOf))}, for example {Examples}");
         var kind = _kinds.First(kind => ChaosFault.NameOf(kind) == name);
         var isFreeze = kind == ChaosKind.FreezeWorker;
         var example = $"for example {new ChaosFault(kind, 30, isFreeze ? TimeSpan.FromSeconds(5) : default)}";
@@ -73,13 +74,13 @@ public sealed record ChaosPlan
 
         var parts = text[(at + 1)..].Split(':', 2);
         if (!TryWhole(parts[0], out var step) || step < 1)
-            throw Error(text, $"the step is {Shown(parts[0])}; allowed: a whole number from 1, {example}");
+            throw Error(text, $"the step is {Found(parts[0])}; allowed: a whole number from 1, {example}");
         if (!isFreeze)
-            return parts.Length == 1 ? new(kind, step) : throw Error(text, $"the duration is {Shown(parts[1])}; allowed: none for {name}, {example}");
+            return parts.Length == 1 ? new(kind, step) : throw Error(text, $"the duration is {Found(parts[1])}; allowed: none for {name}, {example}");
         if (parts.Length == 1) throw Error(text, $"the duration is missing; allowed: a colon and 1ms to {ChaosFault.TextOf(MaxDuration)}, {example}");
         return TryDuration(parts[1], out var duration)
             ? new(kind, step, duration)
-            : throw Error(text, $"the duration is {Shown(parts[1])}; allowed: 1ms to {ChaosFault.TextOf(MaxDuration)}, in ms or s, {example}");
+            : throw Error(text, $"the duration is {Found(parts[1])}; allowed: 1ms to {ChaosFault.TextOf(MaxDuration)}, in ms or s, {example}");
     }
 
     private static bool TryDuration(string text, out TimeSpan duration)
@@ -93,14 +94,7 @@ public sealed record ChaosPlan
 
     private static bool TryWhole(string text, out long value) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
 
-    private static ChaosPlanException Error(string found, string message) => new($"--chaos {(found.Length == 0 ? "\"\"" : Shown(found))}: {message}");
+    private static ChaosPlanException Error(string found, string message) => new($"--chaos {(found.Length == 0 ? "\"\"" : Shown.Of(found))}: {message}");
 
-    /// <summary>What was typed as it may stand in a message: on one line, and no longer than that.</summary>
-    private static string Shown(string text)
-    {
-        const int MaxShown = 60;
-        if (text.Length == 0) return "empty";
-        var clean = string.Concat(text.Take(MaxShown).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c));
-        return text.Length <= MaxShown ? clean : clean + "...";
-    }
+    private static string Found(string text) => text.Length == 0 ? "empty" : Shown.Of(text);
 }

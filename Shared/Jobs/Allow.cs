@@ -109,7 +109,7 @@ internal static class Allow
         $"{what}, of 1 to {maxLength} printable characters",
         (scalar, out value) => (value = scalar.Text).Length > 0,
         text => text.Length > 0 && IsPrintable(text, maxLength),
-        Quoted);
+        InQuotes);
 
     /// <summary>Texts of one form, which need no quotes.</summary>
     public static Leaf<string> Like(string what, Regex form) => new(
@@ -122,9 +122,6 @@ internal static class Allow
     public static bool IsPrintable(string text, int maxLength) => text.Length <= maxLength && text.EnumerateRunes().All(rune => Rune.GetUnicodeCategory(rune) is not
         (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
             or UnicodeCategory.OtherNotAssigned or UnicodeCategory.PrivateUse) && rune != Rune.ReplacementChar);
-
-    /// <summary>A printable text as YAML has it in double quotes.</summary>
-    public static string Quoted(string text) => $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
 
     /// <summary>Lists of leaves.</summary>
     public static LeafList<T> ListOf<T>(Leaf<T> item, int minCount, int maxCount) => new(item, minCount, maxCount);

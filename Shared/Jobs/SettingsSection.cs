@@ -69,7 +69,7 @@ internal sealed partial class SettingsSection : Allowed<ValueList<Setting>>
         SettingValue.Flag flag => flag.Value ? "true" : "false",
         SettingValue.Whole whole => whole.Value.ToString(CultureInfo.InvariantCulture),
         SettingValue.Number number when double.IsFinite(number.Value) => Format(number.Value),
-        SettingValue.Text text when Allow.IsPrintable(text.Value, Setting.MaxText) => Allow.Quoted(text.Value),
+        SettingValue.Text text when Allow.IsPrintable(text.Value, Setting.MaxText) => Allow.InQuotes(text.Value),
         SettingValue.Wholes wholes when wholes.Values.Count <= Setting.MaxListed => wholes.Values.ToString(),
         SettingValue.Numbers numbers when numbers.Values.Count is > 0 and <= Setting.MaxListed && numbers.Values.All(double.IsFinite) =>
             $"[{string.Join(", ", numbers.Values.Select(Format))}]",

@@ -8,14 +8,11 @@ namespace Distributed.Shared.Links;
 /// </summary>
 internal unsafe struct FrameRing(byte* counters, byte* slots)
 {
-    /// <summary>Bytes of payload in a slot.</summary>
-    internal const int MaxPayload = 128 * 1024;
-
     internal const int Bytes = Slots * SlotBytes;
     internal const int CounterBytes = 2 * CounterStride;
 
     private const int Slots = 16;
-    private const int SlotBytes = HeaderBytes + MaxPayload;
+    private const int SlotBytes = HeaderBytes + FrameHeader.MaxLength;
     private const int HeaderBytes = 64;
     // Below, two looks at the clock are not worth it.
     private const int MinTimed = 16 * 1024;
@@ -55,7 +52,7 @@ internal unsafe struct FrameRing(byte* counters, byte* slots)
     {
         var slot = Slot(_written);
         header.Write(new Span<byte>(slot, FrameHeader.Size));
-        CopyTo(new(slot + HeaderBytes, MaxPayload), payload);
+        CopyTo(new(slot + HeaderBytes, FrameHeader.MaxLength), payload);
         Volatile.Write(ref *_published, ++_written);
     }
 
@@ -73,7 +70,6 @@ internal unsafe struct FrameRing(byte* counters, byte* slots)
         Span<byte> bytes = stackalloc byte[FrameHeader.Size];
         new ReadOnlySpan<byte>(Slot(_read), FrameHeader.Size).CopyTo(bytes);
         var header = FrameHeader.Read(bytes);
-        if (header.Length > MaxPayload) throw new LinkException($"frame of {header.Length} bytes received, at most {MaxPayload} fit");
         FrameHeader.Verify(bytes);
         return header;
     }

@@ -24,9 +24,6 @@ public interface IFramePipe : IDisposable
     /// <summary>The other end, for people: its address, and how it is reached if not by TCP.</summary>
     string Peer { get; }
 
-    /// <summary>Bytes a payload may have, at most <see cref="FrameHeader.MaxLength"/>.</summary>
-    int MaxPayload { get; }
-
     /// <summary>Whether part of a frame has left, so that only the rest of it can be sent next.</summary>
     bool IsMidFrame { get; }
 
@@ -34,7 +31,7 @@ public interface IFramePipe : IDisposable
     /// <param name="header">What stands before the payload.</param>
     /// <param name="payload">As many bytes as the header says; not to be changed before the frame has been taken over.</param>
     /// <returns>True: the frame has been taken over whole, and the payload's memory is free. False: no room now; call again with the same.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The payload has another length than the header says, or more than <see cref="MaxPayload"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The payload has another length than the header says, or more than <see cref="FrameHeader.MaxLength"/>.</exception>
     /// <exception cref="InvalidOperationException">Another frame is on its way (<see cref="IsMidFrame"/>).</exception>
     /// <exception cref="LinkException">The other end is gone.</exception>
     bool TrySend(in FrameHeader header, ReadOnlySpan<byte> payload);

@@ -34,9 +34,6 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
     public string Peer { get; }
 
     /// <inheritdoc/>
-    public int MaxPayload => FrameRing.MaxPayload;
-
-    /// <inheritdoc/>
     public bool IsMidFrame => false;
 
     /// <inheritdoc/>
@@ -46,7 +43,7 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
     public bool TrySend(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, header.Length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(payload.Length, MaxPayload);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(payload.Length, FrameHeader.MaxLength);
         ThrowIfDisposed();
         if (_gone is not null) throw _gone;
         if (!HasRoom()) return false;

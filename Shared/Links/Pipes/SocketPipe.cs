@@ -32,9 +32,6 @@ public sealed unsafe class SocketPipe : IFramePipe
     public string Peer => _socket.Peer;
 
     /// <inheritdoc/>
-    public int MaxPayload => FrameHeader.MaxLength;
-
-    /// <inheritdoc/>
     public bool IsMidFrame => _sent > 0;
 
     /// <inheritdoc/>
@@ -43,7 +40,7 @@ public sealed unsafe class SocketPipe : IFramePipe
     /// <inheritdoc/>
     public bool TrySend(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(payload.Length, MaxPayload);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(payload.Length, FrameHeader.MaxLength);
         if (IsMidFrame && header != _outgoing) throw new InvalidOperationException($"a frame to {Peer} must be sent whole before another one");
         // A checksum, or a call for a few bytes, would be wasted.
         if (_isFull && !_socket.IsWritable()) return false;

@@ -9,8 +9,6 @@ internal sealed class ScriptedPipe : IFramePipe
 
     public string Peer => "the script";
 
-    public int MaxPayload => FrameHeader.MaxLength;
-
     public bool IsMidFrame => false;
 
     public int Descriptor => -1;

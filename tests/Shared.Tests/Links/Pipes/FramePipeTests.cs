@@ -14,7 +14,7 @@ public sealed class FramePipeTests
     public async Task Frames_arrive_whole_and_in_order_whatever_the_turns_of_the_ends(Transport transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
-        var lengths = Gen.OneOf(Gen.Int[0, 64], Gen.Int[0, FullSlot], Gen.Int[pair.Here.MaxPayload - 8, pair.Here.MaxPayload]);
+        var lengths = Gen.OneOf(Gen.Int[0, 64], Gen.Int[0, FullSlot], Gen.Int[FrameHeader.MaxLength - 8, FrameHeader.MaxLength]);
         Gen.Select(lengths.Array[0, 40], lengths.Array[0, 40], Gen.Int).Sample((here, there, seed) =>
         {
             var turns = new Random(seed);
@@ -56,7 +56,7 @@ public sealed class FramePipeTests
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var poller = new Poller();
-        var payload = new byte[pair.Here.MaxPayload];
+        var payload = new byte[FrameHeader.MaxLength];
         var sent = 0;
         while (pair.Here.TrySend(FrameGen.Numbered(sent, payload.Length), payload)) sent++;
         Assert.False(pair.Here.TrySend(FrameGen.Numbered(sent, payload.Length), payload));
@@ -98,7 +98,7 @@ public sealed class FramePipeTests
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var poller = new Poller();
-        var large = new byte[pair.Here.MaxPayload + 1];
+        var large = new byte[FrameHeader.MaxLength + 1];
         Assert.Throws<ArgumentOutOfRangeException>(() => pair.Here.TrySend(FrameGen.Numbered(0, large.Length), large));
         Assert.Throws<ArgumentOutOfRangeException>(() => pair.Here.TrySend(FrameGen.Numbered(0, 5), new byte[4]));
         Assert.True(pair.Here.TrySend(FrameGen.Numbered(1, large.Length - 1), large.AsSpan(1)));
