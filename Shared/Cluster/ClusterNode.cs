@@ -36,7 +36,6 @@ public static class ClusterNode
     public static AkkaConfigurationBuilder AddClusterNode(
         this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlSecurity security, ControlMetrics? metrics = null, string? bind = null)
     {
-        var refused = new RefusedAssociations(metrics);
         var tls = (security as ControlSecurity.Certificates)?.Tls;
         akka
             .AddHocon(_settings, HoconAddMode.Prepend)
@@ -53,7 +52,7 @@ public static class ClusterNode
                 PublicHostName = host,
                 Port = port,
                 EnableSsl = tls is not null,
-                Ssl = tls?.Options(refused) ?? new(),
+                Ssl = tls?.Options(metrics) ?? new(),
             })
             .WithClustering(new ClusterOptions
             {
@@ -62,7 +61,7 @@ public static class ClusterNode
             });
         return security is ControlSecurity.Token token
             ? akka.AddSetup(new JoinSetup(token.Join, metrics, token.Log, token.Unbelieved)).AddHocon(JoinSettings, HoconAddMode.Prepend)
-            : akka.WithActors((system, _) => refused.Watch(system));
+            : akka;
     }
 
     private const string JoinSettings = """

@@ -2,6 +2,7 @@ using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using Akka.Actor;
 using Akka.Remote.Hosting;
+using Distributed.Shared.Metrics;
 using Distributed.Shared.Security;
 
 namespace Distributed.Shared.Cluster;
@@ -22,22 +23,22 @@ public sealed class ControlTls(CertificateSource certificates)
     public DateTimeOffset ExpiresAt => new[] { _shown.ExpiresAt, certificates.Current.ExpiresAt }.Min();
 
     /// <summary>Both ends show a certificate, and believe no other authority than their own.</summary>
-    internal SslOptions Options(RefusedAssociations refused) => new()
+    internal SslOptions Options(ControlMetrics? metrics) => new()
     {
         X509Certificate = _shown.Own,
         SuppressValidation = false,
         RequireMutualAuthentication = true,
         ValidateCertificateHostname = true,
         // Akka's own validation asks the system whom to believe.
-        CustomValidator = (certificate, chain, peer, errors, _) => IsBelieved(refused, certificate, chain, peer, errors),
+        CustomValidator = (certificate, chain, peer, errors, _) => IsBelieved(metrics, certificate, chain, peer, errors),
     };
 
-    private bool IsBelieved(RefusedAssociations refused, X509Certificate2? certificate, X509Chain? chain, string peer, SslPolicyErrors errors)
+    private bool IsBelieved(ControlMetrics? metrics, X509Certificate2? certificate, X509Chain? chain, string peer, SslPolicyErrors errors)
     {
         // Whom this process connects to, Akka names by its address; whoever connects to it, by the socket's.
         var isServer = ActorPath.TryParseAddress(peer, out _);
         if (certificates.Current.Judge(certificate, chain, errors, isServer) is not { } refusal) return true;
-        refused.Refuse(peer, refusal);
+        metrics?.ConnectionRefused(refusal);
         return false;
     }
 }

@@ -100,9 +100,9 @@ public sealed partial class TlsTests : IDisposable
         await Task.WhenAll(((string[])["port", "link_port"]).Select(name => stranger.AnnoyAsync(new(host, state.RootElement.GetProperty(name).GetInt32()), 2)));
         using var client = new HttpClient { Timeout = ProgramRun.Patience };
         var metrics = await client.GetStringAsync($"{page}metrics");
-        foreach (var plane in (string[])["control", "links"])
-            foreach (var reason in (string[])["garbage", "anonymous", "untrusted"])
-                Assert.Matches($@"(?m)^distributed_refused_connections_total\{{plane=""{plane}"",reason=""{reason}""\}} [1-9]", metrics);
+        // With certificates, Akka ends the other connections of the control plane before this project's code learns of them.
+        foreach (var (plane, reason) in ((string, string)[])[("control", "untrusted"), ("links", "garbage"), ("links", "anonymous"), ("links", "untrusted")])
+            Assert.Matches($@"(?m)^distributed_refused_connections_total\{{plane=""{plane}"",reason=""{reason}""\}} [1-9]", metrics);
     }
 
     private static Socket NewSocket() => new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
