@@ -265,7 +265,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     }
 
     /// <summary>Nobody has computed yet, or whoever began is gone without a result.</summary>
-    private bool IsStart => _cluster.Generation == 0 || (_workers.Names.Count == 0 && Math.Max(_cluster.Completed, _cluster.Reached) == 0);
+    private bool IsStart => _cluster.Generation == 0 || (_workers.Names.Count == 0 && _cluster.Reached == 0);
 
     private void Decide(ClusterEvent happened)
     {
@@ -315,9 +315,6 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
                     _log.Warning("{0} refused: {1}", Context.Unwatch(refused).Path, refuse.Reason);
                 Forget(refuse.Worker);
                 _drains.Settle(refuse.Worker, DrainResult.Failed, $"{refuse.Worker} was turned away: {refuse.Reason}");
-                break;
-            case ClusterEffect.Fence fence:
-                Decide(new ClusterEvent.Fenced(fence.Generation, _run.Star.Fence(fence.Generation), _run.Star.CanRepeat));
                 break;
             case ClusterEffect.Dismiss dismiss:
                 var isAsked = _drains.IsAsked(dismiss.Worker);

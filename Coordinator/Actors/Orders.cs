@@ -33,9 +33,6 @@ internal sealed class Orders(
             case ClusterEffect.Halt halt:
                 workers.Tell(halt.Worker, new Halt(halt.Generation));
                 break;
-            case ClusterEffect.RepeatAverage repeat:
-                run.Star.RepeatAverage(repeat.Worker, repeat.Generation);
-                break;
             case ClusterEffect.Transfer transfer:
                 if (run.Star.PassOn(transfer.Donor, transfer.Receiver, transfer.Generation))
                     workers.Tell(transfer.Donor, new SendState(transfer.Generation));

@@ -25,15 +25,12 @@ public sealed class StarServer : ILinkHandler, IDisposable
     private readonly LinkListener _listener;
     private readonly Dictionary<string, TensorLink> _workers = new(StringComparer.Ordinal);
     private readonly StateDonations _donations = new();
-    private Rounds? _rounds;
     private SliceReduction? _rules;
     private Reducer? _reducer;
     private VectorPool? _pool;
     private WireCopies? _copies;
-    private Plan? _plan;
     private TensorLink?[] _members = [];
     private VectorBuffer? _average;
-    private VectorBuffer? _lastAverage;
     private long _completed;
     private Saver? _saver;
     private long _stateBytes;
@@ -74,21 +71,13 @@ public sealed class StarServer : ILinkHandler, IDisposable
         get { lock (_links.Gate) return _completed; }
     }
 
-    /// <summary>Whether the average of the last of them is there to be sent once more.</summary>
-    public bool CanRepeat
-    {
-        get { lock (_links.Gate) return _lastAverage is not null; }
-    }
-
     /// <summary>From now on a link of this worker is let in, once.</summary>
     public void Admit(string worker)
     {
         // What is due to a worker waits until its connection stands, which the worker knows sooner than this end.
         lock (_links.Gate)
         {
-            if (_workers.ContainsKey(worker)) return;
-            _workers.Add(worker, _links.Add(worker));
-            Number();
+            if (!_workers.ContainsKey(worker)) _workers.Add(worker, _links.Add(worker));
         }
     }
 
@@ -147,7 +136,6 @@ public sealed class StarServer : ILinkHandler, IDisposable
     {
         lock (_links.Gate)
         {
-            _rounds = rounds;
             _rules = new(rounds, facts.Layout, isCoordinator: true, _wire.IsHalf);
             _reducer = new(_rules, facts.Layout, _wire);
             _pool = new(facts.Layout);
@@ -156,51 +144,18 @@ public sealed class StarServer : ILinkHandler, IDisposable
         }
     }
 
-    /// <summary>Refuses everything of older generations from now on.</summary>
-    /// <returns>Rounds completed.</returns>
-    public long Fence(int generation)
-    {
-        lock (_links.Gate)
-        {
-            _plan = null;
-            _rules!.Fence(generation);
-            _links.DropOlderThan(generation);
-            EndRound();
-            return _completed;
-        }
-    }
-
-    /// <summary>Puts a plan in force.</summary>
+    /// <summary>Puts a plan of a star in force, and refuses everything of older ones from now on.</summary>
     public void Begin(Plan plan)
     {
         lock (_links.Gate)
         {
-            _plan = plan;
             _rules!.Begin(plan, Plan.Coordinator);
-            Number();
-            if (plan.Topology != Topology.Star) return;
-            if (_completed != plan.FirstRound)
-            {
-                // Nobody is left who holds what was completed, or another coordinator completed it.
-                _completed = plan.FirstRound;
-                _lastAverage?.Release();
-                _lastAverage = null;
-            }
+            _links.DropOlderThan(plan.Generation);
+            // A worker that comes back under its name while the plan is in force has no part in it before the next one.
+            foreach (var (worker, link) in _workers) link.Index = plan.Includes(worker) ? plan.IndexOf(worker) : -1;
+            _members = [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))];
+            _completed = plan.FirstRound;
             BeginRound();
-        }
-    }
-
-    /// <summary>Sends the average of the last completed round once more.</summary>
-    public void RepeatAverage(string worker, int generation)
-    {
-        lock (_links.Gate)
-        {
-            if (_lastAverage is null || _workers.GetValueOrDefault(worker) is not { } link) return;
-            var round = _completed - 1;
-            var first = _lastAverage.Layout.FirstSlice(_rounds!.At(round).Kind);
-            for (var slice = first; slice < _lastAverage.Layout.Slices; slice++) SendAverage(link, _lastAverage, generation, round, slice);
-            _metrics.Resent(_lastAverage.Layout.Slices - first);
-            _links.Push();
         }
     }
 
@@ -282,14 +237,6 @@ public sealed class StarServer : ILinkHandler, IDisposable
         _linkClosed(link.Peer, reason);
     }
 
-    /// <summary>Gives the links the numbers that their workers have in the plan in force.</summary>
-    private void Number()
-    {
-        if (_plan is not { } plan) return;
-        foreach (var (worker, link) in _workers) link.Index = plan.Includes(worker) ? plan.IndexOf(worker) : -1;
-        _members = [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))];
-    }
-
     private bool Admits(string worker)
     {
         lock (_links.Gate) return _workers.TryGetValue(worker, out var link) && !link.IsOpen;
@@ -325,8 +272,6 @@ public sealed class StarServer : ILinkHandler, IDisposable
                 if (member is not null) SendAverage(member, _average!, header.Generation, header.Round, slice);
         }
         if (!_rules.IsComplete) return;
-        _lastAverage?.Release();
-        _lastAverage = _average!.Hold();
         _completed = header.Round + 1;
         BeginRound();
     }
@@ -349,10 +294,9 @@ public sealed class StarServer : ILinkHandler, IDisposable
     private void FreeVectors()
     {
         EndRound();
-        _lastAverage?.Release();
         _reducer?.Dispose();
         _pool?.Dispose();
-        (_lastAverage, _reducer, _pool) = (null, null, null);
+        (_reducer, _pool) = (null, null);
     }
 
     private void SendAverage(TensorLink link, VectorBuffer average, int generation, long round, int slice)

@@ -22,7 +22,7 @@ public sealed class LinkMetrics
         var bytes = metrics.CreateCounter(MetricNames.LinkBytes, "Bytes on tensor links, frame headers included.", [MetricLabels.Direction]);
         (_sent, _received) = (bytes.WithLabels(MetricLabels.Sent), bytes.WithLabels(MetricLabels.Received));
         _resent = metrics.CreateCounter(MetricNames.ResentFrames,
-            "Frames sent once more under a newer generation: the coordinator's averages of the last round, a worker's sums of a round taken up anew.");
+            "Sums that a worker sends once more under a newer generation, of a round that is taken up anew.");
         _refused = SharedMetrics.RefusedConnections(metrics, MetricLabels.Links);
     }
 

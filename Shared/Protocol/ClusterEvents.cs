@@ -35,8 +35,6 @@ public abstract record ClusterEvent
     public sealed record Leaving(string Worker, string Why) : ClusterEvent;
     /// <summary>A worker's link to another broke, or could not be made, under a plan.</summary>
     public sealed record PeerLost(string Worker, int Generation, string Peer, string Why) : ClusterEvent;
-    /// <summary>The reducer of a star takes nothing of older generations any more; it has completed so many rounds, and may still have the average of the last one.</summary>
-    public sealed record Fenced(int Generation, long Completed, bool CanRepeat = true) : ClusterEvent;
     /// <summary>A worker has stopped; so many rounds are applied to its replica, whose parameters and buffers have this digest.</summary>
     public sealed record Halted(string Worker, int Generation, long Applied, StateDigest Digest = default) : ClusterEvent;
     /// <summary>A worker has caught up.</summary>
@@ -66,12 +64,8 @@ public abstract record ClusterEffect
     public sealed record Refuse(string Worker, string Reason, bool MayReturn = false) : ClusterEffect;
     /// <summary>The sizes of the job are known: get ready to reduce.</summary>
     public sealed record Open(WorkerFacts Facts, Rounds Rounds) : ClusterEffect;
-    /// <summary>Stop the reducer of a star; answer with <see cref="ClusterEvent.Fenced"/> at once.</summary>
-    public sealed record Fence(int Generation) : ClusterEffect;
     /// <summary>Ask a worker to stop and to say how far it is.</summary>
     public sealed record Halt(string Worker, int Generation) : ClusterEffect;
-    /// <summary>Send a worker the average of the last completed round once more, under this generation.</summary>
-    public sealed record RepeatAverage(string Worker, int Generation) : ClusterEffect;
     /// <summary>Have one worker's state sent to another.</summary>
     public sealed record Transfer(string Donor, string Receiver, int Generation) : ClusterEffect;
     /// <summary>Have this state that the coordinator has stored, and no newer one, sent to a worker.</summary>
@@ -152,10 +146,9 @@ public enum MemberStatus
 /// <param name="Applied">Rounds applied to its replica, as last reported.</param>
 /// <param name="Leaving">Whether it goes at the next step boundary.</param>
 /// <param name="Endpoint">Where other workers reach its links, once it is prepared.</param>
-/// <param name="IsAdopted">Whether it has come with parameters of an earlier part in the job, and has not yet been stopped.</param>
 /// <param name="Digest">Of its parameters and buffers, as reported when it had stopped or caught up.</param>
 public sealed record Member(
-    string Id, MemberStatus Status, long Applied, bool Leaving, LinkEndpoint Endpoint = default, bool IsAdopted = false, StateDigest Digest = default);
+    string Id, MemberStatus Status, long Applied, bool Leaving, LinkEndpoint Endpoint = default, StateDigest Digest = default);
 
 /// <summary>What a worker holds of a job that it already had a part in.</summary>
 /// <param name="Generation">The newest generation that it has heard of; 0 where it holds the initial parameters.</param>

@@ -34,11 +34,11 @@ public sealed partial record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Abandoned() => true switch
     {
         _ when Starvation is { } starvation => Stop(starvation),
-        _ when !IsOpen => Math.Max(Completed, Reached) > 0 ? Stop("all workers are gone, and with them the parameters") : (this, []),
+        _ when !IsOpen => Reached > 0 ? Stop("all workers are gone, and with them the parameters") : (this, []),
         _ => (this, [new ClusterEffect.Announce($"all workers are gone: waiting for at least {Needed}; training then {(true switch
         {
             _ when Stored is { } stored => $"goes on from the checkpoint of step {Rounds!.StepsBefore(stored.Applied)}",
-            _ when Math.Max(Completed, Reached) > 0 => "begins again from the start, since there is no checkpoint",
+            _ when Reached > 0 => "begins again from the start, since there is no checkpoint",
             _ => "begins",
         })}")]),
     };

@@ -6,9 +6,8 @@ namespace Distributed.Shared.Protocol;
 
 /// <summary>
 /// The protocol of the coordinator. Every change of the cluster is one mechanism, the reconfiguration: a new generation;
-/// all workers stop and say how many rounds they have applied; those that lack something get the state of one that does not
-/// (in a star, those that lack the last round alone get its average again); when all are at the same round, a new plan
-/// begins. Values in, values out; whoever runs it moves messages.
+/// all workers stop and say how many rounds they have applied; those that lack something get the state of one that does not;
+/// when all are at the same round, a new plan begins. Values in, values out; whoever runs it moves messages.
 /// </summary>
 public sealed partial record ClusterProtocol
 {
@@ -50,12 +49,6 @@ public sealed partial record ClusterProtocol
 
     /// <summary>Number of the newest generation; 0 before the first.</summary>
     public int Generation { get; init; }
-
-    /// <summary>Rounds that the reducer of a star has completed, as of the last fence; 0 in a mesh, whose workers know it.</summary>
-    public long Completed { get; init; }
-
-    /// <summary>Whether the reducer of a star has the average of the last of these rounds, so that it can be sent once more.</summary>
-    public bool CanRepeat { get; init; }
 
     /// <summary>The most rounds that any worker has reported as applied, lost ones included, since the last plan that had to go back.</summary>
     public long Reached { get; init; }
@@ -108,7 +101,6 @@ public sealed partial record ClusterProtocol
         ClusterEvent.Supply e => (this with { Supply = e }).Starve(),
         ClusterEvent.Leaving e => Leave(e.Worker, e.Why),
         ClusterEvent.PeerLost e => LosePeer(e),
-        ClusterEvent.Fenced e => e.Generation == Generation ? (this with { Completed = e.Completed, CanRepeat = e.CanRepeat }).Advance() : (this, []),
         ClusterEvent.Halted e => Report(e.Worker, e.Generation, e.Applied, e.Digest, MemberStatus.Ready),
         ClusterEvent.Synced e => Report(e.Worker, e.Generation, e.Applied, e.Digest, MemberStatus.Syncing),
         ClusterEvent.Reached e => Reach(e.Worker, e.Applied),
@@ -137,7 +129,7 @@ public sealed partial record ClusterProtocol
             return Stop($"batch is {Job.Batch}, but the training set has {facts.TrainSamples} samples; allowed: 1 to {facts.TrainSamples}");
 
         if (holding.Generation != 0 && !CanAdopt(holding)) return Turn(worker, $"what it holds of generation {holding.Generation} is of another past than the job's", mayReturn: true);
-        var ready = With(new(worker, MemberStatus.Ready, holding.Applied, Leaving: false, facts.Endpoint, IsAdopted: holding.Generation > 0));
+        var ready = With(new(worker, MemberStatus.Ready, holding.Applied, Leaving: false, facts.Endpoint));
         ready = ready with { Returning = Returning.Remove(worker) };
         ImmutableList<ClusterEffect> effects = [];
         if (Facts is null)
@@ -271,7 +263,6 @@ public sealed partial record ClusterProtocol
             Awaited = present.Count,
         };
         ImmutableList<ClusterEffect> halts = [.. present.Select(m => new ClusterEffect.Halt(m.Id, generation))];
-        if (Topology == Topology.Star) return (next, halts.Insert(0, new ClusterEffect.Fence(generation)));
         // Where nobody is left, nobody will answer.
         return halts.IsEmpty ? next.Advance() : (next, halts);
     }
@@ -280,10 +271,9 @@ public sealed partial record ClusterProtocol
     {
         if (generation != Generation || !Members.TryGetValue(worker, out var member) || member.Status != from) return (this, []);
         // What it was sent under an older generation it may have got, though that was not heard any more.
-        var (least, most) = from == MemberStatus.Syncing ? (CatchingUpTo, CatchingUpTo)
-            : (member.Applied, Topology == Topology.Star && !member.IsAdopted ? Math.Max(Math.Max(Completed, CatchingUpTo), member.Applied) : Rounds!.Count);
+        var (least, most) = from == MemberStatus.Syncing ? (CatchingUpTo, CatchingUpTo) : (member.Applied, Rounds!.Count);
         if (applied < least || applied > most) return Expel(worker, $"it reports {applied} applied rounds; possible are {least} to {most}");
-        var reported = With(member with { Status = MemberStatus.Halted, Applied = applied, Digest = digest, IsAdopted = false });
+        var reported = With(member with { Status = MemberStatus.Halted, Applied = applied, Digest = digest });
         return (reported with { Reached = Math.Max(Reached, applied) }).Advance();
     }
 
@@ -306,8 +296,7 @@ public sealed partial record ClusterProtocol
         // One that leaves may be the only one from whom the others can be brought up to date.
         foreach (var member in donor is null ? present : behind)
         {
-            ClusterEffect? help = member.Applied == target - 1 && CanRepeat && Completed == target ? new ClusterEffect.RepeatAverage(member.Id, Generation)
-                : donor is not null ? new ClusterEffect.Transfer(donor.Id, member.Id, Generation)
+            ClusterEffect? help = donor is not null ? new ClusterEffect.Transfer(donor.Id, member.Id, Generation)
                 : Stored is { } stored && stored.Applied == target ? new ClusterEffect.Load(member.Id, Generation, stored)
                 : null;
             if (help is null) continue;
@@ -341,9 +330,8 @@ public sealed partial record ClusterProtocol
             Shares = Shares.Count == workers.Count && workers.TrueForAll(m => Shares.ContainsKey(m.Id)) ? [.. workers.Select(m => Shares[m.Id])] : [],
         };
         // Of the last round, or of all there were, those who had applied it may all be gone: others do it again.
-        var done = Math.Max(Completed, Reached);
-        var redone = Math.Max(0, Rounds.StepsBefore(done) - Rounds.StepsBefore(target));
-        if (target < done - 1) dismissals = dismissals.Add(new ClusterEffect.Announce($"nobody is left who holds the parameters of round {done}: going back to round {target}"));
+        var redone = Math.Max(0, Rounds.StepsBefore(Reached) - Rounds.StepsBefore(target));
+        if (target < Reached - 1) dismissals = dismissals.Add(new ClusterEffect.Announce($"nobody is left who holds the parameters of round {Reached}: going back to round {target}"));
         return (stay with
         {
             Phase = ClusterPhase.Training,
@@ -392,15 +380,7 @@ public sealed partial record ClusterProtocol
     private int Needed => Generation == 0 ? Math.Max(StartWith, MinWorkers) : MinWorkers;
 
     /// <summary>Rounds that all have to have applied before the next plan begins.</summary>
-    private long Target
-    {
-        get
-        {
-            var most = Members.Values.Where(IsInPlay).Max(m => m.Applied);
-            if (CanRepeat && Completed == most + 1) most = Completed;
-            return Math.Max(most, Stored?.Applied ?? 0);
-        }
-    }
+    private long Target => Math.Max(Members.Values.Where(IsInPlay).Max(m => m.Applied), Stored?.Applied ?? 0);
 
     private bool IsActive(string worker) => Members.GetValueOrDefault(worker)?.Status == MemberStatus.Active;
 

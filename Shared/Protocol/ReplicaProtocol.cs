@@ -67,19 +67,15 @@ public sealed record ReplicaProtocol(string Worker, Rounds Rounds, long Applied 
     private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) Halt(int generation)
     {
         if (generation <= Generation) return (this, []);
-        // A laggard will be sent the average that it lacks under the new generation, before the next plan.
         return (this with { Generation = generation, Plan = null },
             [new ReplicaEffect.Abandon(), new ReplicaEffect.Expect(generation, Applied), new ReplicaEffect.ReportHalted(generation, Applied)]);
     }
 
     private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) Average(ReplicaEvent.AverageArrived e)
     {
-        if (e.Generation != Generation || e.Round != Applied) return (this, []);
-        var apply = new ReplicaEffect.Apply(Plan?.RoundAt(Rounds, Applied) ?? Rounds.At(Applied));
+        if (Plan is null || e.Generation != Generation || e.Round != Applied) return (this, []);
         var next = this with { Applied = Applied + 1 };
-        return (next, next.Plan is null
-            ? [apply, new ReplicaEffect.ReportSynced(Generation, next.Applied)]
-            : [apply, .. next.Start()]);
+        return (next, [new ReplicaEffect.Apply(Plan.RoundAt(Rounds, Applied)), .. next.Start()]);
     }
 
     private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) State(ReplicaEvent.StateArrived e)

@@ -32,7 +32,6 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
     private readonly Reduce _reduce = new(1, layout.Slices);
     private readonly int[] _complete = new int[layout.Slices];
     private bool[] _isMissing = [];
-    private bool _hasBegun;
     private int _missing;
     private int _self;
     private int _completeSlices;
@@ -77,7 +76,7 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
         if (plan.Generation < Generation) throw new InvalidOperationException($"a plan of generation {plan.Generation} after {Generation}");
         if (isCoordinator ? self != Plan.Coordinator : (uint)self >= (uint)plan.Workers.Length)
             throw new InvalidOperationException($"there is no {self} in a plan of {plan.Workers.Length} workers");
-        (Generation, Plan, Current, Round, _self, _hasBegun) = (plan.Generation, plan, null, plan.FirstRound, self, true);
+        (Generation, Plan, Current, Round, _self) = (plan.Generation, plan, null, plan.FirstRound, self);
         if (_isMissing.Length < plan.Workers.Length) _isMissing = new bool[plan.Workers.Length];
     }
 
@@ -114,9 +113,8 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
         if (frame.Generation < Generation) return FrameVerdict.Stale;
         if (Plan is not { } plan)
         {
-            if (!isCoordinator) return FrameVerdict.Early;
             // A worker may take up the last plan of its former coordinator when it has found this one.
-            return _hasBegun ? Violation($"a frame of generation {frame.Generation} while no plan is in force", out why) : FrameVerdict.Stale;
+            return isCoordinator ? FrameVerdict.Stale : FrameVerdict.Early;
         }
         if (frame.Generation > Generation)
             return isCoordinator ? Violation($"generation {frame.Generation}, newest is {Generation}", out why) : FrameVerdict.Early;

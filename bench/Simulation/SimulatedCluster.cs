@@ -119,9 +119,6 @@ internal sealed class SimulatedCluster : IDisposable
             case ClusterEffect.Open open:
                 _recorder.Open(open.Rounds);
                 break;
-            case ClusterEffect.Fence fence:
-                _events.Enqueue(new ClusterEvent.Fenced(fence.Generation, _round));
-                break;
             case ClusterEffect.Halt halt:
                 _events.Enqueue(new ClusterEvent.Halted(halt.Worker, halt.Generation, _round));
                 break;

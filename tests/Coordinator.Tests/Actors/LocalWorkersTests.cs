@@ -114,10 +114,10 @@ public sealed class LocalWorkersTests() : TestKit("""
         using var bench = new CoordinatorBench(this, startWith: 2, local: _local, maxRestarts: 3);
         var workers = await StepAsync(bench);
         End(bench, "b", Killed, "killed by signal 9");
-        // More than it can have applied.
-        await workers[0].HaltAsync(2, applied: 3);
+        // More than there are.
+        await workers[0].HaltAsync(2, applied: 4);
         await workers[0].HearAsync<Refused>();
-        End(bench, "a", 1, "the coordinator turned this worker away: it reports 3 applied rounds");
+        End(bench, "a", 1, "the coordinator turned this worker away: it reports 4 applied rounds");
         await AdvanceAsync(bench, TimeSpan.FromSeconds(1));
         Assert.Equal(["b"], _local.Restarted);
         End(bench, "b", 1, "the data file is gone");

@@ -77,7 +77,8 @@ internal sealed class StarBench : IDisposable
     /// <summary>A plan for all rounds, in force.</summary>
     public Plan Begin(int generation, Rounds rounds, params string[] workers)
     {
-        var plan = new Plan(generation, Star.Fence(generation), rounds.Count, [.. workers], Topology.Star);
+        foreach (var worker in workers) Star.Admit(worker);
+        var plan = new Plan(generation, Star.Completed, rounds.Count, [.. workers], Topology.Star);
         Star.Begin(plan);
         return plan;
     }

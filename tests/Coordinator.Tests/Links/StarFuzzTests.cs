@@ -40,17 +40,14 @@ public sealed class StarFuzzTests
         var fuzzer = Fuzzer.Run(60_000, valid, bytes =>
         {
             generation++;
-            star.Fence(generation);
+            var isNew = star.LinkOf(Worker) is null;
+            star.Admit(Worker);
             star.Begin(new(generation, 0, _rounds.Count, [Worker], Topology.Star));
             star.ExpectState(Worker, generation, (_, _) => states++);
             star.ExpectCheckpoints(Worker, generation, (_, _) => states++);
             lock (links.Gate)
             {
-                if (star.LinkOf(Worker) is null)
-                {
-                    star.Admit(Worker);
-                    links.Open(star.LinkOf(Worker)!, pipe = new());
-                }
+                if (isNew) links.Open(star.LinkOf(Worker)!, pipe = new());
                 closed = null;
                 var refused = Put(pipe, bytes, generation - 1);
                 while (links.Move())

@@ -135,7 +135,6 @@ public sealed class StarServerTests : IDisposable
         links["b"].Dispose();
         Assert.Equal("b", (await _bench.Closed.NextAsync()).Worker);
         Assert.False(Star.IsLinked("b"));
-        Assert.Equal(0, Star.Fence(2));
         var plan = new Plan(2, 0, _rounds.Count, ["a"], Topology.Star);
         Star.Begin(plan);
         for (var round = 0; round < 3; round++)
@@ -147,44 +146,18 @@ public sealed class StarServerTests : IDisposable
     }
 
     [Fact]
-    public async Task The_last_average_is_repeated_under_a_new_generation()
-    {
-        _bench.Open(_rounds, _layout, buffers: 20);
-        var plan = _bench.Begin(1, _rounds, "a");
-        var link = await _bench.LinkAsync("a");
-        Star.RepeatAverage("a", 1);
-        for (var round = 0; round < 3; round++)
-        {
-            SendOwed(link, "a", plan, round);
-            await AssertAverageAsync(link, plan.Generation, round);
-            Assert.Equal(round + 1, Star.Fence(plan.Generation + 1));
-            Star.RepeatAverage("nobody", plan.Generation + 1);
-            Star.RepeatAverage("a", plan.Generation + 1);
-            await AssertAverageAsync(link, plan.Generation + 1, round);
-            plan = plan with { Generation = plan.Generation + 1, FirstRound = round + 1 };
-            Star.Begin(plan);
-        }
-        Assert.False(link.HasMore);
-        await _bench.AssertNothingIsHeldAsync();
-    }
-
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Once_all_rounds_are_applied_no_vector_is_held_and_states_still_come(bool isFenced)
+    public async Task Once_all_rounds_are_applied_no_vector_is_held_and_states_still_come()
     {
         _bench.Open(_rounds, _layout, buffers: 20);
         var plan = _bench.Begin(1, _rounds, "a", "b");
         var links = await _bench.LinkAllAsync(plan);
         await Task.WhenAll(links.Select(l => WorkAsync(l.Value, l.Key, plan, _rounds, _sums, _layout, new(Seed)))).Soon();
-        if (isFenced) Star.Fence(2);
 
         Star.EndReduction();
 
         await _bench.WhenFreedAsync();
-        Star.RepeatAverage("a", 2);
         SendOwed(links["a"], "a", plan, 1);
-        await _bench.SettleAsync(links["a"], "a", isFenced ? 2 : 1);
+        await _bench.SettleAsync(links["a"], "a", 1);
         Assert.Equal(_layout.Slices, await _bench.RefusedAsync(MetricLabels.Stale));
         Assert.Equal(0, await _bench.RefusedAsync(MetricLabels.Violation));
         Assert.False(links["a"].HasMore);
@@ -197,7 +170,6 @@ public sealed class StarServerTests : IDisposable
         using var bench = new StarBench();
         bench.Open(_rounds, _layout, bytes);
         var star = bench.Star;
-        star.Fence(3);
         var state = new byte[bytes];
         new Random(seed).NextBytes(state);
         var donor = await bench.LinkAsync("donor");
@@ -220,7 +192,6 @@ public sealed class StarServerTests : IDisposable
     {
         const int Receivers = 5, Bytes = 5 * FrameHeader.MaxLength / 2;
         _bench.Open(_rounds, _layout, Bytes);
-        Star.Fence(3);
         var state = new byte[Bytes];
         new Random(7).NextBytes(state);
         var donor = await _bench.LinkAsync("donor");
@@ -236,11 +207,10 @@ public sealed class StarServerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_state_that_a_fence_cuts_off_is_thrown_away_and_the_next_one_is_whole()
+    public async Task A_state_that_a_new_generation_cuts_off_is_thrown_away_and_the_next_one_is_whole()
     {
         const int Bytes = 3 * FrameHeader.MaxLength;
         _bench.Open(_rounds, _layout, Bytes);
-        Star.Fence(1);
         var donor = await _bench.LinkAsync("donor");
         var receiver = await _bench.LinkAsync("receiver");
         byte[] first = new byte[Bytes], second = new byte[Bytes];
@@ -251,7 +221,6 @@ public sealed class StarServerTests : IDisposable
         donor.SendBytes(pieces[0]);
         donor.SendBytes(pieces[1].AsSpan(0, pieces[1].Length / 2));
         await _bench.WhenReceivedAsync(pieces[0].Length);
-        Star.Fence(2);
         Star.ExpectState("donor", 2, (applied, state) => Star.SendState("receiver", 2, applied, state));
         donor.SendBytes(pieces[1].AsSpan(pieces[1].Length / 2));
         donor.SendBytes(pieces[2]);
@@ -263,7 +232,6 @@ public sealed class StarServerTests : IDisposable
     public async Task A_state_of_a_generation_to_come_is_refused()
     {
         _bench.Open(_rounds, _layout, stateBytes: 8);
-        Star.Fence(1);
         var donor = await _bench.LinkAsync("donor");
         Star.ExpectState("donor", 1, (_, _) => Assert.Fail("the state is of another generation"));
         donor.SendState(2, 0, new byte[8]);
@@ -343,7 +311,6 @@ public sealed class StarServerTests : IDisposable
     public async Task A_state_of_another_size_or_order_is_refused(int pieces, int bytes, int piece, string reason)
     {
         _bench.Open(_rounds, _layout, stateBytes: 8);
-        Star.Fence(1);
         var donor = await _bench.LinkAsync("donor");
         Star.ExpectState("donor", 1, (_, _) => Assert.Fail("no state"));
         donor.Send(new(FrameKind.State, StarBench.Job, 1, 0, piece, new(pieces, bytes), 8), new byte[8]);

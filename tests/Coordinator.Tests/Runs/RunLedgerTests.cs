@@ -48,6 +48,15 @@ public sealed class RunLedgerTests
     });
 
     [Fact]
+    public void Rounds_that_no_worker_has_reported_are_missing_from_the_result_and_from_what_a_worker_holds() =>
+        Gen.Select(_any, Gen.Int[0, 20]).Sample((x, done) =>
+        {
+            var ledger = After(x.Rounds, done);
+            Assert.Equal(ledger.Entered < x.Rounds.Count, ledger.Shortfall is not null);
+            for (var applied = 0; applied <= x.Rounds.Count; applied++) Assert.Equal(applied > ledger.Entered, ledger.UnreportedBy(applied) is not null);
+        });
+
+    [Fact]
     public void A_differing_digest_is_named_with_both_workers() => Gen.Select(_any, Gen.Int[1, 20]).Sample((x, done) =>
     {
         var ledger = After(x.Rounds, done);

@@ -6,32 +6,28 @@ namespace Distributed.Coordinator.Tests.Simulation;
 /// <summary>The links of a coordinator: reduction in a star, and states on their way.</summary>
 internal sealed partial class SimulatedCoordinator
 {
-    private readonly SortedDictionary<int, long> _average = [];
     private readonly Dictionary<(string Donor, int Generation), Queue<Action<long, long>>> _donations = [];
     private SimulatedReducer? _star;
+    private Conversation[] _members = [];
     private long _completed;
-    private long[] _lastAverage = [];
     private (string Worker, int Generation)? _saver;
 
     /// <summary>A frame reaches the reducer of the star.</summary>
     public void Reduce(SimulatedWorker worker, FrameHeader frame, long value)
     {
-        if (!_workers.ContainsKey(worker.Id)) return;
-        var index = _star!.IndexOf(worker.Id);
-        var verdict = _star.Judge(index, frame);
+        if (!_workers.TryGetValue(worker.Id, out var sender)) return;
+        var index = Array.IndexOf(_members, sender.Conversation);
+        var verdict = _star!.Judge(index, frame);
         Assert.NotEqual(FrameVerdict.Early, verdict);
         if (verdict == FrameVerdict.Stale) return;
         var (round, plan) = (_star.Slices.Current!.Value, _star.Slices.Plan!);
         var first = SimulatedVectors.Layout.FirstSlice(round.Kind);
         foreach (var (slice, sum) in _star.Take(index, frame, value))
         {
-            _average[slice] = sum;
-            foreach (var receiver in plan.Workers)
+            foreach (var receiver in _workers.Where(there => _members.Contains(there.Value.Conversation)).Select(there => there.Key))
                 Link(receiver, w => w.ReceiveSlice(plan.Generation, round.Number, slice - first, SimulatedVectors.Layout.Slices - first, sum));
         }
         if (!_star.Slices.IsComplete) return;
-        _lastAverage = [.. _average.Values];
-        _average.Clear();
         _star.Enter(++_completed);
     }
 
@@ -68,14 +64,5 @@ internal sealed partial class SimulatedCoordinator
         }
         _donations[(donor, generation)] = new([received]);
         return true;
-    }
-
-    private void SendAverage(string worker, int generation, long round, long[] values)
-    {
-        for (var slice = 0; slice < values.Length; slice++)
-        {
-            var (index, value) = (slice, values[slice]);
-            Link(worker, w => w.ReceiveSlice(generation, round, index, values.Length, value));
-        }
     }
 }

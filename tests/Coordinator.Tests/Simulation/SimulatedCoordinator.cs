@@ -109,17 +109,12 @@ internal sealed partial class SimulatedCoordinator
 
     public void Decide(ClusterEvent happened)
     {
-        var events = new Queue<ClusterEvent>([happened]);
-        while (events.TryDequeue(out var next))
-        {
-            var before = Cluster;
-            (Cluster, var effects) = Cluster.Handle(next);
-            if (before is { IsLastHolderAnnounced: true, AwaitsLastHolder: true } && !Cluster.AwaitsLastHolder)
-                _simulation.Census.Count(effects.Any(effect => effect is ClusterEffect.Refuse) ? "last holder given up" : "last holder answered");
-            Books.Keep(Cluster);
-            foreach (var effect in effects)
-                if (Carry(effect) is { } answer) events.Enqueue(answer);
-        }
+        var before = Cluster;
+        (Cluster, var effects) = Cluster.Handle(happened);
+        if (before is { IsLastHolderAnnounced: true, AwaitsLastHolder: true } && !Cluster.AwaitsLastHolder)
+            _simulation.Census.Count(effects.Any(effect => effect is ClusterEffect.Refuse) ? "last holder given up" : "last holder answered");
+        Books.Keep(Cluster);
+        foreach (var effect in effects) Carry(effect);
         // Nobody is left out, and nobody held who wants to go.
         if (Cluster.Phase == ClusterPhase.Training) Assert.All(InPlay, m => Assert.Equal((MemberStatus.Active, false), (m.Status, m.Leaving)));
     }
@@ -211,32 +206,26 @@ internal sealed partial class SimulatedCoordinator
         foreach (var there in _workers.Keys.ToList()) Tell(there, new ReportsSafe(before));
     }
 
-    private ClusterEvent? Carry(ClusterEffect effect)
+    private void Carry(ClusterEffect effect)
     {
         switch (effect)
         {
             case ClusterEffect.Open open:
                 Assert.Equal(_simulation.Rounds, open.Rounds);
                 Open(open.Rounds);
-                return null;
-            case ClusterEffect.Fence fence:
-                if (fence.Generation == 1) Assert.Equal(Cluster.StartWith, InPlay.Count());
-                _star!.Slices.Fence(fence.Generation);
-                return new ClusterEvent.Fenced(fence.Generation, _completed, _lastAverage.Length > 0);
+                break;
             case ClusterEffect.Halt halt:
+                if (halt.Generation == 1) Assert.True(InPlay.Count() >= Cluster.StartWith);
                 Tell(halt.Worker, new Halt(halt.Generation));
-                return null;
+                break;
             case ClusterEffect.Begin begin:
                 Begin(begin);
-                return null;
-            case ClusterEffect.RepeatAverage repeat:
-                SendAverage(repeat.Worker, repeat.Generation, _completed - 1, _lastAverage);
-                return null;
+                break;
             case ClusterEffect.Transfer transfer:
                 Assert.Equal(InPlay.Max(m => m.Applied), Cluster.Members[transfer.Donor].Applied);
                 if (Expect(transfer.Donor, transfer.Generation, (applied, state) => Link(transfer.Receiver, w => w.Receive(transfer.Generation, applied, state))))
                     Tell(transfer.Donor, new SendState(transfer.Generation));
-                return null;
+                break;
             case ClusterEffect.Load load:
                 Assert.All(InPlay, m => Assert.True(m.Applied < Cluster.Stored!.Applied));
                 Books.Load(load.Generation, load.State, _simulation.Random,
@@ -245,17 +234,17 @@ internal sealed partial class SimulatedCoordinator
                     {
                         if (load.Generation == Cluster.Generation) Decide(new ClusterEvent.Damaged(Books.Newest, why));
                     });
-                return null;
+                break;
             case ClusterEffect.Dismiss dismiss:
                 Tell(dismiss.Worker, new Dismissed("it has asked to leave"));
-                return null;
+                break;
             case ClusterEffect.Refuse refuse:
                 // No worker here reports what cannot be.
                 Assert.DoesNotContain("possible are", refuse.Reason, StringComparison.Ordinal);
                 _simulation.Refused.Add(refuse);
                 _simulation.Unblock();
                 Part(refuse.Worker, new Refused(refuse.Reason, refuse.MayReturn));
-                return null;
+                break;
             case ClusterEffect.Collect collect:
                 Assert.All(InPlay, m => Assert.Equal(_simulation.Rounds.Count, m.Applied));
                 Expect(collect.Donor, collect.Generation, (applied, state) =>
@@ -267,26 +256,26 @@ internal sealed partial class SimulatedCoordinator
                     Decide(new ClusterEvent.Collected());
                 });
                 Tell(collect.Donor, new SendState(collect.Generation));
-                return null;
+                break;
             case ClusterEffect.Save:
                 Books.Finish(_result, () => Decide(new ClusterEvent.Saved()));
-                return null;
+                break;
             case ClusterEffect.Finish:
                 var report = Books.Recorder.Report("job", "", 1, Cluster.Generations, Cluster.StepsRedone);
                 Assert.Equal(report.SamplesExpected, report.SamplesApplied);
                 foreach (var worker in _workers.Keys.ToList()) Tell(worker, new Dismissed("the job is done"));
-                return null;
+                break;
             case ClusterEffect.Announce announce when announce.Text.StartsWith("all workers are gone", StringComparison.Ordinal):
                 _simulation.Census.Count(Cluster.Stored is null ? "all gone without a checkpoint" : "all gone with a checkpoint");
-                return null;
+                break;
             case ClusterEffect.Announce announce when announce.Text.Contains("nobody else holds the newest parameters", StringComparison.Ordinal):
                 _simulation.Census.Count("last holder waited for");
-                return null;
+                break;
             case ClusterEffect.Fail fail:
                 Failure = fail.Reason;
-                return null;
+                break;
             default:
-                return null;
+                break;
         }
     }
 
@@ -302,11 +291,9 @@ internal sealed partial class SimulatedCoordinator
         Assert.Equal(_simulation.IsMesh ? begin.Plan.Workers : [], begin.Endpoints.Select(e => e.Host));
         if (!_simulation.IsMesh)
         {
-            if (!Cluster.IsOpen) Assert.Equal(_completed, begin.Plan.FirstRound);
-            if (_completed != begin.Plan.FirstRound) (_completed, _lastAverage) = (begin.Plan.FirstRound, []);
-            _average.Clear();
             _star!.Slices.Begin(begin.Plan, Plan.Coordinator);
-            _star.Enter(_completed);
+            _star.Enter(_completed = begin.Plan.FirstRound);
+            _members = [.. begin.Plan.Workers.Select(worker => _workers[worker].Conversation)];
         }
         _simulation.Began(this, begin.Plan);
         Books.Begin(begin.Plan);

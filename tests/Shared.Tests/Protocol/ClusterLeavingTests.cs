@@ -10,10 +10,10 @@ public sealed class ClusterLeavingTests
     public void One_who_leaves_stops_with_the_others_and_is_dismissed_before_the_next_plan()
     {
         var cluster = new ToldCluster(startWith: 2).Train("a", "b");
-        Assert.Equal([new ClusterEffect.Fence(2), new ClusterEffect.Halt("a", 2), new ClusterEffect.Halt("b", 2)], cluster.Tell(new ClusterEvent.Leaving("b", "the machine is needed")));
+        Assert.Equal([new ClusterEffect.Halt("a", 2), new ClusterEffect.Halt("b", 2)], cluster.Tell(new ClusterEvent.Leaving("b", "the machine is needed")));
         Assert.Equal(new GenerationStart(2, GenerationCause.Left, "b leaves: the machine is needed"), cluster.State.Generations[^1]);
         cluster.AssertIgnores(new ClusterEvent.Leaving("b", "again"));
-        cluster.Tell(new ClusterEvent.Fenced(2, 1), new ClusterEvent.Halted("b", 2, 1));
+        cluster.Tell(new ClusterEvent.Halted("b", 2, 1));
         var effects = cluster.Tell(new ClusterEvent.Halted("a", 2, 1));
         Assert.Equal(new ClusterEffect.Dismiss("b"), effects[0]);
         Assert.Equal(["a"], Assert.IsType<ClusterEffect.Begin>(effects[1]).Plan.Workers);
@@ -25,9 +25,8 @@ public sealed class ClusterLeavingTests
     {
         var cluster = new ToldCluster(startWith: 1).Train("a");
         cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed"), new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", ToldCluster.Facts));
-        cluster.Tell(new ClusterEvent.Fenced(2, 2), new ClusterEvent.Halted("b", 2, 0));
-        Assert.Equal([new ClusterEffect.RepeatAverage("a", 2)], cluster.Tell(new ClusterEvent.Halted("a", 2, 1)));
-        Assert.Equal([new ClusterEffect.Transfer("a", "b", 2)], cluster.Tell(new ClusterEvent.Synced("a", 2, 2)));
+        cluster.Tell(new ClusterEvent.Halted("b", 2, 0));
+        Assert.Equal([new ClusterEffect.Transfer("a", "b", 2)], cluster.Tell(new ClusterEvent.Halted("a", 2, 2)));
         var effects = cluster.Tell(new ClusterEvent.Synced("b", 2, 2));
         Assert.Equal(new ClusterEffect.Dismiss("a"), effects[0]);
         Assert.Equal(["b"], Assert.IsType<ClusterEffect.Begin>(effects[1]).Plan.Workers);
@@ -37,7 +36,7 @@ public sealed class ClusterLeavingTests
     public void One_who_leaves_is_not_helped_where_nobody_needs_it()
     {
         var cluster = new ToldCluster(startWith: 2).Train("a", "b");
-        cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed"), new ClusterEvent.Fenced(2, 2), new ClusterEvent.Halted("a", 2, 1));
+        cluster.Tell(new ClusterEvent.Leaving("a", "the machine is needed"), new ClusterEvent.Halted("a", 2, 1));
         var effects = cluster.Tell(new ClusterEvent.Halted("b", 2, 2));
         Assert.Equal(new ClusterEffect.Dismiss("a"), effects[0]);
         Assert.Equal(["b"], Assert.IsType<ClusterEffect.Begin>(effects[1]).Plan.Workers);

@@ -13,7 +13,6 @@ public sealed class ClusterProtocolTests
         Gen.Select(_anyWorker, Gen.OneOfConst(ToldCluster.Facts, ToldCluster.Facts with { DataFingerprint = "other" }), ClusterEvent (w, f) => new ClusterEvent.Prepared(w, f)),
         _anyWorker.Select(ClusterEvent (w) => new ClusterEvent.Lost(w, "it died")),
         _anyWorker.Select(ClusterEvent (w) => new ClusterEvent.Leaving(w, "it was asked to")),
-        Gen.Select(Gen.Int[0, 6], Gen.Long[0, 3], ClusterEvent (g, n) => new ClusterEvent.Fenced(g, n)),
         Gen.Select(_anyWorker, Gen.Int[0, 6], Gen.Long[0, 3], ClusterEvent (w, g, n) => new ClusterEvent.Halted(w, g, n)),
         Gen.Select(_anyWorker, Gen.Int[0, 6], Gen.Long[0, 3], ClusterEvent (w, g, n) => new ClusterEvent.Synced(w, g, n)),
         Gen.Select(_anyWorker, Gen.Long[0, 3], ClusterEvent (w, n) => new ClusterEvent.Reached(w, n)),
@@ -27,18 +26,17 @@ public sealed class ClusterProtocolTests
         Assert.Empty(cluster.Tell(new ClusterEvent.Registered("a"), new ClusterEvent.Registered("b"), new ClusterEvent.Registered("c")));
         Assert.Equal(new ClusterEffect.Open(ToldCluster.Facts, new(7, 5, 1, 4, 2)), Assert.Single(cluster.Tell(new ClusterEvent.Prepared("b", ToldCluster.Facts))));
         Assert.Empty(cluster.Tell(new ClusterEvent.Prepared("b", ToldCluster.Facts)));
-        Assert.Equal([new ClusterEffect.Fence(1), new ClusterEffect.Halt("b", 1), new ClusterEffect.Halt("c", 1)], cluster.Tell(new ClusterEvent.Prepared("c", ToldCluster.Facts)));
+        Assert.Equal([new ClusterEffect.Halt("b", 1), new ClusterEffect.Halt("c", 1)], cluster.Tell(new ClusterEvent.Prepared("c", ToldCluster.Facts)));
         Assert.Equal(new GenerationStart(1, GenerationCause.Start, "start"), Assert.Single(cluster.State.Generations));
     }
 
     [Fact]
-    public void A_plan_begins_when_the_reducer_and_all_workers_have_stopped() => Gen.Shuffle(Enumerable.Range(0, 4).ToArray()).Sample(order =>
+    public void A_plan_begins_when_all_workers_have_stopped() => Gen.Shuffle((string[])["a", "b", "c"]).Sample(workers =>
     {
         var cluster = new ToldCluster(startWith: 3).Prepare("a", "b", "c");
-        ClusterEvent[] stops = [new ClusterEvent.Fenced(1, 0), .. ((string[])["a", "b", "c"]).Select(w => new ClusterEvent.Halted(w, 1, 0))];
-        // The reducer is asked first and answers at once; who is still running cannot have been overlooked whatever the order.
-        foreach (var i in order.Where(i => i > 0).Prepend(0).SkipLast(1)) Assert.Empty(cluster.Tell(stops[i]));
-        var begin = Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(stops[order.Last(i => i > 0)])));
+        ClusterEvent[] stops = [.. workers.Select(w => new ClusterEvent.Halted(w, 1, 0))];
+        Assert.Empty(cluster.Tell(stops[..^1]));
+        var begin = Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(stops[^1])));
         Assert.Equal((1, 0, 3), (begin.Plan.Generation, begin.Plan.FirstRound, begin.Plan.EndRound));
         Assert.Equal(["a", "b", "c"], begin.Plan.Workers);
     });
@@ -48,7 +46,7 @@ public sealed class ClusterProtocolTests
     {
         var cluster = new ToldCluster(startWith: 3).Prepare("a", "b", "c");
         var other = generation == 1 ? 0 : generation;
-        cluster.AssertIgnores(new ClusterEvent.Halted(worker, other, applied), new ClusterEvent.Synced(worker, other, applied), new ClusterEvent.Fenced(other, applied));
+        cluster.AssertIgnores(new ClusterEvent.Halted(worker, other, applied), new ClusterEvent.Synced(worker, other, applied));
         cluster.AssertIgnores(new ClusterEvent.Halted("stranger", 1, 0), new ClusterEvent.Synced("stranger", 1, 0), new ClusterEvent.Lost("stranger", ""),
             new ClusterEvent.Leaving("stranger", ""), new ClusterEvent.Prepared("stranger", ToldCluster.Facts), new ClusterEvent.Reached("stranger", 1));
     });
@@ -58,55 +56,35 @@ public sealed class ClusterProtocolTests
     {
         var cluster = new ToldCluster(startWith: 2).Prepare("a", "b");
         cluster.AssertIgnores(new ClusterEvent.Synced("a", 1, 0));
-        cluster.Tell(new ClusterEvent.Fenced(1, 0), new ClusterEvent.Halted("a", 1, 0));
+        cluster.Tell(new ClusterEvent.Halted("a", 1, 0));
         cluster.AssertIgnores(new ClusterEvent.Halted("a", 1, 1), new ClusterEvent.Synced("a", 1, 1));
         cluster.Tell(new ClusterEvent.Halted("b", 1, 0));
-        cluster.AssertIgnores(new ClusterEvent.Halted("a", 1, 1), new ClusterEvent.Synced("b", 1, 1), new ClusterEvent.Fenced(1, 0));
+        cluster.AssertIgnores(new ClusterEvent.Halted("a", 1, 1), new ClusterEvent.Synced("b", 1, 1));
     }
 
-    [Fact]
-    public void A_laggard_gets_the_average_and_a_newcomer_the_state_and_both_are_waited_for()
+    [Theory]
+    [InlineData(Topology.Star)]
+    [InlineData(Topology.Mesh)]
+    public void Laggards_and_newcomers_get_the_state_of_one_that_is_ahead_and_are_waited_for(Topology topology)
     {
-        var cluster = new ToldCluster(startWith: 2).Train("a", "b");
-        cluster.Tell(new ClusterEvent.Registered("c"), new ClusterEvent.Prepared("c", ToldCluster.Facts), new ClusterEvent.Fenced(2, 2));
-        cluster.Tell(new ClusterEvent.Halted("c", 2, 0), new ClusterEvent.Halted("a", 2, 1));
-        Assert.Equal([new ClusterEffect.RepeatAverage("a", 2), new ClusterEffect.Transfer("b", "c", 2)], cluster.Tell(new ClusterEvent.Halted("b", 2, 2)));
-        Assert.Empty(cluster.Tell(new ClusterEvent.Synced("c", 2, 2)));
-        var begin = Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Synced("a", 2, 2))));
-        Assert.Equal((2, 2, 3), (begin.Plan.Generation, begin.Plan.FirstRound, begin.Plan.EndRound));
-        Assert.Equal(new GenerationStart(2, GenerationCause.Joined, "c joined"), cluster.State.Generations[^1]);
-    }
-
-    [Fact]
-    public void When_all_lag_one_gets_the_average_before_any_gets_a_state()
-    {
-        var cluster = new ToldCluster(startWith: 2).Train("a", "b");
-        cluster.Tell(new ClusterEvent.Registered("c"), new ClusterEvent.Prepared("c", ToldCluster.Facts), new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Fenced(3, 2));
-        cluster.Tell(new ClusterEvent.Halted("c", 3, 0));
-        Assert.Equal([new ClusterEffect.RepeatAverage("a", 3)], cluster.Tell(new ClusterEvent.Halted("a", 3, 1)));
-        Assert.Equal([new ClusterEffect.Transfer("a", "c", 3)], cluster.Tell(new ClusterEvent.Synced("a", 3, 2)));
-    }
-
-    [Fact]
-    public void In_a_mesh_nobody_is_asked_how_far_the_reducer_is_and_all_who_lack_something_get_the_state()
-    {
-        var cluster = new ToldCluster(startWith: 3, topology: Topology.Mesh).Train("a", "b", "c");
+        var cluster = new ToldCluster(startWith: 3, topology: topology).Train("a", "b", "c");
         cluster.Tell(new ClusterEvent.Registered("d"));
         Assert.Equal([.. ((string[])["a", "b", "c", "d"]).Select(w => new ClusterEffect.Halt(w, 2))], cluster.Tell(new ClusterEvent.Prepared("d", ToldCluster.FactsOf("d"))));
         cluster.Tell(new ClusterEvent.Halted("d", 2, 0), new ClusterEvent.Halted("a", 2, 1), new ClusterEvent.Halted("b", 2, 2));
         Assert.Equal([new ClusterEffect.Transfer("b", "a", 2), new ClusterEffect.Transfer("b", "c", 2), new ClusterEffect.Transfer("b", "d", 2)],
             cluster.Tell(new ClusterEvent.Halted("c", 2, 1)));
-        cluster.Tell(new ClusterEvent.Synced("a", 2, 2), new ClusterEvent.Synced("d", 2, 2));
+        Assert.Empty(cluster.Tell(new ClusterEvent.Synced("a", 2, 2), new ClusterEvent.Synced("d", 2, 2)));
         var begin = Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Synced("c", 2, 2))));
-        Assert.Equal((2, 2, 3, Topology.Mesh), (begin.Plan.Generation, begin.Plan.FirstRound, begin.Plan.EndRound, begin.Plan.Topology));
-        Assert.Equal([new("a", 4711), new("b", 4711), new("c", 4711), new("d", 4711)], begin.Endpoints);
+        Assert.Equal((2, 2, 3, topology), (begin.Plan.Generation, begin.Plan.FirstRound, begin.Plan.EndRound, begin.Plan.Topology));
+        Assert.Equal(topology == Topology.Star ? [] : [new("a", 4711), new("b", 4711), new("c", 4711), new("d", 4711)], begin.Endpoints);
+        Assert.Equal(new GenerationStart(2, GenerationCause.Joined, "d joined"), cluster.State.Generations[^1]);
     }
 
     [Fact]
     public void In_a_star_a_plan_needs_no_links_between_workers()
     {
         var cluster = new ToldCluster();
-        cluster.Tell(new ClusterEvent.Registered("a"), new ClusterEvent.Prepared("a", ToldCluster.Facts with { LinkHost = "", LinkPort = 0 }), new ClusterEvent.Fenced(1, 0));
+        cluster.Tell(new ClusterEvent.Registered("a"), new ClusterEvent.Prepared("a", ToldCluster.Facts with { LinkHost = "", LinkPort = 0 }));
         Assert.Empty(Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Halted("a", 1, 0)))).Endpoints);
     }
 
@@ -131,7 +109,7 @@ public sealed class ClusterProtocolTests
 
     [Theory]
     [InlineData(Topology.Star, -1)]
-    [InlineData(Topology.Star, 3)]
+    [InlineData(Topology.Star, 4)]
     [InlineData(Topology.Mesh, -1)]
     [InlineData(Topology.Mesh, 4)]
     [InlineData(Topology.Mesh, long.MaxValue)]
@@ -139,9 +117,8 @@ public sealed class ClusterProtocolTests
     {
         var cluster = new ToldCluster(startWith: 2, topology: topology).Train("a", "b");
         cluster.Tell(new ClusterEvent.Leaving("b", "the machine is needed"));
-        if (topology == Topology.Star) cluster.Tell(new ClusterEvent.Fenced(2, 2));
         var effects = cluster.Tell(new ClusterEvent.Halted("a", 2, applied));
-        Assert.Equal(new ClusterEffect.Refuse("a", $"it reports {applied} applied rounds; possible are 0 to {(topology == Topology.Star ? 2 : 3)}"), effects[0]);
+        Assert.Equal(new ClusterEffect.Refuse("a", $"it reports {applied} applied rounds; possible are 0 to 3"), effects[0]);
         Assert.Contains(new ClusterEffect.Halt("b", 3), effects);
     }
 
@@ -161,10 +138,9 @@ public sealed class ClusterProtocolTests
     public void A_loss_while_others_stop_or_catch_up_begins_anew()
     {
         var cluster = new ToldCluster(startWith: 3).Train("a", "b", "c");
-        Assert.Contains(new ClusterEffect.Fence(2), cluster.Tell(new ClusterEvent.Lost("a", "it died")));
-        cluster.Tell(new ClusterEvent.Fenced(2, 1), new ClusterEvent.Halted("b", 2, 1));
-        Assert.Equal([new ClusterEffect.Announce("c is lost: it died", "c"), new ClusterEffect.Fence(3), new ClusterEffect.Halt("b", 3)], cluster.Tell(new ClusterEvent.Lost("c", "it died")));
-        cluster.Tell(new ClusterEvent.Fenced(3, 1));
+        Assert.Contains(new ClusterEffect.Halt("b", 2), cluster.Tell(new ClusterEvent.Lost("a", "it died")));
+        cluster.Tell(new ClusterEvent.Halted("b", 2, 1));
+        Assert.Equal([new ClusterEffect.Announce("c is lost: it died", "c"), new ClusterEffect.Halt("b", 3)], cluster.Tell(new ClusterEvent.Lost("c", "it died")));
         Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Halted("b", 3, 1))));
     }
 
@@ -189,7 +165,7 @@ public sealed class ClusterProtocolTests
         Assert.Equal(["a"], cluster.State.Members.Keys);
         Assert.Equal(ToldCluster.FactsOf("a"), cluster.State.Facts);
         cluster.Tell(new ClusterEvent.Registered("b"));
-        Assert.Contains(new ClusterEffect.Fence(1), cluster.Tell(new ClusterEvent.Prepared("b", ToldCluster.Facts)));
+        Assert.Contains(new ClusterEffect.Halt("b", 1), cluster.Tell(new ClusterEvent.Prepared("b", ToldCluster.Facts)));
     }
 
     public static TheoryData<WorkerFacts, string> Differences => new()
@@ -229,18 +205,18 @@ public sealed class ClusterProtocolTests
     public void Below_the_fewest_workers_the_cluster_waits_and_goes_on_with_the_next()
     {
         var cluster = new ToldCluster(startWith: 3, minWorkers: 2).Train("a", "b", "c");
-        cluster.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Lost("c", "it died"), new ClusterEvent.Fenced(3, 1));
+        cluster.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Lost("c", "it died"));
         Assert.Equal([new ClusterEffect.Announce("1 of at least 2 workers: waiting for more")], cluster.Tell(new ClusterEvent.Halted("a", 3, 1)));
         Assert.Equal(ClusterPhase.Gathering, cluster.State.Phase);
         cluster.Tell(new ClusterEvent.Registered("d"));
-        Assert.Equal([new ClusterEffect.Fence(4), new ClusterEffect.Halt("a", 4), new ClusterEffect.Halt("d", 4)], cluster.Tell(new ClusterEvent.Prepared("d", ToldCluster.Facts)));
+        Assert.Equal([new ClusterEffect.Halt("a", 4), new ClusterEffect.Halt("d", 4)], cluster.Tell(new ClusterEvent.Prepared("d", ToldCluster.Facts)));
     }
 
     [Fact]
     public void More_workers_than_the_first_plan_needs_are_not_needed_later()
     {
         var cluster = new ToldCluster(startWith: 2, minWorkers: 1).Train("a", "b");
-        cluster.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Fenced(2, 0));
+        cluster.Tell(new ClusterEvent.Lost("b", "it died"));
         Assert.IsType<ClusterEffect.Begin>(Assert.Single(cluster.Tell(new ClusterEvent.Halted("a", 2, 0))));
     }
 
@@ -248,15 +224,15 @@ public sealed class ClusterProtocolTests
     public void When_the_last_who_knew_the_parameters_is_gone_the_job_fails()
     {
         var cluster = new ToldCluster(startWith: 1).Train("a");
-        cluster.Tell(new ClusterEvent.Lost("a", "it died"));
-        Assert.Equal(new ClusterEffect.Fail("all workers are gone, and with them the parameters"), Assert.Single(cluster.Tell(new ClusterEvent.Fenced(2, 2))));
+        cluster.Tell(new ClusterEvent.Reached("a", 2));
+        Assert.Equal(new ClusterEffect.Fail("all workers are gone, and with them the parameters"), cluster.Tell(new ClusterEvent.Lost("a", "it died"))[^1]);
     }
 
     [Fact]
     public void Newcomers_alone_begin_from_the_start()
     {
         var cluster = new ToldCluster(startWith: 1).Train("a");
-        cluster.Tell(new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", ToldCluster.Facts), new ClusterEvent.Lost("a", "it died"), new ClusterEvent.Fenced(3, 2));
+        cluster.Tell(new ClusterEvent.Reached("a", 2), new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", ToldCluster.Facts), new ClusterEvent.Lost("a", "it died"));
         var effects = cluster.Tell(new ClusterEvent.Halted("b", 3, 0));
         Assert.Equal(new ClusterEffect.Announce("nobody is left who holds the parameters of round 2: going back to round 0"), effects[0]);
         Assert.Equal((0, 3), (Assert.IsType<ClusterEffect.Begin>(effects[1]).Plan.FirstRound, Assert.IsType<ClusterEffect.Begin>(effects[1]).Plan.EndRound));
@@ -294,7 +270,7 @@ public sealed class ClusterProtocolTests
     public void A_job_whose_last_round_was_done_at_a_halt_has_no_further_plan()
     {
         var cluster = new ToldCluster(startWith: 2).Train("a", "b");
-        cluster.Tell(new ClusterEvent.Lost("b", "it died"), new ClusterEvent.Fenced(2, 3));
+        cluster.Tell(new ClusterEvent.Lost("b", "it died"));
         Assert.Equal([new ClusterEffect.Collect("a", 2)], cluster.Tell(new ClusterEvent.Halted("a", 2, 3)));
     }
 
@@ -340,12 +316,9 @@ public sealed class ClusterProtocolTests
             {
                 switch (effect)
                 {
-                    case ClusterEffect.Fence fence:
-                        Assert.Equal((cluster.State.Generation, Topology.Star), (fence.Generation, topology));
-                        break;
                     case ClusterEffect.Begin { Plan: var plan }:
                         Assert.Equal((generation, 3), (plan.Generation, plan.EndRound));
-                        Assert.InRange(plan.FirstRound, cluster.State.Completed, 2);
+                        Assert.InRange(plan.FirstRound, 0, 2);
                         Assert.All(plan.Workers, w => Assert.Equal((MemberStatus.Active, plan.FirstRound), (cluster.State.Members[w].Status, cluster.State.Members[w].Applied)));
                         break;
                     case ClusterEffect.Transfer transfer:

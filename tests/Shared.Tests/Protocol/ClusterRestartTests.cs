@@ -24,8 +24,8 @@ public sealed class ClusterRestartTests
     {
         var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Star, "a", "b") };
         Assert.Empty(cluster.Tell(new ClusterEvent.Registered("a"), new ClusterEvent.Prepared("a", ToldCluster.Facts, new(4, 2))));
-        Assert.Equal([new ClusterEffect.Fence(5), new ClusterEffect.Halt("a", 5)], cluster.Tell(new ClusterEvent.ReturnOver()));
-        var begin = Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Fenced(5, 0, CanRepeat: false), new ClusterEvent.Halted("a", 5, 2))[^1]);
+        Assert.Equal([new ClusterEffect.Halt("a", 5)], cluster.Tell(new ClusterEvent.ReturnOver()));
+        var begin = Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Halted("a", 5, 2))[^1]);
         Assert.Equal((5, 2), (begin.Plan.Generation, begin.Plan.FirstRound));
         cluster.AssertIgnores(new ClusterEvent.ReturnOver());
     }
@@ -67,7 +67,6 @@ public sealed class ClusterRestartTests
         var cluster = new ToldCluster { State = ToldCluster.Resumed(topology) with { Stored = new(2, new(7, 7)), Reached = 3 } };
         cluster.Prepare("a", "b");
         var generation = cluster.State.Generation;
-        if (topology == Topology.Star) cluster.Tell(new ClusterEvent.Fenced(generation, 0, CanRepeat: false));
         var effects = cluster.HaltAll(generation, 0, "a", "b");
         Assert.Equal([new ClusterEffect.Load("a", generation, new(2, new(7, 7))), new ClusterEffect.Load("b", generation, new(2, new(7, 7)))], effects);
         cluster.Tell(new ClusterEvent.Synced("a", generation, 2, new(7, 7)));
@@ -103,11 +102,9 @@ public sealed class ClusterRestartTests
         var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Star) with { Stored = new(2, new(7, 7)) } };
         cluster.Prepare("a", "b");
         var generation = cluster.State.Generation;
-        cluster.Tell(new ClusterEvent.Fenced(generation, 0, CanRepeat: false));
         Assert.Contains(new ClusterEffect.Load("a", generation, new(2, new(7, 7))), cluster.HaltAll(generation, 0, "a", "b"));
         cluster.Tell(new ClusterEvent.Overdue("nothing was heard for 2 s"));
         cluster.Tell(new ClusterEvent.Synced("a", generation, 2, new(7, 7)));
-        cluster.Tell(new ClusterEvent.Fenced(generation + 1, 0, CanRepeat: false));
         Assert.Empty(cluster.Tell(new ClusterEvent.Halted("a", generation + 1, 2, new(7, 7))));
         Assert.Equal([new ClusterEffect.Transfer("a", "b", generation + 1)], cluster.Tell(new ClusterEvent.Halted("b", generation + 1, 0)));
     }

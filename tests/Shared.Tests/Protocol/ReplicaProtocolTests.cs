@@ -69,16 +69,8 @@ public sealed class ReplicaProtocolTests
     public void Another_average_is_ignored() => Gen.Select(Gen.Int[0, 6], Gen.Long[0, 4]).Sample((generation, round) =>
     {
         if ((generation, round) != (3, 1)) AssertIgnores(_training, new ReplicaEvent.AverageArrived(generation, round));
-        if ((generation, round) != (4, 1)) AssertIgnores(_halted, new ReplicaEvent.AverageArrived(generation, round));
+        AssertIgnores(_halted, new ReplicaEvent.AverageArrived(generation, round));
     });
-
-    [Fact]
-    public void A_laggard_applies_what_it_lacked_and_says_so()
-    {
-        var (state, effects) = _halted.Handle(new ReplicaEvent.AverageArrived(4, 1));
-        Assert.Equal([new ReplicaEffect.Apply(_rounds.At(1)), new ReplicaEffect.ReportSynced(4, 2)], effects);
-        Assert.Equal(2, state.Applied);
-    }
 
     [Fact]
     public void After_the_last_round_of_a_plan_there_is_nothing_to_do()

@@ -51,7 +51,6 @@ internal sealed class ToldCluster(int startWith = 1, int minWorkers = 1, Topolog
     public ToldCluster Train(params string[] workers)
     {
         Prepare(workers);
-        if (topology == Topology.Star) Tell(new ClusterEvent.Fenced(1, 0));
         foreach (var worker in workers) Tell(new ClusterEvent.Halted(worker, 1, 0));
         Assert.Equal(ClusterPhase.Training, State.Phase);
         return this;
