@@ -59,7 +59,7 @@ internal sealed class Orders(
         if (plan.Topology == Topology.Star) run.Star.Begin(plan);
         log.Info(
             "Generation {0} ({1}): from round {2} with {3}", plan.Generation, reason, plan.FirstRound, string.Join(", ", plan.Workers));
-        run.Recorder.Happened(RunEventKind.Generation, $"generation {plan.Generation}: {reason}");
+        run.Recorder.Happened(RunEventKind.Generation, $"generation {plan.Generation}: {reason}", workers: plan.Workers);
         run.Recorder.Started(plan);
         checkpoints.Begin(plan);
         run.Star.ExpectCheckpoints(plan.Workers[0], plan.Generation,

@@ -1,4 +1,7 @@
 using System.Collections.Immutable;
+using Distributed.Coordinator.Runs;
+using Distributed.Coordinator.Storage;
+using Distributed.Shared.Runs;
 
 namespace Distributed.Coordinator.Chaos;
 
@@ -21,6 +24,7 @@ internal sealed class ChaosRun : IAsyncDisposable
     private readonly ImmutableArray<ChaosFault> _faults;
     private readonly long _seed;
     private readonly TimeProvider _time;
+    private readonly DateTimeOffset _startedAt;
     private readonly HashSet<string> _told = [];
     private TrainProcess _coordinator;
     private int _carriedOut;
@@ -37,7 +41,7 @@ internal sealed class ChaosRun : IAsyncDisposable
     public ChaosRun(
         ChaosFolder folder, IEnumerable<string> arguments, ChaosWorkers workers, ImmutableArray<ChaosFault> faults, long seed, TimeProvider time)
     {
-        (_folder, _workers, _faults, _seed, _time) = (folder, workers, faults, seed, time);
+        (_folder, _workers, _faults, _seed, _time, _startedAt) = (folder, workers, faults, seed, time, time.GetUtcNow());
         _coordinator = new(Name, arguments, folder.LogOf(Name));
     }
 
@@ -49,13 +53,18 @@ internal sealed class ChaosRun : IAsyncDisposable
     {
         var guard = new StallGuard(_time);
         using var timer = new PeriodicTimer(_interval, _time);
-        var toStart = workers;
+        var (isListening, eventsRead) = (false, 0L);
         while (!_coordinator.Exit.IsCompleted)
         {
-            for (; toStart > 0 && _coordinator.Waits; toStart--) _workers.Start();
-            var step = HistoryTail.LastStep(_folder.Disturbed);
+            if (!isListening && IsListening())
+            {
+                isListening = true;
+                for (var i = 0; i < workers; i++) _workers.Start();
+            }
+            var step = isListening ? HistoryTail.LastStep(_folder.Disturbed) : 0;
             if (guard.IsStalledAt(step))
                 throw new ChaosException(1, $"the disturbed run has stood still at step {step} for {StallGuard.Patience.TotalSeconds} s (see {_folder.Logs})");
+            if (isListening) eventsRead = ReadEvents(eventsRead);
             foreach (var thawed in _workers.Thaw(_time)) Tell(step, $"{thawed} goes on");
             TellNew(_workers.Failures(isOver: false));
             while (_carriedOut < _faults.Length && _faults[_carriedOut].Step <= step && await CarryOutAsync(_faults[_carriedOut], step).ConfigureAwait(false))
@@ -89,6 +98,16 @@ internal sealed class ChaosRun : IAsyncDisposable
         TellNew(failures);
         return new(isOver, _carriedOut, failures);
     }
+
+    /// <summary>
+    /// The coordinator writes its state once it listens. Before that the folder may hold the files of an earlier check.
+    /// </summary>
+    private bool IsListening() => File.GetLastWriteTimeUtc(Path.Combine(_folder.Disturbed, RunFolder.StateName)) >= _startedAt.UtcDateTime;
+
+    /// <summary>Notes which workers take part since the last call.</summary>
+    /// <param name="from">What the last call returned.</param>
+    private long ReadEvents(long from) => RunEvent.ReadAll(
+        LocalDisk.Instance, Path.Combine(_folder.Disturbed, RunFiles.Events), happened => _workers.TakePart(happened.Workers ?? []), from);
 
     /// <returns>False while it cannot be done yet.</returns>
     private async Task<bool> CarryOutAsync(ChaosFault fault, long step)

@@ -2,14 +2,14 @@ using Distributed.Coordinator.LocalWorkers;
 
 namespace Distributed.Coordinator.Chaos;
 
-/// <summary>A worker of a chaos check, and what was done to it. Its log tells when it takes part.</summary>
+/// <summary>A worker of a chaos check, and what was done to it.</summary>
 internal sealed class ChaosWorker : IAsyncDisposable
 {
     /// <summary>A shorter freeze is ridden out; after a longer one the cluster may have given the worker up.</summary>
     private static readonly TimeSpan _riddenOut = TimeSpan.FromSeconds(10);
 
     private readonly LocalWorker _process;
-    private volatile bool _takesPart;
+    private bool _takesPart;
     private volatile LocalWorkerExit? _exit;
     private long _frozenAt;
     private TimeSpan _frozenFor;
@@ -20,16 +20,16 @@ internal sealed class ChaosWorker : IAsyncDisposable
 
     /// <summary>Starts a worker.</summary>
     public ChaosWorker(string name, WorkerCommand command, string logPath) =>
-        _process = LocalWorker.Start(name, command, logPath, exit => _exit = exit, line =>
-        {
-            if (line.Contains("Generation ", StringComparison.Ordinal) && line.Contains(": from round ", StringComparison.Ordinal)) _takesPart = true;
-        });
+        _process = LocalWorker.Start(name, command, logPath, exit => _exit = exit);
 
     /// <summary>Its name in plans and logs.</summary>
     public string Name => _process.Name;
 
     /// <summary>Whether it has had a part in a plan, and still has, as far as can be told.</summary>
     public bool TakesPart => _takesPart;
+
+    /// <summary>A generation has begun with it.</summary>
+    public void TakePart() => _takesPart = true;
 
     /// <summary>Complete when it has ended.</summary>
     public Task Ended => _process.Ended;

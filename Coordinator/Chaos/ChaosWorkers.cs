@@ -24,6 +24,12 @@ internal sealed class ChaosWorkers(Func<string, WorkerCommand> command, Func<str
         return name;
     }
 
+    /// <summary>A generation has begun with these.</summary>
+    public void TakePart(IReadOnlyList<string> names)
+    {
+        foreach (var worker in _workers.Where(worker => names.Contains(worker.Name))) worker.TakePart();
+    }
+
     /// <summary>Lets those go on that have stood still for long enough.</summary>
     /// <returns>Their names.</returns>
     public IReadOnlyList<string> Thaw(TimeProvider time) => [.. _workers.Where(worker => worker.Thaw(time)).Select(worker => worker.Name)];

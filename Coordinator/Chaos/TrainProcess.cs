@@ -12,21 +12,13 @@ internal sealed class TrainProcess : IAsyncDisposable
 
     private readonly TaskCompletionSource<LocalWorkerExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly LocalWorker _process;
-    private volatile bool _waits;
 
     /// <summary>Starts <c>train</c> with these arguments.</summary>
     public TrainProcess(string name, IEnumerable<string> arguments, string logPath)
     {
         var (program, first) = WorkerProgram.StartOf(Path.Combine(AppContext.BaseDirectory, Program));
-        _process = LocalWorker.Start(name, new(program, [.. first, "train", .. arguments]), logPath, _exit.SetResult, line =>
-        {
-            Console.WriteLine($"{name} | {line}");
-            if (line.StartsWith("Waiting for ", StringComparison.Ordinal)) _waits = true;
-        });
+        _process = LocalWorker.Start(name, new(program, [.. first, "train", .. arguments]), logPath, _exit.SetResult, line => Console.WriteLine($"{name} | {line}"));
     }
-
-    /// <summary>Whether it has said that it waits for workers.</summary>
-    public bool Waits => _waits;
 
     /// <summary>How it has ended.</summary>
     public Task<LocalWorkerExit> Exit => _exit.Task;

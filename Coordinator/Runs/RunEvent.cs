@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Distributed.Coordinator.Storage;
+using Distributed.Shared.Protocol;
 
 namespace Distributed.Coordinator.Runs;
 
@@ -36,8 +37,8 @@ public sealed record RunEvent
     /// <summary>Characters of a text that are kept.</summary>
     public const int MaxText = 16_384;
 
-    /// <summary>Bytes that a line may have: every character of the text escaped.</summary>
-    private const int MaxLine = (6 * MaxText) + 4096;
+    /// <summary>Bytes that a line may have: every character of the text escaped, and the names of all workers.</summary>
+    private const int MaxLine = (6 * MaxText) + (MessageBounds.MaxWorkers * (MessageBounds.MaxWorkerId + 3)) + 4096;
 
     /// <summary>When.</summary>
     public required DateTimeOffset At { get; init; }
@@ -50,6 +51,9 @@ public sealed record RunEvent
 
     /// <summary>The worker that it is about; null where it is about none.</summary>
     public string? Worker { get; init; }
+
+    /// <summary>The workers that a generation begins with; null for other events.</summary>
+    public IReadOnlyList<string>? Workers { get; init; }
 
     /// <summary>In a user's words.</summary>
     public required string Text { get; init; }
@@ -64,17 +68,20 @@ public sealed record RunEvent
     /// <param name="files">Where the file is.</param>
     /// <param name="path">The file; it may be missing.</param>
     /// <param name="tell">Is told of each.</param>
+    /// <param name="from">Where to begin: 0, or what an earlier call returned.</param>
     /// <returns>Bytes up to the end of the last line.</returns>
     /// <exception cref="IOException">The disk has failed.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    public static long ReadAll(IFileSystem files, string path, Action<RunEvent> tell)
+    public static long ReadAll(IFileSystem files, string path, Action<RunEvent> tell, long from = 0)
     {
         if (!files.FileExists(path)) return 0;
         using var file = files.OpenRead(path);
+        // A resumed run cuts off what is behind the last whole line.
+        file.Position = from = Math.Min(from, file.Length);
         var reader = new LineReader(file, MaxLine);
         while (reader.Next(out var line))
             if (Parse(line) is { } happened) tell(happened);
-        return reader.Offset;
+        return from + reader.Offset;
     }
 
     private static RunEvent? Parse(ReadOnlySpan<byte> line)

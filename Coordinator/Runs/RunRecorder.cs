@@ -114,10 +114,11 @@ public sealed class RunRecorder : IDisposable
     /// <param name="kind">What kind of thing.</param>
     /// <param name="text">In a user's words.</param>
     /// <param name="worker">The worker that it is about.</param>
-    public void Happened(RunEventKind kind, string text, string? worker = null)
+    /// <param name="workers">The workers that a generation begins with.</param>
+    public void Happened(RunEventKind kind, string text, string? worker = null, IReadOnlyList<string>? workers = null)
     {
         text = Shown.InFull(text, RunEvent.MaxText);
-        var happened = new RunEvent { At = _time.GetUtcNow(), Step = Steps, Kind = kind, Worker = worker, Text = text };
+        var happened = new RunEvent { At = _time.GetUtcNow(), Step = Steps, Kind = kind, Worker = worker, Workers = workers, Text = text };
         _journal.Add(happened);
         // What goes as it should, a person who looks at a terminal sees from the numbers.
         if (kind is not (RunEventKind.Joined or RunEventKind.Generation or RunEventKind.Checkpoint or RunEventKind.Finished or RunEventKind.Failed)) _view.Message(text);

@@ -334,6 +334,22 @@ public sealed class RunRecorderTests : IDisposable
     }
 
     [Fact]
+    public void Events_are_followed_while_they_are_written_and_a_generation_names_its_workers()
+    {
+        List<string> seen = [];
+        var read = 0L;
+        foreach (var workers in (string[][])[["worker-1"], ["worker-1", "worker-2"], []])
+        {
+            _recorder.Happened(RunEventKind.Generation, "generation", workers: workers);
+            _recorder.Refresh();
+            read = RunEvent.ReadAll(LocalDisk.Instance, _run.EventsFile, happened => seen.Add(string.Join(' ', happened.Workers!)), read);
+        }
+        Assert.Equal(["worker-1", "worker-1 worker-2", ""], seen);
+        File.WriteAllText(_run.EventsFile, "");
+        Assert.Equal(0, RunEvent.ReadAll(LocalDisk.Instance, _run.EventsFile, _ => Assert.Fail("there is none"), read));
+    }
+
+    [Fact]
     public void An_observer_hears_of_everything_once_and_one_of_a_resumed_run_hears_first_what_was_before()
     {
         using var folder = RunFolder.Create(_folder["observed"], "job", overwrite: false);
