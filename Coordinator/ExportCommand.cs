@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.ComponentModel;
-using System.Diagnostics;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Shared.Processes;
 using Distributed.Shared.Runs;
@@ -32,20 +31,9 @@ public static class ExportCommand
     {
         try
         {
-            var (program, first) = WorkerProgram.StartOf(WorkerProgram.Find());
-            var start = new ProcessStartInfo(program, [.. first, "export", "--run", runFolder]);
-            SettingNames.RemoveFrom(start.Environment);
-            using var process = Process.Start(start)!;
-            try
-            {
-                await process.WaitForExitAsync(cancel).ConfigureAwait(false);
-                if (process.ExitCode is 0 or 1 or 2) return process.ExitCode;
-                return CommandLine.Fail(1, $"the worker that writes {RunFiles.TorchScript} ended with exit code {process.ExitCode}");
-            }
-            finally
-            {
-                if (!process.HasExited) process.Kill();
-            }
+            var (exitCode, _) = await WorkerProgram.RunAsync(["export", "--run", runFolder], cancel: cancel).ConfigureAwait(false);
+            return exitCode is 0 or 1 or 2 ? exitCode
+                : CommandLine.Fail(1, $"the worker that writes {RunFiles.TorchScript} ended with exit code {exitCode}");
         }
         catch (Exception error) when (error is IOException or Win32Exception)
         {

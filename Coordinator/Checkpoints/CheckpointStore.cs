@@ -30,12 +30,8 @@ public sealed record CheckpointFacts(long Step, long Round, int Epoch, StateDige
 /// <param name="files">Where the folder is; null for this machine.</param>
 public sealed partial class CheckpointStore(string root, int keep, string job, TimeProvider time, IFileSystem? files = null)
 {
-    private const string TemporaryEnding = ".tmp";
-
     /// <summary>Ends the name of a checkpoint whose rounds are not recorded.</summary>
     private const string AsideEnding = ".unrecorded";
-
-    private const int WriteBuffer = 64 << 10;
 
     private static readonly string _program = typeof(CheckpointStore).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 
@@ -116,7 +112,7 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
         var parts = StateParts.Of(state);
         MakeRoot();
         var final = FolderOf(root, facts.Step);
-        var temporary = final + TemporaryEnding;
+        var temporary = final + AtomicFile.TemporaryEnding;
         Remove(temporary);
         try
         {
@@ -227,8 +223,7 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
     private CheckpointFile Write(string folder, string name, Action<Stream> write)
     {
         using var file = _files.OpenWrite(Path.Combine(folder, name), isNew: true);
-        using (var buffered = new BufferedStream(new Borrowed(file), WriteBuffer)) write(buffered);
-        _files.FlushToDisk(file);
+        AtomicFile.Fill(_files, file, write);
         file.Position = 0;
         return new() { Name = name, Bytes = file.Length, Sha256 = Convert.ToHexStringLower(SHA256.HashData(file)) };
     }
@@ -261,10 +256,10 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
     private static void Remove(IFileSystem files, string folder)
     {
         if (!files.FolderExists(folder)) return;
-        var doomed = folder.EndsWith(TemporaryEnding, StringComparison.Ordinal) ? folder : folder + TemporaryEnding;
+        var doomed = folder.EndsWith(AtomicFile.TemporaryEnding, StringComparison.Ordinal) ? folder : folder + AtomicFile.TemporaryEnding;
         if (doomed != folder)
         {
-            if (files.FolderExists(doomed)) files.MoveFolder(folder, doomed = $"{folder}-old{TemporaryEnding}");
+            if (files.FolderExists(doomed)) files.MoveFolder(folder, doomed = $"{folder}-old{AtomicFile.TemporaryEnding}");
             else files.MoveFolder(folder, doomed);
         }
         files.DeleteFolder(doomed);

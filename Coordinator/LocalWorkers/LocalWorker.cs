@@ -9,7 +9,6 @@ namespace Distributed.Coordinator.LocalWorkers;
 /// </summary>
 public sealed class LocalWorker : IAsyncDisposable
 {
-    private const string ErrorPrefix = "error:";
     private const int SignalBase = 128;
     private const int MaxSignal = 64;
 
@@ -62,15 +61,7 @@ public sealed class LocalWorker : IAsyncDisposable
         var log = new RotatingFile(logPath);
         try
         {
-            var start = new ProcessStartInfo(command.Program, command.Arguments)
-            {
-                RedirectStandardInput = true,
-                RedirectStandardOutput = true,
-                RedirectStandardError = true,
-            };
-            SettingNames.RemoveFrom(start.Environment);
-            var process = Process.Start(start)!;
-            return new(name, logPath, process, log, onExit, onLine);
+            return new(name, logPath, WorkerProgram.Start(command.Program, command.Arguments), log, onExit, onLine);
         }
         catch
         {
@@ -107,7 +98,7 @@ public sealed class LocalWorker : IAsyncDisposable
 
     private async Task RunAsync(Action<LocalWorkerExit> onExit)
     {
-        var output = Task.WhenAll(PumpAsync(_process.StandardOutput), PumpAsync(_process.StandardError));
+        var output = Task.WhenAll(((StreamReader[])[_process.StandardOutput, _process.StandardError]).Select(reader => WorkerProgram.EachLineAsync(reader, Take, default)));
         await _process.WaitForExitAsync().ConfigureAwait(false);
         await Task.WhenAny(output, Task.Delay(_outputGrace)).ConfigureAwait(false);
         _log.Dispose();
@@ -115,19 +106,15 @@ public sealed class LocalWorker : IAsyncDisposable
         onExit(new(Name, _process.ExitCode, LogPath, Reason(), _stopping));
     }
 
-    private async Task PumpAsync(StreamReader reader)
+    private void Take(string line)
     {
-        while (await reader.ReadLineAsync().ConfigureAwait(false) is { } line)
+        lock (_lock)
         {
-            lock (_lock)
-            {
-                if (line.StartsWith(ErrorPrefix, StringComparison.Ordinal))
-                    _lastError = line[ErrorPrefix.Length..].Trim();
-                // Never throws: the worker would stand still behind a full pipe.
-                _log.WriteLine(Shown.InFull(line));
-            }
-            _onLine?.Invoke(line);
+            _lastError = WorkerProgram.ErrorIn(line) ?? _lastError;
+            // Never throws: the worker would stand still behind a full pipe.
+            _log.WriteLine(Shown.InFull(line));
         }
+        _onLine?.Invoke(line);
     }
 
     private string? Reason()

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using System.Text;
 using Distributed.Shared.Processes;
 
 namespace Distributed.Coordinator.LocalWorkers;
@@ -65,6 +67,85 @@ public static class WorkerProgram
             .. memoryFraction == MemoryFraction.Default ? (string[])[] : [MemoryFraction.Name, memoryFraction.ToString(CultureInfo.InvariantCulture)],
             .. more ?? [],
         ]);
+    }
+
+    /// <summary>Runs a command of the worker program to its end. What is not read of its output appears on this process's.</summary>
+    /// <param name="arguments">The command and its options.</param>
+    /// <param name="input">Writes its standard input; null for an empty one.</param>
+    /// <param name="output">Reads its standard output.</param>
+    /// <param name="isQuiet">Whether its standard error is kept from the terminal.</param>
+    /// <param name="cancel">Kills it.</param>
+    /// <returns>Its exit code, and the last error that it wrote.</returns>
+    /// <exception cref="FileNotFoundException">As for <see cref="Find()"/>.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
+    public static async Task<(int ExitCode, string? Error)> RunAsync(
+        IEnumerable<string> arguments, Func<StreamWriter, Task>? input = null, Func<StreamReader, Task>? output = null, bool isQuiet = false, CancellationToken cancel = default)
+    {
+        var (program, first) = StartOf(Find());
+        using var process = Start(program, [.. first, .. arguments]);
+        try
+        {
+            string? error = null;
+            // All at the same time: a pipe holds only so much.
+            var asking = AskAsync(process.StandardInput, input);
+            var complaining = EachLineAsync(process.StandardError, line =>
+            {
+                error = ErrorIn(line) ?? error;
+                if (!isQuiet) Console.Error.WriteLine(line);
+            }, cancel);
+            await (output is null ? EachLineAsync(process.StandardOutput, Console.WriteLine, cancel) : output(process.StandardOutput)).ConfigureAwait(false);
+            await complaining.ConfigureAwait(false);
+            await process.WaitForExitAsync(cancel).ConfigureAwait(false);
+            await asking.ConfigureAwait(false);
+            return (process.ExitCode, error);
+        }
+        finally
+        {
+            if (!process.HasExited) process.Kill(entireProcessTree: true);
+        }
+    }
+
+    /// <summary>Starts a program whose text is UTF-8. It inherits none of the settings of this process.</summary>
+    internal static Process Start(string program, IEnumerable<string> arguments)
+    {
+        var utf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardInputEncoding = utf8,
+            StandardOutputEncoding = utf8,
+            StandardErrorEncoding = utf8,
+        };
+        SettingNames.RemoveFrom(start.Environment);
+        return Process.Start(start)!;
+    }
+
+    /// <summary>The error that a line of a program's output tells; null where it tells none.</summary>
+    internal static string? ErrorIn(string line)
+    {
+        const string Prefix = "error:";
+        return line.StartsWith(Prefix, StringComparison.Ordinal) ? line[Prefix.Length..].Trim() : null;
+    }
+
+    /// <summary>Passes on each line that a program writes, until it has closed its output.</summary>
+    internal static async Task EachLineAsync(StreamReader reader, Action<string> told, CancellationToken cancel)
+    {
+        while (await reader.ReadLineAsync(cancel).ConfigureAwait(false) is { } line) told(line);
+    }
+
+    private static async Task AskAsync(StreamWriter writer, Func<StreamWriter, Task>? input)
+    {
+        try
+        {
+            await using (writer.ConfigureAwait(false))
+                if (input is not null) await input(writer).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            // It ended before it had read everything: its exit code tells why.
+        }
     }
 
     /// <summary>How a worker is started: by its own executable where the runtime was published with it, else by the runtime's host.</summary>

@@ -1,8 +1,5 @@
-using System.Diagnostics;
-using System.Text;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Processes;
 
 namespace Distributed.Coordinator.Pictures;
 
@@ -25,31 +22,15 @@ public static class PictureWorker
     /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
     public static async Task<(int ExitCode, string? Error)> RunAsync(string runFolder, string? dataDirectory, string path, CancellationToken cancel)
     {
-        var (program, first) = WorkerProgram.StartOf(WorkerProgram.Find());
-        string[] arguments = [.. first, "picture", "--run", runFolder, .. dataDirectory is null ? (string[])[] : ["--data-dir", dataDirectory]];
-        var start = new ProcessStartInfo(program, arguments)
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            StandardErrorEncoding = Encoding.UTF8,
-        };
-        SettingNames.RemoveFrom(start.Environment);
-        using var process = Process.Start(start)!;
-        try
-        {
-            // Beside the reading: a pipe holds so much only.
-            var complaining = process.StandardError.ReadToEndAsync(cancel);
-            var picture = await ReadAsync(process.StandardOutput.BaseStream, cancel).ConfigureAwait(false);
-            var complaint = await complaining.ConfigureAwait(false);
-            await process.WaitForExitAsync(cancel).ConfigureAwait(false);
-            if (process.ExitCode != 0) return (process.ExitCode, Reason(complaint) ?? $"the worker ended with exit code {process.ExitCode}");
-            AtomicFile.Write(path, stream => stream.Write(picture));
-            return (0, null);
-        }
-        finally
-        {
-            if (!process.HasExited) process.Kill();
-        }
+        byte[] picture = [];
+        var (exitCode, error) = await WorkerProgram.RunAsync(
+            ["picture", "--run", runFolder, .. dataDirectory is null ? (string[])[] : ["--data-dir", dataDirectory]],
+            output: async output => picture = await ReadAsync(output.BaseStream, cancel).ConfigureAwait(false),
+            isQuiet: true,
+            cancel: cancel).ConfigureAwait(false);
+        if (exitCode != 0) return (exitCode, error ?? $"the worker ended with exit code {exitCode}");
+        AtomicFile.Write(path, stream => stream.Write(picture));
+        return (0, null);
     }
 
     private static async Task<byte[]> ReadAsync(Stream from, CancellationToken cancel)
@@ -62,12 +43,5 @@ public static class PictureWorker
             read.Write(buffer, 0, count);
         }
         return read.ToArray();
-    }
-
-    /// <summary>The last line that says what is wrong.</summary>
-    private static string? Reason(string complaint)
-    {
-        const string Error = "error: ";
-        return complaint.Split('\n').LastOrDefault(line => line.StartsWith(Error, StringComparison.Ordinal))?[Error.Length..].TrimEnd();
     }
 }

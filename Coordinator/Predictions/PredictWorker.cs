@@ -1,9 +1,6 @@
-using System.Diagnostics;
-using System.Text;
 using System.Text.Json;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Shared.Predictions;
-using Distributed.Shared.Processes;
 
 namespace Distributed.Coordinator.Predictions;
 
@@ -22,38 +19,20 @@ public static class PredictWorker
     public static async Task<(int ExitCode, IReadOnlyList<Prediction> Predictions)> RunAsync(
         string runFolder, string device, IReadOnlyList<string> plugins, IReadOnlyList<string> images)
     {
-        var (program, first) = WorkerProgram.StartOf(WorkerProgram.Find());
-        var start = new ProcessStartInfo(program, [.. first, "predict", "--run", runFolder, "--device", device, .. PluginOption.Arguments(plugins)])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            StandardInputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
-            StandardOutputEncoding = Encoding.UTF8,
-        };
-        SettingNames.RemoveFrom(start.Environment);
-        using var process = Process.Start(start)!;
-        // Beside the reading: a pipe holds so much only.
-        var asking = AskAsync(process.StandardInput, images);
         List<Prediction> predictions = [];
-        while (await process.StandardOutput.ReadLineAsync().ConfigureAwait(false) is { } line) predictions.Add(Parse(line));
-        await process.WaitForExitAsync().ConfigureAwait(false);
-        await asking.ConfigureAwait(false);
-        if (process.ExitCode is not (0 or 1 or 2) || process.ExitCode == 0 && predictions.Count != images.Count)
-            throw new IOException($"the worker ended with exit code {process.ExitCode} after {predictions.Count} of {images.Count} image(s){(predictions.Count < images.Count ? $", at {images[predictions.Count]}" : "")}");
-        return (process.ExitCode, predictions);
-    }
-
-    private static async Task AskAsync(StreamWriter input, IReadOnlyList<string> images)
-    {
-        try
-        {
-            await using (input.ConfigureAwait(false))
+        var (exitCode, _) = await WorkerProgram.RunAsync(
+            ["predict", "--run", runFolder, "--device", device, .. PluginOption.Arguments(plugins)],
+            async input =>
+            {
                 foreach (var image in images) await input.WriteLineAsync(JsonSerializer.Serialize(image)).ConfigureAwait(false);
-        }
-        catch (IOException)
-        {
-            // It has ended before it has read all: its exit code tells why.
-        }
+            },
+            async output =>
+            {
+                while (await output.ReadLineAsync().ConfigureAwait(false) is { } line) predictions.Add(Parse(line));
+            }).ConfigureAwait(false);
+        if (exitCode is not (0 or 1 or 2) || exitCode == 0 && predictions.Count != images.Count)
+            throw new IOException($"the worker ended with exit code {exitCode} after {predictions.Count} of {images.Count} image(s){(predictions.Count < images.Count ? $", at {images[predictions.Count]}" : "")}");
+        return (exitCode, predictions);
     }
 
     private static Prediction Parse(string line)

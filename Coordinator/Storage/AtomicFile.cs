@@ -28,12 +28,7 @@ public static class AtomicFile
         var temporary = path + TemporaryEnding;
         try
         {
-            using (var file = files.OpenWrite(temporary, isNew: true, isPrivate))
-            {
-                // Disposed first: that hands all of it over, and may fail.
-                using (var buffered = new BufferedStream(new Borrowed(file), Buffer)) write(buffered);
-                files.FlushToDisk(file);
-            }
+            using (var file = files.OpenWrite(temporary, isNew: true, isPrivate)) Fill(files, file, write);
             files.MoveFile(temporary, path);
         }
         catch
@@ -42,6 +37,17 @@ public static class AtomicFile
             throw;
         }
         files.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+    }
+
+    /// <summary>Writes a file, which is on the disk when this returns.</summary>
+    /// <param name="files">Where the file is.</param>
+    /// <param name="file">As <see cref="IFileSystem.OpenWrite"/> opened it.</param>
+    /// <param name="write">Writes its bytes.</param>
+    internal static void Fill(IFileSystem files, Stream file, Action<Stream> write)
+    {
+        // Disposed first: that hands all of it over, and may fail.
+        using (var buffered = new BufferedStream(new Borrowed(file), Buffer)) write(buffered);
+        files.FlushToDisk(file);
     }
 
     /// <summary>What went wrong before is what the caller has to hear of.</summary>
