@@ -1,3 +1,5 @@
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http;
 
 namespace Distributed.Coordinator.Live;
@@ -16,7 +18,8 @@ public sealed class LiveFeed(LiveRun run, LiveFiles files)
     private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan _heartbeat = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan _filesInterval = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan _writeTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan _retry = TimeSpan.FromSeconds(1);
+    private static readonly byte[] _empty = "{}"u8.ToArray();
 
     private readonly SemaphoreSlim _places = new(MaxClients);
 
@@ -31,15 +34,12 @@ public sealed class LiveFeed(LiveRun run, LiveFiles files)
         try
         {
             LiveHeaders.Set(context.Response, "text/event-stream; charset=utf-8");
-            if (HttpMethods.IsGet(context.Request.Method)) await FollowAsync(context);
+            if (HttpMethods.IsGet(context.Request.Method)) await TypedResults.ServerSentEvents(FollowAsync(context.RequestAborted)).ExecuteAsync(context);
         }
-        catch (OperationCanceledException)
+        catch (Exception error) when (error is OperationCanceledException or IOException)
         {
+            // The reader has gone, or was too slow.
             context.Abort();
-        }
-        catch (IOException)
-        {
-            // Whoever read is gone.
         }
         finally
         {
@@ -60,9 +60,8 @@ public sealed class LiveFeed(LiveRun run, LiveFiles files)
         }
     }
 
-    private async Task FollowAsync(HttpContext context)
+    private async IAsyncEnumerable<SseItem<byte[]>> FollowAsync([EnumeratorCancellation] CancellationToken cancel)
     {
-        await WriteAsync(context, "retry: 1000\n\n"u8.ToArray());
         var seen = default(LiveCursor);
         var written = Environment.TickCount64;
         IReadOnlyList<LiveFile>? listed = null;
@@ -78,27 +77,18 @@ public sealed class LiveFeed(LiveRun run, LiveFiles files)
                 var existing = files.Existing();
                 if (listed is null || !existing.SequenceEqual(listed)) message = (message ?? new()) with { Files = listed = existing };
             }
-            var isDue = Environment.TickCount64 - written >= _heartbeat.TotalMilliseconds;
-            if (message is not null || isDue)
+            if (message is not null || Environment.TickCount64 - written >= _heartbeat.TotalMilliseconds)
             {
-                await WriteAsync(context, message is null ? "event: beat\ndata: {}\n\n"u8.ToArray() : [.. "data: "u8, .. LiveJson.Of(message), .. "\n\n"u8]);
+                yield return message is null ? new(_empty, "beat") : new(LiveJson.Of(message)) { ReconnectionInterval = _retry };
                 written = Environment.TickCount64;
             }
             if (isEnd)
             {
-                await WriteAsync(context, "event: end\ndata: {}\n\n"u8.ToArray());
-                return;
+                yield return new(_empty, "end");
+                yield break;
             }
-            await Task.WhenAny(run.Ended, Task.Delay(_interval, context.RequestAborted));
-            context.RequestAborted.ThrowIfCancellationRequested();
+            await Task.WhenAny(run.Ended, Task.Delay(_interval, cancel));
+            cancel.ThrowIfCancellationRequested();
         }
-    }
-
-    private static async Task WriteAsync(HttpContext context, byte[] text)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        patience.CancelAfter(_writeTimeout);
-        await context.Response.Body.WriteAsync(text, patience.Token);
-        await context.Response.Body.FlushAsync(patience.Token);
     }
 }

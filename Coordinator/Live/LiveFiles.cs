@@ -19,6 +19,7 @@ public sealed class LiveFiles(string folder)
 
     private const int Block = 64 * 1024;
 
+    // The server's own limit would let a reader stand still for minutes after it has read megabytes fast.
     private static readonly TimeSpan _blockTimeout = TimeSpan.FromSeconds(10);
 
     private static readonly (string Name, string ContentType)[] _files =

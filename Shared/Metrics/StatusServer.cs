@@ -29,6 +29,9 @@ public sealed class StatusServer : IAsyncDisposable
 
     private static readonly TimeSpan _requestTimeout = TimeSpan.FromSeconds(5);
 
+    // A slower reader would occupy one of few places. What was read fast before counts in its favour, so a download has a timeout of its own.
+    private static readonly MinDataRate _slowestReader = new(bytesPerSecond: 6 * 1024, gracePeriod: TimeSpan.FromSeconds(5));
+
     // Between requests, and before the first. Prometheus keeps its connection where it asks more often.
     private static readonly TimeSpan _silenceTimeout = TimeSpan.FromSeconds(15);
 
@@ -102,6 +105,7 @@ public sealed class StatusServer : IAsyncDisposable
             kestrel.Limits.MaxRequestHeadersTotalSize = MaxRequestHeaders;
             kestrel.Limits.RequestHeadersTimeout = _requestTimeout;
             kestrel.Limits.KeepAliveTimeout = _silenceTimeout;
+            kestrel.Limits.MinResponseDataRate = _slowestReader;
             kestrel.Listen(endPoint, listen =>
             {
                 listen.Protocols = HttpProtocols.Http1;
