@@ -204,7 +204,7 @@ public static class TrainCommand
             job = await ProbeAsync(arguments, job, system, notices, view, Awaited(arguments, address, security), stopping);
             readiness.NotReady = "starting";
         }
-        var shape = JobShape.Of(job);
+        var shape = job.ToShape();
         var rounds = begun.Facts is { } facts ? shape.RoundsOf(facts) : null;
         var text = JobFile.Format(job);
         AtomicFile.Write(folder.JobFile, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));

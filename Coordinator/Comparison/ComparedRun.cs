@@ -1,7 +1,6 @@
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
 using Distributed.Shared.Jobs;
-using Distributed.Shared.Protocol;
 using Distributed.Shared.Runs;
 
 namespace Distributed.Coordinator.Comparison;
@@ -45,7 +44,7 @@ public sealed record ComparedRun(string Name, Job Job, RunReport Report, IReadOn
         var path = Path.Combine(folder, RunFiles.History);
         if (!File.Exists(path)) throw new RunFolderException($"'{path}' is missing");
         // Without a test set, so that a round is a step.
-        var rounds = JobShape.Of(job).RoundsOf((int)(report.SamplesExpected / job.Epochs), 0);
+        var rounds = job.ToShape().RoundsOf((int)(report.SamplesExpected / job.Epochs), 0);
         if (report.Steps > rounds.Steps) throw new RunFolderException($"the run of {report.Job} has {report.Steps} steps; its job and its samples make {rounds.Steps}");
         List<LossPoint> points = [];
         var (samples, lowest) = (0L, double.PositiveInfinity);

@@ -1,4 +1,4 @@
-using Distributed.Shared.Links;
+using Distributed.Shared.Protocol;
 using Distributed.Shared.State;
 
 namespace Distributed.Coordinator.Runs;
@@ -16,7 +16,7 @@ public sealed record InitialParameters(ReadOnlyMemory<byte> File, bool IsStrict)
         {
             var file = new FileInfo(path);
             if (!file.Exists) throw new RunFolderException($"'{path}' does not exist. Give a safetensors file, such as the model.safetensors of a run.");
-            if (file.Length > StateTransfer.MaxBytes) throw new RunFolderException($"'{path}' has {file.Length} bytes; at most {StateTransfer.MaxBytes} are allowed.");
+            if (file.Length > WorkerFacts.MaxStateBytes) throw new RunFolderException($"'{path}' has {file.Length} bytes; at most {WorkerFacts.MaxStateBytes} are allowed.");
             var bytes = System.IO.File.ReadAllBytes(path);
             Safetensors.Read(bytes);
             return new(bytes, isStrict);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Distributed.Shared.Kernel;
+using Distributed.Shared.Protocol;
 
 namespace Distributed.Shared.Jobs;
 
@@ -102,6 +103,9 @@ public sealed record Job
 
     /// <summary>Whether the result is the same, bit for bit, for any number of workers.</summary>
     public bool IsExact => !IsWireHalf && !IsRelaxed;
+
+    /// <summary>What of it decides its rounds.</summary>
+    public JobShape ToShape() => new(Epochs, Batch, MicroBatches, IsRelaxed, IsExact);
 
     /// <summary>The job that runs when none is named: jobs/digits.yaml, as it was built in.</summary>
     public static Job Default { get; } = JobFile.Parse(ReadResource("digits.yaml"), "jobs/digits.yaml");

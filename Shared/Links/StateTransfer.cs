@@ -3,9 +3,6 @@ namespace Distributed.Shared.Links;
 /// <summary>A replica's serialized state in pieces of <see cref="FrameHeader.MaxLength"/> bytes.</summary>
 public static class StateTransfer
 {
-    /// <summary>Bytes a state may have: it is one array.</summary>
-    public static long MaxBytes => Array.MaxLength;
-
     /// <summary>Queues all pieces of a state, which must not change any more.</summary>
     public static void Send(TensorLinks links, TensorLink link, ulong job, int generation, long applied, ReadOnlyMemory<byte> state) =>
         Send(FrameKind.State, links, link, job, generation, applied, state, FramePriority.Normal);

@@ -1,5 +1,3 @@
-using Distributed.Shared.Metrics;
-
 namespace Distributed.Shared.Links;
 
 /// <summary>Who handles the frames of a process; always called under <see cref="TensorLinks.Gate"/>, must not wait.</summary>
@@ -28,7 +26,7 @@ public sealed class TensorLinks : IDisposable
     private const int Burst = 2;
 
     private readonly ILinkHandler _handler;
-    private readonly LinkMetrics? _metrics;
+    private readonly ILinkMetrics? _metrics;
     private readonly List<TensorLink> _links = [];
     private readonly List<TensorLink> _closed = [];
     private readonly Poller _poller = new();
@@ -42,7 +40,7 @@ public sealed class TensorLinks : IDisposable
     /// <summary>No links yet.</summary>
     /// <param name="handler">Handles what comes.</param>
     /// <param name="metrics">Counts bytes and refused frames.</param>
-    public TensorLinks(ILinkHandler handler, LinkMetrics? metrics)
+    public TensorLinks(ILinkHandler handler, ILinkMetrics? metrics)
     {
         (_handler, _metrics) = (handler, metrics);
         _thread = new(Run) { Name = "links", IsBackground = true };
@@ -247,7 +245,7 @@ public sealed class TensorLinks : IDisposable
     /// <summary>Closes a link; counts it where the other end has broken a rule, rather than gone away.</summary>
     private void Fail(TensorLink link, LinkException error)
     {
-        if (!error.IsDisconnect) _metrics?.FrameRefused(MetricLabels.Violation);
+        if (!error.IsDisconnect) _metrics?.Violation();
         Close(link, error.Message);
     }
 

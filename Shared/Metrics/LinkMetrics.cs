@@ -1,11 +1,12 @@
 using System.Collections.Frozen;
+using Distributed.Shared.Links;
 using Distributed.Shared.Security;
 using Prometheus;
 
 namespace Distributed.Shared.Metrics;
 
 /// <summary>What a process sees of its tensor links, all taken together. Safe from every thread.</summary>
-public sealed class LinkMetrics
+public sealed class LinkMetrics : ILinkMetrics
 {
     private readonly Counter.Child _stale;
     private readonly Counter.Child _violation;
@@ -38,6 +39,9 @@ public sealed class LinkMetrics
         MetricLabels.Violation => _violation,
         _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, $"{MetricLabels.Stale} or {MetricLabels.Violation}"),
     }).Inc();
+
+    /// <inheritdoc/>
+    public void Violation() => _violation.Inc();
 
     /// <summary>So many frames are sent once more.</summary>
     /// <param name="frames">0 or more.</param>

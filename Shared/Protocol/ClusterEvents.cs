@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 
 namespace Distributed.Shared.Protocol;
@@ -16,6 +15,9 @@ namespace Distributed.Shared.Protocol;
 public sealed record WorkerFacts(
     string DataFingerprint, int TrainSamples, int TestSamples, VectorLayout Layout, long StateBytes, string InitialDigest, string LinkHost, int LinkPort)
 {
+    /// <summary>Bytes a state may have: it is one array.</summary>
+    public static long MaxStateBytes => Array.MaxLength;
+
     /// <summary>Where other workers reach its links.</summary>
     public LinkEndpoint Endpoint => new(LinkHost, LinkPort);
 }
@@ -186,9 +188,6 @@ public enum ClusterPhase
 /// <param name="IsExact">Whether a round gives the same bits whoever computes it.</param>
 public sealed record JobShape(int Epochs, int? Batch, int MicroBatches, bool Relaxed = false, bool IsExact = true)
 {
-    /// <summary>That of a job.</summary>
-    public static JobShape Of(Job job) => new(job.Epochs, job.Batch, job.MicroBatches, job.IsRelaxed, job.IsExact);
-
     /// <summary>The rounds of the job with data of these sizes.</summary>
     public Rounds RoundsOf(WorkerFacts facts) => RoundsOf(facts.TrainSamples, facts.TestSamples);
 

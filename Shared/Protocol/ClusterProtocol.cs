@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
 
 namespace Distributed.Shared.Protocol;
 
@@ -120,7 +119,7 @@ public sealed partial record ClusterProtocol
     {
         if (Members.GetValueOrDefault(worker)?.Status != MemberStatus.Preparing) return (this, []);
         if (Phase is ClusterPhase.Collecting or ClusterPhase.Saving) return Turn(worker, "the job is done");
-        if (!facts.Layout.IsValid || facts.TrainSamples < 1 || facts.TestSamples < 0 || facts.StateBytes < 1 || facts.StateBytes > StateTransfer.MaxBytes)
+        if (!facts.Layout.IsValid || facts.TrainSamples < 1 || facts.TestSamples < 0 || facts.StateBytes < 1 || facts.StateBytes > WorkerFacts.MaxStateBytes)
             return Turn(worker, $"it reports impossible sizes: {facts}");
         if (Topology == Topology.Mesh && !facts.Endpoint.IsValid)
             return Turn(worker, $"its links are at port {facts.LinkPort} of a host with a name of {facts.LinkHost.Length} characters; allowed: ports 1 to 65535, 1 to {LinkEndpoint.MaxHostLength} characters");

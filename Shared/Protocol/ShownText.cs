@@ -17,7 +17,7 @@ internal sealed class ShownText : IMessagePackFormatter<string?>
 
     /// <summary>Reads the strings of all messages like this.</summary>
     public static IFormatterResolver Resolver { get; } =
-        CompositeResolver.Create([new ShownText(), new ArrayFormatter<string>()], [StandardResolver.Instance]);
+        CompositeResolver.Create([new ShownText(), new ArrayFormatter<string>(), new DigestFormatter()], [StandardResolver.Instance]);
 
     /// <inheritdoc/>
     public void Serialize(ref MessagePackWriter writer, string? value, MessagePackSerializerOptions options) => writer.Write(value);

@@ -1,13 +1,11 @@
 using System.Globalization;
-using MessagePack;
 
 namespace Distributed.Shared.Protocol;
 
 /// <summary>XxHash128 of a replica's parameters and buffers: equal on equal replicas. A value, so that a step needs no text for it.</summary>
 /// <param name="High">The upper 64 bits.</param>
 /// <param name="Low">The lower 64 bits.</param>
-[MessagePackObject]
-public readonly record struct StateDigest([property: Key(0)] ulong High, [property: Key(1)] ulong Low)
+public readonly record struct StateDigest(ulong High, ulong Low)
 {
     /// <summary>From the number that the hash is.</summary>
     public static StateDigest Of(UInt128 hash) => new((ulong)(hash >> 64), (ulong)hash);

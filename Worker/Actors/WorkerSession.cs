@@ -87,7 +87,7 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     public Plan? Plan { get; set; }
 
     /// <summary>The job's rounds for these sizes of the data.</summary>
-    public Rounds RoundsOf(WorkerFacts facts) => JobShape.Of(Job).RoundsOf(facts);
+    public Rounds RoundsOf(WorkerFacts facts) => Job.ToShape().RoundsOf(facts);
 
     /// <summary>The links stand.</summary>
     public void Attach(WorkerFacts facts, DataDescription data, Exchange exchange, LinkListener? listener)

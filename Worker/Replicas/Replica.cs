@@ -38,7 +38,7 @@ public sealed class Replica : IDisposable
     public Replica(Job job, DataSet data, Device device, PluginSet? plugins = null)
     {
         Task = JobModels.CreateTask(job, data, plugins);
-        Rounds = JobShape.Of(job).RoundsOf(Task.TrainSamples, Task.TestSamples);
+        Rounds = job.ToShape().RoundsOf(Task.TrainSamples, Task.TestSamples);
         _model = new(JobModels.CreateModel(job, data.Train.Format, plugins), device);
         _optimizer = JobModels.CreateOptimizer(job, _model.Parameters);
         Map = new(_model, Task, job.Seed, device, _optimizer as ISearchOptimizer);

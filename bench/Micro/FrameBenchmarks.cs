@@ -30,5 +30,5 @@ public class FrameBenchmarks
 
     /// <summary>By the receiver.</summary>
     [Benchmark]
-    public void Verify() => FrameHeader.Verify(_header, _payload);
+    public void Verify() => FrameCodec.Verify(_header, _payload);
 }

@@ -69,8 +69,8 @@ internal unsafe struct FrameRing(byte* counters, byte* slots)
         // Copied first: what is checked must be what is used, whatever the other process does.
         Span<byte> bytes = stackalloc byte[FrameHeader.Size];
         new ReadOnlySpan<byte>(Slot(_read), FrameHeader.Size).CopyTo(bytes);
-        var header = FrameHeader.Read(bytes);
-        FrameHeader.Verify(bytes);
+        var header = FrameCodec.Read(bytes);
+        FrameCodec.Verify(bytes);
         return header;
     }
 

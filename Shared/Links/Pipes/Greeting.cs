@@ -47,12 +47,12 @@ internal sealed class Greeting(IByteStream stream) : IDisposable
     public async Task<(ulong Job, byte[] Payload)> ReceiveAsync(int maxLength, string expectation, CancellationToken patience)
     {
         var bytes = await TakeAsync(FrameHeader.Size, expectation, patience).ConfigureAwait(false);
-        var header = Checked(() => FrameHeader.Read(bytes));
+        var header = Checked(() => FrameCodec.Read(bytes));
         if (header.Kind != FrameKind.Hello || header.Length > maxLength) throw None();
         var payload = await TakeAsync(header.Length, expectation, patience).ConfigureAwait(false);
         return Checked(() =>
         {
-            FrameHeader.Verify(bytes, payload);
+            FrameCodec.Verify(bytes, payload);
             return (header.Job, payload);
         });
     }

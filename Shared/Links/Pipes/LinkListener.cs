@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Distributed.Shared.Metrics;
 using Distributed.Shared.Security;
 using Microsoft.Extensions.Logging;
 
@@ -20,7 +19,7 @@ public sealed class LinkListener : IDisposable
     private readonly byte[] _token;
     private readonly Func<string, bool> _admits;
     private readonly Action<string, IFramePipe> _established;
-    private readonly LinkMetrics _metrics;
+    private readonly ILinkMetrics _metrics;
     private readonly ILogger _log;
     private readonly LinkOptions _options;
     private readonly RefusalLog _refusals;
@@ -38,7 +37,7 @@ public sealed class LinkListener : IDisposable
     /// <exception cref="SocketException">The address is taken, or is none of this machine.</exception>
     public LinkListener(
         IPEndPoint bind, ulong job, byte[] token, Func<string, bool> admits, Action<string, IFramePipe> established,
-        LinkMetrics metrics, ILogger log, LinkOptions options)
+        ILinkMetrics metrics, ILogger log, LinkOptions options)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(token.Length, LinkHello.TokenLength);
         (_job, _token, _admits, _established, _metrics, _log, _options) = (job, token, admits, established, metrics, log, options);

@@ -114,10 +114,10 @@ public sealed unsafe class SocketPipe : IFramePipe
         if (received.Length < FrameHeader.Size) return false;
         try
         {
-            if (!_hasHeader) _incoming = FrameHeader.Read(received);
+            if (!_hasHeader) _incoming = FrameCodec.Read(received);
             _hasHeader = true;
             if (received.Length < FrameHeader.Size + _incoming.Length) return false;
-            FrameHeader.Verify(received[..FrameHeader.Size], received.Slice(FrameHeader.Size, _incoming.Length));
+            FrameCodec.Verify(received[..FrameHeader.Size], received.Slice(FrameHeader.Size, _incoming.Length));
         }
         catch (LinkException error)
         {

@@ -49,7 +49,7 @@ internal sealed class SimulatedBooks
     private SimulatedBooks(ClusterSimulation simulation, RunState begun, bool isResumed)
     {
         (_folder, Disk, _census, _begun) = (simulation.Folder, simulation.Folder.Disk, simulation.Census, begun);
-        var rounds = begun.Facts is { } facts ? JobShape.Of(simulation.Job).RoundsOf(facts) : null;
+        var rounds = begun.Facts is { } facts ? simulation.Job.ToShape().RoundsOf(facts) : null;
         _store = new(SimulatedRunFolder.Checkpoints, simulation.Job.Checkpoint.Keep, JobText, _time, Disk);
         Found = isResumed ? ResumedRun.Find(Disk, SimulatedRunFolder.Root, simulation.Job.Kind.Metric, rounds, _store) : ResumePoint.Start;
         _journal = new(Disk, SimulatedRunFolder.Root, simulation.Job.Kind.Metric);
@@ -106,7 +106,7 @@ internal sealed class SimulatedBooks
 
     /// <summary>The protocol that goes on from here.</summary>
     public ClusterProtocol ToCluster(ClusterSimulation simulation, int startWith, bool isOpen) =>
-        _begun.ToCluster(JobShape.Of(simulation.Job), simulation.Topology, startWith, isOpen, Recorder.Entered, Newest);
+        _begun.ToCluster(simulation.Job.ToShape(), simulation.Topology, startWith, isOpen, Recorder.Entered, Newest);
 
     /// <summary>What can happen next.</summary>
     public IEnumerable<Action> Actions()

@@ -21,7 +21,7 @@ internal sealed class ScriptedPipe : IFramePipe
     {
         for (var at = 0; at + FrameHeader.Size <= bytes.Length;)
         {
-            var header = FrameHeader.Read(bytes.AsSpan(at));
+            var header = FrameCodec.Read(bytes.AsSpan(at));
             at += FrameHeader.Size;
             if (at + header.Length > bytes.Length) return;
             _incoming.Enqueue((header with { Generation = unchecked(header.Generation + generations) }, bytes[at..(at + header.Length)]));

@@ -45,9 +45,9 @@ public sealed class FrameFuzzTests
             if (bytes[^1] % 2 == 0) Seal(bytes);
             try
             {
-                var header = FrameHeader.Read(bytes);
+                var header = FrameCodec.Read(bytes);
                 if (bytes.Length < FrameHeader.Size + header.Length) return "it waits for a payload";
-                FrameHeader.Verify(bytes.AsSpan(0, FrameHeader.Size), bytes.AsSpan(FrameHeader.Size, header.Length));
+                FrameCodec.Verify(bytes.AsSpan(0, FrameHeader.Size), bytes.AsSpan(FrameHeader.Size, header.Length));
                 return null;
             }
             catch (LinkException refused)
@@ -137,7 +137,7 @@ public sealed class FrameFuzzTests
             var at = 0;
             foreach (var (header, payload) in end.Received(link))
             {
-                Assert.Equal(FrameHeader.Read(bytes.AsSpan(at)), header);
+                Assert.Equal(FrameCodec.Read(bytes.AsSpan(at)), header);
                 Assert.True(bytes.AsSpan(at + FrameHeader.Size, header.Length).SequenceEqual(payload));
                 at += FrameHeader.Size + header.Length;
             }

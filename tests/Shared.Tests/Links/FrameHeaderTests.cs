@@ -13,7 +13,7 @@ public sealed class FrameHeaderTests
     [Fact]
     public void A_header_is_read_as_it_was_written() => _anyFrame.Sample(frame =>
     {
-        Assert.Equal(frame.Header, FrameHeader.Read(frame.Bytes));
+        Assert.Equal(frame.Header, FrameCodec.Read(frame.Bytes));
         Verify(frame.Bytes);
     });
 
@@ -24,7 +24,7 @@ public sealed class FrameHeaderTests
         frame.Bytes[bit / 8] ^= (byte)(1 << bit % 8);
         Assert.Throws<LinkException>(() =>
         {
-            FrameHeader.Read(frame.Bytes);
+            FrameCodec.Read(frame.Bytes);
             Verify(frame.Bytes);
         });
     });
@@ -33,10 +33,10 @@ public sealed class FrameHeaderTests
     public void A_flipped_bit_is_noticed_in_a_header_that_is_checked_alone() => Gen.Select(_anyFrame, Gen.Int[0, FrameHeader.Size * 8 - 1]).Sample((frame, bit) =>
     {
         frame.Header.Write(frame.Bytes);
-        Assert.Equal(frame.Header, FrameHeader.Read(frame.Bytes));
-        FrameHeader.Verify(frame.Bytes.AsSpan(0, FrameHeader.Size));
+        Assert.Equal(frame.Header, FrameCodec.Read(frame.Bytes));
+        FrameCodec.Verify(frame.Bytes.AsSpan(0, FrameHeader.Size));
         frame.Bytes[bit / 8] ^= (byte)(1 << bit % 8);
-        Assert.Throws<LinkException>(() => FrameHeader.Verify(frame.Bytes.AsSpan(0, FrameHeader.Size)));
+        Assert.Throws<LinkException>(() => FrameCodec.Verify(frame.Bytes.AsSpan(0, FrameHeader.Size)));
     });
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class FrameHeaderTests
             frame.Bytes.AsSpan(0, kept).CopyTo(noise);
             try
             {
-                Assert.InRange(FrameHeader.Read(noise).Length, 0, FrameHeader.MaxLength);
+                Assert.InRange(FrameCodec.Read(noise).Length, 0, FrameHeader.MaxLength);
             }
             catch (LinkException refused)
             {
@@ -68,23 +68,23 @@ public sealed class FrameHeaderTests
         {
             var bytes = FrameGen.Bytes(FrameGen.Numbered(0, 0), []);
             BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(40), length);
-            if (length is >= 0 and <= FrameHeader.MaxLength) Assert.Equal(length, FrameHeader.Read(bytes).Length);
-            else Assert.Contains($"{length} bytes", Assert.Throws<LinkException>(() => FrameHeader.Read(bytes)).Message, StringComparison.Ordinal);
+            if (length is >= 0 and <= FrameHeader.MaxLength) Assert.Equal(length, FrameCodec.Read(bytes).Length);
+            else Assert.Contains($"{length} bytes", Assert.Throws<LinkException>(() => FrameCodec.Read(bytes)).Message, StringComparison.Ordinal);
         });
 
     [Fact]
     public void Another_version_is_refused_with_both_versions_named()
     {
         var bytes = FrameGen.Bytes(FrameGen.Numbered(0, 0), []);
-        bytes[4] = FrameHeader.Version + 1;
+        bytes[4] = FrameCodec.Version + 1;
         Assert.Equal(
-            $"frame version {FrameHeader.Version + 1} received, version {FrameHeader.Version} spoken here",
-            Assert.Throws<LinkException>(() => FrameHeader.Read(bytes)).Message);
+            $"frame version {FrameCodec.Version + 1} received, version {FrameCodec.Version} spoken here",
+            Assert.Throws<LinkException>(() => FrameCodec.Read(bytes)).Message);
     }
 
     [Fact]
     public void A_payload_of_another_length_than_the_header_says_cannot_be_written() =>
         Assert.Throws<ArgumentOutOfRangeException>(() => FrameGen.Numbered(0, 3).Write(new byte[FrameHeader.Size], new byte[4]));
 
-    private static void Verify(byte[] frame) => FrameHeader.Verify(frame.AsSpan(0, FrameHeader.Size), frame.AsSpan(FrameHeader.Size));
+    private static void Verify(byte[] frame) => FrameCodec.Verify(frame.AsSpan(0, FrameHeader.Size), frame.AsSpan(FrameHeader.Size));
 }

@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.Serialization;
+using System.Security.Cryptography;
 using System.Text;
 using Distributed.Shared.Metrics;
 using Distributed.Shared.Protocol;
@@ -19,6 +20,12 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
     [Fact]
     public void Every_message_has_a_sample() =>
         Assert.Equal(ProtocolSerializer.Messages.Select(t => t.Name).Order(), ControlMessages.Samples.Select(m => m.GetType().Name).Order());
+
+    /// <summary>A change of it is a change of the protocol: <see cref="ProtocolSerializer.Version"/> goes with it.</summary>
+    [Fact]
+    public void The_bytes_of_messages_are_those_of_this_version_of_the_protocol() =>
+        Assert.Equal("8: d043bf48b541cfcaa25491dd6a46cc0c",
+            $"{ProtocolSerializer.Version}: {Convert.ToHexStringLower(SHA256.HashData([.. ControlMessages.Samples.SelectMany(ProtocolSerializer.Pack)]))[..32]}");
 
     [Fact]
     public void Every_message_goes_through_this_serializer_and_no_other() => Assert.All(ControlMessages.Samples, message =>

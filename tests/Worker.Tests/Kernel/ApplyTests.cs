@@ -138,7 +138,7 @@ public sealed class ApplyTests
         {
             Model = new(JobModels.CreateModel(job, TestJobs.Data.Train.Format), CPU);
             _optimizer = JobModels.CreateOptimizer(job, Model.Parameters);
-            Rounds = JobShape.Of(job).RoundsOf(TestJobs.Data.Train.Count, TestJobs.Data.Test.Count);
+            Rounds = job.ToShape().RoundsOf(TestJobs.Data.Train.Count, TestJobs.Data.Test.Count);
             Apply = new(Model, _optimizer, job, Rounds);
             _pool = new(new((int)(Model.Parameters.numel() + Model.Buffers.numel()), 3));
         }

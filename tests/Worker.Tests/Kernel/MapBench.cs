@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using Distributed.Shared.Jobs;
 using Distributed.Shared.Kernel;
 using Distributed.Shared.Links;
-using Distributed.Shared.Protocol;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tasks;
@@ -31,7 +30,7 @@ internal sealed class MapBench : IDisposable
         var data = TestJobs.Data;
         Model = new(JobModels.CreateModel(job, data.Train.Format), CPU);
         Map = new(Model, new Classification(data), job.Seed, CPU);
-        Rounds = JobShape.Of(job).RoundsOf(data.Train.Count, data.Test.Count);
+        Rounds = job.ToShape().RoundsOf(data.Train.Count, data.Test.Count);
         _pool = new(Map.Layout, layout => new TorchMemory(Model, layout));
     }
 

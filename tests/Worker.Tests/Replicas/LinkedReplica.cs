@@ -61,7 +61,7 @@ internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisp
     {
         var replica = new LinkedReplica(job, new());
         (replica.Facts, replica.Pool) = ((WorkerFacts, VectorPool))replica.Next<(WorkerFacts, VectorPool)>().What;
-        replica.Rounds = JobShape.Of(job).RoundsOf(replica.Facts);
+        replica.Rounds = job.ToShape().RoundsOf(replica.Facts);
         var metrics = new WorkerMetrics(Prometheus.Metrics.NewCustomRegistry(), "cpu");
         var identity = new LinkIdentity(JobFile.Fingerprint(job), replica.Coordinator.Token, Worker);
         var exchange = new Exchange(new(identity, replica.Rounds, replica.Pool, replica.Facts.StateBytes, new(false), new(), metrics.Links), replica);
