@@ -1,8 +1,9 @@
 using System.CommandLine;
 using System.Security.Cryptography.X509Certificates;
 using Distributed.Coordinator.Certificates;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Processes;
+using Distributed.Hosting.Security;
+using Distributed.Transport.Security;
 
 namespace Distributed.Coordinator;
 

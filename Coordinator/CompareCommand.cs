@@ -1,8 +1,8 @@
 using System.CommandLine;
 using Distributed.Coordinator.Comparison;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator;
 

@@ -4,8 +4,8 @@ using Distributed.Coordinator.Chaos;
 using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Live;
 using Distributed.Coordinator.LocalWorkers;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Processes;
+using Distributed.Hosting.Security;
 
 namespace Distributed.Coordinator;
 

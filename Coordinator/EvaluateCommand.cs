@@ -5,10 +5,11 @@ using Distributed.Coordinator.Evaluation;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Runs;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Processes;
+using Distributed.Hosting.Security;
+using Distributed.Jobs;
+using Distributed.Jobs.Runs;
+using Distributed.Transport.Security;
 
 namespace Distributed.Coordinator;
 

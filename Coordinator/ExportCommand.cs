@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.ComponentModel;
 using Distributed.Coordinator.LocalWorkers;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Runs;
+using Distributed.Hosting.Processes;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator;
 

@@ -3,7 +3,8 @@ using System.Text.Json;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Inspection;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator;
 

@@ -2,8 +2,9 @@ using System.CommandLine;
 using System.ComponentModel;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Predictions;
-using Distributed.Shared.Predictions;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
+using Distributed.Jobs;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator;
 

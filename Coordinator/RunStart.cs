@@ -2,9 +2,10 @@ using System.Security.Cryptography;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Security;
+using Distributed.Jobs;
+using Distributed.Transport.Security;
 
 namespace Distributed.Coordinator;
 

@@ -3,10 +3,10 @@ using System.Net;
 using Distributed.Coordinator.Live;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Runs;
+using Distributed.Hosting.Processes;
+using Distributed.Hosting.Status;
+using Distributed.Jobs;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator;
 

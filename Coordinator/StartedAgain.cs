@@ -1,6 +1,6 @@
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Runs;
+using Distributed.Jobs;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator;
 

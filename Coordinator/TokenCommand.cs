@@ -1,7 +1,8 @@
 using System.CommandLine;
 using Distributed.Coordinator.Kubernetes;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Processes;
+using Distributed.Hosting.Security;
+using Distributed.Transport.Security;
 
 namespace Distributed.Coordinator;
 

@@ -13,14 +13,16 @@ using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
 using Distributed.Coordinator.TensorBoard;
-using Distributed.Shared.Cluster;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Runs;
-using Distributed.Shared.Security;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Cluster;
+using Distributed.Hosting.Metrics;
+using Distributed.Hosting.Processes;
+using Distributed.Hosting.Security;
+using Distributed.Hosting.Status;
+using Distributed.Jobs;
+using Distributed.Jobs.Runs;
+using Distributed.Transport.Security;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Prometheus;
@@ -77,7 +79,7 @@ public sealed record TrainArguments
     public IReadOnlyList<string> Plugins { get; init; } = [];
 
     /// <summary>What part of the free memory the started workers may take together where the batch is as large as fits; above 0, to 1.</summary>
-    public double MemoryFraction { get; init; } = Shared.Processes.MemoryFraction.Default;
+    public double MemoryFraction { get; init; } = Hosting.Processes.MemoryFraction.Default;
 
     /// <summary>Address that workers reach this machine at.</summary>
     public required string Host { get; init; }

@@ -1,4 +1,4 @@
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
 using Distributed.Worker;
 
 return await CommandLine.RunAsync(WorkerCommands.Create(), args);

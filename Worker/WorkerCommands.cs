@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Net;
-using Distributed.Shared.Data;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Processes;
+using Distributed.Hosting.Security;
+using Distributed.Jobs.Data;
 using Distributed.Worker.Exports;
 using Distributed.Worker.Pictures;
 using Distributed.Worker.Predictions;

@@ -2,13 +2,16 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Akka.Actor;
-using Distributed.Shared.Cluster;
-using Distributed.Shared.Data;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Cluster;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
+using Distributed.Hosting.Processes;
+using Distributed.Hosting.Security;
+using Distributed.Hosting.Status;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
+using Distributed.Transport.Pipes;
+using Distributed.Transport.Security;
 using Distributed.Worker.Actors;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Plugins;
@@ -60,7 +63,7 @@ public sealed record WorkerArguments
     public IReadOnlyList<string> AllowedHosts { get; init; } = [];
 
     /// <summary>What part of the memory that is free a micro-batch may take where the job leaves its size to that; above 0, to 1.</summary>
-    public double MemoryFraction { get; init; } = Shared.Processes.MemoryFraction.Default;
+    public double MemoryFraction { get; init; } = Hosting.Processes.MemoryFraction.Default;
 
     /// <summary>How long it waits for a coordinator to take it in, or to come back.</summary>
     public required TimeSpan Patience { get; init; }

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Distributed.Bench.Processes;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
 
 namespace Distributed.Bench;
 

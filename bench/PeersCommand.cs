@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 using Distributed.Bench.Measures;
 using Distributed.Bench.Processes;
 using Distributed.Bench.Results;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
 using Spectre.Console;
 
 namespace Distributed.Bench;

@@ -5,7 +5,7 @@ using Distributed.Bench.Micro;
 using Distributed.Bench.Simulation;
 using Distributed.Bench.Training;
 using Distributed.Coordinator.Chaos;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
 
 var json = new Option<string?>("--json") { Description = "File for the rows as JSON." };
 var only = new Option<string?>("--only") { Description = "Regular expression of the measures to take, such as \"step cnn\"." };

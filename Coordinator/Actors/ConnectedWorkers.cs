@@ -1,10 +1,10 @@
 using System.Text.RegularExpressions;
 using Akka.Actor;
 using Akka.Event;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
+using Distributed.Jobs;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Coordinator.Actors;
 

@@ -9,8 +9,9 @@ using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Actors;
 

@@ -6,9 +6,10 @@ using Distributed.Coordinator.Links;
 using Distributed.Coordinator.LocalWorkers;
 using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Runs;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Actors;
 

@@ -1,7 +1,7 @@
 using Akka.Actor;
 using Akka.Event;
 using Distributed.Coordinator.Draining;
-using Distributed.Shared.Protocol;
+using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Actors;
 

@@ -2,8 +2,9 @@ using Akka.Actor;
 using Akka.Event;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Actors;
 

@@ -1,7 +1,8 @@
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Runs;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Jobs;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Actors;
 

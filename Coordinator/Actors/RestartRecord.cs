@@ -1,5 +1,5 @@
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
 
 namespace Distributed.Coordinator.Actors;
 

@@ -1,4 +1,4 @@
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
 
 namespace Distributed.Coordinator.Actors;
 

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Actors;
 

@@ -4,9 +4,9 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using Distributed.Coordinator.LocalWorkers;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Processes;
+using Distributed.Hosting.Security;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Chaos;
 

@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
 
 namespace Distributed.Coordinator.Chaos;
 

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using Distributed.Shared.Processes;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Chaos;
 

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Runs;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Chaos;
 

@@ -1,5 +1,5 @@
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Runs;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Chaos;
 

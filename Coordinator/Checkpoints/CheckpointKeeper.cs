@@ -3,9 +3,9 @@ using Akka.Actor;
 using Akka.Event;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Metrics;
 
 namespace Distributed.Coordinator.Checkpoints;
 

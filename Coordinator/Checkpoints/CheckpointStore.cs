@@ -5,9 +5,9 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Runs;
-using Distributed.Shared.State;
+using Distributed.Core.Protocol;
+using Distributed.Jobs.Runs;
+using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Checkpoints;
 

@@ -1,7 +1,7 @@
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Runs;
+using Distributed.Jobs;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Comparison;
 

@@ -1,5 +1,5 @@
 using Distributed.Coordinator.Inspection;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 using Spectre.Console;
 
 namespace Distributed.Coordinator.Comparison;

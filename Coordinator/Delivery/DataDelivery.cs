@@ -3,9 +3,9 @@ using Akka.Event;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Links;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Delivery;
 

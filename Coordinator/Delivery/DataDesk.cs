@@ -1,9 +1,10 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Distributed.Coordinator.Links;
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
+using Distributed.Transport.Buffers;
 
 namespace Distributed.Coordinator.Delivery;
 

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
 
 namespace Distributed.Coordinator.Delivery;
 

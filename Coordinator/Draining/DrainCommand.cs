@@ -2,8 +2,9 @@ using System.Net;
 using System.Net.Sockets;
 using Distributed.Coordinator.Live;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
+using Distributed.Hosting.Status;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Draining;
 

@@ -1,7 +1,7 @@
 using System.Net;
 using Akka.Actor;
 using Distributed.Coordinator.Actors;
-using Distributed.Shared.Metrics;
+using Distributed.Hosting.Status;
 
 namespace Distributed.Coordinator.Draining;
 

@@ -1,7 +1,8 @@
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Reduction;
+using Distributed.Core.Scores;
+using Distributed.Jobs;
 using Spectre.Console;
 
 namespace Distributed.Coordinator.Evaluation;

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Distributed.Shared.Processes;
+using Distributed.Jobs;
 using Spectre.Console;
 
 namespace Distributed.Coordinator.Evaluation;

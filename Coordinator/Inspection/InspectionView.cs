@@ -1,6 +1,6 @@
 using Distributed.Coordinator.Checkpoints;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
+using Distributed.Jobs;
 using Spectre.Console;
 
 namespace Distributed.Coordinator.Inspection;

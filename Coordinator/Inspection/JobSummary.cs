@@ -1,5 +1,5 @@
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Inspection;
 

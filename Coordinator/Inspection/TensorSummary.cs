@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.Json.Serialization;
-using Distributed.Shared.State;
+using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Inspection;
 

@@ -1,9 +1,12 @@
 using System.Net;
 using System.Security.Cryptography;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
+using Distributed.Transport.Buffers;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 using Microsoft.Extensions.Logging;
 
 namespace Distributed.Coordinator.Links;

@@ -1,4 +1,6 @@
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Coordinator.Links;
 

@@ -1,5 +1,5 @@
 using System.Buffers;
-using Distributed.Shared.Runs;
+using Distributed.Jobs.Runs;
 using Microsoft.AspNetCore.Http;
 
 namespace Distributed.Coordinator.Live;

@@ -2,8 +2,8 @@ using System.Globalization;
 using Distributed.Coordinator.Inspection;
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Live;
 

@@ -1,5 +1,5 @@
 using System.Net;
-using Distributed.Shared.Metrics;
+using Distributed.Hosting.Status;
 
 namespace Distributed.Coordinator.Live;
 

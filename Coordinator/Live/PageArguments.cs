@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Net;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
 
 namespace Distributed.Coordinator.Live;
 

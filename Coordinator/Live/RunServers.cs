@@ -3,8 +3,8 @@ using Akka.Actor;
 using Distributed.Coordinator.Draining;
 using Distributed.Coordinator.Metering;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
+using Distributed.Hosting.Status;
 using Microsoft.AspNetCore.Http;
 using Prometheus;
 

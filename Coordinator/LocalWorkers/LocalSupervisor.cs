@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Metrics;
 
 namespace Distributed.Coordinator.LocalWorkers;
 

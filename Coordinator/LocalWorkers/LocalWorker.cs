@@ -1,5 +1,6 @@
 using System.Diagnostics;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.LocalWorkers;
 

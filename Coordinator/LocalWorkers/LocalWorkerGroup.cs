@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
 
 namespace Distributed.Coordinator.LocalWorkers;
 

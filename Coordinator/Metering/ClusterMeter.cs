@@ -1,5 +1,5 @@
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Metrics;
 
 namespace Distributed.Coordinator.Metering;
 

@@ -2,8 +2,8 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Metrics;
 using Microsoft.AspNetCore.Http;
 
 namespace Distributed.Coordinator.Metering;

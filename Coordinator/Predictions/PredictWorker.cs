@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Distributed.Coordinator.LocalWorkers;
-using Distributed.Shared.Predictions;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Predictions;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Distributed.Shared.Predictions;
+using Distributed.Jobs.Runs;
 using Spectre.Console;
 
 namespace Distributed.Coordinator.Predictions;

@@ -1,8 +1,7 @@
 using Akka.Actor;
 using Distributed.Coordinator.Actors;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Probing;
 

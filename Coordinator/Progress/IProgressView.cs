@@ -6,6 +6,6 @@ public interface IProgressView : IDisposable
     /// <summary>Shows <paramref name="p"/> in place of what was shown before. Meant to be called several times a second.</summary>
     void Update(TrainingProgress p);
 
-    /// <summary>Leaves a line that stays: a worker joined, an epoch was evaluated. Shown as <see cref="Shared.Processes.Shown"/> has it.</summary>
+    /// <summary>Leaves a line that stays: a worker joined, an epoch was evaluated. Shown as <see cref="Jobs.Shown"/> has it.</summary>
     void Message(string line);
 }

@@ -1,5 +1,5 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Processes;
+using Distributed.Core.Scores;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Progress;
 

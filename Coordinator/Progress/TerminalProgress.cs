@@ -1,4 +1,4 @@
-using Distributed.Shared.Processes;
+using Distributed.Jobs;
 using Spectre.Console;
 
 namespace Distributed.Coordinator.Progress;

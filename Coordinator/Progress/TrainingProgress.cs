@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 
 namespace Distributed.Coordinator.Progress;
 

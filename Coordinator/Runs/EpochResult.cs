@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 
 namespace Distributed.Coordinator.Runs;
 

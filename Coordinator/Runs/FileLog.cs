@@ -1,4 +1,4 @@
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
 using Microsoft.Extensions.Logging;
 
 namespace Distributed.Coordinator.Runs;

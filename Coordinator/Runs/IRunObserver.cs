@@ -1,5 +1,5 @@
 using Distributed.Coordinator.Progress;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
 
 namespace Distributed.Coordinator.Runs;
 

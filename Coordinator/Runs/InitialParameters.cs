@@ -1,5 +1,5 @@
-using Distributed.Shared.Protocol;
-using Distributed.Shared.State;
+using Distributed.Core.Protocol;
+using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Runs;
 

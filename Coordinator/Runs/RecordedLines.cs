@@ -1,7 +1,7 @@
 using System.Text;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Runs;
+using Distributed.Core.Scores;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Runs;
 

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Distributed.Coordinator.Checkpoints;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Runs;
+using Distributed.Core.Planning;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Runs;
 

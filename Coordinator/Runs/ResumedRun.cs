@@ -1,6 +1,7 @@
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
+using Distributed.Core.Scores;
 
 namespace Distributed.Coordinator.Runs;
 

@@ -1,5 +1,5 @@
 using Distributed.Coordinator.Live;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 
 namespace Distributed.Coordinator.Runs;
 

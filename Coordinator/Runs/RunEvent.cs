@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Protocol;
+using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Runs;
 

@@ -2,8 +2,8 @@ using System.Globalization;
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Storage;
 using Distributed.Coordinator.TensorBoard;
-using Distributed.Shared.Runs;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Security;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Runs;
 

@@ -1,6 +1,6 @@
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Runs;
+using Distributed.Core.Scores;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Runs;
 

@@ -1,7 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 
 namespace Distributed.Coordinator.Runs;
 

@@ -1,10 +1,11 @@
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Progress;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Runs;
 

@@ -1,4 +1,5 @@
-using Distributed.Shared.Security;
+using Distributed.Hosting.Security;
+using Distributed.Transport.Security;
 
 namespace Distributed.Coordinator.Runs;
 

@@ -1,4 +1,4 @@
-using Distributed.Shared.State;
+using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Runs;
 

@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using Distributed.Shared.State;
+using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Runs;
 

@@ -3,7 +3,7 @@ using System.Numerics;
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>A whole number, or a word that stands for one.</summary>
 internal readonly record struct Amount(int? Number, string Word)

@@ -1,7 +1,6 @@
 using System.Text;
-using Distributed.Shared.Processes;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>What a key may hold: how it is read, written and put into words.</summary>
 internal abstract class Allowed<T>

@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>
 /// What is done at random to the images that are trained on, anew in each epoch; test images stay as they are. Depends on the job's

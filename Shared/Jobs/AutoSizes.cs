@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>What a job leaves to the memory of the workers.</summary>
 public enum AutoSize : byte

@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>When the state of a run is saved beside the training. It does not change the result.</summary>
 public sealed record CheckpointSpec

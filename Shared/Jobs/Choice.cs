@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>
 /// One kind of spec: the name that chooses it, its defaults and its keys, of which one may take the place of the name in a short form. A

@@ -1,6 +1,6 @@
-using static Distributed.Shared.Jobs.Allow;
+using static Distributed.Jobs.Allow;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>The keys of what a job learns from, read and written as <see cref="JobKeys"/> does.</summary>
 internal static class DataKeys

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>
 /// The keys of one section, named in canonical order by a function that is given either a reader, which answers with what the

@@ -1,8 +1,8 @@
 using System.Globalization;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
+using Distributed.Core.Scores;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>
 /// What to train and how, with every default resolved. Two equal jobs give the same parameters, bit for bit, on machines of one

@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>What two jobs differ in.</summary>
 public static class JobDifference

@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>
 /// A job cannot be used. The message says where the fault is, what was found and what is allowed, ready to be shown to the user.

@@ -1,7 +1,7 @@
 using System.IO.Hashing;
 using System.Text;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>Jobs as YAML: read strictly from what a user wrote, written canonically for the workers.</summary>
 public static class JobFile

@@ -1,6 +1,6 @@
-using static Distributed.Shared.Jobs.Allow;
+using static Distributed.Jobs.Allow;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>
 /// Every key of a job file, in canonical order, each with its default and what is allowed. These functions both read and write,

@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>The learning rate of a step, as a pure function of its number.</summary>
 public static class LearningRate

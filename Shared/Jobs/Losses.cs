@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>What a model is trained to make small, as a job names it.</summary>
 public static class Losses

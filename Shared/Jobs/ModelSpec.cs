@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>The model to train: its architecture, without the input shape and the number of classes, which the data set gives.</summary>
 public abstract record ModelSpec;

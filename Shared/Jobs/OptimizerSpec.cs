@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>The way to better parameters.</summary>
 public abstract record OptimizerSpec;

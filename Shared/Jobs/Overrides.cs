@@ -1,6 +1,4 @@
-using Distributed.Shared.Processes;
-
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>Settings of the command line (--set key.path=value) that replace those of a job file before it is read.</summary>
 internal static class Overrides

@@ -1,8 +1,8 @@
 using System.Text.RegularExpressions;
-using Distributed.Shared.Kernel;
-using static Distributed.Shared.Jobs.Allow;
+using Distributed.Core.Scores;
+using static Distributed.Jobs.Allow;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>The keys of what comes from the user's own code: models and tasks of libraries, models of TorchScript files.</summary>
 internal static partial class PluginKeys

@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>A model out of a library that the workers were started with: a class derived from torch's nn.Module.</summary>
 public sealed record PluginSpec : ModelSpec

@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>How the learning rate changes over a run; <see cref="LearningRate.At"/> gives its value.</summary>
 public abstract record ScheduleSpec

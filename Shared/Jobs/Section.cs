@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>A section of keys that each have a default.</summary>
 internal sealed class Section<T>(T defaults, Func<Fields, T, T> keys) : Allowed<T> where T : class

@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>A value by its name, which a class of a plugin is made with.</summary>
 /// <param name="Name">In kebab-case: hidden-width.</param>

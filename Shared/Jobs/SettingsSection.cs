@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>
 /// Sections whose keys only a plugin knows. Written sorted by name and each value in one form, so that equal settings are equal texts; a

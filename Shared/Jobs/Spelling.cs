@@ -1,4 +1,4 @@
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>Finds the name that a mistyped one was meant to be.</summary>
 public static class Spelling

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>A task as a job file names it.</summary>
 /// <param name="Name">Name of its <see cref="TaskKind"/>.</param>

@@ -1,6 +1,6 @@
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>A kind of problem, and what it goes with.</summary>
 /// <param name="Name">As a job names it.</param>

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
-using Distributed.Shared.Runs;
+using Distributed.Jobs.Runs;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>
 /// The file of a job whose model is TorchScript. Its sum becomes a part of the job when a run begins, so that every worker, and every

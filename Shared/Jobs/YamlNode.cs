@@ -1,6 +1,4 @@
-using Distributed.Shared.Processes;
-
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>A part of a YAML document that knows its place, "file:line" or the override that it came from.</summary>
 internal abstract record YamlNode(string Place)

@@ -1,7 +1,7 @@
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
-namespace Distributed.Shared.Jobs;
+namespace Distributed.Jobs;
 
 /// <summary>
 /// Reads the part of YAML that jobs use: scalars, lists and sections in one document. The text may come from the network, so its

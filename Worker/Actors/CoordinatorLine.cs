@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Akka.Actor;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
 
 namespace Distributed.Worker.Actors;
 

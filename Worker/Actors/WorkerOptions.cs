@@ -1,5 +1,5 @@
-using Distributed.Shared.Data;
-using Distributed.Shared.Links;
+using Distributed.Jobs.Data;
+using Distributed.Transport.Pipes;
 using Distributed.Worker.Plugins;
 using static TorchSharp.torch;
 
@@ -31,5 +31,5 @@ public sealed record WorkerOptions(string Name, string Coordinator, string Host,
     public LinkOptions Links { get; init; } = new();
 
     /// <summary>What part of the memory that is free a micro-batch may take where the job leaves its size to that; above 0, to 1.</summary>
-    public double MemoryFraction { get; init; } = Shared.Processes.MemoryFraction.Default;
+    public double MemoryFraction { get; init; } = Hosting.Processes.MemoryFraction.Default;
 }

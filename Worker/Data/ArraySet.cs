@@ -1,7 +1,7 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Data;
 

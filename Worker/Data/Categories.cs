@@ -1,6 +1,6 @@
 using System.Globalization;
-using Distributed.Shared.Data;
-using Distributed.Shared.Runs;
+using Distributed.Jobs.Data;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Worker.Data;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Processes;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Data;
 

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using CsvHelper;
 using CsvHelper.Configuration;
-using Distributed.Shared.Data;
+using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Data;
 

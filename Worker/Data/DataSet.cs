@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using System.Text;
-using Distributed.Shared.Data;
-using Distributed.Shared.Runs;
+using Distributed.Jobs.Data;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Worker.Data;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.IO.Compression;
-using Distributed.Shared.Data;
+using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Data;
 

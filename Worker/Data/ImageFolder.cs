@@ -1,6 +1,5 @@
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Processes;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Data;
 

@@ -1,5 +1,5 @@
 using System.IO.Hashing;
-using Distributed.Shared.Data;
+using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Data;
 

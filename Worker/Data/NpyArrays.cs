@@ -1,6 +1,6 @@
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Runs;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Worker.Data;
 

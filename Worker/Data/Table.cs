@@ -1,4 +1,4 @@
-using Distributed.Shared.Data;
+using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Data;
 

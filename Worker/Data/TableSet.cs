@@ -1,6 +1,6 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
-using Distributed.Shared.Data;
+using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Data;
 

@@ -1,6 +1,8 @@
-using Distributed.Shared.Data;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
+using Distributed.Jobs.Data;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Worker.Delivery;
 

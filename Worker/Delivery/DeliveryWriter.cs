@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
-using Distributed.Shared.Data;
-using Distributed.Shared.Processes;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Delivery;
 

@@ -1,7 +1,7 @@
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Processes;
-using Distributed.Shared.Runs;
+using Distributed.Hosting.Processes;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
+using Distributed.Jobs.Runs;
 using Distributed.Worker.Models;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Plugins;

@@ -1,6 +1,7 @@
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Jobs;
+using Distributed.Transport.Buffers;
 using Distributed.Worker.Optimizers;
 using Distributed.Worker.Replicas;
 using static TorchSharp.torch;

@@ -1,8 +1,8 @@
 using System.IO.Hashing;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Buffers;
 using Distributed.Worker.Replicas;
 using static TorchSharp.torch;
 

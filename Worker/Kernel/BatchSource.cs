@@ -1,4 +1,4 @@
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
 using Distributed.Worker.Tasks;
 using static TorchSharp.torch;
 

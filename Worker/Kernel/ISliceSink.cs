@@ -4,6 +4,6 @@ namespace Distributed.Worker.Kernel;
 public interface ISliceSink
 {
     /// <summary>A slice of the contribution is final. Comes once for each slice, in any order, on the thread that computes; allocates nothing.</summary>
-    /// <param name="slice">0 to <see cref="Shared.Kernel.VectorLayout.TallySlice"/>.</param>
+    /// <param name="slice">0 to <see cref="Core.Reduction.VectorLayout.TallySlice"/>.</param>
     void Ready(int slice);
 }

@@ -1,5 +1,6 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Buffers;
 using Distributed.Worker.Optimizers;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tasks;

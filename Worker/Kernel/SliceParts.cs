@@ -1,4 +1,4 @@
-using Distributed.Shared.Kernel;
+using Distributed.Core.Reduction;
 using Distributed.Worker.Replicas;
 
 namespace Distributed.Worker.Kernel;

@@ -1,4 +1,4 @@
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Plugins;
 using static TorchSharp.torch;

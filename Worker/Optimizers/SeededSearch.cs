@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Optimizers;

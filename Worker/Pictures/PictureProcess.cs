@@ -1,5 +1,5 @@
-using Distributed.Shared.Data;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
+using Distributed.Jobs.Data;
 using Distributed.Worker.Data;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Predictions;

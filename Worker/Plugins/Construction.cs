@@ -1,5 +1,5 @@
 using System.Reflection;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.Worker.Plugins;
 

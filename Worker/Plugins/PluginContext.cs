@@ -34,7 +34,9 @@ internal sealed class PluginContext(string library) : AssemblyLoadContext(Path.G
         _beside.ResolveUnmanagedDllToPath(unmanagedDllName) is { } path ? LoadUnmanagedDllFromPath(path) : 0;
 
     /// <summary>Whether there may be only one of it in a process.</summary>
-    public static bool IsShared(string name) => name is "TorchSharp" or "Distributed.Worker" or "Distributed.Shared" || IsFramework(name);
+    public static bool IsShared(string name) =>
+        name is "TorchSharp" or "Distributed.Worker" or "Distributed.Core" or "Distributed.Transport" or "Distributed.Jobs" or "Distributed.Hosting"
+        || IsFramework(name);
 
     private static bool IsFramework(string name) =>
         _own.TryGetValue(name, out var path) && Path.GetDirectoryName(path) != AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar);

@@ -1,8 +1,8 @@
 using System.Text;
 using System.Text.Json;
-using Distributed.Shared.Data;
-using Distributed.Shared.Predictions;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
+using Distributed.Jobs.Data;
+using Distributed.Jobs.Runs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Plugins;

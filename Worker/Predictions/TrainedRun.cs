@@ -1,8 +1,8 @@
 using System.Security.Cryptography;
 using System.Text.Json;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Runs;
-using Distributed.Shared.State;
+using Distributed.Jobs;
+using Distributed.Jobs.Runs;
+using Distributed.Jobs.State;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Predictions;

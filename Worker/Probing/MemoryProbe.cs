@@ -1,11 +1,11 @@
 using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Hosting.Messages;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
+using Distributed.Transport.Buffers;
 using Distributed.Worker.Data;
 using Distributed.Worker.Plugins;
 using Distributed.Worker.Replicas;

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Distributed.Shared.State;
+using Distributed.Jobs.State;
 
 namespace Distributed.Worker.Replicas;
 

@@ -1,4 +1,4 @@
-using Distributed.Shared.State;
+using Distributed.Jobs.State;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Replicas;

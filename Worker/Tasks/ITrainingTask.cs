@@ -1,4 +1,4 @@
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;

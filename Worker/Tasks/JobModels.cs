@@ -1,6 +1,6 @@
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.State;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
+using Distributed.Jobs.State;
 using Distributed.Worker.Data;
 using Distributed.Worker.Data.Scenes;
 using Distributed.Worker.Models;

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 using Distributed.Worker.Data;
 using Distributed.Worker.Data.Scenes;
 using Distributed.Worker.Detection;

@@ -1,10 +1,10 @@
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 using Distributed.Worker.Data;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;
 
-/// <summary>A number for each sample; the metrics are those that <see cref="Shared.Kernel.Metric.R2"/> is made of.</summary>
+/// <summary>A number for each sample; the metrics are those that <see cref="Core.Scores.Metric.R2"/> is made of.</summary>
 /// <param name="data">The samples.</param>
 /// <param name="loss"><see cref="Losses.L2"/> or <see cref="Losses.L1"/>.</param>
 public sealed class Regression(DataSet data, string loss) : SupervisedTask(data)

@@ -3,7 +3,8 @@ using Distributed.Bench.Processes;
 using Distributed.Bench.Results;
 using Distributed.Bench.Training;
 using Distributed.Coordinator.Certificates;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Security;
+using Distributed.Transport.Security;
 
 namespace Distributed.Bench.Measures;
 

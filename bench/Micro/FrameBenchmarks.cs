@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Bench.Micro;
 

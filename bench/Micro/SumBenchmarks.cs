@@ -1,6 +1,6 @@
 using BenchmarkDotNet.Attributes;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Buffers;
 
 namespace Distributed.Bench.Micro;
 

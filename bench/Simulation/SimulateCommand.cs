@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Distributed.Bench.Processes;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
 
 namespace Distributed.Bench.Simulation;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Distributed.Shared.Metrics;
+using Distributed.Hosting.Metrics;
 
 namespace Distributed.Bench.Training;
 

@@ -1,5 +1,5 @@
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Tests;
 

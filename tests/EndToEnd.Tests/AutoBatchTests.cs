@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.EndToEnd.Tests;
 

@@ -11,7 +11,7 @@ public sealed partial class ChangingClusterTests
     public async Task A_killed_worker_changes_no_bit(string topology)
     {
         Effort.SkipUnlessThorough(topology == "star", "ChaosTests kills a worker of a star.");
-        var job = Jobs.Medium with { Topology = topology };
+        var job = SmallJobs.Medium with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "2", "--max-restarts", "0");
         await run.TrainsAsync();
         run.Worker("worker-2").Send(Signal.Kill);
@@ -27,7 +27,7 @@ public sealed partial class ChangingClusterTests
     public async Task A_worker_that_is_told_to_stop_changes_no_bit(string topology)
     {
         Effort.SkipUnlessThorough(topology == "star", "ChaosTests asks a worker of a star to leave.");
-        var job = Jobs.Medium with { Topology = topology };
+        var job = SmallJobs.Medium with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
         run.Worker("worker-1").Send(Signal.Terminate);
@@ -42,7 +42,7 @@ public sealed partial class ChangingClusterTests
     [Fact]
     public async Task Without_workers_and_restarts_the_run_fails_at_once()
     {
-        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "2", "--max-restarts", "0");
+        using var run = TrainingRun.Start(SmallJobs.Endless, "--workers", "2", "--max-restarts", "0");
         await run.TrainsAsync();
         foreach (var worker in run.Coordinator.Children()) worker.Send(Signal.Kill);
         await run.Coordinator.EndsWithAsync(1);
@@ -52,7 +52,7 @@ public sealed partial class ChangingClusterTests
     [Fact]
     public async Task Workers_from_elsewhere_train_the_same_bits()
     {
-        using var run = TrainingRun.Start(Jobs.Short, "--workers", "0", "--min-workers", "2");
+        using var run = TrainingRun.Start(SmallJobs.Short, "--workers", "0", "--min-workers", "2");
         var address = await AddressAsync(run);
         using var first = StartWorker(run, address, "north");
         using var second = StartWorker(run, address, "south");
@@ -60,7 +60,7 @@ public sealed partial class ChangingClusterTests
         await first.EndsWithAsync(0);
         await second.EndsWithAsync(0);
         Assert.Equal((2, 1), (run.Report.Workers, run.Report.GenerationsByWorkers));
-        SameBits.Require(Jobs.Short, run);
+        SameBits.Require(SmallJobs.Short, run);
     }
 
     [Theory]
@@ -69,7 +69,7 @@ public sealed partial class ChangingClusterTests
     public async Task A_worker_that_joins_while_training_changes_no_bit(string topology)
     {
         Effort.SkipUnlessThorough(topology == "star", "ChaosTests has a worker join a star.");
-        var job = Jobs.Medium with { Topology = topology };
+        var job = SmallJobs.Medium with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
         using var third = StartWorker(run, run.Worker("worker-1").Option("--coordinator")!, "late");
@@ -83,7 +83,7 @@ public sealed partial class ChangingClusterTests
     [Fact]
     public async Task A_mesh_trains_to_the_end_of_its_lease_while_the_coordinator_stands_still()
     {
-        var job = Jobs.Medium with { Topology = "mesh" };
+        var job = SmallJobs.Medium with { Topology = "mesh" };
         using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
         string[] logs = [await File.ReadAllTextAsync(run["logs/worker-1.log"]), await File.ReadAllTextAsync(run["logs/worker-2.log"])];
@@ -98,7 +98,7 @@ public sealed partial class ChangingClusterTests
     [Fact]
     public async Task A_worker_whose_coordinator_does_not_come_back_ends()
     {
-        using var run = TrainingRun.Start(Jobs.Endless with { Topology = "mesh" }, "--workers", "0", "--min-workers", "2");
+        using var run = TrainingRun.Start(SmallJobs.Endless with { Topology = "mesh" }, "--workers", "0", "--min-workers", "2");
         var address = await AddressAsync(run);
         using var first = StartWorker(run, address, "north", "--coordinator-timeout", "10");
         using var second = StartWorker(run, address, "south", "--coordinator-timeout", "10");
@@ -116,7 +116,7 @@ public sealed partial class ChangingClusterTests
     [InlineData("star")]
     public async Task A_coordinator_that_is_killed_and_started_again_changes_no_bit(string topology)
     {
-        var job = Jobs.Medium with { Topology = topology };
+        var job = SmallJobs.Medium with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "0", "--min-workers", "2");
         var address = await AddressAsync(run);
         using var first = StartWorker(run, address, "north");
@@ -146,7 +146,7 @@ public sealed partial class ChangingClusterTests
     public async Task A_coordinator_that_is_told_to_stop_leaves_the_workers_to_the_next_one(string topology)
     {
         Effort.SkipUnlessThorough(topology == "star", "The next one finds the workers of a star as after a kill.");
-        var job = Jobs.Medium with { Topology = topology };
+        var job = SmallJobs.Medium with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "0", "--min-workers", "2", "--resume-if-begun");
         var address = await AddressAsync(run);
         using var first = StartWorker(run, address, "north");
@@ -170,14 +170,14 @@ public sealed partial class ChangingClusterTests
     [Fact]
     public async Task When_all_processes_are_killed_a_run_that_is_resumed_ends_with_the_same_bits()
     {
-        using var run = TrainingRun.Start(Jobs.Medium, "--workers", "2");
+        using var run = TrainingRun.Start(SmallJobs.Medium, "--workers", "2");
         await run.TrainsAsync();
         run.Coordinator.Self.Send(Signal.Kill);
         await run.Coordinator.EndsAsync();
         using var again = run.Resume("1");
         await again.EndsWithAsync(0);
         Assert.Equal(1, run.Report.Workers);
-        SameBits.Require(Jobs.Medium, run);
+        SameBits.Require(SmallJobs.Medium, run);
     }
 
     [Theory]
@@ -186,7 +186,7 @@ public sealed partial class ChangingClusterTests
     public async Task A_worker_that_stands_still_is_turned_away_and_comes_back_when_it_wakes(string topology)
     {
         Effort.SkipUnlessThorough(topology == "star", "ChaosTests freezes a worker of a star.");
-        var job = Jobs.Long with { Topology = topology };
+        var job = SmallJobs.Long with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "0", "--min-workers", "3");
         var address = await AddressAsync(run);
         using var first = StartWorker(run, address, "north");

@@ -1,5 +1,5 @@
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -9,7 +9,7 @@ public sealed class ChaosRestartTests
     private const int Faults = 30;
 
     /// <summary>Long enough for all faults.</summary>
-    private static readonly Job _job = Jobs.Medium with { Epochs = 8 * Faults };
+    private static readonly Job _job = SmallJobs.Medium with { Epochs = 8 * Faults };
 
     private static readonly TimeSpan _twoRuns = TimeSpan.FromMinutes(8);
 

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -14,7 +14,7 @@ public sealed partial class ChaosTests
     [InlineData("star", 20, "kill-worker@20,freeze-worker@40:1s,join@60,drain@80", "killed", "froze", "started", "asked")]
     public async Task Workers_that_die_stand_still_join_and_leave_and_a_coordinator_that_is_killed_change_no_bit(string topology, int epochs, string plan, params string[] happened)
     {
-        using var run = Start(Jobs.Medium with { Topology = topology, Epochs = epochs }, plan);
+        using var run = Start(SmallJobs.Medium with { Topology = topology, Epochs = epochs }, plan);
         await run.Coordinator.EndsWithAsync(0, _twoRuns);
         Assert.Equal(
             happened,
@@ -26,7 +26,7 @@ public sealed partial class ChaosTests
     public async Task A_job_that_ends_before_its_faults_is_no_check()
     {
         // One worker cannot be killed, and another has not joined before so short a job is done.
-        using var run = Start(Jobs.Short, "kill-worker@12", workers: 1);
+        using var run = Start(SmallJobs.Short, "kill-worker@12", workers: 1);
         await run.Coordinator.EndsWithAsync(1, _twoRuns);
         Assert.Equal(["error: the job ended before 1 of 1 fault(s); use more epochs, or earlier steps"], run.Coordinator.Errors);
         run.RequireNothingLeft();
@@ -35,7 +35,7 @@ public sealed partial class ChaosTests
     [Fact]
     public async Task A_fault_after_the_last_step_is_refused()
     {
-        using var run = Start(Jobs.Short, "join@13");
+        using var run = Start(SmallJobs.Short, "join@13");
         await run.Coordinator.EndsWithAsync(2, _twoRuns);
         Assert.Equal(["error: --chaos join@13: the job has 12 steps; allowed: a step from 1 to 12"], run.Coordinator.Errors);
     }
@@ -47,7 +47,7 @@ public sealed partial class ChaosTests
     [InlineData("epochs is 0; to train, allowed: 1 or more.", "join@3", 3, "--set", "epochs=0")]
     public async Task A_check_that_cannot_be_is_refused_at_once(string complaint, string plan, int workers, params string[] arguments)
     {
-        using var run = Start(Jobs.Short, plan, workers, arguments);
+        using var run = Start(SmallJobs.Short, plan, workers, arguments);
         await run.Coordinator.EndsWithAsync(2);
         Assert.StartsWith("error: " + complaint, Assert.Single(run.Coordinator.Errors), StringComparison.Ordinal);
         Assert.Empty(run.Coordinator.Output);
@@ -59,7 +59,7 @@ public sealed partial class ChaosTests
     [InlineData(Signal.Terminate)]
     public async Task Nothing_is_left_running(Signal signal)
     {
-        using var run = Start(Jobs.Medium, "freeze-worker@5:60s,join@10");
+        using var run = Start(SmallJobs.Medium, "freeze-worker@5:60s,join@10");
         await run.Coordinator.LineAsync(Happened());
         run.Coordinator.Self.Send(signal);
         await run.Coordinator.EndsWithAsync(1);

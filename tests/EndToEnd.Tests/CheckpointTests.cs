@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -11,7 +11,7 @@ public sealed class CheckpointTests
     private static readonly int _cuts = Effort.Of(usual: 6, thorough: 20);
 
     /// <summary>Long enough for all cuts.</summary>
-    private static readonly Job _job = Jobs.Medium with { Epochs = 2 * _cuts, Checkpoint = new() { EverySteps = 7, Keep = 2 } };
+    private static readonly Job _job = SmallJobs.Medium with { Epochs = 2 * _cuts, Checkpoint = new() { EverySteps = 7, Keep = 2 } };
 
     /// <summary>With one to three workers, and the topologies in turn.</summary>
     [Fact]
@@ -60,7 +60,7 @@ public sealed class CheckpointTests
     [Fact]
     public async Task Another_job_is_refused_with_what_differs()
     {
-        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "1");
+        using var run = TrainingRun.Start(SmallJobs.Endless, "--workers", "1");
         await run.TrainsAsync();
         foreach (var process in run.Coordinator.Children().Append(run.Coordinator.Self)) process.Send(Signal.Kill);
         await run.Coordinator.EndsAsync();
@@ -100,7 +100,7 @@ public sealed class CheckpointTests
     [Fact]
     public async Task An_evaluation_gives_what_the_training_gave()
     {
-        using var run = TrainingRun.Start(Jobs.Medium with { Epochs = 3, Checkpoint = new() { EverySteps = 10 } }, "--workers", "2");
+        using var run = TrainingRun.Start(SmallJobs.Medium with { Epochs = 3, Checkpoint = new() { EverySteps = 10 } }, "--workers", "2");
         await run.Coordinator.EndsWithAsync(0);
         using var evaluation = Evaluate(run, 3);
         await evaluation.EndsWithAsync(0);
@@ -133,11 +133,11 @@ public sealed class CheckpointTests
     [Fact]
     public async Task Training_begins_with_given_parameters_on_every_worker_also_on_one_that_joins()
     {
-        using var first = TrainingRun.Start(Jobs.Medium with { Epochs = 2 }, "--workers", "1");
+        using var first = TrainingRun.Start(SmallJobs.Medium with { Epochs = 2 }, "--workers", "1");
         await first.Coordinator.EndsWithAsync(0);
         // So small a rate changes no bit of any parameter; buffers, which it has no influence on, this model has none.
-        var frozen = Jobs.Short with { Optimizer = new SgdSpec { LearningRate = 1e-30 } };
-        using var model = TrainingRun.Start(Jobs.Short, "--workers", "1");
+        var frozen = SmallJobs.Short with { Optimizer = new SgdSpec { LearningRate = 1e-30 } };
+        using var model = TrainingRun.Start(SmallJobs.Short, "--workers", "1");
         await model.Coordinator.EndsWithAsync(0);
         using var copy = TrainingRun.Start(frozen, "--workers", "2", "--init", model["model.safetensors"]);
         await copy.Coordinator.EndsWithAsync(0);

@@ -12,7 +12,7 @@ public sealed class DrainTests
     public async Task A_worker_that_is_drained_changes_no_bit(string topology)
     {
         Effort.SkipUnlessThorough(topology == "star", "ChaosTests drains a star.");
-        var job = Jobs.Medium with { Topology = topology };
+        var job = SmallJobs.Medium with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
         // No proxy is ever given the token of the job.
@@ -38,7 +38,7 @@ public sealed class DrainTests
     [Fact]
     public async Task A_coordinator_that_is_gone_drains_nobody()
     {
-        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "1");
+        using var run = TrainingRun.Start(SmallJobs.Endless, "--workers", "1");
         await run.TrainsAsync();
         run.Coordinator.Self.Send(Signal.Kill);
         await run.Coordinator.EndsWithAsync(137);

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -16,7 +16,7 @@ public sealed partial class DurabilityTests
     /// <summary>As long as the steps take that are left after the last kill or cut.</summary>
     private static readonly TimeSpan _rest = TimeSpan.FromMinutes(10);
 
-    private static Job Job(int epochs, int every) => Jobs.Short with { Epochs = epochs, Checkpoint = new() { EverySteps = every, Keep = 2 } };
+    private static Job Job(int epochs, int every) => SmallJobs.Short with { Epochs = epochs, Checkpoint = new() { EverySteps = every, Keep = 2 } };
 
     [Fact]
     public async Task A_run_whose_processes_are_all_killed_as_a_checkpoint_appears_ends_with_the_bits_of_the_undisturbed_one()
@@ -81,7 +81,7 @@ public sealed partial class DurabilityTests
     [Fact]
     public async Task On_a_disk_that_is_full_for_a_while_nothing_is_lost_and_the_result_waits_for_space()
     {
-        var job = Jobs.Long with { Checkpoint = new() { EverySteps = 20, Keep = 2 } };
+        var job = SmallJobs.Long with { Checkpoint = new() { EverySteps = 20, Keep = 2 } };
         using var run = TrainingRun.OnDisk(job, kibibytes: 700, "--workers", "1");
         if (run is null) Assert.Skip("a small disk can only be mounted by root");
         var coordinator = run.Coordinator;

@@ -15,7 +15,7 @@ public sealed class EndTests
     [InlineData(Signal.Kill, 128 + 9)]
     public async Task Nothing_is_left_behind(Signal signal, int exitCode)
     {
-        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "2");
+        using var run = TrainingRun.Start(SmallJobs.Endless, "--workers", "2");
         await run.TrainsAsync();
         var workers = run.Coordinator.Children();
         Assert.Equal(["worker-1", "worker-2"], workers.Select(worker => worker.Option("--name")).Order(StringComparer.Ordinal));
@@ -30,7 +30,7 @@ public sealed class EndTests
     public async Task Nothing_is_left_behind_where_all_are_killed_at_once()
     {
         var before = Directory.GetFileSystemEntries(SharedMemoryFolder);
-        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "2");
+        using var run = TrainingRun.Start(SmallJobs.Endless, "--workers", "2");
         await run.TrainsAsync();
         var all = LinuxProcess.With("TMPDIR", run.Temporary);
         Assert.Equal(3, all.Count);

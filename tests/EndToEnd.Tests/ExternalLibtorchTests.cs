@@ -34,7 +34,7 @@ public sealed partial class ExternalLibtorchTests(ExternalWorker worker) : IClas
     [Fact]
     public async Task A_worker_with_a_libtorch_from_elsewhere_trains_the_bits_of_one_with_its_own()
     {
-        var job = Jobs.Kinds["cnn with momentum"];
+        var job = SmallJobs.Kinds["cnn with momentum"];
         using var run = TrainingRun.Start(job, "--workers", "0");
         var address = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
         using var external = ProgramRun.Start(worker.Program, ["--coordinator", address, "--device", "cpu", "--token-file", run.TokenFile], (Variable, Libtorch));

@@ -2,8 +2,9 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Security;
+using Distributed.Jobs;
+using Distributed.Transport.Security;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -13,7 +14,7 @@ public sealed partial class FailureTests
     [Fact]
     public async Task A_batch_larger_than_the_training_set_is_refused_by_its_size()
     {
-        using var run = TrainingRun.Start(Jobs.Short, "--workers", "1", "--set", "batch=1439");
+        using var run = TrainingRun.Start(SmallJobs.Short, "--workers", "1", "--set", "batch=1439");
         await run.Coordinator.EndsWithAsync(1);
         Assert.Equal(["error: batch is 1439, but the training set has 1438 samples; allowed: 1 to 1438"], run.Coordinator.Errors);
     }
@@ -21,7 +22,7 @@ public sealed partial class FailureTests
     [Fact]
     public async Task A_worker_that_cannot_load_its_data_ends_the_run_with_its_name_its_reason_and_its_log()
     {
-        using var run = TrainingRun.Start(Jobs.Short, "--workers", "2", "--set", "data=fashion-mnist", "--data-dir", "/no/such/folder");
+        using var run = TrainingRun.Start(SmallJobs.Short, "--workers", "2", "--set", "data=fashion-mnist", "--data-dir", "/no/such/folder");
         await run.Coordinator.EndsWithAsync(1);
         var complaint = NoData().Match(Assert.Single(run.Coordinator.Errors));
         Assert.True(complaint.Success, string.Join('\n', run.Coordinator.Errors));
@@ -32,9 +33,9 @@ public sealed partial class FailureTests
     [Fact]
     public async Task A_coordinator_that_cannot_have_its_port_says_so()
     {
-        using var first = TrainingRun.Start(Jobs.Short, "--workers", "0");
+        using var first = TrainingRun.Start(SmallJobs.Short, "--workers", "0");
         var port = (await first.Coordinator.LineAsync(MetricsPort())).Groups[1].Value;
-        using var second = TrainingRun.Start(Jobs.Short, "--workers", "0", "--metrics-port", port);
+        using var second = TrainingRun.Start(SmallJobs.Short, "--workers", "0", "--metrics-port", port);
         await second.Coordinator.EndsWithAsync(1);
         Assert.Contains($"port {port}", Assert.Single(second.Coordinator.Errors), StringComparison.Ordinal);
     }
@@ -44,7 +45,7 @@ public sealed partial class FailureTests
     {
         using var folder = new TemporaryFolder();
         JoinTokenFile.Write(folder["other.token"], JoinToken.Create());
-        using var run = TrainingRun.Start(Jobs.Short, "--workers", "0");
+        using var run = TrainingRun.Start(SmallJobs.Short, "--workers", "0");
         var address = (await run.Coordinator.LineAsync(Awaited())).Groups[1].Value;
         using var stranger = ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", address, "--device", "cpu", "--name", "stranger", "--token-file", folder["other.token"]]);
         await stranger.EndsWithAsync(1);
@@ -62,7 +63,7 @@ public sealed partial class FailureTests
     {
         Assert.SkipUnless(File.Exists("/dev/full"), "This system has no /dev/full.");
         using var folder = new TemporaryFolder();
-        await File.WriteAllTextAsync(folder["job.yaml"], JobFile.Format(Jobs.Short));
+        await File.WriteAllTextAsync(folder["job.yaml"], JobFile.Format(SmallJobs.Short));
         JoinTokenFile.Write(folder["join.token"], JoinToken.Create());
         var port = FreePort();
         using var coordinator = Start(BuiltFiles.Coordinator,

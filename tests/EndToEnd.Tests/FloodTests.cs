@@ -22,7 +22,7 @@ public sealed partial class FloodTests
     public async Task Connections_without_end_at_every_port_hold_up_neither_probes_nor_the_run_and_fill_neither_memory_nor_log()
     {
         var (rate, duration) = (Effort.Of(200, 1000), TimeSpan.FromSeconds(Effort.Of(3, 60)));
-        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "1");
+        using var run = TrainingRun.Start(SmallJobs.Endless, "--workers", "1");
         var address = (await run.Coordinator.LineAsync(MetricsAt())).Groups[1].Value;
         await run.TrainsAsync();
         using var state = JsonDocument.Parse(await File.ReadAllTextAsync(run["coordinator.json"]));

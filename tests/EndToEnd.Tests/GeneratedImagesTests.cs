@@ -1,6 +1,6 @@
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.State;
+using Distributed.Jobs;
+using Distributed.Jobs.State;
 using Distributed.Worker.Data;
 using Distributed.Worker.Models;
 using Distributed.Worker.Tasks;

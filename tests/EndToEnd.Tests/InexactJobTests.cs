@@ -15,11 +15,11 @@ public sealed partial class InexactJobTests
     [InlineData("float32", "relaxed", "mesh")]
     public async Task Replicas_agree_and_learn_as_much(string wire, string determinism, string topology)
     {
-        using var run = TrainingRun.Start(Jobs.Long with { Wire = wire, Determinism = determinism, Topology = topology }, "--workers", "2");
+        using var run = TrainingRun.Start(SmallJobs.Long with { Wire = wire, Determinism = determinism, Topology = topology }, "--workers", "2");
         await run.Coordinator.EndsWithAsync(0);
         Assert.Empty(run.Coordinator.Errors);
         Assert.Equal((2, 1), (run.Report.Workers, run.Report.GenerationsByWorkers));
-        var exact = ReferenceLoop.Train(Jobs.Long);
+        var exact = ReferenceLoop.Train(SmallJobs.Long);
         Assert.NotEqual(exact.Model, run.Model);
         Assert.InRange(run.Report.TestMetric, exact.TestMetric - 0.01, exact.TestMetric + 0.01);
     }
@@ -30,7 +30,7 @@ public sealed partial class InexactJobTests
     public async Task Replicas_agree_whoever_joins_or_dies(string topology)
     {
         Effort.SkipUnlessThorough(topology == "star", "Replicas_agree_and_learn_as_much has a star.");
-        using var run = TrainingRun.Start(Jobs.Medium with { Wire = "bf16", Determinism = "relaxed", Topology = topology }, "--workers", "2", "--max-restarts", "0");
+        using var run = TrainingRun.Start(SmallJobs.Medium with { Wire = "bf16", Determinism = "relaxed", Topology = topology }, "--workers", "2", "--max-restarts", "0");
         await run.TrainsAsync();
         var stayer = run.Worker("worker-2");
         using var late = ProgramRun.Start(
@@ -46,7 +46,7 @@ public sealed partial class InexactJobTests
     [Fact]
     public async Task One_worker_alone_trains_a_relaxed_job_to_the_bits_of_one_micro_batch()
     {
-        var job = Jobs.Kinds["cnn with momentum"];
+        var job = SmallJobs.Kinds["cnn with momentum"];
         using var run = TrainingRun.Start(job, "--workers", "1", "--set", "determinism=relaxed");
         await run.Coordinator.EndsWithAsync(0);
         SameBits.Require(job with { MicroBatches = 1 }, run);

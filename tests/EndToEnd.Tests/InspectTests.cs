@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.State;
+using Distributed.Jobs.State;
 
 namespace Distributed.EndToEnd.Tests;
 

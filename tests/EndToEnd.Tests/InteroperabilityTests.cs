@@ -1,8 +1,8 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Predictions;
-using Distributed.Shared.State;
+using Distributed.Jobs.Runs;
+using Distributed.Jobs.State;
 
 namespace Distributed.EndToEnd.Tests;
 

@@ -1,5 +1,5 @@
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 using Distributed.Worker.Data;
 
 namespace Distributed.EndToEnd.Tests;
@@ -18,7 +18,7 @@ public sealed class JobFileTests
     [InlineData("diabetes-l1.yaml")]
     public Task A_network_explains_more_than_a_straight_line(string file) => LearnsAsync(file, LinearFit.R2(DataSets.Load("diabetes", new())));
 
-    /// <summary>They take a minute or more each; their short versions are among <see cref="Jobs.Kinds"/>.</summary>
+    /// <summary>They take a minute or more each; their short versions are among <see cref="SmallJobs.Kinds"/>.</summary>
     [Theory]
     [InlineData("digits.yaml", 0.97)]
     [InlineData("segmentation.yaml", 0.75)]

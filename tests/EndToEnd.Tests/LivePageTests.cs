@@ -14,7 +14,7 @@ public sealed partial class LivePageTests
     public async Task A_person_sees_the_curve_grow_and_a_worker_die_and_the_run_end()
     {
         await using var browser = await Browser.StartAsync();
-        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "2");
+        using var run = TrainingRun.Start(SmallJobs.Endless, "--workers", "2");
         var address = (await run.Coordinator.LineAsync(PageAt())).Groups[1].Value;
         var page = await browser.OpenAsync(address);
 
@@ -76,7 +76,7 @@ public sealed partial class LivePageTests
     public async Task A_page_that_is_open_sees_the_run_finish_and_the_model_come()
     {
         await using var browser = await Browser.StartAsync();
-        using var run = TrainingRun.Start(Jobs.Long, "--workers", "1");
+        using var run = TrainingRun.Start(SmallJobs.Long, "--workers", "1");
         var page = await browser.OpenAsync((await run.Coordinator.LineAsync(PageAt())).Groups[1].Value);
         await page.ShowsAsync("document.body.dataset.state === 'finished'");
         await run.Coordinator.EndsWithAsync(0);
@@ -89,7 +89,7 @@ public sealed partial class LivePageTests
     public async Task A_page_that_is_open_goes_on_with_a_coordinator_that_is_started_again()
     {
         await using var browser = await Browser.StartAsync();
-        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "2");
+        using var run = TrainingRun.Start(SmallJobs.Endless, "--workers", "2");
         var address = (await run.Coordinator.LineAsync(PageAt())).Groups[1].Value;
         var page = await browser.OpenAsync(address);
         await page.ShowsAsync($"{Step} >= 50");

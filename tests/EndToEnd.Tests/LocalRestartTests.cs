@@ -9,7 +9,7 @@ public sealed partial class LocalRestartTests
     [Fact]
     public async Task When_all_local_workers_are_killed_one_after_another_the_run_goes_on_from_its_checkpoint_with_the_same_bits()
     {
-        var job = Jobs.Long with { Checkpoint = new() { EverySteps = 20, Keep = 2 } };
+        var job = SmallJobs.Long with { Checkpoint = new() { EverySteps = 20, Keep = 2 } };
         using var run = TrainingRun.Start(job, "--workers", "3");
         await run.RecordsAsync(30, run.Coordinator);
         foreach (var worker in (string[])["worker-1", "worker-2", "worker-3"])
@@ -28,7 +28,7 @@ public sealed partial class LocalRestartTests
     public async Task The_last_worker_that_holds_the_parameters_is_waited_for_while_it_stands_still()
     {
         Effort.SkipUnlessThorough(instead: "ClusterWaitingTests and the simulator do the same in virtual time.");
-        var job = Jobs.Long with { Checkpoint = new() { EverySteps = 20, Keep = 2 } };
+        var job = SmallJobs.Long with { Checkpoint = new() { EverySteps = 20, Keep = 2 } };
         using var run = TrainingRun.Start(job, "--workers", "3");
         await run.RecordsAsync(30, run.Coordinator);
         var last = run.Worker("worker-3");

@@ -1,10 +1,10 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Distributed.Core.Planning;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Predictions;
+using Distributed.Jobs;
+using Distributed.Jobs.Runs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Tests.Data;
 

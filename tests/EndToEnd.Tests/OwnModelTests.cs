@@ -1,8 +1,8 @@
 using System.Text.Json;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Predictions;
-using Distributed.Shared.State;
+using Distributed.Jobs;
+using Distributed.Jobs.Runs;
+using Distributed.Jobs.State;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -125,7 +125,7 @@ public sealed class OwnModelTests(TrainedModels models) : IDisposable
         """;
 
     private static Job Job(params string[] settings) =>
-        JobFile.Parse(JobFile.Format(Shared.Jobs.Job.Default), "the embedded job", [.. settings, "epochs=2", "schedule=constant"]);
+        JobFile.Parse(JobFile.Format(Jobs.Job.Default), "the embedded job", [.. settings, "epochs=2", "schedule=constant"]);
 
     private async Task<IReadOnlyList<Prediction>> PredictAsync(string run, params string[] more)
     {

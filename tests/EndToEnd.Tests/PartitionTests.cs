@@ -6,7 +6,7 @@ public sealed class PartitionTests
     [Fact]
     public async Task A_mesh_that_falls_apart_and_comes_together_again_changes_no_bit()
     {
-        using var cluster = await PartitionedCluster.StartAsync(Jobs.Medium with { Topology = "mesh", Epochs = 60 });
+        using var cluster = await PartitionedCluster.StartAsync(SmallJobs.Medium with { Topology = "mesh", Epochs = 60 });
         var (network, run) = (cluster.Network, cluster.Run);
 
         await cluster.TrainsOnAsync();

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.EndToEnd.Tests;
 

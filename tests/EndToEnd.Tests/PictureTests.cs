@@ -11,7 +11,7 @@ public sealed class PictureTests(TrainedModels models)
     [InlineData("boxes")]
     public async Task A_run_ends_with_a_picture_that_can_be_drawn_again(string kind)
     {
-        using var run = TrainingRun.Start(Jobs.Kinds[kind], "--workers", "1");
+        using var run = TrainingRun.Start(SmallJobs.Kinds[kind], "--workers", "1");
         await run.Coordinator.EndsWithAsync(0);
         var first = await File.ReadAllBytesAsync(run["examples.png"]);
         using (var picture = SKBitmap.Decode(first)) Assert.InRange(picture.Width, 500, 2000);

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Predictions;
-using Distributed.Shared.State;
+using Distributed.Jobs.Runs;
+using Distributed.Jobs.State;
 using SkiaSharp;
 
 namespace Distributed.EndToEnd.Tests;

@@ -1,8 +1,9 @@
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.State;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
+using Distributed.Jobs.State;
+using Distributed.Transport.Buffers;
 using Distributed.Worker.Data;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Replicas;

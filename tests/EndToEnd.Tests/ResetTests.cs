@@ -19,7 +19,7 @@ public sealed partial class ResetTests
         Effort.SkipUnlessThorough(usual == 0, "The other topology has five resets.");
         Assert.SkipUnless(CanReset(), "`ss -K` cannot reset connections here: it takes root and a kernel with INET_DIAG_DESTROY.");
         var resets = Effort.Of(usual, thorough);
-        var job = Jobs.Medium with { Topology = topology, Epochs = 10 + (6 * resets) };
+        var job = SmallJobs.Medium with { Topology = topology, Epochs = 10 + (6 * resets) };
         using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
         var ports = Nodes().Matches(await File.ReadAllTextAsync(run["logs/coordinator.log"])).Select(node => node.Groups[1].Value).Distinct().ToList();

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -11,13 +11,13 @@ public sealed class RunFolderTests
     [Fact]
     public async Task A_run_leaves_all_it_made_and_is_not_replaced_unasked()
     {
-        using var run = TrainingRun.Start(Jobs.Short, "--workers", "1", "--set", "seed=7");
+        using var run = TrainingRun.Start(SmallJobs.Short, "--workers", "1", "--set", "seed=7");
         await run.Coordinator.EndsWithAsync(0);
         Assert.Equal(
             ["data.json", "evaluations.csv", "events.jsonl", "history.csv", "job.yaml", "logs", "loss.png", "model.safetensors", "report.json", "tensorboard"],
             Directory.EnumerateFileSystemEntries(run.Folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Equal(["coordinator.log", "worker-1.log"], Directory.EnumerateFiles(run["logs"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        Assert.Equal(Jobs.Short with { Seed = 7 }, JobFile.Parse(await File.ReadAllTextAsync(run["job.yaml"]), "job.yaml"));
+        Assert.Equal(SmallJobs.Short with { Seed = 7 }, JobFile.Parse(await File.ReadAllTextAsync(run["job.yaml"]), "job.yaml"));
         Assert.Equal(_pngSignature, (await File.ReadAllBytesAsync(run["loss.png"]))[.._pngSignature.Length]);
         RequireHistory(await File.ReadAllLinesAsync(run["history.csv"]), steps: 12);
 
@@ -29,8 +29,8 @@ public sealed class RunFolderTests
     [Fact]
     public async Task Two_runs_beside_each_other_do_not_meet()
     {
-        using var left = TrainingRun.Start(Jobs.Short, "--workers", "1");
-        using var right = TrainingRun.Start(Jobs.Short, "--workers", "1");
+        using var left = TrainingRun.Start(SmallJobs.Short, "--workers", "1");
+        using var right = TrainingRun.Start(SmallJobs.Short, "--workers", "1");
         await left.Coordinator.EndsWithAsync(0);
         await right.Coordinator.EndsWithAsync(0);
         Assert.Equal(left.Model, right.Model);

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.State;
+using Distributed.Jobs;
+using Distributed.Jobs.State;
 
 namespace Distributed.EndToEnd.Tests;
 

@@ -15,7 +15,7 @@ public sealed class SameBitsTests
     public static TheoryData<string, int> Cases()
     {
         var cases = new TheoryData<string, int>();
-        foreach (var kind in Jobs.Kinds.Keys)
+        foreach (var kind in SmallJobs.Kinds.Keys)
             for (var workers = 1; workers <= 4; workers++)
                 if (kind == Main || Effort.IsThorough || (workers == 3 && _others.Contains(kind))) cases.Add(kind, workers);
         return cases;
@@ -25,7 +25,7 @@ public sealed class SameBitsTests
     [MemberData(nameof(Cases))]
     public async Task Any_number_of_workers_trains_the_bits_of_a_plain_loop(string kind, int workers)
     {
-        var job = Jobs.Kinds[kind];
+        var job = SmallJobs.Kinds[kind];
         using var run = TrainingRun.Start(job, "--workers", $"{workers}");
         await run.Coordinator.EndsWithAsync(0);
         SameBits.Require(job, run);

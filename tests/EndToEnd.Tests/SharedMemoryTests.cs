@@ -12,7 +12,7 @@ public sealed class SharedMemoryTests
     [InlineData("star", 0)]
     public async Task Whoever_is_linked_shares_memory_and_nobody_else(string topology, int betweenWorkers)
     {
-        using var run = TrainingRun.Start(Jobs.Endless with { Topology = topology }, "--workers", "2");
+        using var run = TrainingRun.Start(SmallJobs.Endless with { Topology = topology }, "--workers", "2");
         await run.TrainsAsync();
         LinuxProcess[] processes = [run.Coordinator.Self, run.Worker("worker-1"), run.Worker("worker-2")];
         var (coordinator, first, second) = (processes[0].SharedMemory(Name), processes[1].SharedMemory(Name), processes[2].SharedMemory(Name));

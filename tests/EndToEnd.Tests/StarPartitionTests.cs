@@ -6,7 +6,7 @@ public sealed class StarPartitionTests
     [Fact]
     public async Task A_star_that_loses_a_worker_for_a_while_changes_no_bit()
     {
-        using var cluster = await PartitionedCluster.StartAsync(Jobs.Long with { Topology = "star" });
+        using var cluster = await PartitionedCluster.StartAsync(SmallJobs.Long with { Topology = "star" });
         await cluster.TrainsOnAsync();
         cluster.Network.CutOff("west");
         await Task.Delay(PartitionedCluster.LongEnough);

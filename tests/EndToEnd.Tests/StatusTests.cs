@@ -8,7 +8,7 @@ public sealed partial class StatusTests
     [Fact]
     public async Task Coordinator_and_workers_answer_while_they_train()
     {
-        using var run = TrainingRun.Start(Jobs.Endless, "--workers", "1");
+        using var run = TrainingRun.Start(SmallJobs.Endless, "--workers", "1");
         var coordinator = Address().Match((await run.Coordinator.LineAsync(Address())).Value).Groups[1].Value;
         await run.TrainsAsync();
         var worker = Address().Match(await File.ReadAllTextAsync(run["logs/worker-1.log"])).Groups[1].Value;

@@ -2,9 +2,10 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Distributed.Core.Protocol;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Security;
+using Distributed.Transport.Security;
 
 namespace Distributed.EndToEnd.Tests;
 
@@ -19,7 +20,7 @@ public sealed partial class TlsTests : IDisposable
     public async Task Strangers_at_both_ports_change_no_bit()
     {
         var certificates = await MakeCertificatesAsync();
-        var job = Jobs.Medium;
+        var job = SmallJobs.Medium;
         using var run = TrainingRun.Start(job, "--workers", "2", "--certs", certificates);
         await run.TrainsAsync();
         using var stranger = new Stranger(NewSocket);
@@ -36,7 +37,7 @@ public sealed partial class TlsTests : IDisposable
         using var network = NetworkNamespaces.Create("center", "north", "south", "stranger");
         string[] hosts = [.. ((string[])["center", "north", "south"]).SelectMany(name => (string[])["--host", $"{network[name].Address}"])];
         var certificates = await MakeCertificatesAsync(hosts);
-        var job = Jobs.Medium with { Topology = "mesh" };
+        var job = SmallJobs.Medium with { Topology = "mesh" };
         using var run = TrainingRun.StartOn(network["center"], job, "--workers", "0", "--min-workers", "2", "--certs", certificates);
         var coordinator = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
         using ProgramRun north = Worker("north"), south = Worker("south");

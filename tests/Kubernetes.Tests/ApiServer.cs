@@ -6,7 +6,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
 using Distributed.EndToEnd.Tests;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Security;
 
 namespace Distributed.Kubernetes.Tests;
 

@@ -3,9 +3,9 @@ using System.IO.Compression;
 using Distributed.Coordinator.Certificates;
 using Distributed.EndToEnd.Tests;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Security;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
 using k8s.Models;
 
 namespace Distributed.Kubernetes.Tests;

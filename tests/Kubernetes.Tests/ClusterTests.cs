@@ -1,6 +1,6 @@
 using System.Net;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Metrics;
+using Distributed.Hosting.Status;
+using Distributed.Jobs;
 using Distributed.Worker;
 using k8s.Models;
 

@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 using Distributed.Coordinator;
 using Distributed.EndToEnd.Tests;
 using Distributed.EndToEnd.Tests.Processes;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Security;
 using k8s.Models;
 
 namespace Distributed.Kubernetes.Tests;

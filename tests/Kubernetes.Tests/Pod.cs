@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Text.RegularExpressions;
 using Distributed.Coordinator;
 using Distributed.EndToEnd.Tests;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
 using Distributed.Worker;
 using k8s.Models;
 

@@ -1,4 +1,4 @@
-using Distributed.Shared.Kernel;
+using Distributed.Core.Reduction;
 
 namespace Distributed.Shared.Tests;
 

@@ -1,4 +1,4 @@
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
 
 namespace Distributed.Worker.Data.Scenes;
 

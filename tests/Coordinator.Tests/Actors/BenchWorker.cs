@@ -1,7 +1,8 @@
 using Akka.TestKit;
 using Distributed.Coordinator.Tests.Links;
-using Distributed.Shared.Links;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Coordinator.Tests.Actors;
 

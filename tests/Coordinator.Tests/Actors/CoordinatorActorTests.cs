@@ -4,12 +4,13 @@ using Akka.TestKit;
 using Akka.TestKit.Xunit;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Draining;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Runs;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
+using Distributed.Jobs;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Tests.Actors;
 

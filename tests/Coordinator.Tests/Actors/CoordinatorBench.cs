@@ -11,11 +11,13 @@ using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
 using Distributed.Coordinator.Tests.Links;
 using Distributed.Coordinator.Tests.Runs;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Runs;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
+using Distributed.Jobs;
+using Distributed.Jobs.Runs;
 using Distributed.Shared.Tests;
 using Prometheus;
 

@@ -3,7 +3,7 @@ using Akka.TestKit;
 using Akka.TestKit.Xunit;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Protocol;
+using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Tests.Actors;
 
@@ -151,7 +151,7 @@ public sealed class LocalWorkersTests() : TestKit("""
     private static async Task<BenchWorker[]> StepAsync(CoordinatorBench bench, int steps = 1)
     {
         var workers = await bench.TrainAsync("a", "b");
-        var plan = new BeginPlan(1, 0, CoordinatorBench.Rounds.Count, ["a", "b"], Shared.Kernel.Topology.Star, [], [], []);
+        var plan = new BeginPlan(1, 0, CoordinatorBench.Rounds.Count, ["a", "b"], Core.Planning.Topology.Star, [], [], []);
         for (var step = 0; step < steps; step++)
         {
             foreach (var worker in workers) worker.Contribute(plan, step);

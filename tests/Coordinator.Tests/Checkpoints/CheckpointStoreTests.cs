@@ -1,7 +1,7 @@
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.State;
+using Distributed.Core.Scores;
+using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Tests.Checkpoints;
 
@@ -24,7 +24,7 @@ public sealed class CheckpointStoreTests : IDisposable
         var again = Open();
         Assert.Equal((10, 11, 2, 0.5), again.Newest is { } newest ? (newest.Step, newest.Round, newest.Epoch, newest.TestMetric) : default);
         Assert.Equal(Job, File.ReadAllText(Path.Combine(Root, "step-000000010", "job.yaml")));
-        Assert.Equal(new(0, 10), Shared.Protocol.StateDigest.Parse(again.Newest!.Digest));
+        Assert.Equal(new(0, 10), Core.Protocol.StateDigest.Parse(again.Newest!.Digest));
         Assert.Equal(state, again.Load(again.Newest!));
     }
 

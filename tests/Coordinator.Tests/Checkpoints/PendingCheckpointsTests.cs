@@ -1,5 +1,5 @@
 using Distributed.Coordinator.Checkpoints;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
 
 namespace Distributed.Coordinator.Tests.Checkpoints;
 

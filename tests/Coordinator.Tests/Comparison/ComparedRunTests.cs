@@ -1,6 +1,6 @@
 using Distributed.Coordinator.Comparison;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Tests.Comparison;
 

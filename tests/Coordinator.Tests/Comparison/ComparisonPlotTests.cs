@@ -1,5 +1,5 @@
 using Distributed.Coordinator.Comparison;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 using SkiaSharp;
 
 namespace Distributed.Coordinator.Tests.Comparison;

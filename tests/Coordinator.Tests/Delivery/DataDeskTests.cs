@@ -1,8 +1,8 @@
 using Distributed.Coordinator.Delivery;
 using Distributed.Coordinator.Tests.Links;
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
 
 namespace Distributed.Coordinator.Tests.Delivery;
 

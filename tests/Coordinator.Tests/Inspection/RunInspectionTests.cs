@@ -1,7 +1,7 @@
 using Distributed.Coordinator.Inspection;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Tests.Inspection;
 

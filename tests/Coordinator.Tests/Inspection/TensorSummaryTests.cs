@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using Distributed.Coordinator.Inspection;
-using Distributed.Shared.State;
+using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Tests.Inspection;
 

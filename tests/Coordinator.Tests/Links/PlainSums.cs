@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
 
 namespace Distributed.Coordinator.Tests.Links;
 

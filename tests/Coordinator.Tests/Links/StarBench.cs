@@ -2,11 +2,13 @@ using System.Net;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Distributed.Coordinator.Links;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Security;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
 using Distributed.Shared.Tests;
+using Distributed.Transport.Buffers;
+using Distributed.Transport.Pipes;
+using Distributed.Transport.Security;
 using Prometheus;
 
 namespace Distributed.Coordinator.Tests.Links;

@@ -1,11 +1,13 @@
 using System.Net;
 using System.Runtime.CompilerServices;
 using Distributed.Coordinator.Links;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
 using Distributed.Shared.Tests;
 using Distributed.Tests.Fuzzing;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 using Prometheus;
 
 namespace Distributed.Coordinator.Tests.Links;

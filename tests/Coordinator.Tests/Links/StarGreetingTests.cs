@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using Distributed.Coordinator.Links;
-using Distributed.Shared.Links;
-using Distributed.Shared.Security;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Security;
 
 namespace Distributed.Coordinator.Tests.Links;
 

@@ -2,7 +2,9 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Threading.Channels;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Coordinator.Tests.Links;
 

@@ -1,7 +1,9 @@
 using Distributed.Coordinator.Links;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Coordinator.Tests.Links;
 

@@ -4,8 +4,8 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Distributed.Coordinator.Live;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Metrics;
+using Distributed.Hosting.Status;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Tests.Live;
 

@@ -3,8 +3,8 @@ using System.Text.Json;
 using Distributed.Coordinator.Live;
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Tests.Live;
 

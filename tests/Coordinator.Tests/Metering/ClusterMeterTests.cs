@@ -1,7 +1,7 @@
 using Distributed.Coordinator.Metering;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Metrics;
 using Prometheus;
 
 namespace Distributed.Coordinator.Tests.Metering;

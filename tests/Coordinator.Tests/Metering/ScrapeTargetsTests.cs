@@ -1,7 +1,7 @@
 using System.Text;
 using Distributed.Coordinator.Metering;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Status;
 
 namespace Distributed.Coordinator.Tests.Metering;
 

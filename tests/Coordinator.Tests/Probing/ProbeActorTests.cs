@@ -3,8 +3,8 @@ using Akka.TestKit;
 using Akka.TestKit.Xunit;
 using Distributed.Coordinator.Actors;
 using Distributed.Coordinator.Probing;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Tests.Probing;
 

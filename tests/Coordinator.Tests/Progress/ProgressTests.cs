@@ -1,5 +1,5 @@
 using Distributed.Coordinator.Progress;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 using Spectre.Console;
 
 namespace Distributed.Coordinator.Tests.Progress;

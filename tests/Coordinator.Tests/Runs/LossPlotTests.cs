@@ -1,5 +1,5 @@
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 using SkiaSharp;
 
 namespace Distributed.Coordinator.Tests.Runs;

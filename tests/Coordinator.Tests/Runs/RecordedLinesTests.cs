@@ -1,6 +1,6 @@
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 
 namespace Distributed.Coordinator.Tests.Runs;
 

@@ -1,6 +1,9 @@
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Core.Scores;
+using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Tests.Runs;
 

@@ -1,10 +1,12 @@
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Scores;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
+using Distributed.Jobs;
 using Prometheus;
 
 namespace Distributed.Coordinator.Tests.Runs;

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
 
 namespace Distributed.Coordinator.Tests.Runs;
 

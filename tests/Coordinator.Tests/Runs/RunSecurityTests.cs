@@ -1,6 +1,6 @@
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Security;
 
 namespace Distributed.Coordinator.Tests.Runs;
 

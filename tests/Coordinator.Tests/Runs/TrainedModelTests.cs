@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using Distributed.Coordinator.Runs;
-using Distributed.Shared.State;
+using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Tests.Runs;
 

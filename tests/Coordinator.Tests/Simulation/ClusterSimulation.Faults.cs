@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Distributed.Coordinator.LocalWorkers;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 

@@ -1,7 +1,8 @@
 using Distributed.Coordinator.LocalWorkers;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 

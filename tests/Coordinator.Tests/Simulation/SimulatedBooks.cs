@@ -4,9 +4,10 @@ using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
 using Distributed.Coordinator.Tests.Storage;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
 using Prometheus;
 
 namespace Distributed.Coordinator.Tests.Simulation;

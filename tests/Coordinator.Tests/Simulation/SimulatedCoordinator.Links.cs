@@ -1,5 +1,5 @@
-using Distributed.Shared.Links;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 

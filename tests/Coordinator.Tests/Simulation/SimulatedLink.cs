@@ -1,4 +1,4 @@
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 

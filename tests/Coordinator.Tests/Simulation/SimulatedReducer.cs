@@ -1,5 +1,4 @@
-using Distributed.Shared.Links;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Reduction;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 

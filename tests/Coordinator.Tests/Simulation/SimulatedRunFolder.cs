@@ -1,9 +1,10 @@
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Tests.Storage;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Runs;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Scores;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 

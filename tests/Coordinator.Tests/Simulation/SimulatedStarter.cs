@@ -1,5 +1,5 @@
 using Distributed.Coordinator.LocalWorkers;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 

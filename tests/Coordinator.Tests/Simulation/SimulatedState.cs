@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Distributed.Shared.State;
+using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 

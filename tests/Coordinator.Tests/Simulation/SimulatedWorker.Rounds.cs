@@ -1,6 +1,7 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Messages;
 using Distributed.Shared.Tests;
 
 namespace Distributed.Coordinator.Tests.Simulation;

@@ -1,4 +1,6 @@
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 

@@ -1,7 +1,7 @@
 using System.Text;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 
 namespace Distributed.Coordinator.Tests.Storage;
 

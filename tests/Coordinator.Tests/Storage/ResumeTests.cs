@@ -1,8 +1,9 @@
 using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Tests.Checkpoints;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.State;
+using Distributed.Core.Planning;
+using Distributed.Core.Scores;
+using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Tests.Storage;
 

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.TensorBoard;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 using Google.Protobuf;
 
 namespace Distributed.Coordinator.Tests.TensorBoard;

@@ -23,7 +23,7 @@ public sealed partial class MonitoringTests
         PrometheusServer.Require();
         using var folder = new TemporaryFolder();
         var certificates = await Certificates.MakeAsync(folder);
-        using var run = TrainingRun.Start(Jobs.Endless with { Checkpoint = new() { EverySteps = 20 } }, "--workers", "2", "--max-restarts", "0", "--certs", certificates);
+        using var run = TrainingRun.Start(SmallJobs.Endless with { Checkpoint = new() { EverySteps = 20 } }, "--workers", "2", "--max-restarts", "0", "--certs", certificates);
         var coordinator = MetricsAt().Match((await run.Coordinator.LineAsync(MetricsAt())).Value).Groups[1].Value;
         using var prometheus = await PrometheusServer.StartAsync($$"""
             global: { scrape_interval: 500ms, evaluation_interval: 1s }

@@ -3,7 +3,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Security;
 
 namespace Distributed.EndToEnd.Tests.Processes;
 

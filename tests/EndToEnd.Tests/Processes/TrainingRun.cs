@@ -1,8 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
+using Distributed.Jobs;
 
 namespace Distributed.EndToEnd.Tests.Processes;
 

@@ -1,9 +1,10 @@
-using Distributed.Shared.Cluster;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Cluster;
+using Distributed.Hosting.Metrics;
+using Distributed.Hosting.Security;
 using Distributed.Shared.Tests.Links;
 using Distributed.Shared.Tests.Metrics;
 using Distributed.Shared.Tests.Security;
+using Distributed.Transport.Security;
 using Microsoft.Extensions.Time.Testing;
 using Prometheus;
 

@@ -1,8 +1,8 @@
 using Akka.Actor;
 using Akka.Actor.Setup;
 using Akka.Configuration;
-using Distributed.Shared.Cluster;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Cluster;
+using Distributed.Transport.Security;
 
 namespace Distributed.Shared.Tests.Cluster;
 
@@ -14,7 +14,7 @@ internal static class HostileMember
           loggers = []
           stdout-loglevel = OFF
           actor.provider = remote
-          remote.adapters.join = "Distributed.Shared.Cluster.JoinTransportProvider,Distributed.Shared"
+          remote.adapters.join = "Distributed.Hosting.Cluster.JoinTransportProvider,Distributed.Hosting"
           remote.dot-netty.tcp { hostname = 127.0.0.1, port = 0, applied-adapters = ["join"] }
         }
         """;

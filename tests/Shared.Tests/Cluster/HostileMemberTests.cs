@@ -2,8 +2,8 @@ using System.Threading.Channels;
 using Akka.Actor;
 using Akka.Dispatch.SysMsg;
 using Akka.Serialization;
-using Distributed.Shared.Cluster;
-using Distributed.Shared.Protocol;
+using Distributed.Hosting.Cluster;
+using Distributed.Hosting.Messages;
 using Distributed.Shared.Tests.Protocol;
 
 namespace Distributed.Shared.Tests.Cluster;

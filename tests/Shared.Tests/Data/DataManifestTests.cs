@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
-using Distributed.Shared.Data;
+using Distributed.Jobs.Data;
 using MessagePack;
 
 namespace Distributed.Shared.Tests.Data;

@@ -1,4 +1,5 @@
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Tests.Fuzzing;
 

@@ -1,5 +1,5 @@
 using System.Text;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.Shared.Tests.Jobs;
 

@@ -1,4 +1,4 @@
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.Shared.Tests.Jobs;
 

@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 
 namespace Distributed.Shared.Tests.Jobs;
 

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
+using Distributed.Jobs;
 
 namespace Distributed.Shared.Tests.Jobs;
 

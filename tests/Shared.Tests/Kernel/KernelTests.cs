@@ -1,4 +1,5 @@
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
 
 namespace Distributed.Shared.Tests.Kernel;
 

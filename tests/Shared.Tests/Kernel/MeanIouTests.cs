@@ -1,4 +1,4 @@
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 
 namespace Distributed.Shared.Tests.Kernel;
 

@@ -1,16 +1,16 @@
-using Distributed.Shared.Links;
 using Distributed.Shared.Tests.Links.Pipes;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links;
 
 /// <summary>Frames that are not due yet stay in their pipe, and what is behind them.</summary>
 public sealed class EarlyFramesTests
 {
-    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.Tls, Transport.SharedMemory];
+    public static readonly TheoryData<LinkPath> Transports = [LinkPath.Tcp, LinkPath.Tls, LinkPath.SharedMemory];
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_frame_that_was_not_due_is_offered_again_before_everything_behind_it_when_the_owner_pushes(Transport transport)
+    public async Task A_frame_that_was_not_due_is_offered_again_before_everything_behind_it_when_the_owner_pushes(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();
@@ -51,7 +51,7 @@ public sealed class EarlyFramesTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_frame_that_another_link_s_frame_makes_due_needs_nothing_else(Transport transport)
+    public async Task A_frame_that_another_link_s_frame_makes_due_needs_nothing_else(LinkPath transport)
     {
         using PipePair early = await PipePair.ConnectAsync(transport), late = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();
@@ -74,7 +74,7 @@ public sealed class EarlyFramesTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task While_a_frame_waits_others_leave_by_the_same_link_and_come_over_others(Transport transport)
+    public async Task While_a_frame_waits_others_leave_by_the_same_link_and_come_over_others(LinkPath transport)
     {
         using PipePair early = await PipePair.ConnectAsync(transport), other = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();

@@ -3,13 +3,14 @@ using System.Collections.Concurrent;
 using System.IO.Hashing;
 using System.Net;
 using System.Net.Sockets;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Security;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
 using Distributed.Shared.Tests.Links.Pipes;
 using Distributed.Shared.Tests.Metrics;
 using Distributed.Tests.Fuzzing;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
+using Distributed.Transport.Security;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Distributed.Shared.Tests.Links;

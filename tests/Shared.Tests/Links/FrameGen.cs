@@ -1,5 +1,5 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links;
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links;
 

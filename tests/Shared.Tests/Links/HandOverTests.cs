@@ -1,19 +1,20 @@
-using Distributed.Shared.Links;
 using Distributed.Shared.Tests.Links.Pipes;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links;
 
 /// <summary>Frames are moved by the links' own thread and by one that helps, in turn; between them no wake-up may be lost.</summary>
 public sealed class HandOverTests
 {
-    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.Tls, Transport.SharedMemory];
+    public static readonly TheoryData<LinkPath> Transports = [LinkPath.Tcp, LinkPath.Tls, LinkPath.SharedMemory];
 
     /// <summary>Frames that may wait in a pipe while its owner is busy: less than half of the shared memory's slots.</summary>
     private const int MayWait = 7;
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task No_wake_up_is_lost_however_often_a_helper_comes_and_goes(Transport transport)
+    public async Task No_wake_up_is_lost_however_often_a_helper_comes_and_goes(LinkPath transport)
     {
         using var end = new LinksEnd();
         using PipePair one = await PipePair.ConnectAsync(transport), two = await PipePair.ConnectAsync(transport);
@@ -47,7 +48,7 @@ public sealed class HandOverTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Whoever_helps_moves_the_frames_and_nobody_else(Transport transport)
+    public async Task Whoever_helps_moves_the_frames_and_nobody_else(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();

@@ -1,5 +1,7 @@
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links;
 

@@ -1,6 +1,7 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
 using Distributed.Shared.Tests.Links.Pipes;
+using Distributed.Transport.Buffers;
+using Distributed.Transport.Links;
 
 namespace Distributed.Shared.Tests.Links;
 

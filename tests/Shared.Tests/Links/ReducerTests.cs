@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Buffers;
 
 namespace Distributed.Shared.Tests.Links;
 

@@ -1,12 +1,15 @@
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
 using Distributed.Shared.Tests.Links.Pipes;
+using Distributed.Transport.Buffers;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links;
 
 /// <summary>In steady state no thread that moves frames allocates.</summary>
 public sealed class TensorLinksAllocationTests
 {
-    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.Tls, Transport.SharedMemory];
+    public static readonly TheoryData<LinkPath> Transports = [LinkPath.Tcp, LinkPath.Tls, LinkPath.SharedMemory];
 
     private const int Rounds = 1000;
     private const int FramesEachWay = 10;
@@ -19,7 +22,7 @@ public sealed class TensorLinksAllocationTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_thread_that_queues_and_moves_frames_allocates_nothing(Transport transport)
+    public async Task A_thread_that_queues_and_moves_frames_allocates_nothing(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         var counter = new Counter();
@@ -63,7 +66,7 @@ public sealed class TensorLinksAllocationTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task The_links_own_thread_allocates_nothing(Transport transport)
+    public async Task The_links_own_thread_allocates_nothing(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var poller = new Poller();

@@ -1,19 +1,21 @@
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
 using Distributed.Shared.Tests.Links.Pipes;
 using Distributed.Shared.Tests.Metrics;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links;
 
 /// <summary>How links end, and that one takes no other with it.</summary>
 public sealed class TensorLinksClosingTests
 {
-    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.Tls, Transport.SharedMemory];
+    public static readonly TheoryData<LinkPath> Transports = [LinkPath.Tcp, LinkPath.Tls, LinkPath.SharedMemory];
 
     [Fact]
     public async Task A_link_for_which_too_many_frames_wait_is_closed_and_no_other()
     {
-        using var pair = await PipePair.ConnectAsync(Transport.SharedMemory);
+        using var pair = await PipePair.ConnectAsync(LinkPath.SharedMemory);
         using var end = new LinksEnd();
         end.Links.BeginHelp();
         var buffers = new PooledBuffers(new(100, 1));
@@ -39,7 +41,7 @@ public sealed class TensorLinksClosingTests
     [InlineData(false, "a frame from bad could not be handled: bad sent nonsense")]
     public async Task A_frame_that_cannot_be_handled_closes_its_link_and_no_other(bool isViolation, string reason)
     {
-        foreach (var transport in Enum.GetValues<Transport>())
+        foreach (var transport in Enum.GetValues<LinkPath>())
         {
             using PipePair toBad = await PipePair.ConnectAsync(transport), toGood = await PipePair.ConnectAsync(transport);
             using var end = new LinksEnd();
@@ -61,7 +63,7 @@ public sealed class TensorLinksClosingTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Frames_that_came_before_the_other_end_closed_are_handled_before_the_handler_is_told(Transport transport)
+    public async Task Frames_that_came_before_the_other_end_closed_are_handled_before_the_handler_is_told(LinkPath transport)
     {
         foreach (var isPushed in (bool[])[false, true])
         {
@@ -82,7 +84,7 @@ public sealed class TensorLinksClosingTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task The_end_of_a_silent_connection_is_noticed_also_by_an_owner_that_computes(Transport transport)
+    public async Task The_end_of_a_silent_connection_is_noticed_also_by_an_owner_that_computes(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();
@@ -101,7 +103,7 @@ public sealed class TensorLinksClosingTests
         using var end = new LinksEnd();
         foreach (var isTold in (bool[])[false, true])
         {
-            using PipePair pair = await PipePair.ConnectAsync(Transport.Tcp), late = await PipePair.ConnectAsync(Transport.Tcp);
+            using PipePair pair = await PipePair.ConnectAsync(LinkPath.Tcp), late = await PipePair.ConnectAsync(LinkPath.Tcp);
             var link = end.Connect("there", pair.Here);
             lock (end.Links.Gate)
             {
@@ -122,7 +124,7 @@ public sealed class TensorLinksClosingTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Links_are_disposed_of_while_threads_send_push_and_help(Transport transport)
+    public async Task Links_are_disposed_of_while_threads_send_push_and_help(LinkPath transport)
     {
         for (var round = 0; round < 20; round++)
         {
@@ -168,7 +170,7 @@ public sealed class TensorLinksClosingTests
     public async Task Bytes_and_broken_rules_are_counted()
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
-        using var pair = await PipePair.ConnectAsync(Transport.Tcp);
+        using var pair = await PipePair.ConnectAsync(LinkPath.Tcp);
         using var end = new LinksEnd(new TrainingMetrics(registry).Links);
         end.Links.BeginHelp();
         var link = end.Connect("there", pair.Here);

@@ -1,14 +1,16 @@
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
 using Distributed.Shared.Tests.Links.Pipes;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links;
 
 public sealed class TensorLinksTests
 {
-    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.Tls, Transport.SharedMemory];
+    public static readonly TheoryData<LinkPath> Transports = [LinkPath.Tcp, LinkPath.Tls, LinkPath.SharedMemory];
 
     /// <summary>Through a narrow connection a frame leaves piece by piece.</summary>
-    public static readonly TheoryData<Transport, bool> Connections = new() { { Transport.Tcp, false }, { Transport.SharedMemory, false }, { Transport.Tcp, true } };
+    public static readonly TheoryData<LinkPath, bool> Connections = new() { { LinkPath.Tcp, false }, { LinkPath.SharedMemory, false }, { LinkPath.Tcp, true } };
 
     private enum Turn
     {
@@ -26,7 +28,7 @@ public sealed class TensorLinksTests
 
     [Theory]
     [MemberData(nameof(Connections))]
-    public async Task Frames_leave_whole_and_in_order_and_urgent_ones_first_whatever_is_sent_and_dropped_meanwhile(Transport transport, bool isNarrow)
+    public async Task Frames_leave_whole_and_in_order_and_urgent_ones_first_whatever_is_sent_and_dropped_meanwhile(LinkPath transport, bool isNarrow)
     {
         using var pair = await (isNarrow ? PipePair.ConnectNarrowAsync() : PipePair.ConnectAsync(transport));
         using var end = new LinksEnd();
@@ -69,7 +71,7 @@ public sealed class TensorLinksTests
     [Fact]
     public async Task What_may_wait_leaves_frame_by_frame_when_nothing_else_is_to_be_moved_on_any_link()
     {
-        using PipePair toNewcomer = await PipePair.ConnectAsync(Transport.SharedMemory), toOther = await PipePair.ConnectAsync(Transport.SharedMemory);
+        using PipePair toNewcomer = await PipePair.ConnectAsync(LinkPath.SharedMemory), toOther = await PipePair.ConnectAsync(LinkPath.SharedMemory);
         using var end = new LinksEnd();
         end.Links.BeginHelp();
         var (newcomer, other) = (end.Connect("newcomer", toNewcomer.Here), end.Connect("other", toOther.Here));
@@ -103,7 +105,7 @@ public sealed class TensorLinksTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task What_is_pushed_leaves_and_what_comes_is_taken_in_whoever_else_does_nothing(Transport transport)
+    public async Task What_is_pushed_leaves_and_what_comes_is_taken_in_whoever_else_does_nothing(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using LinksEnd here = new(), there = new();
@@ -122,7 +124,7 @@ public sealed class TensorLinksTests
     [Fact]
     public async Task What_is_sent_before_the_connection_stands_waits_for_it()
     {
-        using var pair = await PipePair.ConnectAsync(Transport.SharedMemory);
+        using var pair = await PipePair.ConnectAsync(LinkPath.SharedMemory);
         using var end = new LinksEnd();
         using var poller = new Poller();
         TensorLink link;
@@ -137,7 +139,7 @@ public sealed class TensorLinksTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_handler_may_push_what_it_answers(Transport transport)
+    public async Task A_handler_may_push_what_it_answers(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();
@@ -162,7 +164,7 @@ public sealed class TensorLinksTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task The_bytes_of_contributions_are_counted_and_no_others(Transport transport)
+    public async Task The_bytes_of_contributions_are_counted_and_no_others(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Buffers;
 
 namespace Distributed.Shared.Tests.Links;
 

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Distributed.Shared.Links;
+using Distributed.Transport.Buffers;
 
 namespace Distributed.Shared.Tests.Links;
 

@@ -1,6 +1,7 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Scores;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
 using Prometheus;
 
 namespace Distributed.Shared.Tests.Metrics;

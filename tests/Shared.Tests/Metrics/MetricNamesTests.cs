@@ -1,4 +1,4 @@
-using Distributed.Shared.Metrics;
+using Distributed.Hosting.Metrics;
 
 namespace Distributed.Shared.Tests.Metrics;
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
-using Distributed.Shared.Metrics;
+using Distributed.Hosting.Metrics;
+using Distributed.Hosting.Status;
 using Microsoft.AspNetCore.Http;
 using Prometheus;
 

@@ -1,6 +1,6 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
 using Prometheus;
 
 namespace Distributed.Shared.Tests.Metrics;

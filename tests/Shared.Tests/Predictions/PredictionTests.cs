@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Distributed.Shared.Predictions;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Shared.Tests.Predictions;
 

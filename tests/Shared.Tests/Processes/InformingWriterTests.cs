@@ -1,4 +1,4 @@
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
 
 namespace Distributed.Shared.Tests.Processes;
 

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Distributed.Shared.Processes;
+using Distributed.Hosting.Processes;
 
 namespace Distributed.Shared.Tests.Processes;
 

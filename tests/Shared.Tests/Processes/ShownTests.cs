@@ -1,5 +1,5 @@
 using System.Globalization;
-using Distributed.Shared.Processes;
+using Distributed.Jobs;
 
 namespace Distributed.Shared.Tests.Processes;
 

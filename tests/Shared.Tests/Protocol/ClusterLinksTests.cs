@@ -1,5 +1,5 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
 
 namespace Distributed.Shared.Tests.Protocol;
 

@@ -1,5 +1,6 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
 
 namespace Distributed.Shared.Tests.Protocol;
 

@@ -1,5 +1,5 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Hosting.Messages;
 
 namespace Distributed.Shared.Tests.Protocol;
 

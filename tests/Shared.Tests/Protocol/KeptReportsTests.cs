@@ -1,4 +1,4 @@
-using Distributed.Shared.Protocol;
+using Distributed.Hosting.Messages;
 
 namespace Distributed.Shared.Tests.Protocol;
 

@@ -1,8 +1,8 @@
 using Akka.Actor;
 using Akka.Hosting;
-using Distributed.Shared.Cluster;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Cluster;
+using Distributed.Hosting.Messages;
+using Distributed.Transport.Security;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 

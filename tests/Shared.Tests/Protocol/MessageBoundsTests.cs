@@ -1,8 +1,10 @@
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.Runs;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Messages;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Shared.Tests.Protocol;
 

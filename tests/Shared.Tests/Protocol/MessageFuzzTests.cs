@@ -1,7 +1,8 @@
 using System.Runtime.Serialization;
 using System.Text;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
 using Distributed.Shared.Tests.Metrics;
 using Distributed.Tests.Fuzzing;
 
@@ -51,7 +52,7 @@ public sealed class MessageFuzzTests(LonelyNode node) : IClassFixture<LonelyNode
     public void Any_plan_that_is_read_makes_a_plan_or_is_refused()
     {
         var serializer = node.Serializer;
-        var plans = ControlMessages.Samples.OfType<BeginPlan>().Append(new BeginPlan(1, 0, 10, ["a"], Shared.Kernel.Topology.Star, [], [], [])).Select(serializer.ToBinary).ToList();
+        var plans = ControlMessages.Samples.OfType<BeginPlan>().Append(new BeginPlan(1, 0, 10, ["a"], Core.Planning.Topology.Star, [], [], [])).Select(serializer.ToBinary).ToList();
         var fuzzer = Fuzzer.Run(50_000, plans, bytes =>
         {
             try

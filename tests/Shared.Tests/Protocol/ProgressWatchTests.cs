@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
 
 namespace Distributed.Shared.Tests.Protocol;
 

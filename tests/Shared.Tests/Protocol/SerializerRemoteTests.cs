@@ -3,8 +3,8 @@ using Akka.Actor;
 using Akka.Event;
 using Akka.Remote;
 using Akka.Serialization;
-using Distributed.Shared.Cluster;
-using Distributed.Shared.Protocol;
+using Distributed.Hosting.Cluster;
+using Distributed.Hosting.Messages;
 using Distributed.Shared.Tests.Cluster;
 
 namespace Distributed.Shared.Tests.Protocol;

@@ -1,6 +1,5 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
 
 namespace Distributed.Shared.Tests.Protocol;
 

@@ -1,4 +1,4 @@
-using Distributed.Shared.Runs;
+using Distributed.Jobs.Runs;
 
 namespace Distributed.Shared.Tests.Runs;
 

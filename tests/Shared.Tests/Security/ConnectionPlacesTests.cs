@@ -1,5 +1,5 @@
 using System.Net;
-using Distributed.Shared.Security;
+using Distributed.Transport.Security;
 
 namespace Distributed.Shared.Tests.Security;
 

@@ -1,4 +1,4 @@
-using Distributed.Shared.Security;
+using Distributed.Transport.Security;
 
 namespace Distributed.Shared.Tests.Security;
 

@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Security.Cryptography;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Security;
+using Distributed.Transport.Security;
 
 namespace Distributed.Shared.Tests.Security;
 

@@ -1,4 +1,4 @@
-using Distributed.Shared.Security;
+using Distributed.Transport.Security;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using ILogger = Microsoft.Extensions.Logging.ILogger;

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Security;
 using Distributed.Shared.Tests.Links;
 
 namespace Distributed.Shared.Tests.Security;

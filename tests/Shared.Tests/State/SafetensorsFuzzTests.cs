@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
-using Distributed.Shared.Data;
-using Distributed.Shared.State;
+using Distributed.Jobs.Data;
+using Distributed.Jobs.State;
 using Distributed.Tests.Fuzzing;
 
 namespace Distributed.Shared.Tests.State;

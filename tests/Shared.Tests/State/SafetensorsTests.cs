@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Text;
-using Distributed.Shared.State;
+using Distributed.Jobs.State;
 
 namespace Distributed.Shared.Tests.State;
 

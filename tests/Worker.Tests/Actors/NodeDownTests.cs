@@ -1,7 +1,7 @@
 using Akka.Actor;
 using Akka.Cluster;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
 using Distributed.Worker.Actors;
 using Distributed.Worker.Tests.Links;
 using Distributed.Worker.Tests.Replicas;

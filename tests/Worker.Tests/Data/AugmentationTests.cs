@@ -1,6 +1,6 @@
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
 using Distributed.Worker.Data;
 using Distributed.Worker.Tasks;
 using Distributed.Worker.Tests.Kernel;

@@ -1,6 +1,6 @@
 using System.Globalization;
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;

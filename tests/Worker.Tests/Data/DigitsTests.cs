@@ -1,5 +1,5 @@
 using System.Globalization;
-using Distributed.Shared.Data;
+using Distributed.Jobs.Data;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Security.Cryptography;
-using Distributed.Shared.Data;
+using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Tests.Data;
 

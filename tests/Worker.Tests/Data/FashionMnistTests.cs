@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Distributed.Shared.Data;
+using Distributed.Jobs.Data;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;

@@ -1,5 +1,5 @@
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
 using Distributed.Worker.Data;
 using SkiaSharp;
 

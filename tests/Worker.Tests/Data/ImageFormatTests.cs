@@ -1,4 +1,4 @@
-using Distributed.Shared.Data;
+using Distributed.Jobs.Data;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;

@@ -1,8 +1,9 @@
 using System.Text;
-using Distributed.Shared.Data;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
+using Distributed.Jobs.Data;
+using Distributed.Transport.Pipes;
 using Distributed.Worker.Delivery;
 using Distributed.Worker.Tests.Data;
 using Distributed.Worker.Tests.Links;

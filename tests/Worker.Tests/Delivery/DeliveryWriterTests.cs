@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using Distributed.Shared.Data;
+using Distributed.Jobs.Data;
 using Distributed.Worker.Delivery;
 using Distributed.Worker.Tests.Data;
 

@@ -1,4 +1,4 @@
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 using Distributed.Worker.Detection;
 
 namespace Distributed.Worker.Tests.Detection;

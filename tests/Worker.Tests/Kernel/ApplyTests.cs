@@ -1,7 +1,7 @@
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Jobs;
+using Distributed.Transport.Buffers;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Optimizers;
 using Distributed.Worker.Replicas;

@@ -1,4 +1,4 @@
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Tests.Links;
 using Distributed.Worker.Tests.Replicas;

@@ -1,5 +1,5 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Planning;
+using Distributed.Transport.Buffers;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Models;
 using Distributed.Worker.Replicas;

@@ -1,7 +1,8 @@
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Jobs;
+using Distributed.Transport.Buffers;
 using Distributed.Worker.Data;
 using Distributed.Worker.Replicas;
 using static TorchSharp.torch;

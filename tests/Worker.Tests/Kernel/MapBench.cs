@@ -1,7 +1,8 @@
 using System.Runtime.InteropServices;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Jobs;
+using Distributed.Transport.Buffers;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tasks;

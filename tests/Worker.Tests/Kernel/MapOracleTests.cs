@@ -1,5 +1,5 @@
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
+using Distributed.Jobs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tests.Oracle;

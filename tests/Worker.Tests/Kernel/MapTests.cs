@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
+using Distributed.Jobs;
 using Distributed.Worker.Tests.Replicas;
 using TorchSharp;
 using static TorchSharp.torch;

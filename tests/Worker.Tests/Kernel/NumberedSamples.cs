@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
 using Distributed.Worker.Tasks;
 using static TorchSharp.torch;
 

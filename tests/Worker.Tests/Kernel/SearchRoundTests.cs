@@ -1,5 +1,6 @@
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Jobs;
 using Distributed.Worker.Tests.Replicas;
 
 namespace Distributed.Worker.Tests.Kernel;

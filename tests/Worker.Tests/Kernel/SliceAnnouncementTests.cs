@@ -1,4 +1,5 @@
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Tests.Replicas;
 using TorchSharp;

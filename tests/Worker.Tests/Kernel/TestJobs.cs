@@ -1,4 +1,4 @@
-using Distributed.Shared.Jobs;
+using Distributed.Jobs;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Kernel;

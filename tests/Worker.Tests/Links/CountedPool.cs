@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Buffers;
 
 namespace Distributed.Worker.Tests.Links;
 

@@ -1,11 +1,14 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
 using Distributed.Tests.Fuzzing;
+using Distributed.Transport.Buffers;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 using Distributed.Worker.Links;
 using Prometheus;
 

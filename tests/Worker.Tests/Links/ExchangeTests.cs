@@ -1,5 +1,6 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Metrics;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
 
 namespace Distributed.Worker.Tests.Links;
 

@@ -1,5 +1,5 @@
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Planning;
+using Distributed.Transport.Buffers;
 using Distributed.Worker.Kernel;
 
 namespace Distributed.Worker.Tests.Links;

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Protocol;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Messages;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Links;
 using Distributed.Worker.Replicas;

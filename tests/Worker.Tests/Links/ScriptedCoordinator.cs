@@ -1,8 +1,11 @@
 using System.Collections.Concurrent;
 using System.Net;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
+using Distributed.Transport.Buffers;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Distributed.Worker.Tests.Links;

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Worker.Tests.Links;
 

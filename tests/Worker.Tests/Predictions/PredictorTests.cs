@@ -1,5 +1,5 @@
-using Distributed.Shared.Jobs;
-using Distributed.Shared.State;
+using Distributed.Jobs;
+using Distributed.Jobs.State;
 using Distributed.Worker.Data;
 using Distributed.Worker.Models;
 using Distributed.Worker.Predictions;

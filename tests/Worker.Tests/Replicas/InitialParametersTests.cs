@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Distributed.Shared.State;
+using Distributed.Jobs.State;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tests.Kernel;
 using static TorchSharp.torch;

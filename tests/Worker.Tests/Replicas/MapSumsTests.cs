@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Buffers;
 using Distributed.Worker.Replicas;
 
 namespace Distributed.Worker.Tests.Replicas;

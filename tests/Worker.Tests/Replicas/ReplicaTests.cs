@@ -1,5 +1,5 @@
-using Distributed.Shared.Jobs;
-using Distributed.Shared.State;
+using Distributed.Jobs;
+using Distributed.Jobs.State;
 using Distributed.Worker.Tests.Kernel;
 
 namespace Distributed.Worker.Tests.Replicas;

@@ -1,9 +1,11 @@
-using Distributed.Shared.Data;
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
-using Distributed.Shared.Links;
-using Distributed.Shared.Protocol;
-using Distributed.Shared.State;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Messages;
+using Distributed.Jobs;
+using Distributed.Jobs.Data;
+using Distributed.Jobs.State;
+using Distributed.Transport.Buffers;
 using Distributed.Worker.Tests.Data;
 using Distributed.Worker.Tests.Kernel;
 using Distributed.Worker.Tests.Links;

@@ -15,7 +15,7 @@ public sealed class SameBitsTests
     public static TheoryData<string, int> Cases()
     {
         var cases = new TheoryData<string, int>();
-        foreach (var (i, kind) in Jobs.Kinds.Keys.Index())
+        foreach (var (i, kind) in SmallJobs.Kinds.Keys.Index())
             for (var replicas = 2; replicas <= Most; replicas++)
                 if (Effort.IsThorough || replicas == 2 + (i % (Most - 1))) cases.Add(kind, replicas);
         return cases;
@@ -25,7 +25,7 @@ public sealed class SameBitsTests
     [MemberData(nameof(Cases))]
     public void Any_number_of_replicas_trains_the_bits_of_a_plain_loop(string kind, int replicas)
     {
-        var job = Jobs.Kinds[kind];
+        var job = SmallJobs.Kinds[kind];
         var data = DataSets.Load(job, new());
         using var alone = new LocalTraining(job, data);
         var rounds = alone.Replica.Rounds;

@@ -1,4 +1,4 @@
-using Distributed.Shared.Kernel;
+using Distributed.Core.Scores;
 using Distributed.Worker.Data.Scenes;
 using Distributed.Worker.Detection;
 using Distributed.Worker.Models;

@@ -1,5 +1,6 @@
-using Distributed.Shared.Jobs;
-using Distributed.Shared.Kernel;
+using Distributed.Core.Planning;
+using Distributed.Core.Scores;
+using Distributed.Jobs;
 using Distributed.Worker.Data;
 using Distributed.Worker.Tasks;
 using Distributed.Worker.Tests.Replicas;

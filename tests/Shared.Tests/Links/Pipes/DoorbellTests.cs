@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
@@ -10,7 +11,7 @@ public sealed class DoorbellTests
 
     [Theory]
     [MemberData(nameof(FramePipeTests.Transports), MemberType = typeof(FramePipeTests))]
-    public async Task No_wake_up_is_lost_over_many_hand_overs(Transport transport)
+    public async Task No_wake_up_is_lost_over_many_hand_overs(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         ExceptionDispatchInfo? failure = null;
@@ -34,7 +35,7 @@ public sealed class DoorbellTests
     [Fact]
     public async Task A_busy_end_is_woken_when_half_of_the_ring_waits_and_not_before()
     {
-        using var pair = await PipePair.ConnectAsync(Transport.SharedMemory);
+        using var pair = await PipePair.ConnectAsync(LinkPath.SharedMemory);
         using var poller = new Poller();
         Assert.True(pair.There.Arm(wantsRoom: false, WantedFrames.Many));
         var (sent, sentAtBell) = (0, 0);
@@ -50,7 +51,7 @@ public sealed class DoorbellTests
     [Fact]
     public async Task An_end_that_is_no_longer_busy_does_not_sleep_over_a_single_frame()
     {
-        using var pair = await PipePair.ConnectAsync(Transport.SharedMemory);
+        using var pair = await PipePair.ConnectAsync(LinkPath.SharedMemory);
         Assert.True(pair.There.Arm(wantsRoom: false, WantedFrames.Many));
         Assert.True(pair.Here.TrySend(FrameGen.Numbered(0, 0), default));
         Assert.False(pair.There.Arm(wantsRoom: false));
@@ -58,7 +59,7 @@ public sealed class DoorbellTests
 
     [Theory]
     [MemberData(nameof(FramePipeTests.Transports), MemberType = typeof(FramePipeTests))]
-    public async Task An_end_whose_next_frame_is_not_due_sleeps_over_it(Transport transport)
+    public async Task An_end_whose_next_frame_is_not_due_sleeps_over_it(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var poller = new Poller();

@@ -1,17 +1,18 @@
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
 /// <summary>What both kinds of pipe promise.</summary>
 public sealed class FramePipeTests
 {
-    public static readonly TheoryData<Transport> Transports = [Transport.Tcp, Transport.Tls, Transport.SharedMemory];
+    public static readonly TheoryData<LinkPath> Transports = [LinkPath.Tcp, LinkPath.Tls, LinkPath.SharedMemory];
 
     private const int FullSlot = 128 * 1024;
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Frames_arrive_whole_and_in_order_whatever_the_turns_of_the_ends(Transport transport)
+    public async Task Frames_arrive_whole_and_in_order_whatever_the_turns_of_the_ends(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         var lengths = Gen.OneOf(Gen.Int[0, 64], Gen.Int[0, FullSlot], Gen.Int[FrameHeader.MaxLength - 8, FrameHeader.MaxLength]);
@@ -52,7 +53,7 @@ public sealed class FramePipeTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_full_pipe_takes_nothing_until_a_frame_is_released(Transport transport)
+    public async Task A_full_pipe_takes_nothing_until_a_frame_is_released(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var poller = new Poller();
@@ -71,7 +72,7 @@ public sealed class FramePipeTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_frame_stays_the_next_one_until_it_is_released(Transport transport)
+    public async Task A_frame_stays_the_next_one_until_it_is_released(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var poller = new Poller();
@@ -94,7 +95,7 @@ public sealed class FramePipeTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_payload_that_is_too_large_or_not_the_header_s_is_refused_and_the_link_goes_on(Transport transport)
+    public async Task A_payload_that_is_too_large_or_not_the_header_s_is_refused_and_the_link_goes_on(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var poller = new Poller();
@@ -107,7 +108,7 @@ public sealed class FramePipeTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Frames_sent_before_the_other_end_closed_are_received_before_its_end_is_told(Transport transport)
+    public async Task Frames_sent_before_the_other_end_closed_are_received_before_its_end_is_told(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         for (var i = 0; i < 5; i++) Assert.True(pair.Here.TrySend(FrameGen.Numbered(i, 1000), FrameGen.Payload(1000, i)));
@@ -122,7 +123,7 @@ public sealed class FramePipeTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Sending_to_an_end_that_is_gone_fails(Transport transport)
+    public async Task Sending_to_an_end_that_is_gone_fails(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         pair.There.Dispose();
@@ -134,7 +135,7 @@ public sealed class FramePipeTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_disposed_pipe_says_so(Transport transport)
+    public async Task A_disposed_pipe_says_so(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         pair.Here.Dispose();
@@ -146,7 +147,7 @@ public sealed class FramePipeTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Frames_cost_no_managed_memory(Transport transport)
+    public async Task Frames_cost_no_managed_memory(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var poller = new Poller();

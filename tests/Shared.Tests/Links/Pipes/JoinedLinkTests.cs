@@ -2,10 +2,10 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Threading.Channels;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Security;
+using Distributed.Hosting.Metrics;
 using Distributed.Shared.Tests.Metrics;
+using Distributed.Transport.Pipes;
+using Distributed.Transport.Security;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prometheus;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using Distributed.Shared.Links;
+using Distributed.Core.Reduction;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
@@ -11,16 +12,16 @@ public sealed class KilledPeerTests
 
     [Theory]
     [MemberData(nameof(FramePipeTests.Transports), MemberType = typeof(FramePipeTests))]
-    public async Task The_survivor_gets_what_was_sent_whole_and_notices_and_nothing_is_left(Transport transport)
+    public async Task The_survivor_gets_what_was_sent_whole_and_notices_and_nothing_is_left(LinkPath transport)
     {
         using var listener = PipePair.Listen();
         using var process = PeerProcess.Start(PipePair.PortOf(listener));
         try
         {
-            var options = new LinkOptions { SharedMemory = transport == Transport.SharedMemory };
+            var options = new LinkOptions { SharedMemory = transport == LinkPath.SharedMemory };
             var (_, pipe) = await LinkHandshake.AcceptAsync(await listener.AcceptAsync().Soon(), PipePair.Job, PipePair.Token, _ => true, options, default).Soon();
             using var __ = pipe;
-            Assert.Equal(transport == Transport.SharedMemory, pipe is SharedMemoryPipe);
+            Assert.Equal(transport == LinkPath.SharedMemory, pipe is SharedMemoryPipe);
             using var poller = new Poller();
             for (var i = 0; i < 1000; i++) AssertWhole(i, poller.Next(pipe));
             process.Kill();

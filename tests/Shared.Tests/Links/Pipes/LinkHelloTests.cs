@@ -1,4 +1,4 @@
-using Distributed.Shared.Links;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 

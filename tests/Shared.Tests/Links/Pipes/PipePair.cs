@@ -1,12 +1,12 @@
 using System.Net;
 using System.Net.Sockets;
-using Distributed.Shared.Links;
 using Distributed.Shared.Tests.Security;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
 /// <summary>How the two ends of a pair are connected.</summary>
-public enum Transport
+public enum LinkPath
 {
     Tcp,
     Tls,
@@ -19,15 +19,15 @@ internal sealed record PipePair(IFramePipe Here, IFramePipe There) : IDisposable
     public const ulong Job = 77;
     public static readonly byte[] Token = [.. Enumerable.Range(1, LinkHello.TokenLength).Select(i => (byte)i)];
 
-    public static async Task<PipePair> ConnectAsync(Transport transport)
+    public static async Task<PipePair> ConnectAsync(LinkPath transport)
     {
         using var folders = new CertificateFolders();
-        var options = new LinkOptions { SharedMemory = transport == Transport.SharedMemory, Certificates = transport == Transport.Tls ? folders.Source() : null };
+        var options = new LinkOptions { SharedMemory = transport == LinkPath.SharedMemory, Certificates = transport == LinkPath.Tls ? folders.Source() : null };
         using var listener = Listen();
         var connecting = LinkHandshake.ConnectAsync("127.0.0.1", PortOf(listener), new(Job, Token, "here"), options, default);
         var (_, there) = await LinkHandshake.AcceptAsync(await listener.AcceptAsync().Soon(), Job, Token, _ => true, options, default).Soon();
         var here = await connecting.Soon();
-        Assert.All([here, there], pipe => Assert.Equal(transport == Transport.SharedMemory, pipe is SharedMemoryPipe));
+        Assert.All([here, there], pipe => Assert.Equal(transport == LinkPath.SharedMemory, pipe is SharedMemoryPipe));
         return new(here, there);
     }
 

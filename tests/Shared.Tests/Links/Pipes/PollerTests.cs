@@ -1,4 +1,4 @@
-using Distributed.Shared.Links;
+using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
@@ -39,7 +39,7 @@ public sealed class PollerTests
     public async Task Each_descriptor_is_told_apart_and_as_many_as_wanted_fit()
     {
         var pairs = new List<PipePair>();
-        for (var i = 0; i < 40; i++) pairs.Add(await PipePair.ConnectAsync(Transport.Tcp));
+        for (var i = 0; i < 40; i++) pairs.Add(await PipePair.ConnectAsync(LinkPath.Tcp));
         using var poller = new Poller();
         Gen.Bool.Array[pairs.Count].Sample(senders =>
         {

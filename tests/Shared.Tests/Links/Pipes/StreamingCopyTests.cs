@@ -1,4 +1,4 @@
-using Distributed.Shared.Links;
+using Distributed.Transport.Buffers;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 

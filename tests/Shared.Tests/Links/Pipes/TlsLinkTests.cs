@@ -2,11 +2,13 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Threading.Channels;
-using Distributed.Shared.Links;
-using Distributed.Shared.Metrics;
-using Distributed.Shared.Security;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
+using Distributed.Hosting.Security;
 using Distributed.Shared.Tests.Metrics;
 using Distributed.Shared.Tests.Security;
+using Distributed.Transport.Pipes;
+using Distributed.Transport.Security;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prometheus;
 

@@ -1,4 +1,4 @@
-using Distributed.Shared.Data;
+using Distributed.Jobs.Data;
 using Distributed.Worker.Data;
 using Distributed.Worker.Data.Scenes;
 using Distributed.Worker.Detection;

@@ -1,0 +1,85 @@
+using System.Numerics;
+using Distributed.Core.Planning;
+
+namespace Distributed.Core.Reduction;
+
+/// <summary>A node of the reduction tree: the sum of these contiguous micro-batches.</summary>
+/// <param name="First">Id of the first micro-batch.</param>
+/// <param name="Count">How many micro-batches.</param>
+public readonly record struct TreeNode(int First, int Count)
+{
+    /// <summary>Id after the last micro-batch.</summary>
+    public int End => First + Count;
+}
+
+/// <summary>
+/// The binary tree along which the contributions of micro-batches 0..M-1 are summed. It depends on M alone, and so does
+/// the rounding of the sum. The left child of a node takes the largest power of two that is smaller than the node.
+/// </summary>
+/// <param name="leaves">M, at least 1.</param>
+public readonly struct ReductionTree(int leaves)
+{
+    /// <summary>The sum of everything.</summary>
+    public TreeNode Root => new(0, leaves);
+
+    /// <summary>The children of a node of at least two micro-batches.</summary>
+    public static (TreeNode Left, TreeNode Right) Children(TreeNode node)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(node.Count, 2);
+        var left = (int)(BitOperations.RoundUpToPowerOf2((uint)node.Count) / 2);
+        return (new(node.First, left), new(node.First + left, node.Count - left));
+    }
+
+    /// <summary>Whether the tree has this node.</summary>
+    public bool Has(TreeNode node) => Find(node, out _);
+
+    /// <summary>The parent of a node and the node that is added to it.</summary>
+    /// <exception cref="ArgumentException">The tree has no such node, or it is the root.</exception>
+    public (TreeNode Left, TreeNode Right) Pair(TreeNode node)
+    {
+        if (!Find(node, out var parent) || parent is null)
+            throw new ArgumentException($"{node} is no child in a tree of {leaves} micro-batches", nameof(node));
+        return Children(parent.Value);
+    }
+
+    /// <summary>Whether the node is one of <see cref="Cover"/>.</summary>
+    public bool IsInCover(TreeNode node, MicroBatchRange range) =>
+        range.Contains(node) && Find(node, out var parent) && !(parent is { } larger && range.Contains(larger));
+
+    /// <summary>The fewest nodes that together are exactly this range, in order: what a worker sends.</summary>
+    public List<TreeNode> Cover(MicroBatchRange range)
+    {
+        var cover = new List<TreeNode>();
+        if (range.Count > 0) AddCover(Root, range, cover);
+        return cover;
+    }
+
+    private static void AddCover(TreeNode node, MicroBatchRange range, List<TreeNode> cover)
+    {
+        if (range.Contains(node))
+        {
+            cover.Add(node);
+            return;
+        }
+        if (node.End <= range.First || node.First >= range.End) return;
+        var (left, right) = Children(node);
+        AddCover(left, range, cover);
+        AddCover(right, range, cover);
+    }
+
+    private bool Find(TreeNode node, out TreeNode? parent)
+    {
+        parent = null;
+        if (node.Count < 1 || node.First < 0 || node.Count > leaves || node.First > leaves - node.Count) return false;
+        var at = Root;
+        while (at != node)
+        {
+            if (at.Count == 1) return false;
+            var (left, right) = Children(at);
+            parent = at;
+            at = node.First < right.First ? left : right;
+            if (at.Count < node.Count) return false;
+        }
+        return true;
+    }
+}

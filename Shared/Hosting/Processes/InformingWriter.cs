@@ -1,0 +1,68 @@
+using System.Globalization;
+using System.Text;
+
+namespace Distributed.Hosting.Processes;
+
+/// <summary>
+/// A writer that only informs people: what cannot be written, as on a full disk, is left out, and its lines are counted where writing
+/// succeeds again. Nothing that is written to it ends a process.
+/// </summary>
+/// <param name="inner">Where the text goes.</param>
+public sealed class InformingWriter(TextWriter inner) : TextWriter(CultureInfo.InvariantCulture)
+{
+    private bool _isFailing;
+    private long _lines;
+    private string _reason = "";
+
+    /// <inheritdoc/>
+    public override Encoding Encoding => inner.Encoding;
+
+    /// <summary>Makes standard output and standard error such writers, for a process whose result does not go there.</summary>
+    public static void Install()
+    {
+        // .NET lets one thread at a time write to what is set here.
+        Console.SetOut(new InformingWriter(Console.Out));
+        Console.SetError(new InformingWriter(Console.Error));
+    }
+
+    /// <inheritdoc/>
+    public override void Write(char value) => Write([value]);
+
+    /// <inheritdoc/>
+    public override void Write(string? value) => Write(value.AsSpan());
+
+    /// <inheritdoc/>
+    public override void Write(char[] buffer, int index, int count) => Write(buffer.AsSpan(index, count));
+
+    /// <inheritdoc/>
+    public override void Write(ReadOnlySpan<char> buffer)
+    {
+        try
+        {
+            if (_isFailing)
+            {
+                inner.Write($"({_lines} line(s) could not be written here: {_reason}){NewLine}");
+                (_isFailing, _lines) = (false, 0);
+            }
+            inner.Write(buffer);
+        }
+        catch (IOException error)
+        {
+            (_isFailing, _reason) = (true, error.Message);
+            _lines += buffer.Count('\n');
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Flush()
+    {
+        try
+        {
+            inner.Flush();
+        }
+        catch (IOException error)
+        {
+            (_isFailing, _reason) = (true, error.Message);
+        }
+    }
+}

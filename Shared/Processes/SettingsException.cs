@@ -1,4 +1,0 @@
-namespace Distributed.Shared.Processes;
-
-/// <summary>A file of settings that cannot be used; the message says where and why, in a user's words.</summary>
-public sealed class SettingsException(string message, Exception? cause = null) : Exception(message, cause);

@@ -1,0 +1,226 @@
+using System.Diagnostics;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using Distributed.Core.Planning;
+using Distributed.Core.Reduction;
+
+namespace Distributed.Transport.Buffers;
+
+/// <summary>
+/// The memory of a reduction: adds what <see cref="SliceReduction"/> lets in, slice by slice, while it is in the cache. A
+/// received slice whose sibling is here is added where it was received; one that has to wait does so in the place of the
+/// average, if that is free. No contribution is ever changed, so a worker still has its own when the round has to be taken up anew.
+/// </summary>
+public sealed unsafe class Reducer : IContributionSums, IDisposable
+{
+    private readonly VectorLayout _layout;
+    private readonly SliceReduction _rules;
+    private readonly SliceBlock.Pool _blocks;
+    private readonly WireFormat _wire;
+    private readonly SliceBlock _decoded;
+    private readonly SliceBlock[] _places;
+    private VectorBuffer?[] _own = [];
+    private Cell[] _cells = [];
+    private VectorBuffer? _average;
+    private Round _round;
+    private int _firstSlice;
+    private int _rootRight;
+    private (int First, nint Start) _arriving = (-1, 0);
+    private long _spent;
+
+    /// <summary>The sum of a node of which a slice is held: nothing, an own contribution, or a block.</summary>
+    private struct Cell
+    {
+        public bool IsOwn;
+        public SliceBlock? Block;
+    }
+
+    /// <summary>Reduces the slices that it owns.</summary>
+    /// <param name="rules">What counts.</param>
+    /// <param name="layout">Layout of a contribution.</param>
+    /// <param name="wire">How slices travel.</param>
+    public Reducer(SliceReduction rules, VectorLayout layout, WireFormat wire)
+    {
+        (_rules, _layout, _wire) = (rules, layout, wire);
+        _blocks = new(layout);
+        _decoded = _blocks.Rent();
+        _places = [.. Enumerable.Range(0, layout.Slices).Select(_ => new SliceBlock())];
+    }
+
+    /// <summary>Time spent taking slices in, since the start.</summary>
+    public TimeSpan Spent => Stopwatch.GetElapsedTime(0, _spent);
+
+    /// <summary>Takes up a round; what is left of the one before is let go of.</summary>
+    /// <param name="number">Number of the round.</param>
+    /// <param name="average">Where the averages of the owned slices are put.</param>
+    public void Enter(long number, VectorBuffer average)
+    {
+        Clear();
+        _rules.Enter(number);
+        if (_rules.Current is not { } round) return;
+        (_round, _average) = (round, average.Hold());
+        _firstSlice = _layout.FirstSlice(round.Kind);
+        _rootRight = round.MicroBatches > 1 ? ReductionTree.Children(new ReductionTree(round.MicroBatches).Root).Right.First : -1;
+        var cells = round.MicroBatches * (_layout.Slices - _firstSlice);
+        if (_cells.Length < cells) _cells = new Cell[cells];
+        if (_own.Length < round.MicroBatches) _own = new VectorBuffer?[round.MicroBatches];
+        for (var slice = _firstSlice; slice < _layout.Slices; slice++) _places[slice].MoveTo(average.Storage.Address + _layout.BytesOf(slice).Offset);
+    }
+
+    /// <summary>Lets go of the round.</summary>
+    public void Clear()
+    {
+        if (_average is null) return;
+        foreach (ref var own in _own.AsSpan())
+        {
+            own?.Release();
+            own = null;
+        }
+        foreach (ref var cell in _cells.AsSpan())
+        {
+            if (cell.Block is { } block) Return(block);
+            cell = default;
+        }
+        _average.Release();
+        _average = null;
+    }
+
+    /// <summary>Takes in a slice that was received and that the rules accept.</summary>
+    /// <exception cref="InvalidOperationException">Nobody owes it now; nothing has changed.</exception>
+    public void Arrive(int worker, TreeNode node, int slice, ReadOnlySpan<byte> payload)
+    {
+        var began = Stopwatch.GetTimestamp();
+        fixed (byte* start = payload)
+        {
+            _arriving = (node.First, (nint)(_wire.Halves(slice, _layout) ? Decode(payload) : start));
+            try
+            {
+                _rules.Arrive(worker, node, slice, this);
+                if (_arriving.First >= 0) Keep(node, slice);
+            }
+            finally
+            {
+                // Also where it was refused: the payload is gone when this returns.
+                _arriving = (-1, 0);
+                _spent += Stopwatch.GetTimestamp() - began;
+            }
+        }
+    }
+
+    /// <summary>Takes in a slice of an own contribution, which must not change before the round is over.</summary>
+    public void ArriveOwn(int worker, TreeNode node, int slice, VectorBuffer contribution)
+    {
+        var began = Stopwatch.GetTimestamp();
+        _own[node.First] ??= contribution.Hold();
+        CellOf(node.First, slice).IsOwn = true;
+        _rules.Arrive(worker, node, slice, this);
+        if (node.Count == _round.MicroBatches) Finish(slice, Start(node.First, slice), null);
+        _spent += Stopwatch.GetTimestamp() - began;
+    }
+
+    /// <inheritdoc/>
+    void IContributionSums.Add(int into, int from, int slice)
+    {
+        var left = Start(into, slice);
+        var right = Start(from, slice);
+        if (into == 0 && from == _rootRight)
+        {
+            Finish(slice, left, right);
+            Free(into, slice);
+            Free(from, slice);
+            return;
+        }
+        var sum = CellOf(into, slice).Block ?? CellOf(from, slice).Block ?? Rent(slice);
+        if (CellOf(from, slice).Block != sum) Free(from, slice);
+        CellOf(from, slice) = default;
+        CellOf(into, slice) = new() { Block = sum };
+        Add(left, right, sum.Start, slice);
+        if (_arriving.First == into || _arriving.First == from) _arriving = (-1, 0);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Clear();
+        _blocks.Return(_decoded);
+        _blocks.Dispose();
+    }
+
+    private byte* Start(int first, int slice)
+    {
+        if (_arriving.First == first) return (byte*)_arriving.Start;
+        ref var cell = ref CellOf(first, slice);
+        return cell.IsOwn ? (byte*)_own[first]!.Storage.Address + _layout.BytesOf(slice).Offset : cell.Block!.Start;
+    }
+
+    private ref Cell CellOf(int first, int slice) => ref _cells[first * (_layout.Slices - _firstSlice) + slice - _firstSlice];
+
+    private void Free(int first, int slice)
+    {
+        ref var cell = ref CellOf(first, slice);
+        if (cell.Block is { } block) Return(block);
+        cell = default;
+        if (_arriving.First == first) _arriving = (-1, 0);
+    }
+
+    private SliceBlock Rent(int slice)
+    {
+        if (!_places[slice].IsFree) return _blocks.Rent();
+        _places[slice].IsFree = false;
+        return _places[slice];
+    }
+
+    private void Return(SliceBlock block)
+    {
+        if (block.IsPlace) block.IsFree = true;
+        else _blocks.Return(block);
+    }
+
+    /// <summary>The received slice has to wait for its sibling.</summary>
+    private void Keep(TreeNode node, int slice)
+    {
+        var start = (byte*)_arriving.Start;
+        if (node.Count == _round.MicroBatches)
+        {
+            Finish(slice, start, null);
+            return;
+        }
+        var block = Rent(slice);
+        var bytes = (uint)_layout.BytesOf(slice).Length;
+        NativeMemory.Copy(start, block.Start, bytes);
+        CellOf(node.First, slice).Block = block;
+    }
+
+    /// <summary>The sum of everything, divided by the samples; tallies stay sums.</summary>
+    private void Finish(int slice, byte* left, byte* right)
+    {
+        var target = _average!.SliceMemory(slice).Span;
+        fixed (byte* average = target)
+        {
+            if (right is null) NativeMemory.Copy(left, average, (uint)target.Length);
+            else Add(left, right, average, slice);
+        }
+        if (slice == _layout.TallySlice) return;
+        var floats = MemoryMarshal.Cast<byte, float>(target);
+        TensorPrimitives.Divide(floats, _round.Samples, floats);
+        // Every replica must apply what the others can receive.
+        _wire.Round(floats);
+    }
+
+    private void Add(byte* left, byte* right, byte* sum, int slice)
+    {
+        var bytes = _layout.BytesOf(slice).Length;
+        if (slice == _layout.TallySlice) TensorPrimitives.Add(Doubles(left, bytes), Doubles(right, bytes), new Span<double>(sum, bytes / sizeof(double)));
+        else TensorPrimitives.Add(Floats(left, bytes), Floats(right, bytes), new Span<float>(sum, bytes / sizeof(float)));
+    }
+
+    private static ReadOnlySpan<double> Doubles(byte* start, int bytes) => new(start, bytes / sizeof(double));
+
+    private static ReadOnlySpan<float> Floats(byte* start, int bytes) => new(start, bytes / sizeof(float));
+
+    private byte* Decode(ReadOnlySpan<byte> payload)
+    {
+        Bfloat16.Decode(MemoryMarshal.Cast<byte, ushort>(payload), new(_decoded.Start, payload.Length / sizeof(ushort)));
+        return _decoded.Start;
+    }
+}
