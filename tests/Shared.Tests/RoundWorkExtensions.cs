@@ -1,3 +1,4 @@
+using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
 
 namespace Distributed.Shared.Tests;
@@ -6,11 +7,32 @@ internal static class RoundWorkExtensions
 {
     /// <summary>Takes in the contribution of the next micro-batch as one piece.</summary>
     /// <returns>The sum to send, if this completed one.</returns>
-    public static TreeNode? Computed<TSums>(this RoundWork work, TSums sums) where TSums : IContributionSums
+    public static TreeNode? Computed(this RoundWork work, Action<Merge> add)
     {
-        foreach (var merge in work.Merges) sums.Add(merge.Into, merge.From, 0);
+        foreach (var merge in work.Merges) add(merge);
         var complete = work.Completes;
         work.Advance();
         return complete;
+    }
+
+    /// <summary>The fewest nodes that together are exactly this range, in order: what a worker sends.</summary>
+    public static List<TreeNode> Cover(this ReductionTree tree, MicroBatchRange range)
+    {
+        var cover = new List<TreeNode>();
+        if (range.Count > 0) AddCover(tree.Root, range, cover);
+        return cover;
+    }
+
+    private static void AddCover(TreeNode node, MicroBatchRange range, List<TreeNode> cover)
+    {
+        if (range.Contains(node))
+        {
+            cover.Add(node);
+            return;
+        }
+        if (node.End <= range.First || node.First >= range.End) return;
+        var (left, right) = ReductionTree.Children(node);
+        AddCover(left, range, cover);
+        AddCover(right, range, cover);
     }
 }

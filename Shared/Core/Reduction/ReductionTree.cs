@@ -42,30 +42,9 @@ public readonly struct ReductionTree(int leaves)
         return Children(parent.Value);
     }
 
-    /// <summary>Whether the node is one of <see cref="Cover"/>.</summary>
+    /// <summary>Whether the node is one of the fewest nodes that together are exactly this range: what a worker sends.</summary>
     public bool IsInCover(TreeNode node, MicroBatchRange range) =>
         range.Contains(node) && Find(node, out var parent) && !(parent is { } larger && range.Contains(larger));
-
-    /// <summary>The fewest nodes that together are exactly this range, in order: what a worker sends.</summary>
-    public List<TreeNode> Cover(MicroBatchRange range)
-    {
-        var cover = new List<TreeNode>();
-        if (range.Count > 0) AddCover(Root, range, cover);
-        return cover;
-    }
-
-    private static void AddCover(TreeNode node, MicroBatchRange range, List<TreeNode> cover)
-    {
-        if (range.Contains(node))
-        {
-            cover.Add(node);
-            return;
-        }
-        if (node.End <= range.First || node.First >= range.End) return;
-        var (left, right) = Children(node);
-        AddCover(left, range, cover);
-        AddCover(right, range, cover);
-    }
 
     private bool Find(TreeNode node, out TreeNode? parent)
     {

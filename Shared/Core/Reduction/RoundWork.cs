@@ -3,11 +3,6 @@ using Distributed.Core.Planning;
 
 namespace Distributed.Core.Reduction;
 
-/// <summary>An addition along the tree: the vector that starts at one micro-batch is added to the one that starts at another.</summary>
-/// <param name="Into">First micro-batch of the left child, in whose vector the sum is put.</param>
-/// <param name="From">First micro-batch of the right child, whose vector is of no use afterwards.</param>
-public readonly record struct Merge(int Into, int From);
-
 /// <summary>
 /// What a worker has to compute of a round and what it has already: keeps sums over a change of plan, so that only what
 /// was lost elsewhere is computed again. What follows from a micro-batch is known before it is computed, so that each slice
@@ -15,13 +10,10 @@ public readonly record struct Merge(int Into, int From);
 /// </summary>
 public sealed class RoundWork
 {
+    private readonly TreeReduction _reduction = new();
     private readonly List<TreeNode> _complete = [];
-    // A path from a leaf to the root has at most one addition for each bit of the number of leaves.
-    private readonly Merge[] _merges = new Merge[32];
-    private int _mergeCount;
+    private ReductionTree _tree;
     private TreeNode _sum;
-    // By first micro-batch: how many the sum held there has, 0 where there is none.
-    private int[] _held = [];
     private MicroBatchRange _range;
     private int _next;
 
@@ -42,17 +34,16 @@ public sealed class RoundWork
     public int? AfterNext => !IsDone && FirstMissing(_sum.End) is var after && after < _range.End ? after : null;
 
     /// <summary>The additions that follow from the contribution of <see cref="Next"/>, in order. Each holds for every slice by itself.</summary>
-    public ReadOnlySpan<Merge> Merges => _merges.AsSpan(0, _mergeCount);
+    public ReadOnlySpan<Merge> Merges => IsDone ? [] : _reduction.Merges;
 
     /// <summary>The sum to send once the additions of <see cref="Merges"/> are made; null where it is part of a larger one to come.</summary>
-    public TreeNode? Completes => !IsDone && IsOfCover(_sum) ? _sum : null;
+    public TreeNode? Completes => !IsDone && _tree.IsInCover(_sum, _range) ? _sum : null;
 
     /// <summary>Forgets everything and begins with another round.</summary>
     public void Restart(Round round)
     {
-        (Round, _range, _next, _mergeCount) = (round, default, 0, 0);
-        if (_held.Length < round.MicroBatches) _held = new int[round.MicroBatches];
-        else Array.Clear(_held);
+        (Round, _tree, _range, _next) = (round, new(round.MicroBatches), default, 0);
+        _reduction.Reset(round.MicroBatches);
     }
 
     /// <summary>Takes up a range.</summary>
@@ -65,14 +56,14 @@ public sealed class RoundWork
         _complete.Clear();
         for (var first = 0; first < Round.MicroBatches; first++)
         {
-            if (_held[first] == 0) continue;
-            var node = new TreeNode(first, _held[first]);
+            if (_reduction.Held(first) == 0) continue;
+            var node = new TreeNode(first, _reduction.Held(first));
             if (!range.Contains(node))
             {
                 dropped.Add(node);
-                _held[first] = 0;
+                _reduction.Drop(node);
             }
-            else if (IsOfCover(node)) _complete.Add(node);
+            else if (_tree.IsInCover(node, range)) _complete.Add(node);
         }
         GoTo(range.First);
         return CollectionsMarshal.AsSpan(_complete);
@@ -83,46 +74,19 @@ public sealed class RoundWork
     public void Advance()
     {
         if (IsDone) throw new InvalidOperationException("nothing is left to compute");
-        foreach (var merge in Merges) _held[merge.From] = 0;
-        _held[_sum.First] = _sum.Count;
-        GoTo(_sum.End);
+        GoTo(_reduction.Arrive(new(_next, 1)).End);
     }
 
     private void GoTo(int microBatch)
     {
         _next = FirstMissing(microBatch);
-        _mergeCount = 0;
-        if (!IsDone) FollowTree();
+        if (!IsDone) _sum = _reduction.Follow(new(_next, 1));
     }
 
     private int FirstMissing(int microBatch)
     {
         // A sum that is held covers nothing before its first micro-batch, and ends where the next missing one, or the next sum, begins.
-        while (microBatch < _range.End && _held[microBatch] > 0) microBatch += _held[microBatch];
+        while (microBatch < _range.End && _reduction.Held(microBatch) is > 0 and var held) microBatch += held;
         return microBatch;
-    }
-
-    /// <summary>The same walk as <see cref="Reduce.Arrive"/>'s, before the contribution is there.</summary>
-    private void FollowTree()
-    {
-        var tree = new ReductionTree(Round.MicroBatches);
-        _sum = new(_next, 1);
-        while (_sum != tree.Root)
-        {
-            var (left, right) = tree.Pair(_sum);
-            var sibling = left == _sum ? right : left;
-            if (_held[sibling.First] != sibling.Count) break;
-            _merges[_mergeCount++] = new(left.First, right.First);
-            _sum = new(left.First, left.Count + right.Count);
-        }
-    }
-
-    /// <summary>Whether the node is one of those that together are exactly the range (<see cref="ReductionTree.Cover"/>), given that it lies inside.</summary>
-    private bool IsOfCover(TreeNode node)
-    {
-        var tree = new ReductionTree(Round.MicroBatches);
-        if (node == tree.Root) return true;
-        var (left, right) = tree.Pair(node);
-        return !_range.Contains(new(left.First, left.Count + right.Count));
     }
 }

@@ -28,7 +28,7 @@ public enum FrameVerdict
 /// <param name="half">Whether floats travel as bfloat16.</param>
 public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCoordinator, bool half = false)
 {
-    private readonly Reduce _reduce = new(1, layout.Slices);
+    private readonly TreeReduction _reduction = new(layout.Slices);
     private readonly int[] _complete = new int[layout.Slices];
     private bool[] _isMissing = [];
     private int _missing;
@@ -92,7 +92,7 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
 
         var current = plan.RoundAt(rounds, round);
         Current = current;
-        _reduce.Reset(current.MicroBatches);
+        _reduction.Reset(current.MicroBatches);
         for (var slice = layout.FirstSlice(current.Kind); slice < layout.Slices; slice++)
             if (Owns(slice)) OwnedSlices++;
         for (var worker = 0; worker < plan.Workers.Length; worker++)
@@ -136,12 +136,15 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
     /// <param name="worker">Index of the worker that it comes from.</param>
     /// <param name="node">The node that is summed.</param>
     /// <param name="slice">The slice of it.</param>
-    /// <param name="sums">Does the additions.</param>
-    /// <exception cref="InvalidOperationException">Nobody owes this to this process now.</exception>
-    public void Arrive<TSums>(int worker, TreeNode node, int slice, TSums sums) where TSums : IContributionSums
+    /// <param name="isRoot">Whether the last of the additions gives the sum of everything, or the node is that.</param>
+    /// <returns>The additions that follow, in order; valid until the next call.</returns>
+    /// <exception cref="InvalidOperationException">The worker does not owe this to this process now.</exception>
+    public ReadOnlySpan<Merge> Arrive(int worker, TreeNode node, int slice, out bool isRoot)
     {
         if (!Owns(slice) || !IsFor(worker, node)) throw new InvalidOperationException($"slice {slice} of {node} from worker {worker} is not due");
-        if (_reduce.Arrive(node, slice, sums).Count == Current!.Value.MicroBatches) _complete[_completeSlices++] = slice;
+        isRoot = _reduction.Arrive(node, slice).Count == Current!.Value.MicroBatches;
+        if (isRoot) _complete[_completeSlices++] = slice;
+        return _reduction.Merges;
     }
 
     /// <summary>Takes in that a worker without micro-batches has reached the round.</summary>
@@ -178,7 +181,7 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
         if (!IsExchanged(frame.Slice, round)) return Violation($"slice {frame.Slice} of {layout.Slices} in a round of kind {round.Kind}", out why);
         if (!Owns(frame.Slice)) return Violation($"slice {frame.Slice}, which is not reduced here", out why);
         if (frame.Length != layout.WireBytesOf(frame.Slice, half)) return Violation($"slice {frame.Slice} with {frame.Length} bytes", out why);
-        return _reduce.HasArrived(frame.Node.First, frame.Slice) ? Violation($"slice {frame.Slice} of {frame.Node} twice", out why) : FrameVerdict.Accept;
+        return _reduction.HasArrived(frame.Node.First, frame.Slice) ? Violation($"slice {frame.Slice} of {frame.Node} twice", out why) : FrameVerdict.Accept;
     }
 
     private bool IsExchanged(int slice, Round round) => slice >= layout.FirstSlice(round.Kind) && slice < layout.Slices;

@@ -11,7 +11,7 @@ namespace Distributed.Transport.Buffers;
 /// received slice whose sibling is here is added where it was received; one that has to wait does so in the place of the
 /// average, if that is free. No contribution is ever changed, so a worker still has its own when the round has to be taken up anew.
 /// </summary>
-public sealed unsafe class Reducer : IContributionSums, IDisposable
+public sealed unsafe class Reducer : IDisposable
 {
     private readonly VectorLayout _layout;
     private readonly SliceReduction _rules;
@@ -24,8 +24,6 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
     private VectorBuffer? _average;
     private Round _round;
     private int _firstSlice;
-    private int _rootRight;
-    private (int First, nint Start) _arriving = (-1, 0);
     private long _spent;
 
     /// <summary>The sum of a node of which a slice is held: nothing, an own contribution, or a block.</summary>
@@ -60,7 +58,6 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
         if (_rules.Current is not { } round) return;
         (_round, _average) = (round, average.Hold());
         _firstSlice = _layout.FirstSlice(round.Kind);
-        _rootRight = round.MicroBatches > 1 ? ReductionTree.Children(new ReductionTree(round.MicroBatches).Root).Right.First : -1;
         var cells = round.MicroBatches * (_layout.Slices - _firstSlice);
         if (_cells.Length < cells) _cells = new Cell[cells];
         if (_own.Length < round.MicroBatches) _own = new VectorBuffer?[round.MicroBatches];
@@ -86,56 +83,60 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
     }
 
     /// <summary>Takes in a slice that was received and that the rules accept.</summary>
-    /// <exception cref="InvalidOperationException">Nobody owes it now; nothing has changed.</exception>
+    /// <exception cref="InvalidOperationException">It is not due; nothing has changed.</exception>
     public void Arrive(int worker, TreeNode node, int slice, ReadOnlySpan<byte> payload)
     {
         var began = Stopwatch.GetTimestamp();
+        var merges = _rules.Arrive(worker, node, slice, out var isRoot);
         fixed (byte* start = payload)
         {
-            _arriving = (node.First, (nint)(_wire.Halves(slice, _layout) ? Decode(payload) : start));
-            try
-            {
-                _rules.Arrive(worker, node, slice, this);
-                if (_arriving.First >= 0) Keep(node, slice);
-            }
-            finally
-            {
-                // Also where it was refused: the payload is gone when this returns.
-                _arriving = (-1, 0);
-                _spent += Stopwatch.GetTimestamp() - began;
-            }
+            var received = _wire.Halves(slice, _layout) ? Decode(payload) : start;
+            if (merges.IsEmpty && !isRoot) Keep(received, node.First, slice);
+            else Add(merges, received, node.First, slice, isRoot);
         }
+        _spent += Stopwatch.GetTimestamp() - began;
     }
 
     /// <summary>Takes in a slice of an own contribution, which must not change before the round is over.</summary>
     public void ArriveOwn(int worker, TreeNode node, int slice, VectorBuffer contribution)
     {
         var began = Stopwatch.GetTimestamp();
+        var merges = _rules.Arrive(worker, node, slice, out var isRoot);
         _own[node.First] ??= contribution.Hold();
         CellOf(node.First, slice).IsOwn = true;
-        _rules.Arrive(worker, node, slice, this);
-        if (node.Count == _round.MicroBatches) Finish(slice, Start(node.First, slice), null);
+        Add(merges, Start(node.First, slice), node.First, slice, isRoot);
         _spent += Stopwatch.GetTimestamp() - began;
     }
 
-    /// <inheritdoc/>
-    void IContributionSums.Add(int into, int from, int slice)
+    /// <summary>Adds a slice that has arrived to its siblings.</summary>
+    /// <param name="merges">The additions that follow from it.</param>
+    /// <param name="sum">Where it lies: in its cell, or where it was received.</param>
+    /// <param name="first">Its first micro-batch.</param>
+    /// <param name="slice">The slice.</param>
+    /// <param name="isRoot">Whether the last addition gives the sum of everything.</param>
+    private void Add(ReadOnlySpan<Merge> merges, byte* sum, int first, int slice, bool isRoot)
     {
-        var left = Start(into, slice);
-        var right = Start(from, slice);
-        if (into == 0 && from == _rootRight)
+        for (var i = 0; i < merges.Length; i++)
         {
-            Finish(slice, left, right);
-            Free(into, slice);
-            Free(from, slice);
-            return;
+            var (into, from) = merges[i];
+            var left = into == first ? sum : Start(into, slice);
+            var right = from == first ? sum : Start(from, slice);
+            if (isRoot && i == merges.Length - 1)
+            {
+                Finish(slice, left, right);
+                Free(into, slice);
+                Free(from, slice);
+                return;
+            }
+            var block = CellOf(into, slice).Block ?? CellOf(from, slice).Block ?? Rent(slice);
+            if (CellOf(from, slice).Block != block) Free(from, slice);
+            CellOf(from, slice) = default;
+            CellOf(into, slice) = new() { Block = block };
+            Add(left, right, block.Start, slice);
+            sum = block.Start;
+            first = into;
         }
-        var sum = CellOf(into, slice).Block ?? CellOf(from, slice).Block ?? Rent(slice);
-        if (CellOf(from, slice).Block != sum) Free(from, slice);
-        CellOf(from, slice) = default;
-        CellOf(into, slice) = new() { Block = sum };
-        Add(left, right, sum.Start, slice);
-        if (_arriving.First == into || _arriving.First == from) _arriving = (-1, 0);
+        if (isRoot) Finish(slice, sum, null);
     }
 
     /// <inheritdoc/>
@@ -148,7 +149,6 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
 
     private byte* Start(int first, int slice)
     {
-        if (_arriving.First == first) return (byte*)_arriving.Start;
         ref var cell = ref CellOf(first, slice);
         return cell.IsOwn ? (byte*)_own[first]!.Storage.Address + _layout.BytesOf(slice).Offset : cell.Block!.Start;
     }
@@ -160,7 +160,6 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
         ref var cell = ref CellOf(first, slice);
         if (cell.Block is { } block) Return(block);
         cell = default;
-        if (_arriving.First == first) _arriving = (-1, 0);
     }
 
     private SliceBlock Rent(int slice)
@@ -177,18 +176,11 @@ public sealed unsafe class Reducer : IContributionSums, IDisposable
     }
 
     /// <summary>The received slice has to wait for its sibling.</summary>
-    private void Keep(TreeNode node, int slice)
+    private void Keep(byte* received, int first, int slice)
     {
-        var start = (byte*)_arriving.Start;
-        if (node.Count == _round.MicroBatches)
-        {
-            Finish(slice, start, null);
-            return;
-        }
         var block = Rent(slice);
-        var bytes = (uint)_layout.BytesOf(slice).Length;
-        NativeMemory.Copy(start, block.Start, bytes);
-        CellOf(node.First, slice).Block = block;
+        NativeMemory.Copy(received, block.Start, (uint)_layout.BytesOf(slice).Length);
+        CellOf(first, slice).Block = block;
     }
 
     /// <summary>The sum of everything, divided by the samples; tallies stay sums.</summary>

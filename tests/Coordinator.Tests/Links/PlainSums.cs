@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
+using Distributed.Shared.Tests;
 
 namespace Distributed.Coordinator.Tests.Links;
 

@@ -35,7 +35,7 @@ internal sealed class SimulatedReducer(SliceReduction slices, ClusterSimulation 
         else
         {
             _sums.Values[(frame.Node.First, frame.Slice)] = value;
-            slices.Arrive(worker, frame.Node, frame.Slice, _sums);
+            foreach (var merge in slices.Arrive(worker, frame.Node, frame.Slice, out _)) _sums.Add(merge, frame.Slice);
         }
         var complete = new List<(int, long)>();
         while (slices.TryNextComplete(out var slice)) complete.Add((slice, _sums.Values[(0, slice)]));

@@ -44,20 +44,10 @@ internal static class SimulatedVectors
 }
 
 /// <summary>Sums by the first micro-batch of their part of the tree, and slice.</summary>
-internal sealed class SimulatedSums : IContributionSums
+internal sealed class SimulatedSums
 {
     public Dictionary<(int First, int Slice), long> Values { get; } = [];
 
-    public void Add(int into, int from, int slice) => Values[(into, slice)] = SimulatedVectors.HashOf(Values[(into, slice)], Values[(from, slice)]);
-}
-
-/// <summary>A sum of all slices of a vector at once.</summary>
-/// <param name="sums">Of single slices.</param>
-/// <param name="first">The first slice that there is.</param>
-internal sealed class AllSlices(SimulatedSums sums, int first) : IContributionSums
-{
-    public void Add(int into, int from, int slice)
-    {
-        for (var s = first; s < SimulatedVectors.Layout.Slices; s++) sums.Add(into, from, s);
-    }
+    public void Add(Merge merge, int slice) =>
+        Values[(merge.Into, slice)] = SimulatedVectors.HashOf(Values[(merge.Into, slice)], Values[(merge.From, slice)]);
 }

@@ -183,8 +183,13 @@ internal sealed partial class SimulatedWorker
         var (round, first) = (_work!.Round, SimulatedVectors.Layout.FirstSlice(_work.Round.Kind));
         for (var slice = first; slice < SimulatedVectors.Layout.Slices; slice++)
             _sums.Values[(_work.Next, slice)] = SimulatedVectors.Contribution(State, round, _work.Next, slice);
-        if (_work.Computed(new AllSlices(_sums, first)) is { } node) Send(node);
+        if (_work.Computed(Add) is { } node) Send(node);
         _isMapping = !_work.IsDone;
+
+        void Add(Merge merge)
+        {
+            for (var slice = first; slice < SimulatedVectors.Layout.Slices; slice++) _sums.Add(merge, slice);
+        }
     }
 
     private void Send(TreeNode node)

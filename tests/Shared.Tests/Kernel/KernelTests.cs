@@ -191,11 +191,18 @@ public sealed class KernelTests
     }
 
     /// <summary>Sums that remember how they were made: the addition is no associative one, like that of floats.</summary>
-    private sealed class Formulas(int leaves) : IContributionSums
+    private sealed class Formulas(int leaves)
     {
         public string[] At { get; } = [.. Enumerable.Range(0, leaves).Select(i => $"{i}")];
 
-        public void Add(int into, int from, int slice) => At[into] = $"({At[into]}+{At[from]})";
+        public void Add(Merge merge) => At[merge.Into] = $"({At[merge.Into]}+{At[merge.From]})";
+
+        public TreeNode Arrive(TreeReduction reduction, TreeNode node, int lane = 0)
+        {
+            var sum = reduction.Arrive(node, lane);
+            foreach (var merge in reduction.Merges) Add(merge);
+            return sum;
+        }
     }
 
     [Fact]
@@ -205,7 +212,7 @@ public sealed class KernelTests
             var expected = new Formulas(leaves);
             var alone = new RoundWork(new Round(0, RoundKind.Train, 0, 0, 0, leaves, leaves));
             alone.Assign(new(0, leaves), []);
-            while (!alone.IsDone) alone.Computed(expected);
+            while (!alone.IsDone) alone.Computed(expected.Add);
 
             var sums = new Formulas(leaves);
             var plan = PlanOf(workers);
@@ -215,12 +222,13 @@ public sealed class KernelTests
                 var work = new RoundWork(new Round(0, RoundKind.Train, 0, 0, 0, leaves, leaves));
                 work.Assign(plan.RangeOf(worker, leaves), []);
                 while (!work.IsDone)
-                    if (work.Computed(sums) is { } node) sent.Add(node);
+                    if (work.Computed(sums.Add) is { } node) sent.Add(node);
             }
             var shuffled = sent.ToArray();
             new Random(seed).Shuffle(shuffled);
-            var reduce = new Reduce(leaves, 1);
-            var last = shuffled.Aggregate(default(TreeNode), (_, node) => reduce.Arrive(node, 0, sums));
+            var reduction = new TreeReduction();
+            reduction.Reset(leaves);
+            var last = shuffled.Aggregate(default(TreeNode), (_, node) => sums.Arrive(reduction, node));
             Assert.Equal(new TreeNode(0, leaves), last);
             Assert.Equal(expected.At[0], sums.At[0]);
         });
@@ -238,13 +246,13 @@ public sealed class KernelTests
             var sums = new Formulas(x.leaves);
             var work = new RoundWork(new Round(0, RoundKind.Train, 0, 0, 0, x.leaves, x.leaves));
             work.Assign(new(x.first, x.count), []);
-            for (var i = 0; i < x.done; i++) work.Computed(sums);
+            for (var i = 0; i < x.done; i++) work.Computed(sums.Add);
             var dropped = new List<TreeNode>();
             var sent = work.Assign(new(x.newFirst, x.newEnd - x.newFirst), dropped).ToArray().ToList();
             Assert.Empty(dropped);
             var computed = 0;
             for (; !work.IsDone; computed++)
-                if (work.Computed(sums) is { } node) sent.Add(node);
+                if (work.Computed(sums.Add) is { } node) sent.Add(node);
             Assert.Equal(x.newEnd - x.newFirst - x.done, computed);
             Assert.Equal(new ReductionTree(x.leaves).Cover(new(x.newFirst, x.newEnd - x.newFirst)), sent.OrderBy(n => n.First));
         });
@@ -252,46 +260,45 @@ public sealed class KernelTests
     [Fact]
     public void A_slice_that_arrives_twice_is_refused()
     {
-        var reduce = new Reduce(4, 1);
-        reduce.Arrive(new(0, 1), 0, new Formulas(4));
-        reduce.Arrive(new(1, 1), 0, new Formulas(4));
-        Assert.Throws<InvalidOperationException>(() => reduce.Arrive(new(1, 1), 0, new Formulas(4)));
-        Assert.Throws<InvalidOperationException>(() => reduce.Arrive(new(0, 2), 0, new Formulas(4)));
-        Assert.Throws<ArgumentException>(() => reduce.Arrive(new(1, 2), 0, new Formulas(4)));
+        var reduction = new TreeReduction();
+        reduction.Reset(4);
+        reduction.Arrive(new(0, 1));
+        reduction.Arrive(new(1, 1));
+        Assert.Throws<InvalidOperationException>(() => reduction.Arrive(new(1, 1)));
+        Assert.Throws<InvalidOperationException>(() => reduction.Arrive(new(0, 2)));
+        Assert.Throws<ArgumentException>(() => reduction.Arrive(new(1, 2)));
+        reduction.Drop(new(0, 2));
+        Assert.Equal(new TreeNode(1, 1), reduction.Arrive(new(1, 1)));
     }
 
     [Fact]
     public void A_reduction_that_is_used_again_sums_like_a_new_one_and_allocates_nothing() => Gen.Int[1, 40].Array[2, 6].Sample(rounds =>
     {
-        var again = new Reduce(rounds.Max(), 2);
+        var again = new TreeReduction(lanes: 2);
+        again.Reset(rounds.Max());
         foreach (var leaves in rounds)
         {
             var (sums, expected) = (new Formulas(leaves), new Formulas(leaves));
             again.Reset(leaves);
-            var anew = new Reduce(leaves, 2);
+            var anew = new TreeReduction(lanes: 2);
+            anew.Reset(leaves);
             for (var i = leaves - 1; i >= 0; i--)
             {
                 Assert.False(again.HasArrived(i, 1));
-                Assert.Equal(anew.Arrive(new(i, 1), 1, expected), again.Arrive(new(i, 1), 1, sums));
+                Assert.Equal(expected.Arrive(anew, new(i, 1), 1), sums.Arrive(again, new(i, 1), 1));
                 Assert.True(again.HasArrived(i, 1));
             }
             Assert.Equal(expected.At[0], sums.At[0]);
-            Assert.Equal(anew.Held(1), again.Held(1));
-            Assert.Empty(again.Held(0));
+            Assert.All(Enumerable.Range(0, leaves), first => Assert.Equal((anew.Held(first, 1), 0), (again.Held(first, 1), again.Held(first))));
         }
         var before = GC.GetAllocatedBytesForCurrentThread();
         foreach (var leaves in rounds)
         {
             again.Reset(leaves);
-            for (var i = 0; i < leaves; i++) again.Arrive(new(i, 1), 0, default(NoNumbers));
+            for (var i = 0; i < leaves; i++) again.Arrive(new(i, 1));
         }
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     });
-
-    private readonly struct NoNumbers : IContributionSums
-    {
-        public void Add(int into, int from, int slice) { }
-    }
 
     [Fact]
     public void Slices_lie_one_behind_the_other_and_are_the_whole_vector() =>

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 using Distributed.Core.Reduction;
@@ -45,19 +46,24 @@ internal sealed class LocalTraining : IDisposable
     {
         // Part of the job, and a property of the thread that computes: a test may go on in another one after an await.
         set_num_threads(_threads);
-        using var sums = new VectorSums(round.MicroBatches);
-        var reduce = new Reduce(round.MicroBatches, _pool.Layout.Slices);
-        var firstSlice = _pool.Layout.FirstSlice(round.Kind);
-        for (var id = 0; id < round.MicroBatches; id++)
+        var average = Sum(round, new(0, round.MicroBatches));
+        if (round.Kind == RoundKind.Train) TensorPrimitives.Divide(average.Floats, round.Samples, average.Floats);
+        return average;
+    }
+
+    private VectorBuffer Sum(Round round, TreeNode node)
+    {
+        if (node.Count == 1)
         {
             var contribution = _pool.Rent();
-            Replica.Map.Compute(round, id, contribution);
-            sums.Put(id, contribution);
-            for (var slice = firstSlice; slice < _pool.Layout.Slices; slice++) reduce.Arrive(new(id, 1), slice, sums);
+            Replica.Map.Compute(round, node.First, contribution);
+            return contribution;
         }
-        var average = sums.Take(0);
-        for (var slice = firstSlice; slice < _pool.Layout.Slices; slice++) VectorSums.Average(average, slice, round.Samples);
-        return average;
+        var (left, right) = ReductionTree.Children(node);
+        var (sum, other) = (Sum(round, left), Sum(round, right));
+        for (var slice = _pool.Layout.FirstSlice(round.Kind); slice < _pool.Layout.Slices; slice++) VectorSums.Add(sum, other, slice);
+        other.Release();
+        return sum;
     }
 
     public void Dispose()

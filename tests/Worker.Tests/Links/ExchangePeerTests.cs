@@ -1,6 +1,7 @@
 using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
 using Distributed.Hosting.Metrics;
+using Distributed.Shared.Tests;
 
 namespace Distributed.Worker.Tests.Links;
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Numerics.Tensors;
 using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 using Distributed.Hosting.Messages;
@@ -119,7 +120,7 @@ internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisp
     {
         var round = Rounds.At(number);
         var sum = Coordinator.NextSum(Pool, generation, round, new(0, round.MicroBatches));
-        for (var slice = sum.Layout.FirstSlice(round.Kind); slice < sum.Layout.Slices; slice++) VectorSums.Average(sum, slice, round.Samples);
+        if (round.Kind == RoundKind.Train) TensorPrimitives.Divide(sum.Floats, round.Samples, sum.Floats);
         return sum;
     }
 
