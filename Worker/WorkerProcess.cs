@@ -12,6 +12,7 @@ using Distributed.Jobs;
 using Distributed.Jobs.Data;
 using Distributed.Transport.Pipes;
 using Distributed.Transport.Security;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Actors;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Plugins;

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Distributed.Coordinator.Links;
+using Distributed.Core;
 using Distributed.Core.Reduction;
 using Distributed.Jobs;
 using Distributed.Jobs.Data;

@@ -1,4 +1,4 @@
-using Distributed.Jobs.Data;
+using Distributed.Core;
 
 namespace Distributed.Coordinator.Delivery;
 

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
 using Akka.Remote;
+using Distributed.Core;
 using Distributed.Core.Protocol;
 using Distributed.Hosting.Cluster;
 using Distributed.Hosting.Messages;

@@ -1,7 +1,8 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using Distributed.Core;
 using Distributed.Jobs;
-using Distributed.Jobs.Data;
+using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Data;
 

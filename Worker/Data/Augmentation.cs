@@ -1,6 +1,7 @@
+using Distributed.Core;
 using Distributed.Core.Planning;
 using Distributed.Jobs;
-using Distributed.Jobs.Data;
+using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Data;
 
@@ -8,7 +9,7 @@ namespace Distributed.Worker.Data;
 /// Changes images of training at random. How depends on the seed, the epoch and the sample alone: not on what else is in its
 /// micro-batch, nor on who computes that, nor how often. Used by any number of threads.
 /// </summary>
-public sealed class Augmentation
+public sealed class Augmentation : IAugmentation
 {
     private readonly AugmentSpec _spec;
     private readonly ImageFormat _format;

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Distributed.Jobs.Data;
+using Distributed.Core;
 using Distributed.Jobs.Runs;
 
 namespace Distributed.Worker.Data;

@@ -1,6 +1,6 @@
 using System.Globalization;
+using Distributed.Core;
 using Distributed.Jobs;
-using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Data;
 

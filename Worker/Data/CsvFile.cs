@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using CsvHelper;
 using CsvHelper.Configuration;
-using Distributed.Jobs.Data;
+using Distributed.Core;
 
 namespace Distributed.Worker.Data;
 

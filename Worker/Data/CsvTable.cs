@@ -1,6 +1,8 @@
 using System.Globalization;
+using Distributed.Core;
 using Distributed.Jobs;
 using Distributed.Jobs.Data;
+using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Data;
 

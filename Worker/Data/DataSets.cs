@@ -1,6 +1,8 @@
+using Distributed.Core;
 using Distributed.Jobs;
 using Distributed.Jobs.Data;
 using Distributed.Jobs.Runs;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data.Scenes;
 
 namespace Distributed.Worker.Data;
@@ -33,6 +35,16 @@ public static class DataSets
     /// <summary>Loads a data set into memory; may download it (see <see cref="FashionMnist.Load"/>).</summary>
     /// <exception cref="DataException">The name is unknown, or the data is missing or malformed.</exception>
     public static DataSet Load(string name, DataOptions options) => Find(name).Load(options) with { Classes = LabelsOf(name) };
+
+    /// <summary>What whoever uses a model of it must know.</summary>
+    public static DataDescription Describe(this DataSet data) => new()
+    {
+        Data = data.Name,
+        Shape = data.Train.Format.Shape,
+        Classes = data.Classes,
+        Scale = (data.Train.Format as ImageFormat)?.Scale,
+        Notes = data.Notes,
+    };
 
     /// <summary>What whoever uses a model of a data set must know, without reading it.</summary>
     /// <exception cref="DataException">The name is unknown.</exception>

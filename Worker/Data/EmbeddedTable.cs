@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.IO.Compression;
-using Distributed.Jobs.Data;
+using Distributed.Core;
+using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Data;
 

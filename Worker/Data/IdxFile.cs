@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.IO.Hashing;
-using Distributed.Jobs.Data;
+using Distributed.Core;
 
 namespace Distributed.Worker.Data;
 

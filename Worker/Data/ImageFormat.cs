@@ -1,3 +1,5 @@
+using Distributed.Worker.Abstractions;
+
 namespace Distributed.Worker.Data;
 
 /// <summary>What the images of a data set have in common.</summary>

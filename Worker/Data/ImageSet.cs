@@ -1,5 +1,6 @@
 using System.IO.Hashing;
-using Distributed.Jobs.Data;
+using Distributed.Core;
+using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Data;
 

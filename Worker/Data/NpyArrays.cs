@@ -1,6 +1,8 @@
+using Distributed.Core;
 using Distributed.Jobs;
 using Distributed.Jobs.Data;
 using Distributed.Jobs.Runs;
+using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Data;
 

@@ -3,8 +3,8 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.RegularExpressions;
+using Distributed.Core;
 using Distributed.Jobs;
-using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Data;
 

@@ -1,5 +1,7 @@
+using Distributed.Core;
 using Distributed.Jobs;
 using Distributed.Jobs.Data;
+using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Data;
 

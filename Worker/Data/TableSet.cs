@@ -1,6 +1,7 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
-using Distributed.Jobs.Data;
+using Distributed.Core;
+using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Data;
 

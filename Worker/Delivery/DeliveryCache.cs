@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Distributed.Core;
 using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Delivery;

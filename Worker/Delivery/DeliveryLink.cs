@@ -1,6 +1,6 @@
+using Distributed.Core;
 using Distributed.Core.Reduction;
 using Distributed.Hosting.Metrics;
-using Distributed.Jobs.Data;
 using Distributed.Transport.Links;
 using Distributed.Transport.Pipes;
 

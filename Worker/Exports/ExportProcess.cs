@@ -1,10 +1,10 @@
+using Distributed.Core;
 using Distributed.Hosting.Processes;
 using Distributed.Jobs;
-using Distributed.Jobs.Data;
 using Distributed.Jobs.Runs;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Models;
 using Distributed.Worker.Natives;
-using Distributed.Worker.Plugins;
 using Distributed.Worker.Predictions;
 using Distributed.Worker.Replicas;
 

@@ -1,5 +1,5 @@
 using Distributed.Core.Planning;
-using Distributed.Worker.Tasks;
+using Distributed.Worker.Abstractions;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Kernel;

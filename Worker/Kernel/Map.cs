@@ -1,9 +1,9 @@
 using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
 using Distributed.Transport.Buffers;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Optimizers;
 using Distributed.Worker.Replicas;
-using Distributed.Worker.Tasks;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Kernel;

@@ -1,6 +1,6 @@
 using Distributed.Jobs;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Natives;
-using Distributed.Worker.Plugins;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Models;

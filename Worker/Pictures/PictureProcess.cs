@@ -1,5 +1,6 @@
+using Distributed.Core;
 using Distributed.Hosting.Processes;
-using Distributed.Jobs.Data;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Predictions;

@@ -1,5 +1,6 @@
 using System.Reflection;
 using Distributed.Jobs;
+using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Plugins;
 

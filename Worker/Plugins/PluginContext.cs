@@ -35,8 +35,7 @@ internal sealed class PluginContext(string library) : AssemblyLoadContext(Path.G
 
     /// <summary>Whether there may be only one of it in a process.</summary>
     public static bool IsShared(string name) =>
-        name is "TorchSharp" or "Distributed.Worker" or "Distributed.Core" or "Distributed.Transport" or "Distributed.Jobs" or "Distributed.Hosting"
-        || IsFramework(name);
+        name is "TorchSharp" or "Distributed.Core" or "Distributed.Worker.Abstractions" || IsFramework(name);
 
     private static bool IsFramework(string name) =>
         _own.TryGetValue(name, out var path) && Path.GetDirectoryName(path) != AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar);

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Plugins;
 

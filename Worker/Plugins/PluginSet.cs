@@ -1,6 +1,5 @@
 using Distributed.Jobs;
-using Distributed.Worker.Data;
-using Distributed.Worker.Tasks;
+using Distributed.Worker.Abstractions;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Plugins;

@@ -1,8 +1,9 @@
 using System.Text;
 using System.Text.Json;
+using Distributed.Core;
 using Distributed.Hosting.Processes;
-using Distributed.Jobs.Data;
 using Distributed.Jobs.Runs;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
 using Distributed.Worker.Natives;
 using Distributed.Worker.Plugins;

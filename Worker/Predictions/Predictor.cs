@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
 using Distributed.Jobs;
 using Distributed.Jobs.State;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
-using Distributed.Worker.Models;
 using Distributed.Worker.Plugins;
 using Distributed.Worker.Tasks;
 using static TorchSharp.torch;

@@ -1,11 +1,13 @@
 using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Distributed.Core;
 using Distributed.Core.Planning;
 using Distributed.Hosting.Messages;
 using Distributed.Jobs;
 using Distributed.Jobs.Data;
 using Distributed.Transport.Buffers;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
 using Distributed.Worker.Plugins;
 using Distributed.Worker.Replicas;

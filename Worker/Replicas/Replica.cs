@@ -7,7 +7,7 @@ using Distributed.Core.Protocol;
 using Distributed.Jobs;
 using Distributed.Jobs.State;
 using Distributed.Transport.Buffers;
-using Distributed.Worker.Data;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Optimizers;
 using Distributed.Worker.Plugins;

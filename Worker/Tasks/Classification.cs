@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
 using static TorchSharp.torch;
 

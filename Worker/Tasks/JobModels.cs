@@ -1,6 +1,7 @@
+using Distributed.Core;
 using Distributed.Jobs;
-using Distributed.Jobs.Data;
 using Distributed.Jobs.State;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
 using Distributed.Worker.Data.Scenes;
 using Distributed.Worker.Models;

@@ -1,4 +1,4 @@
-using Distributed.Worker.Data;
+using Distributed.Worker.Abstractions;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;

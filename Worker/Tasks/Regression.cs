@@ -1,5 +1,5 @@
 using Distributed.Jobs;
-using Distributed.Worker.Data;
+using Distributed.Worker.Abstractions;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;

@@ -4,8 +4,8 @@ using System.Text.Json;
 using Distributed.Bench.Processes;
 using Distributed.Core.Planning;
 using Distributed.Jobs;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
-using Distributed.Worker.Models;
 using Distributed.Worker.Tasks;
 using static TorchSharp.torch;
 

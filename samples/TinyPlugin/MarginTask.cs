@@ -1,5 +1,4 @@
-using Distributed.Worker.Data;
-using Distributed.Worker.Tasks;
+using Distributed.Worker.Abstractions;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 

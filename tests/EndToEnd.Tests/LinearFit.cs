@@ -1,4 +1,4 @@
-using Distributed.Worker.Data;
+using Distributed.Worker.Abstractions;
 
 namespace Distributed.EndToEnd.Tests;
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
+using Distributed.Core;
 using MessagePack;
 
 namespace Distributed.Jobs.Data;

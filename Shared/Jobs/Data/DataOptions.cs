@@ -1,3 +1,5 @@
+using Distributed.Core;
+
 namespace Distributed.Jobs.Data;
 
 /// <summary>Where data files are looked for, in the order of the members, and how they are had from elsewhere.</summary>

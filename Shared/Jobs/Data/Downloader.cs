@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Security.Cryptography;
+using Distributed.Core;
 
 namespace Distributed.Jobs.Data;
 

@@ -1,3 +1,5 @@
+using Distributed.Core;
+
 namespace Distributed.Jobs.Data;
 
 /// <summary>

@@ -1,5 +1,6 @@
 using System.IO.Hashing;
 using System.Runtime.InteropServices;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Detection;
 
 namespace Distributed.Worker.Data.Scenes;

@@ -1,5 +1,6 @@
 using Distributed.Coordinator.Delivery;
 using Distributed.Coordinator.Tests.Links;
+using Distributed.Core;
 using Distributed.Core.Reduction;
 using Distributed.Jobs;
 using Distributed.Jobs.Data;

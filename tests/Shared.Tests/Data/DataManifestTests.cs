@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
+using Distributed.Core;
 using Distributed.Jobs.Data;
 using MessagePack;
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Distributed.Core;
 using Distributed.Jobs.Data;
 using Distributed.Jobs.State;
 using Distributed.Tests.Fuzzing;

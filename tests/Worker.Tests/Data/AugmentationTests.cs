@@ -1,6 +1,6 @@
+using Distributed.Core;
 using Distributed.Core.Planning;
 using Distributed.Jobs;
-using Distributed.Jobs.Data;
 using Distributed.Worker.Data;
 using Distributed.Worker.Tasks;
 using Distributed.Worker.Tests.Kernel;

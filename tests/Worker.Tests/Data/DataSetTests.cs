@@ -1,4 +1,5 @@
-using Distributed.Jobs.Data;
+using Distributed.Core;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;

@@ -1,5 +1,7 @@
 using System.Globalization;
+using Distributed.Core;
 using Distributed.Jobs.Data;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Security.Cryptography;
+using Distributed.Core;
 using Distributed.Jobs.Data;
 
 namespace Distributed.Worker.Tests.Data;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Distributed.Core;
 using Distributed.Jobs.Data;
 using Distributed.Worker.Data;
 

@@ -1,4 +1,4 @@
-using Distributed.Jobs.Data;
+using Distributed.Core;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;

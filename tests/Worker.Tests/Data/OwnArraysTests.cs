@@ -1,5 +1,6 @@
+using Distributed.Core;
 using Distributed.Jobs;
-using Distributed.Jobs.Data;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Data;

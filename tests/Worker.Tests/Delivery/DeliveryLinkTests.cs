@@ -1,4 +1,5 @@
 using System.Text;
+using Distributed.Core;
 using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
 using Distributed.Hosting.Metrics;

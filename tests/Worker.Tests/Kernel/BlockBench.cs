@@ -1,9 +1,8 @@
 using Distributed.Core.Planning;
 using Distributed.Transport.Buffers;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Kernel;
-using Distributed.Worker.Models;
 using Distributed.Worker.Replicas;
-using Distributed.Worker.Tasks;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Kernel;

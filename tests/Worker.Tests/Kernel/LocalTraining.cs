@@ -4,7 +4,7 @@ using Distributed.Core.Protocol;
 using Distributed.Core.Reduction;
 using Distributed.Jobs;
 using Distributed.Transport.Buffers;
-using Distributed.Worker.Data;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Replicas;
 using static TorchSharp.torch;
 

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Distributed.Core.Planning;
-using Distributed.Worker.Tasks;
+using Distributed.Worker.Abstractions;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Kernel;

@@ -1,4 +1,5 @@
 using Distributed.Jobs;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Kernel;

@@ -1,7 +1,7 @@
 using Distributed.Jobs;
 using Distributed.Jobs.State;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Models;
-using Distributed.Worker.Plugins;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tests.Data;
 using Distributed.Worker.Tests.Kernel;

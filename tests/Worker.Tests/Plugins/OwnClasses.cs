@@ -1,5 +1,4 @@
-using Distributed.Worker.Data;
-using Distributed.Worker.Tasks;
+using Distributed.Worker.Abstractions;
 using static TorchSharp.torch;
 
 #pragma warning disable CS9113, CA1812 // Only the constructors matter.

@@ -1,6 +1,7 @@
 using System.Reflection.Metadata;
 using System.Reflection.Metadata.Ecma335;
 using System.Reflection.PortableExecutable;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Plugins;
 using Distributed.Worker.Tests.Data;
 

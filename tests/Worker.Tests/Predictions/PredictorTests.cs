@@ -1,7 +1,7 @@
 using Distributed.Jobs;
 using Distributed.Jobs.State;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
-using Distributed.Worker.Models;
 using Distributed.Worker.Predictions;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tasks;

@@ -1,3 +1,4 @@
+using Distributed.Core;
 using Distributed.Jobs;
 using Distributed.Jobs.Data;
 using Distributed.Worker.Probing;

@@ -1,3 +1,4 @@
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Models;
 using Distributed.Worker.Replicas;
 using TorchSharp;

@@ -2,7 +2,7 @@ using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 using Distributed.Jobs;
 using Distributed.Transport.Buffers;
-using Distributed.Worker.Data;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Kernel;
 using Distributed.Worker.Replicas;
 using Distributed.Worker.Tests.Links;

@@ -1,4 +1,5 @@
 using Distributed.Core.Planning;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
 using Distributed.Worker.Models;
 using Distributed.Worker.Tasks;

@@ -1,4 +1,5 @@
 using Distributed.Jobs.Data;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
 using Distributed.Worker.Data.Scenes;
 using Distributed.Worker.Detection;

@@ -1,6 +1,6 @@
 using System.IO.Hashing;
 
-namespace Distributed.Worker.Data;
+namespace Distributed.Worker.Abstractions;
 
 /// <summary>What the samples of a data set have in common: all that a model for them needs to know.</summary>
 public abstract record SampleFormat

@@ -1,13 +1,12 @@
 using Distributed.Core.Planning;
-using Distributed.Worker.Data;
 using static TorchSharp.torch;
 
-namespace Distributed.Worker.Tasks;
+namespace Distributed.Worker.Abstractions;
 
 /// <summary>A task on a data set.</summary>
 /// <param name="data">The samples.</param>
 /// <param name="augmentation">What is done to the images that are trained on, which leaves their targets as they are; null for nothing.</param>
-public abstract class DataTask(DataSet data, Augmentation? augmentation = null) : ITrainingTask
+public abstract class DataTask(DataSet data, IAugmentation? augmentation = null) : ITrainingTask
 {
     /// <summary>The samples.</summary>
     protected DataSet Data { get; } = data;

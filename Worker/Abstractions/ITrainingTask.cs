@@ -1,7 +1,7 @@
 using Distributed.Core.Planning;
 using static TorchSharp.torch;
 
-namespace Distributed.Worker.Tasks;
+namespace Distributed.Worker.Abstractions;
 
 /// <summary>What a job learns from and by which measure: the data, the loss and the metrics.</summary>
 public interface ITrainingTask

@@ -1,10 +1,9 @@
 using System.Buffers.Binary;
 using System.IO.Hashing;
 using System.Text;
-using Distributed.Jobs.Data;
-using Distributed.Jobs.Runs;
+using Distributed.Core;
 
-namespace Distributed.Worker.Data;
+namespace Distributed.Worker.Abstractions;
 
 /// <summary>A training and a test set of the same kind of samples.</summary>
 public sealed record DataSet
@@ -38,10 +37,6 @@ public sealed record DataSet
 
     /// <summary>What people want to know of how it was read.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
-
-    /// <summary>What whoever uses a model of it must know.</summary>
-    public DataDescription Describe() =>
-        new() { Data = Name, Shape = Train.Format.Shape, Classes = Classes, Scale = (Train.Format as ImageFormat)?.Scale, Notes = Notes };
 
     private static string FingerprintOf(string name, SampleSet train, SampleSet test)
     {

@@ -1,9 +1,8 @@
 using System.Runtime.InteropServices;
-using Distributed.Worker.Data;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Distributed.Worker.Tasks;
+namespace Distributed.Worker.Abstractions;
 
 /// <summary>The samples of a micro-batch where a model computes with them. Belongs to one thread at a time.</summary>
 /// <param name="Inputs">Float32 [samples, …].</param>
@@ -16,7 +15,7 @@ public sealed record SampleBatch(Tensor Inputs, Tensor Targets) : IDisposable
     /// <param name="device">Where they are to lie.</param>
     /// <param name="augmentation">What is done to them; null for nothing.</param>
     /// <param name="epoch">In which they are used.</param>
-    public static SampleBatch Of(SampleSet set, ReadOnlySpan<int> samples, Device device, Augmentation? augmentation = null, int epoch = 0)
+    public static SampleBatch Of(SampleSet set, ReadOnlySpan<int> samples, Device device, IAugmentation? augmentation = null, int epoch = 0)
     {
         using var inputs = Room(samples.Length, set.Format.Shape, device);
         using var targets = Room(samples.Length, set.Format.TargetShape, device);

@@ -1,13 +1,11 @@
-using Distributed.Worker.Data;
-using Distributed.Worker.Models;
 using static TorchSharp.torch;
 
-namespace Distributed.Worker.Tasks;
+namespace Distributed.Worker.Abstractions;
 
 /// <summary>A task whose samples each have a target.</summary>
 /// <param name="data">The samples.</param>
 /// <param name="augmentation">What is done to the images that are trained on, which leaves their targets as they are; null for nothing.</param>
-public abstract class SupervisedTask(DataSet data, Augmentation? augmentation = null) : DataTask(data, augmentation)
+public abstract class SupervisedTask(DataSet data, IAugmentation? augmentation = null) : DataTask(data, augmentation)
 {
     /// <inheritdoc/>
     public sealed override Tensor LossSum(nn.Module model, SampleBatch batch, Span<double> metrics)

@@ -1,7 +1,6 @@
-using Distributed.Worker.Plugins;
 using static TorchSharp.torch;
 
-namespace Distributed.Worker.Models;
+namespace Distributed.Worker.Abstractions;
 
 /// <summary>Calls of models of which only the task knows what they take and give.</summary>
 public static class ModelCalls
