@@ -1,4 +1,3 @@
-using Distributed.Coordinator.Inspection;
 using Distributed.Core.Scores;
 using Spectre.Console;
 
@@ -16,7 +15,7 @@ internal static class ComparisonTable
         {
             var report = run.Report;
             table.AddTexts(
-                run.Name, JobSummary.Of(run.Job.Optimizer), run.Job.BatchText, Text($"{report.Steps}"), Text($"{report.SamplesApplied}"),
+                run.Name, run.Job.Optimizer.Summarize(), run.Job.BatchText, Text($"{report.Steps}"), Text($"{report.SamplesApplied}"),
                 Text($"{run.TrainLoss:0.0000}"), report.TestLoss is { } loss ? Text($"{loss:0.0000}") : "", report.TestMetric is { } metric ? $"{new MetricValue(run.Job.Kind.Metric, metric)}" : "",
                 Text($"{report.Seconds:0.0}"), report.ParametersSha256[..Math.Min(ShownDigits, report.ParametersSha256.Length)]);
         }

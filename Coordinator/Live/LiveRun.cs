@@ -1,5 +1,4 @@
 using System.Globalization;
-using Distributed.Coordinator.Inspection;
 using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Core.Planning;
@@ -177,7 +176,7 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
     }
 
     private static string About(Job job) => string.Create(CultureInfo.InvariantCulture,
-        $"{job.Data} · {NameOf(job.Model)} · {JobSummary.Of(job.Optimizer)} · batch {job.BatchText} in {job.MicroBatches} micro-batches · {job.Topology}");
+        $"{job.Data} · {NameOf(job.Model)} · {job.Optimizer.Summarize()} · batch {job.BatchText} in {job.MicroBatches} micro-batches · {job.Topology}");
 
     private static string NameOf(object spec) => spec.GetType().Name.Replace("Spec", "", StringComparison.Ordinal).ToLowerInvariant();
 }

@@ -33,6 +33,18 @@ internal static class Allow
         value => value >= min && value <= max,
         FormatWhole);
 
+    /// <summary>Units or channels of a layer.</summary>
+    public static Leaf<int> Width { get; } = Whole(1, 16_384);
+
+    /// <summary>Numbers greater than 0.</summary>
+    public static Leaf<double> Positive { get; } = Number("greater than 0", x => x > 0);
+
+    /// <summary>Numbers of at least 0.</summary>
+    public static Leaf<double> NonNegative { get; } = Number("of at least 0", x => x >= 0);
+
+    /// <summary>Probabilities and decays.</summary>
+    public static Leaf<double> BelowOne { get; } = Number("from 0 to below 1", x => x is >= 0 and < 1);
+
     /// <summary>Only 0, and why.</summary>
     public static Leaf<int> Zero(string reason) => new($"0, because {reason}", TryWhole, value => value == 0, FormatWhole);
 

@@ -4,11 +4,10 @@ namespace Distributed.Jobs;
 
 /// <summary>
 /// Every key of a job file, in canonical order, each with its default and what is allowed. These functions both read and write,
-/// depending on the <see cref="Fields"/> they are given: a new key is one line here, a new kind of model one function and one row.
+/// depending on the <see cref="Fields"/> they are given. Models, optimizers and schedules bring their own keys; a new one is named here once.
 /// </summary>
 internal static class JobKeys
 {
-    private const int MaxWidth = 16_384;
     private const int MaxMicroBatches = Jobs.Job.MaxMicroBatches;
     private const string AutoWord = Jobs.Job.AutoWord;
     private const string ForImagesAlone = "only images that are classified are augmented";
@@ -16,49 +15,20 @@ internal static class JobKeys
     /// <summary>With 60,000 samples, a worker then computes fewer than 1,000 at a time.</summary>
     private const int MicroBatchesOfAll = 64;
 
-    private static readonly Leaf<double> _positive = Number("greater than 0", x => x > 0);
-    private static readonly Leaf<double> _nonNegative = Number("of at least 0", x => x >= 0);
-    private static readonly Leaf<double> _belowOne = Number("from 0 to below 1", x => x is >= 0 and < 1);
-    private static readonly Leaf<int> _width = Whole(1, MaxWidth);
-
     private static readonly Leaf<Amount> _batch = OrWords(Whole(1, int.MaxValue), Jobs.Job.All, AutoWord);
     private static readonly Amount _auto = new(null, AutoWord);
     private static readonly Leaf<string> _strictAlone = OneOf("strict").Because("a share that is computed in one pass is as large as the number of workers makes it");
 
-    private static readonly Choice<ModelSpec> _models = new(
-        Kind<ModelSpec>.Of<CnnSpec>("cnn", Cnn),
-        Kind<ModelSpec>.Of<ResNetSpec>("resnet", ResNet),
-        Kind<ModelSpec>.Of<MlpSpec>("mlp", Mlp),
-        PluginKeys.Model,
-        PluginKeys.TorchScript);
-
-    private static readonly Choice<ModelSpec> _tableModels = new(
-        Kind<ModelSpec>.Of<MlpSpec>("mlp", Mlp),
-        PluginKeys.Model,
-        PluginKeys.TorchScript);
+    private static readonly Choice<ModelSpec> _models = new(CnnSpec.Keys, ResNetSpec.Keys, MlpSpec.Keys, PluginKeys.Model, PluginKeys.TorchScript);
+    private static readonly Choice<ModelSpec> _tableModels = new(MlpSpec.Keys, PluginKeys.Model, PluginKeys.TorchScript);
+    private static readonly Choice<ModelSpec> _segmentationModels = new(UNetSpec.Keys);
+    private static readonly Choice<ModelSpec> _detectionModels = new(DetectorSpec.Keys);
+    private static readonly Choice<ModelSpec> _generationModels = new(DcganSpec.Keys);
 
     private static readonly TaskChoice _tasks = new();
 
-    private static readonly Choice<ModelSpec> _segmentationModels = new(
-        Kind<ModelSpec>.Of<UNetSpec>("unet", UNet));
-
-    private static readonly Choice<ModelSpec> _detectionModels = new(
-        Kind<ModelSpec>.Of<DetectorSpec>("detector", Detector));
-
-    private static readonly Choice<ModelSpec> _generationModels = new(
-        Kind<ModelSpec>.Of<DcganSpec>("dcgan", Dcgan));
-
-    private static readonly Choice<OptimizerSpec> _optimizers = new(
-        Kind<OptimizerSpec>.Of<SgdSpec>("sgd", Sgd),
-        Kind<OptimizerSpec>.Of<AdamSpec>("adam", Adam),
-        Kind<OptimizerSpec>.Of<AdamWSpec>("adamw", Adam),
-        Kind<OptimizerSpec>.Of<RandomSearchSpec>("random-search", (f, search) => search with { Scale = f.Value("scale", search.Scale, _positive) }),
-        Kind<OptimizerSpec>.Of<LocalSearchSpec>("local-search", (f, search) => search with { StepSize = f.Value("step-size", search.StepSize, _positive) }));
-
-    private static readonly Choice<ScheduleSpec> _schedules = new(
-        Kind<ScheduleSpec>.Of<ConstantSpec>("constant", Warmup),
-        Kind<ScheduleSpec>.Of<StepSpec>("step", Step),
-        Kind<ScheduleSpec>.Of<CosineSpec>("cosine", Warmup));
+    private static readonly Choice<OptimizerSpec> _optimizers = new(SgdSpec.Keys, AdamSpec.Keys, AdamWSpec.Keys, RandomSearchSpec.Keys, LocalSearchSpec.Keys);
+    private static readonly Choice<ScheduleSpec> _schedules = new(ConstantSpec.Keys, StepSpec.Keys, CosineSpec.Keys);
 
     private static readonly Section<AugmentSpec> _augment = Augment(Flag, Whole(0, AugmentSpec.MaxPixels));
 
@@ -102,7 +72,7 @@ internal static class JobKeys
             Threads = f.Value("threads", job?.Threads ?? 1, Whole(1, 256)),
             Optimizer = optimizer = f.Required("optimizer", job?.Optimizer, _optimizers),
             Schedule = f.Value("schedule", job?.Schedule ?? new ConstantSpec(), optimizer is SearchSpec ? _noSchedule : _schedules),
-            ClipNorm = f.Value("clip-norm", job?.ClipNorm, optimizer is SearchSpec ? None<double>(NoGradient) : OrNull(_positive)),
+            ClipNorm = f.Value("clip-norm", job?.ClipNorm, optimizer is SearchSpec ? None<double>(NoGradient) : OrNull(Positive)),
             Checkpoint = f.Value("checkpoint", job?.Checkpoint ?? new(), _checkpoint),
             Topology = f.Value("topology", job?.Topology ?? "mesh", OneOf("star", "mesh")),
             Wire = f.Value("wire", job?.Wire ?? "float32", OneOf("float32", "bf16")),
@@ -129,89 +99,10 @@ internal static class JobKeys
         _ => TaskKind.MayBeImages(data) ? _models : _tableModels,
     };
 
-    private static DcganSpec Dcgan(Fields f, DcganSpec model) => model with
-    {
-        Latent = f.Value("latent", model.Latent, _width),
-        Channels = f.Value("channels", model.Channels, _width),
-        Dropout = f.Value("dropout", model.Dropout, _belowOne),
-    };
-
-    private static CnnSpec Cnn(Fields f, CnnSpec model) => model with
-    {
-        Channels = f.Value("channels", model.Channels, ListOf(_width, 1, 4)),
-        Hidden = f.Value("hidden", model.Hidden, _width),
-        BatchNorm = f.Value("batch-norm", model.BatchNorm, Flag),
-        Dropout = f.Value("dropout", model.Dropout, _belowOne),
-    };
-
-    private static ResNetSpec ResNet(Fields f, ResNetSpec model)
-    {
-        var blocks = f.Value("blocks", model.Blocks, ListOf(Whole(1, 64), 1, 4));
-        var channels = ListOf(_width, blocks.Count, blocks.Count);
-        return model with
-        {
-            Blocks = blocks,
-            // There is a default for as many stages as the default has.
-            Channels = blocks.Count == model.Channels.Count ? f.Value("channels", model.Channels, channels) : f.Required("channels", model.Channels, channels),
-            Norm = f.Value("norm", model.Norm, OneOf("batch", "group", "none")),
-        };
-    }
-
-    private static MlpSpec Mlp(Fields f, MlpSpec model) => model with
-    {
-        Hidden = f.Value("hidden", model.Hidden, ListOf(_width, 1, 16)),
-        Activation = f.Value("activation", model.Activation, OneOf("relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid")),
-        Dropout = f.Value("dropout", model.Dropout, _belowOne),
-    };
-
-    private static UNetSpec UNet(Fields f, UNetSpec model) => model with
-    {
-        Channels = f.Value("channels", model.Channels, ListOf(_width, 1, 6)),
-        BatchNorm = f.Value("batch-norm", model.BatchNorm, Flag),
-    };
-
-    private static DetectorSpec Detector(Fields f, DetectorSpec model) => model with
-    {
-        Channels = f.Value("channels", model.Channels, ListOf(_width, 1, 6)),
-        BatchNorm = f.Value("batch-norm", model.BatchNorm, Flag),
-    };
-
-    private static SgdSpec Sgd(Fields f, SgdSpec optimizer)
-    {
-        double momentum;
-        return optimizer with
-        {
-            LearningRate = f.Value("learning-rate", optimizer.LearningRate, _positive),
-            Momentum = momentum = f.Value("momentum", optimizer.Momentum, _nonNegative),
-            Nesterov = f.Value("nesterov", optimizer.Nesterov, momentum > 0 ? Flag : Off("momentum is 0")),
-            WeightDecay = f.Value("weight-decay", optimizer.WeightDecay, _nonNegative),
-        };
-    }
-
-    private static T Adam<T>(Fields f, T optimizer) where T : AdamFamilySpec => optimizer with
-    {
-        LearningRate = f.Value("learning-rate", optimizer.LearningRate, _positive),
-        Beta1 = f.Value("beta1", optimizer.Beta1, _belowOne),
-        Beta2 = f.Value("beta2", optimizer.Beta2, _belowOne),
-        Epsilon = f.Value("epsilon", optimizer.Epsilon, _positive),
-        WeightDecay = f.Value("weight-decay", optimizer.WeightDecay, _nonNegative),
-    };
-
     private static Section<AugmentSpec> Augment(Leaf<bool> flag, Leaf<int> pixels) => new(new(), (f, augment) => augment with
     {
         Flip = f.Value("flip", augment.Flip, flag),
         Crop = f.Value("crop", augment.Crop, pixels),
         Cutout = f.Value("cutout", augment.Cutout, pixels),
     });
-
-    private static StepSpec Step(Fields f, StepSpec schedule) => Warmup(f, schedule) with
-    {
-        EveryEpochs = f.Value("every-epochs", schedule.EveryEpochs, Whole(1, int.MaxValue)),
-        Factor = f.Value("factor", schedule.Factor, Number("greater than 0, at most 1", x => x is > 0 and <= 1)),
-    };
-
-    private static T Warmup<T>(Fields f, T schedule) where T : ScheduleSpec => schedule with
-    {
-        WarmupSteps = f.Value("warmup-steps", schedule.WarmupSteps, Whole(0, long.MaxValue)),
-    };
 }

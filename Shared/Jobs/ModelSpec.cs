@@ -1,7 +1,16 @@
+using static Distributed.Jobs.Allow;
+
 namespace Distributed.Jobs;
 
 /// <summary>The model to train: its architecture, without the input shape and the number of classes, which the data set gives.</summary>
-public abstract record ModelSpec;
+public abstract record ModelSpec
+{
+    /// <summary>The model at a glance, for people.</summary>
+    public abstract string Summarize();
+
+    /// <summary>What a summary says of dropout.</summary>
+    protected static string Dropped(double share) => share > 0 ? FormattableString.Invariant($", dropout {share}") : "";
+}
 
 /// <summary>A convolutional network for images: convolution stages, then one hidden dense layer, then the classes.</summary>
 public sealed record CnnSpec : ModelSpec
@@ -17,6 +26,17 @@ public sealed record CnnSpec : ModelSpec
 
     /// <summary>Probability of dropping a hidden unit while training; from 0 to below 1 (Srivastava et al. 2014).</summary>
     public double Dropout { get; init; }
+
+    /// <inheritdoc/>
+    public override string Summarize() => $"cnn with channels {string.Join(", ", Channels)}, hidden {Hidden}{(BatchNorm ? ", batch-norm" : "")}{Dropped(Dropout)}";
+
+    internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<CnnSpec>("cnn", (f, model) => model with
+    {
+        Channels = f.Value("channels", model.Channels, ListOf(Width, 1, 4)),
+        Hidden = f.Value("hidden", model.Hidden, Width),
+        BatchNorm = f.Value("batch-norm", model.BatchNorm, Flag),
+        Dropout = f.Value("dropout", model.Dropout, BelowOne),
+    });
 }
 
 /// <summary>A residual network for images (He et al. 2016): a convolution, stages of basic blocks, the mean over the image, the classes.</summary>
@@ -30,6 +50,22 @@ public sealed record ResNetSpec : ModelSpec
 
     /// <summary>What follows each convolution: batch (Ioffe and Szegedy 2015), group (Wu and He 2018) or none.</summary>
     public string Norm { get; init; } = "batch";
+
+    /// <inheritdoc/>
+    public override string Summarize() => $"resnet with blocks {string.Join(", ", Blocks)}, channels {string.Join(", ", Channels)}, norm {Norm}";
+
+    internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<ResNetSpec>("resnet", (f, model) =>
+    {
+        var blocks = f.Value("blocks", model.Blocks, ListOf(Whole(1, 64), 1, 4));
+        var channels = ListOf(Width, blocks.Count, blocks.Count);
+        return model with
+        {
+            Blocks = blocks,
+            // There is a default for as many stages as the default has.
+            Channels = blocks.Count == model.Channels.Count ? f.Value("channels", model.Channels, channels) : f.Required("channels", model.Channels, channels),
+            Norm = f.Value("norm", model.Norm, OneOf("batch", "group", "none")),
+        };
+    });
 }
 
 /// <summary>A generator of images and a discriminator that it is trained against, both convolutional (Radford et al. 2016).</summary>
@@ -43,6 +79,16 @@ public sealed record DcganSpec : ModelSpec
 
     /// <summary>Probability of dropping a feature of the discriminator while training; from 0 to below 1.</summary>
     public double Dropout { get; init; }
+
+    /// <inheritdoc/>
+    public override string Summarize() => $"dcgan with latent {Latent}, channels {Channels}{Dropped(Dropout)}";
+
+    internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<DcganSpec>("dcgan", (f, model) => model with
+    {
+        Latent = f.Value("latent", model.Latent, Width),
+        Channels = f.Value("channels", model.Channels, Width),
+        Dropout = f.Value("dropout", model.Dropout, BelowOne),
+    });
 }
 
 /// <summary>A multilayer perceptron: dense layers on the flattened sample.</summary>
@@ -56,6 +102,16 @@ public sealed record MlpSpec : ModelSpec
 
     /// <summary>Probability of dropping a hidden unit while training; from 0 to below 1 (Srivastava et al. 2014).</summary>
     public double Dropout { get; init; }
+
+    /// <inheritdoc/>
+    public override string Summarize() => $"mlp with hidden {string.Join(", ", Hidden)}, {Activation}{Dropped(Dropout)}";
+
+    internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<MlpSpec>("mlp", (f, model) => model with
+    {
+        Hidden = f.Value("hidden", model.Hidden, ListOf(Width, 1, 16)),
+        Activation = f.Value("activation", model.Activation, OneOf("relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid")),
+        Dropout = f.Value("dropout", model.Dropout, BelowOne),
+    });
 }
 
 /// <summary>A U-Net, which gives something for each pixel of an image: levels on the way down, and the same ones on the way up.</summary>
@@ -66,6 +122,15 @@ public sealed record UNetSpec : ModelSpec
 
     /// <summary>Whether batch normalization follows each convolution of a level (Ioffe and Szegedy 2015).</summary>
     public bool BatchNorm { get; init; } = true;
+
+    /// <inheritdoc/>
+    public override string Summarize() => $"unet with channels {string.Join(", ", Channels)}{(BatchNorm ? ", batch-norm" : "")}";
+
+    internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<UNetSpec>("unet", (f, model) => model with
+    {
+        Channels = f.Value("channels", model.Channels, ListOf(Width, 1, 6)),
+        BatchNorm = f.Value("batch-norm", model.BatchNorm, Flag),
+    });
 }
 
 /// <summary>A one-stage detector: convolution stages, whose last one gives a box for each of its pixels.</summary>
@@ -76,4 +141,13 @@ public sealed record DetectorSpec : ModelSpec
 
     /// <summary>Whether batch normalization follows each convolution of a stage.</summary>
     public bool BatchNorm { get; init; } = true;
+
+    /// <inheritdoc/>
+    public override string Summarize() => $"detector with channels {string.Join(", ", Channels)}{(BatchNorm ? ", batch-norm" : "")}";
+
+    internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<DetectorSpec>("detector", (f, model) => model with
+    {
+        Channels = f.Value("channels", model.Channels, ListOf(Width, 1, 6)),
+        BatchNorm = f.Value("batch-norm", model.BatchNorm, Flag),
+    });
 }

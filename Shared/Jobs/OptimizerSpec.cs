@@ -1,7 +1,14 @@
+using static System.FormattableString;
+using static Distributed.Jobs.Allow;
+
 namespace Distributed.Jobs;
 
 /// <summary>The way to better parameters.</summary>
-public abstract record OptimizerSpec;
+public abstract record OptimizerSpec
+{
+    /// <summary>Its name and what it is chosen by first, for people.</summary>
+    public abstract string Summarize();
+}
 
 /// <summary>Tries parameters and keeps the best by their loss on the step's batch: no gradient, no learning rate.</summary>
 public abstract record SearchSpec : OptimizerSpec;
@@ -11,6 +18,11 @@ public sealed record RandomSearchSpec : SearchSpec
 {
     /// <summary>The standard deviation of the normal distribution around 0 that each parameter is drawn from; greater than 0.</summary>
     public double Scale { get; init; } = 1;
+
+    /// <inheritdoc/>
+    public override string Summarize() => Invariant($"random-search, scale {Scale}");
+
+    internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<RandomSearchSpec>("random-search", (f, search) => search with { Scale = f.Value("scale", search.Scale, Positive) });
 }
 
 /// <summary>Moves the best parameters at random in each step.</summary>
@@ -18,6 +30,11 @@ public sealed record LocalSearchSpec : SearchSpec
 {
     /// <summary>The standard deviation of the normal noise that each parameter is moved by; greater than 0.</summary>
     public double StepSize { get; init; } = 0.1;
+
+    /// <inheritdoc/>
+    public override string Summarize() => Invariant($"local-search, step size {StepSize}");
+
+    internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<LocalSearchSpec>("local-search", (f, search) => search with { StepSize = f.Value("step-size", search.StepSize, Positive) });
 }
 
 /// <summary>The rule by which an averaged gradient changes the parameters.</summary>
@@ -41,6 +58,21 @@ public sealed record SgdSpec : GradientSpec
 
     /// <summary>Whether momentum is Nesterov's (Sutskever et al. 2013); needs a momentum greater than 0.</summary>
     public bool Nesterov { get; init; }
+
+    /// <inheritdoc/>
+    public override string Summarize() => Invariant($"sgd, learning rate {LearningRate}");
+
+    internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<SgdSpec>("sgd", (f, optimizer) =>
+    {
+        double momentum;
+        return optimizer with
+        {
+            LearningRate = f.Value("learning-rate", optimizer.LearningRate, Positive),
+            Momentum = momentum = f.Value("momentum", optimizer.Momentum, NonNegative),
+            Nesterov = f.Value("nesterov", optimizer.Nesterov, momentum > 0 ? Flag : Off("momentum is 0")),
+            WeightDecay = f.Value("weight-decay", optimizer.WeightDecay, NonNegative),
+        };
+    });
 }
 
 /// <summary>What Adam and AdamW have in common, with PyTorch's defaults.</summary>
@@ -57,14 +89,34 @@ public abstract record AdamFamilySpec : GradientSpec
 
     /// <summary>Added to the denominator, which would otherwise be 0 for a parameter without gradient; greater than 0.</summary>
     public double Epsilon { get; init; } = 1e-8;
+
+    private protected static T KeysOf<T>(Fields f, T optimizer) where T : AdamFamilySpec => optimizer with
+    {
+        LearningRate = f.Value("learning-rate", optimizer.LearningRate, Positive),
+        Beta1 = f.Value("beta1", optimizer.Beta1, BelowOne),
+        Beta2 = f.Value("beta2", optimizer.Beta2, BelowOne),
+        Epsilon = f.Value("epsilon", optimizer.Epsilon, Positive),
+        WeightDecay = f.Value("weight-decay", optimizer.WeightDecay, NonNegative),
+    };
 }
 
 /// <summary>Adam (Kingma and Ba 2015), as torch.optim.Adam defines it.</summary>
-public sealed record AdamSpec : AdamFamilySpec;
+public sealed record AdamSpec : AdamFamilySpec
+{
+    /// <inheritdoc/>
+    public override string Summarize() => Invariant($"adam, learning rate {LearningRate}");
+
+    internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<AdamSpec>("adam", KeysOf);
+}
 
 /// <summary>AdamW (Loshchilov and Hutter 2019), as torch.optim.AdamW defines it.</summary>
 public sealed record AdamWSpec : AdamFamilySpec
 {
     /// <summary>PyTorch's weight decay of 0.01.</summary>
     public AdamWSpec() => WeightDecay = 0.01;
+
+    /// <inheritdoc/>
+    public override string Summarize() => Invariant($"adamw, learning rate {LearningRate}");
+
+    internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<AdamWSpec>("adamw", KeysOf);
 }

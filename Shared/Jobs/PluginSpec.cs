@@ -8,6 +8,9 @@ public sealed record PluginSpec : ModelSpec
 
     /// <summary>What its constructor is called with, beside what the data gives.</summary>
     public ValueList<Setting> Settings { get; init; } = [];
+
+    /// <inheritdoc/>
+    public override string Summarize() => $"{Class} of a plugin";
 }
 
 /// <summary>A model out of a TorchScript file, which each worker has at this path. Its parameters are those to begin with.</summary>
@@ -18,6 +21,9 @@ public sealed record TorchScriptSpec : ModelSpec
 
     /// <summary>SHA-256 of the file in lower-case hexadecimal; null only until a run begins.</summary>
     public string? Sha256 { get; init; }
+
+    /// <inheritdoc/>
+    public override string Summarize() => $"TorchScript of {File}";
 }
 
 /// <summary>A task out of a library that the workers were started with.</summary>

@@ -1,3 +1,5 @@
+using static Distributed.Jobs.Allow;
+
 namespace Distributed.Jobs;
 
 /// <summary>How the learning rate changes over a run; <see cref="LearningRate.At"/> gives its value.</summary>
@@ -5,10 +7,18 @@ public abstract record ScheduleSpec
 {
     /// <summary>Steps over which the rate first rises linearly to its base; at least 0.</summary>
     public long WarmupSteps { get; init; }
+
+    private protected static T WarmupOf<T>(Fields f, T schedule) where T : ScheduleSpec => schedule with
+    {
+        WarmupSteps = f.Value("warmup-steps", schedule.WarmupSteps, Whole(0, long.MaxValue)),
+    };
 }
 
 /// <summary>The base rate throughout.</summary>
-public sealed record ConstantSpec : ScheduleSpec;
+public sealed record ConstantSpec : ScheduleSpec
+{
+    internal static Kind<ScheduleSpec> Keys { get; } = Kind<ScheduleSpec>.Of<ConstantSpec>("constant", WarmupOf);
+}
 
 /// <summary>The rate is multiplied by a factor every so many epochs.</summary>
 public sealed record StepSpec : ScheduleSpec
@@ -18,7 +28,16 @@ public sealed record StepSpec : ScheduleSpec
 
     /// <summary>What a decay multiplies the rate by; greater than 0, at most 1.</summary>
     public double Factor { get; init; } = 0.1;
+
+    internal static Kind<ScheduleSpec> Keys { get; } = Kind<ScheduleSpec>.Of<StepSpec>("step", (f, schedule) => WarmupOf(f, schedule) with
+    {
+        EveryEpochs = f.Value("every-epochs", schedule.EveryEpochs, Whole(1, int.MaxValue)),
+        Factor = f.Value("factor", schedule.Factor, Number("greater than 0, at most 1", x => x is > 0 and <= 1)),
+    });
 }
 
 /// <summary>The rate falls from its base to 0 along half a cosine.</summary>
-public sealed record CosineSpec : ScheduleSpec;
+public sealed record CosineSpec : ScheduleSpec
+{
+    internal static Kind<ScheduleSpec> Keys { get; } = Kind<ScheduleSpec>.Of<CosineSpec>("cosine", WarmupOf);
+}

@@ -139,6 +139,15 @@ public sealed class JobFileTests
         Assert.Equal(JobFile.Parse(Shortest, "shortest", [section]), JobFile.Parse(Shortest, "shortest", [name]));
 
     [Fact]
+    public void Models_and_optimizers_of_the_repository_are_summarized_by_their_names() =>
+        Assert.All(Directory.EnumerateFiles(Path.Combine(Root(), "jobs"), "*.yaml"), file =>
+        {
+            var (job, text) = (JobFile.Load(file), JobFile.Format(JobFile.Load(file)));
+            foreach (var (section, summary) in new[] { ("model", job.Model.Summarize()), ("optimizer", job.Optimizer.Summarize()) })
+                Assert.Contains($"\n{section}:\n  name: {summary.Split(' ', ',')[0]}\n", text, StringComparison.Ordinal);
+        });
+
+    [Fact]
     public void The_job_files_of_the_repository_are_valid()
     {
         var jobs = Path.Combine(Root(), "jobs");
