@@ -28,13 +28,10 @@ public sealed class StarServer : ILinkHandler, IDisposable
     private readonly LinkListener _listener;
     private readonly Dictionary<string, TensorLink> _workers = new(StringComparer.Ordinal);
     private readonly StateDonations _donations = new();
-    private SliceReduction? _rules;
-    private Reducer? _reducer;
+    private AllReduce? _allReduce;
     private VectorPool? _pool;
-    private WireCopies? _copies;
-    private TensorLink?[] _members = [];
-    private VectorBuffer? _average;
-    private long _completed;
+    private Rounds? _rounds;
+    private bool _isFreed;
     private Saver? _saver;
     private long _stateBytes;
     private bool _isDisposed;
@@ -71,7 +68,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
     /// <summary>Rounds completed.</summary>
     public long Completed
     {
-        get { lock (_links.Gate) return _completed; }
+        get { lock (_links.Gate) return _allReduce?.Round ?? 0; }
     }
 
     /// <summary>From now on a link of this worker is let in, once.</summary>
@@ -139,11 +136,8 @@ public sealed class StarServer : ILinkHandler, IDisposable
     {
         lock (_links.Gate)
         {
-            _rules = new(rounds, facts.Layout, isCoordinator: true, _wire.IsHalf);
-            _reducer = new(_rules, facts.Layout, _wire);
-            _pool = new(facts.Layout);
-            _copies = new(_wire, _pool);
-            _stateBytes = facts.StateBytes;
+            (_rounds, _stateBytes) = (rounds, facts.StateBytes);
+            MakeVectors(facts.Layout);
         }
     }
 
@@ -152,13 +146,12 @@ public sealed class StarServer : ILinkHandler, IDisposable
     {
         lock (_links.Gate)
         {
-            _rules!.Begin(plan, Plan.Coordinator);
-            _links.DropOlderThan(plan.Generation);
+            // All workers were lost before the result was safe.
+            if (_isFreed) MakeVectors(_pool!.Layout);
             // A worker that comes back under its name while the plan is in force has no part in it before the next one.
             foreach (var (worker, link) in _workers) link.Index = plan.Includes(worker) ? plan.IndexOf(worker) : -1;
-            _members = [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))];
-            _completed = plan.FirstRound;
-            BeginRound();
+            _allReduce!.Begin(plan, Plan.Coordinator, [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))], coordinator: null);
+            _allReduce.Enter(plan.FirstRound);
         }
     }
 
@@ -218,7 +211,7 @@ public sealed class StarServer : ILinkHandler, IDisposable
         switch (header.Kind)
         {
             case FrameKind.Contribution or FrameKind.Present:
-                ReceiveContribution(link, header, payload);
+                Reduce(link, header, payload);
                 break;
             case FrameKind.State:
                 _donations.Take(link.Peer, header, payload);
@@ -254,58 +247,28 @@ public sealed class StarServer : ILinkHandler, IDisposable
         }
     }
 
-    private void ReceiveContribution(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
+    private void Reduce(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        if (_rules is null) throw new LinkException($"{link.Peer} sent a contribution before it was prepared");
-        switch (_rules.Judge(link.Index, header, out var why))
-        {
-            case FrameVerdict.Stale:
-                _metrics.FrameRefused(MetricLabels.Stale);
-                return;
-            case FrameVerdict.Accept:
-                break;
-            default:
-                throw new LinkException($"{link.Peer} sent {why}");
-        }
-        if (header.Kind == FrameKind.Present) _rules.ArrivePresent(link.Index);
-        else _reducer!.Arrive(link.Index, header.Node, header.Slice, payload);
-        while (_rules.TryNextComplete(out var slice))
-        {
-            foreach (var member in _members)
-                if (member is not null) SendAverage(member, _average!, header.Generation, header.Round, slice);
-        }
-        if (!_rules.IsComplete) return;
-        _completed = header.Round + 1;
-        BeginRound();
+        if (_allReduce is null) throw new LinkException($"{link.Peer} sent a contribution before it was prepared");
+        _allReduce.Receive(link, header, payload);
+        if (!_allReduce.IsComplete) return;
+        _allReduce.TakeAverage().Release();
+        _allReduce.Enter(_allReduce.Round + 1);
     }
 
-    private void BeginRound()
+    private void MakeVectors(VectorLayout layout)
     {
-        EndRound();
-        _average = _pool!.Rent();
-        _reducer!.Enter(_completed, _average);
-    }
-
-    private void EndRound()
-    {
-        _reducer?.Clear();
-        _copies?.Clear();
-        _average?.Release();
-        _average = null;
+        _pool = new(layout);
+        _allReduce = new(_links, _job, _rounds!, _pool, _wire, isCoordinator: true, _metrics);
+        _isFreed = false;
     }
 
     private void FreeVectors()
     {
-        EndRound();
-        _reducer?.Dispose();
-        _pool?.Dispose();
-        (_reducer, _pool) = (null, null);
-    }
-
-    private void SendAverage(TensorLink link, VectorBuffer average, int generation, long round, int slice)
-    {
-        var (payload, owner) = _copies!.Of(average, slice);
-        _links.Send(link, new(FrameKind.Average, _job, generation, round, slice, default, payload.Length), payload, owner, FramePriority.Urgent);
+        if (_allReduce is null || _isFreed) return;
+        _allReduce.Dispose();
+        _pool!.Dispose();
+        _isFreed = true;
     }
 
     private void ReceiveCheckpoint(string worker, in FrameHeader header, ReadOnlySpan<byte> payload)

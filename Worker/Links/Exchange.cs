@@ -62,34 +62,23 @@ public sealed class Exchange : ILinkHandler, IDisposable
     private readonly ExchangeOptions _options;
     private readonly IExchangeObserver _observer;
     private readonly TensorLinks _links;
-    private readonly VectorLayout _layout;
-    private readonly SliceReduction _rules;
-    private readonly Reducer _reducer;
+    private readonly AllReduce _allReduce;
     private readonly Dictionary<string, IFramePipe> _early = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _closing = new();
-    private readonly WireCopies _copies;
     private TensorLink? _coordinator;
     private TensorLink?[] _peers = [];
-    private Plan? _begun;
-    private Plan? _plan;
     private int _self;
-    private (int Generation, long Round) _expected;
+    private int _linked;
     private StateAssembly? _state;
     private StateAssembly? _initial;
-    private VectorBuffer? _average;
-    private readonly bool[] _awaited;
-    private int _missing;
     private bool _isDisposed;
 
     /// <summary>An exchange without links.</summary>
     public Exchange(ExchangeOptions options, IExchangeObserver observer)
     {
-        (_options, _observer, _layout) = (options, observer, options.Pool.Layout);
-        _rules = new(options.Rounds, _layout, isCoordinator: false, options.Wire.IsHalf);
-        _reducer = new(_rules, _layout, options.Wire);
-        _copies = new(options.Wire, options.Pool);
-        _awaited = new bool[_layout.Slices];
+        (_options, _observer) = (options, observer);
         _links = new(this, options.Metrics);
+        _allReduce = new(_links, Job, options.Rounds, options.Pool, options.Wire, isCoordinator: false, options.Metrics);
     }
 
     /// <summary>Bytes of contributions that have left over links, since the start.</summary>
@@ -101,7 +90,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
     /// <summary>Time spent reducing slices, since the start, on whatever thread.</summary>
     public TimeSpan Reducing
     {
-        get { lock (_links.Gate) return _reducer.Spent; }
+        get { lock (_links.Gate) return _allReduce.Reducing; }
     }
 
     /// <summary>The link to the coordinator stands, perhaps to another one than before.</summary>
@@ -109,12 +98,8 @@ public sealed class Exchange : ILinkHandler, IDisposable
     {
         lock (_links.Gate)
         {
-            if (_coordinator is { } former)
-            {
-                _links.Remove(former);
-                // The reducer of a star begins anew with the next plan, and knows nothing of this one.
-                if (_begun?.Topology == Topology.Star) (_begun, _plan) = (null, null);
-            }
+            // A plan of a star ends with the link that it began with: the next coordinator knows nothing of it.
+            if (_coordinator is { } former) _links.Remove(former);
             _links.Open(_coordinator = _links.Add("the coordinator"), coordinator);
         }
     }
@@ -141,6 +126,16 @@ public sealed class Exchange : ILinkHandler, IDisposable
         }
     }
 
+    /// <summary>Refuses everything of older generations from now on.</summary>
+    public void Fence(int generation)
+    {
+        lock (_links.Gate)
+        {
+            _state = null;
+            _allReduce.Fence(generation);
+        }
+    }
+
     /// <summary>A plan is in force. Links that it needs are made, others closed.</summary>
     /// <param name="plan">Has a part for this worker.</param>
     /// <param name="endpoints">Where the links of its workers are reached, in the plan's order.</param>
@@ -148,56 +143,29 @@ public sealed class Exchange : ILinkHandler, IDisposable
     {
         lock (_links.Gate)
         {
-            _begun = plan;
             _self = plan.IndexOf(_options.Identity.Name);
-            _links.DropOlderThan(plan.Generation);
             if (plan.Topology == Topology.Mesh) LinkPeers(plan, endpoints);
+            _allReduce.Begin(plan, _self, _peers, _coordinator);
         }
     }
 
-    /// <summary>From now on the average of this round under this generation is awaited, and no other.</summary>
-    public void Expect(int generation, long round)
+    /// <summary>Takes up a round of the plan: its average is awaited from now on, and no other.</summary>
+    public void Enter(long round)
     {
         lock (_links.Gate)
         {
-            _state = null;
-            _average?.Release();
-            _average = _options.Pool.Rent();
-            _copies.Clear();
-            if (generation > _expected.Generation) Fence(generation);
-            if (_begun?.Generation == generation && _plan is null) _rules.Begin(_plan = _begun, _self);
-            if (_plan is null) _reducer.Clear();
-            else _reducer.Enter(round, _average);
-            _expected = (generation, round);
-            Await(round);
+            _allReduce.Enter(round);
             Progress();
         }
     }
 
-    /// <summary>Takes in slices of a node's sum: its own to reduce, the others to be sent to their owners.</summary>
-    /// <param name="node">What is summed.</param>
-    /// <param name="first">First of the slices.</param>
-    /// <param name="count">How many.</param>
-    /// <param name="sum">Where they lie; these slices do not change before the round is over.</param>
-    /// <param name="isRepeated">Whether they were computed under an earlier plan.</param>
+    /// <summary>Takes in slices of a node's sum, see <see cref="AllReduce.Contribute"/>.</summary>
     public void Contribute(TreeNode node, int first, int count, VectorBuffer sum, bool isRepeated = false)
     {
         lock (_links.Gate)
         {
-            if (_plan is null) return;
-            var sent = 0;
-            for (var slice = first; slice < first + count; slice++)
-            {
-                var owner = _plan.OwnerOf(slice);
-                if (owner == _self) _reducer.ArriveOwn(_self, node, slice, sum);
-                else if (LinkTo(owner) is { } link)
-                {
-                    SendSlice(link, FrameKind.Contribution, node, slice, sum, FramePriority.Normal);
-                    sent++;
-                }
-            }
-            if (isRepeated) _options.Metrics?.Resent(sent);
-            HandOut();
+            _allReduce.Contribute(node, first, count, sum, isRepeated);
+            if (_allReduce.IsComplete) _observer.AverageComplete();
             Progress();
         }
     }
@@ -207,15 +175,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
     {
         lock (_links.Gate)
         {
-            if (_plan is null) return;
-            var first = FirstSlice(_expected.Round);
-            var owners = _plan.Topology == Topology.Star ? 1 : Math.Min(_plan.Workers.Length, _layout.Slices - first);
-            // In a mesh neighbouring slices have different owners.
-            for (var slice = first; slice < first + owners; slice++)
-            {
-                if (_plan.OwnerOf(slice) is var owner && owner != _self && LinkTo(owner) is { } link)
-                    _links.Send(link, new(FrameKind.Present, Job, _expected.Generation, _expected.Round, 0, default, 0), default);
-            }
+            _allReduce.SendPresent();
             Progress();
         }
     }
@@ -225,7 +185,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
     /// <returns>Whether the average is complete.</returns>
     public bool Await(Func<bool> isWanted)
     {
-        if (IsComplete) return true;
+        if (_allReduce.IsComplete) return true;
         _links.BeginHelp();
         var isComplete = false;
         try
@@ -237,7 +197,7 @@ public sealed class Exchange : ILinkHandler, IDisposable
                 lock (_links.Gate)
                 {
                     hasMoved = _links.Move();
-                    if (IsComplete) return isComplete = true;
+                    if (_allReduce.IsComplete) return isComplete = true;
                 }
                 if (hasMoved) (idle, last) = (0, Stopwatch.GetTimestamp());
                 else if (++idle < 32) Thread.SpinWait(16);
@@ -252,17 +212,10 @@ public sealed class Exchange : ILinkHandler, IDisposable
         }
     }
 
-    /// <summary>The average that has arrived, with the hold on it, and with it the end of the round. While it is on its way to others
-    /// it is shared, and must not change.</summary>
+    /// <summary>The average that has arrived, see <see cref="AllReduce.TakeAverage"/>.</summary>
     public VectorBuffer TakeAverage()
     {
-        lock (_links.Gate)
-        {
-            var average = IsComplete ? _average! : throw new InvalidOperationException("no average is complete");
-            _average = null;
-            _reducer.Clear();
-            return average;
-        }
+        lock (_links.Gate) return _allReduce.TakeAverage();
     }
 
     /// <summary>Queues this replica's state for the coordinator.</summary>
@@ -305,21 +258,18 @@ public sealed class Exchange : ILinkHandler, IDisposable
             _early.Clear();
         }
         _links.Dispose();
-        _copies.Clear();
-        _reducer.Dispose();
-        _average?.Release();
-        _average = null;
+        _allReduce.Dispose();
     }
 
     /// <inheritdoc/>
     bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         if (header.Job != Job) throw new LinkException($"{link.Peer} sent a frame of another job");
-        if (header.Generation < _expected.Generation) return Stale();
         return header.Kind switch
         {
-            FrameKind.Average => ReceiveAverage(link, header, payload),
-            FrameKind.Contribution or FrameKind.Present when link != _coordinator => ReceiveContribution(link, header, payload),
+            FrameKind.Average => Exchanged(link, header, payload),
+            FrameKind.Contribution or FrameKind.Present when link != _coordinator => Exchanged(link, header, payload),
+            _ when header.Generation < _allReduce.Generation => Stale(),
             FrameKind.State when link == _coordinator => ReceiveState(header, payload),
             FrameKind.Initial when link == _coordinator => ReceiveInitial(header, payload),
             _ => throw new LinkException($"{link.Peer} sent a frame of kind {header.Kind}"),
@@ -331,32 +281,14 @@ public sealed class Exchange : ILinkHandler, IDisposable
     {
         if (_isDisposed) return;
         if (link == _coordinator) _observer.CoordinatorLinkClosed(reason);
-        else if (_begun is { } plan && LinkOf(link.Peer) == link) _observer.PeerLinkClosed(plan.Generation, link.Peer, reason);
+        else if (LinkOf(link.Peer) == link) _observer.PeerLinkClosed(_linked, link.Peer, reason);
     }
 
     private ulong Job => _options.Identity.Job;
 
-    private bool IsComplete => _average is not null && _missing == 0;
-
-    private int FirstSlice(long round) => round < _options.Rounds.Count ? _layout.FirstSlice(_options.Rounds.At(round).Kind) : 0;
-
-    private void Fence(int generation)
-    {
-        _plan = null;
-        _rules.Fence(generation);
-        _links.DropOlderThan(generation);
-    }
-
-    private void Await(long round)
-    {
-        var first = FirstSlice(round);
-        _awaited.AsSpan(0, first).Clear();
-        _awaited.AsSpan(first).Fill(true);
-        _missing = _layout.Slices - first;
-    }
-
     private void LinkPeers(Plan plan, ImmutableArray<LinkEndpoint> endpoints)
     {
+        _linked = plan.Generation;
         var former = _peers;
         _peers = new TensorLink?[plan.Workers.Length];
         for (var i = 0; i < _peers.Length; i++)
@@ -412,63 +344,18 @@ public sealed class Exchange : ILinkHandler, IDisposable
 
     private TensorLink? LinkOf(string peer) => Array.Find(_peers, link => link?.Peer == peer);
 
-    private TensorLink? LinkTo(int owner) => owner == Plan.Coordinator ? _coordinator : _peers[owner];
-
     private bool Stale()
     {
-        _options.Metrics?.FrameRefused(MetricLabels.Stale);
+        _options.Metrics?.Stale();
         return true;
     }
 
-    private bool ReceiveContribution(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
+    private bool Exchanged(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        switch (_rules.Judge(link.Index, header, out var why))
-        {
-            case FrameVerdict.Early:
-                return false;
-            case FrameVerdict.Stale:
-                return Stale();
-            case FrameVerdict.Violation:
-                throw new LinkException($"{link.Peer} sent {why}");
-        }
-        if (header.Kind == FrameKind.Present) _rules.ArrivePresent(link.Index);
-        else _reducer.Arrive(link.Index, header.Node, header.Slice, payload);
-        HandOut();
+        var wasComplete = _allReduce.IsComplete;
+        if (!_allReduce.Receive(link, header, payload)) return false;
+        if (!wasComplete && _allReduce.IsComplete) _observer.AverageComplete();
         return true;
-    }
-
-    private void HandOut()
-    {
-        while (_rules.TryNextComplete(out var slice))
-        {
-            foreach (var peer in _peers)
-                if (peer is not null) SendSlice(peer, FrameKind.Average, default, slice, _average!, FramePriority.Urgent);
-            Arrived(slice);
-        }
-    }
-
-    private bool ReceiveAverage(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
-    {
-        if ((header.Generation, header.Round) != _expected)
-        {
-            if (header.Generation == _expected.Generation && header.Round < _expected.Round) return Stale();
-            throw new LinkException($"{link.Peer} sent the average of round {header.Round}, generation {header.Generation}; {_expected} is expected");
-        }
-        if ((uint)header.Slice >= (uint)_awaited.Length || !_awaited[header.Slice])
-            throw new LinkException($"{link.Peer} sent slice {header.Slice} of the average, which is not awaited");
-        if (link != _coordinator && _plan?.OwnerOf(header.Slice) != link.Index)
-            throw new LinkException($"{link.Peer} sent slice {header.Slice} of the average, which is not its own");
-        if (payload.Length != _layout.WireBytesOf(header.Slice, _options.Wire.IsHalf))
-            throw new LinkException($"{link.Peer} sent slice {header.Slice} with {payload.Length} bytes");
-        _options.Wire.Read(payload, header.Slice, _average!);
-        Arrived(header.Slice);
-        return true;
-    }
-
-    private void Arrived(int slice)
-    {
-        _awaited[slice] = false;
-        if (--_missing == 0) _observer.AverageComplete();
     }
 
     private bool ReceiveState(in FrameHeader header, ReadOnlySpan<byte> payload)
@@ -486,16 +373,10 @@ public sealed class Exchange : ILinkHandler, IDisposable
         return true;
     }
 
-    private void SendSlice(TensorLink link, FrameKind kind, TreeNode node, int slice, VectorBuffer vector, FramePriority priority)
-    {
-        var (payload, owner) = _copies.Of(vector, slice);
-        _links.Send(link, new(kind, Job, _expected.Generation, _expected.Round, slice, node, payload.Length), payload, owner, priority);
-    }
-
     /// <summary>What was queued leaves as far as there is room now.</summary>
     private void Progress()
     {
-        if (_plan is not { Topology: Topology.Star } && _peers.Length < 2) return;
+        if (_allReduce.Plan is not { Topology: Topology.Star } && _peers.Length < 2) return;
         _links.Push();
     }
 }

@@ -86,6 +86,9 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private long _lapStart;
     private long _lastReport;
     private double _best;
+    private double _nextBest;
+    private ImmutableArray<LinkEndpoint> _endpoints;
+    private byte[] _arrived = [];
 
     /// <summary>Starts the thread, which prepares itself at once.</summary>
     /// <param name="worker">Id of this worker.</param>
@@ -111,9 +114,7 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     /// <param name="best">The most that the first metric has been in a checkpoint so far; not a number where there is none.</param>
     public void Begin(Plan plan, ImmutableArray<LinkEndpoint> endpoints, double best = double.NaN) => _mailbox.Post(() =>
     {
-        if (plan.Generation < _protocol.Generation) return;
-        _best = best;
-        if (plan.Includes(_worker)) _exchange!.Begin(plan, endpoints);
+        (_endpoints, _nextBest) = (endpoints, best);
         Handle(new ReplicaEvent.PlanBegan(plan));
     });
 
@@ -139,9 +140,9 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     /// <summary>A peer's state has come.</summary>
     public void Restore(int generation, long applied, byte[] state) => _mailbox.Post(() =>
     {
-        if (generation != _protocol.Generation || _protocol.Plan is not null) return;
-        _replica.Restore(state);
+        _arrived = state;
         Handle(new ReplicaEvent.StateArrived(generation, applied));
+        _arrived = [];
     });
 
     /// <summary>The file with the parameters to begin with has come, before any plan.</summary>
@@ -243,14 +244,22 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     {
         switch (effect)
         {
-            case ReplicaEffect.Expect expect:
-                _exchange!.Expect(expect.Generation, expect.Round);
+            case ReplicaEffect.Fence fence:
+                _isMapping = false;
+                _exchange!.Fence(fence.Generation);
+                break;
+            case ReplicaEffect.Begin begin:
+                _best = _nextBest;
+                _exchange!.Begin(begin.Plan, _endpoints);
+                break;
+            case ReplicaEffect.Enter enter:
+                _exchange!.Enter(enter.Round.Number);
                 break;
             case ReplicaEffect.Map map:
                 BeginMap(map);
                 break;
-            case ReplicaEffect.Abandon:
-                _isMapping = false;
+            case ReplicaEffect.Restore:
+                _replica.Restore(_arrived);
                 break;
             case ReplicaEffect.Apply apply:
                 ApplyAverage(apply.Round);

@@ -90,7 +90,7 @@ internal static class RankProgram
 
     private static void Reduce(Exchange exchange, RankArguments arguments, int round, VectorBuffer sum, SemaphoreSlim waiting)
     {
-        exchange.Expect(1, round);
+        exchange.Enter(round);
         exchange.Contribute(new(arguments.Rank, 1), 0, sum.Layout.Slices, sum);
         while (!exchange.Await(_never))
             if (!waiting.Wait(_patience)) throw new TimeoutException($"round {round} does not end");

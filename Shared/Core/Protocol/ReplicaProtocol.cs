@@ -11,21 +11,25 @@ public abstract record ReplicaEvent
     public sealed record HaltAsked(int Generation) : ReplicaEvent;
     /// <summary>The averaged contribution of the expected round is complete.</summary>
     public sealed record AverageArrived(int Generation, long Round) : ReplicaEvent;
-    /// <summary>A peer's state is in place: so many rounds are applied to it.</summary>
+    /// <summary>A peer's state has come: so many rounds are applied to it.</summary>
     public sealed record StateArrived(int Generation, long Applied) : ReplicaEvent;
 }
 
 /// <summary>What a worker does, as its protocol decides.</summary>
 public abstract record ReplicaEffect
 {
-    /// <summary>From now on an average is awaited for this round under this generation, and for no other.</summary>
-    public sealed record Expect(int Generation, long Round) : ReplicaEffect;
+    /// <summary>Exchange nothing of older generations any more, and leave the computation in progress where it is.</summary>
+    public sealed record Fence(int Generation) : ReplicaEffect;
+    /// <summary>Link with the workers of this plan.</summary>
+    public sealed record Begin(Plan Plan) : ReplicaEffect;
+    /// <summary>Exchange this round from now on.</summary>
+    public sealed record Enter(Round Round) : ReplicaEffect;
     /// <summary>Compute these micro-batches of this round and send their sums.</summary>
-    public sealed record Map(int Generation, Round Round, MicroBatchRange Range) : ReplicaEffect;
-    /// <summary>Leave the computation in progress where it is.</summary>
-    public sealed record Abandon : ReplicaEffect;
+    public sealed record Map(Round Round, MicroBatchRange Range) : ReplicaEffect;
     /// <summary>Apply the average of this round.</summary>
     public sealed record Apply(Round Round) : ReplicaEffect;
+    /// <summary>Put the state that has arrived in the place of what this replica holds.</summary>
+    public sealed record Restore : ReplicaEffect;
     /// <summary>Tell the coordinator how far this replica is, at a halt.</summary>
     public sealed record ReportHalted(int Generation, long Applied) : ReplicaEffect;
     /// <summary>Tell the coordinator that this replica has caught up.</summary>
@@ -61,14 +65,14 @@ public sealed record ReplicaProtocol(string Worker, Rounds Rounds, long Applied 
         if (plan.FirstRound != Applied)
             throw new ProtocolException($"generation {plan.Generation} starts at round {plan.FirstRound}, but this replica has applied {Applied} rounds");
         var next = this with { Generation = plan.Generation, Plan = plan };
-        return (next, next.Start());
+        return (next, [new ReplicaEffect.Begin(plan), .. next.Start()]);
     }
 
     private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) Halt(int generation)
     {
         if (generation <= Generation) return (this, []);
         return (this with { Generation = generation, Plan = null },
-            [new ReplicaEffect.Abandon(), new ReplicaEffect.Expect(generation, Applied), new ReplicaEffect.ReportHalted(generation, Applied)]);
+            [new ReplicaEffect.Fence(generation), new ReplicaEffect.ReportHalted(generation, Applied)]);
     }
 
     private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) Average(ReplicaEvent.AverageArrived e)
@@ -82,14 +86,14 @@ public sealed record ReplicaProtocol(string Worker, Rounds Rounds, long Applied 
     {
         if (e.Generation != Generation || Plan is not null) return (this, []);
         return (this with { Applied = e.Applied },
-            [new ReplicaEffect.Expect(Generation, e.Applied), new ReplicaEffect.ReportSynced(Generation, e.Applied)]);
+            [new ReplicaEffect.Restore(), new ReplicaEffect.ReportSynced(Generation, e.Applied)]);
     }
 
     private IReadOnlyList<ReplicaEffect> Start()
     {
         if (Applied >= Plan!.EndRound) return [];
         var round = Plan.RoundAt(Rounds, Applied);
-        return [new ReplicaEffect.Expect(Generation, Applied), new ReplicaEffect.Map(Generation, round, Plan.RangeOf(Worker, round.MicroBatches))];
+        return [new ReplicaEffect.Enter(round), new ReplicaEffect.Map(round, Plan.RangeOf(Worker, round.MicroBatches))];
     }
 }
 

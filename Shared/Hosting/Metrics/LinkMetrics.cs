@@ -30,15 +30,8 @@ public sealed class LinkMetrics : ILinkMetrics
     /// <summary>A connection did not become a link.</summary>
     public void ConnectionRefused(Refusal reason) => _refused[reason].Inc();
 
-    /// <summary>A frame was refused.</summary>
-    /// <param name="reason"><see cref="MetricLabels.Stale"/> or <see cref="MetricLabels.Violation"/>.</param>
-    /// <exception cref="ArgumentOutOfRangeException">Another reason.</exception>
-    public void FrameRefused(string reason) => (reason switch
-    {
-        MetricLabels.Stale => _stale,
-        MetricLabels.Violation => _violation,
-        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, $"{MetricLabels.Stale} or {MetricLabels.Violation}"),
-    }).Inc();
+    /// <inheritdoc/>
+    public void Stale() => _stale.Inc();
 
     /// <inheritdoc/>
     public void Violation() => _violation.Inc();

@@ -7,14 +7,14 @@ using Distributed.Core.Reduction;
 namespace Distributed.Transport.Buffers;
 
 /// <summary>
-/// The memory of a reduction: adds what <see cref="SliceReduction"/> lets in, slice by slice, while it is in the cache. A
+/// The memory of a reduction: adds what <see cref="RoundExchange"/> lets in, slice by slice, while it is in the cache. A
 /// received slice whose sibling is here is added where it was received; one that has to wait does so in the place of the
 /// average, if that is free. No contribution is ever changed, so a worker still has its own when the round has to be taken up anew.
 /// </summary>
 public sealed unsafe class Reducer : IDisposable
 {
     private readonly VectorLayout _layout;
-    private readonly SliceReduction _rules;
+    private readonly RoundExchange _rules;
     private readonly SliceBlock.Pool _blocks;
     private readonly WireFormat _wire;
     private readonly SliceBlock _decoded;
@@ -37,13 +37,16 @@ public sealed unsafe class Reducer : IDisposable
     /// <param name="rules">What counts.</param>
     /// <param name="layout">Layout of a contribution.</param>
     /// <param name="wire">How slices travel.</param>
-    public Reducer(SliceReduction rules, VectorLayout layout, WireFormat wire)
+    public Reducer(RoundExchange rules, VectorLayout layout, WireFormat wire)
     {
         (_rules, _layout, _wire) = (rules, layout, wire);
         _blocks = new(layout);
         _decoded = _blocks.Rent();
         _places = [.. Enumerable.Range(0, layout.Slices).Select(_ => new SliceBlock())];
     }
+
+    /// <summary>How slices travel.</summary>
+    public WireFormat Wire => _wire;
 
     /// <summary>Time spent taking slices in, since the start.</summary>
     public TimeSpan Spent => Stopwatch.GetElapsedTime(0, _spent);

@@ -11,6 +11,12 @@ public interface ILinkMetrics
     /// <summary>A frame was refused that no correct peer sends.</summary>
     void Violation();
 
+    /// <summary>A frame was refused that belongs to the past.</summary>
+    void Stale();
+
+    /// <summary>So many frames are sent once more.</summary>
+    void Resent(int frames);
+
     /// <summary>So many more bytes have been sent, headers included.</summary>
     void Sent(long bytes);
 

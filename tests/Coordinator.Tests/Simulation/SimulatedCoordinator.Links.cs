@@ -1,3 +1,4 @@
+using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
 using Distributed.Hosting.Messages;
 
@@ -7,9 +8,8 @@ namespace Distributed.Coordinator.Tests.Simulation;
 internal sealed partial class SimulatedCoordinator
 {
     private readonly Dictionary<(string Donor, int Generation), Queue<Action<long, long>>> _donations = [];
-    private SimulatedReducer? _star;
+    private SimulatedExchange? _star;
     private Conversation[] _members = [];
-    private long _completed;
     private (string Worker, int Generation)? _saver;
 
     /// <summary>A frame reaches the reducer of the star.</summary>
@@ -20,15 +20,13 @@ internal sealed partial class SimulatedCoordinator
         var verdict = _star!.Judge(index, frame);
         Assert.NotEqual(FrameVerdict.Early, verdict);
         if (verdict == FrameVerdict.Stale) return;
-        var (round, plan) = (_star.Slices.Current!.Value, _star.Slices.Plan!);
-        var first = SimulatedVectors.Layout.FirstSlice(round.Kind);
         foreach (var (slice, sum) in _star.Take(index, frame, value))
         {
+            var average = frame with { Kind = FrameKind.Average, Slice = slice, Node = default, Length = SimulatedVectors.Layout.WireBytesOf(slice, _simulation.IsHalf) };
             foreach (var receiver in _workers.Where(there => _members.Contains(there.Value.Conversation)).Select(there => there.Key))
-                Link(receiver, w => w.ReceiveSlice(plan.Generation, round.Number, slice - first, SimulatedVectors.Layout.Slices - first, sum));
+                Link(receiver, w => Assert.True(w.Receive(Plan.Coordinator, average, sum) || _simulation.HadTwo));
         }
-        if (!_star.Slices.IsComplete) return;
-        _star.Enter(++_completed);
+        if (_star.Rounds.IsComplete) _star.Enter(_star.Rounds.Round + 1);
     }
 
     /// <summary>A state that is to be a checkpoint has come over a worker's link.</summary>

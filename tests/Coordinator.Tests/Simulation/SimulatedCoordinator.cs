@@ -283,7 +283,7 @@ internal sealed partial class SimulatedCoordinator
     private void Open(Rounds rounds)
     {
         Books.Recorder.Open(rounds);
-        if (!_simulation.IsMesh) _star = new(new(rounds, SimulatedVectors.Layout, isCoordinator: true, _simulation.IsHalf), _simulation);
+        if (!_simulation.IsMesh) _star = new(_simulation, isCoordinator: true);
     }
 
     private void Begin(ClusterEffect.Begin begin)
@@ -292,8 +292,8 @@ internal sealed partial class SimulatedCoordinator
         Assert.Equal(_simulation.IsMesh ? begin.Plan.Workers : [], begin.Endpoints.Select(e => e.Host));
         if (!_simulation.IsMesh)
         {
-            _star!.Slices.Begin(begin.Plan, Plan.Coordinator);
-            _star.Enter(_completed = begin.Plan.FirstRound);
+            _star!.Rounds.Begin(begin.Plan, Plan.Coordinator);
+            _star.Enter(begin.Plan.FirstRound);
             _members = [.. begin.Plan.Workers.Select(worker => _workers[worker].Conversation)];
         }
         _simulation.Began(this, begin.Plan);

@@ -9,30 +9,30 @@ namespace Distributed.Coordinator.Tests.Simulation;
 /// <summary>A worker's replica, and its links to other workers.</summary>
 internal sealed partial class SimulatedWorker
 {
-    private SimulatedReducer _reducer = new(new(cluster.Rounds, SimulatedVectors.Layout, isCoordinator: false, cluster.IsHalf), cluster);
+    private SimulatedExchange _exchange = new(cluster);
     private readonly SimulatedSums _sums = new();
     private RoundWork? _work;
-    private int _generation;
-    private (int Generation, long Round) _expected;
-    private readonly Dictionary<int, long> _slices = [];
     private bool _isMapping;
+    private long _arrived;
 
-    private FrameVerdict Judge(string peer, FrameHeader frame) =>
-        frame.Kind == FrameKind.Average ? FrameVerdict.Accept : _reducer.Judge(_reducer.IndexOf(peer), frame);
+    /// <summary>A frame has come over a link.</summary>
+    /// <param name="sender">Number of the worker that sent it, or <see cref="Plan.Coordinator"/>.</param>
+    /// <param name="frame">The frame.</param>
+    /// <param name="value">What it carries.</param>
+    /// <returns>Whether a correct peer sends it.</returns>
+    public bool Receive(int sender, FrameHeader frame, long value)
+    {
+        var verdict = _exchange.Judge(sender, frame);
+        Assert.NotEqual(FrameVerdict.Early, verdict);
+        if (verdict != FrameVerdict.Accept) return verdict == FrameVerdict.Stale;
+        Assert.Equal((Protocol.Generation, Applied), (frame.Generation, frame.Round));
+        Take(sender, frame, value);
+        return true;
+    }
 
     private void Receive(string peer, (FrameHeader Header, long Value) frame)
     {
-        if (frame.Header.Kind == FrameKind.Average) ReceiveAverage(frame.Header, frame.Value);
-        else if (Judge(peer, frame.Header) is var verdict and (FrameVerdict.Accept or FrameVerdict.Violation))
-        {
-            if (verdict == FrameVerdict.Violation)
-            {
-                Links[peer].Break(cluster.Random);
-                return;
-            }
-            Assert.Equal((Protocol.Generation, Applied), (frame.Header.Generation, frame.Header.Round));
-            Reduce(_reducer.IndexOf(peer), frame.Header, frame.Value);
-        }
+        if (!Receive(_exchange.IndexOf(peer), frame.Header, frame.Value)) Links[peer].Break(cluster.Random);
     }
 
     private void LoseLink(string peer, string why)
@@ -57,23 +57,15 @@ internal sealed partial class SimulatedWorker
         other.Links[id] = link;
     }
 
-    /// <summary>Takes in a contribution, and sends every average that is due.</summary>
-    private void Reduce(int worker, FrameHeader frame, long value)
+    /// <summary>Takes in a frame, or an own contribution, and sends every average that is due.</summary>
+    private void Take(int sender, FrameHeader frame, long value)
     {
-        var plan = _reducer.Slices.Plan!;
-        foreach (var (slice, sum) in _reducer.Take(worker, frame, value))
-        {
-            var average = frame with { Kind = FrameKind.Average, Slice = slice, Node = default };
-            ReceiveAverage(average, sum);
-            foreach (var peer in plan.Workers) SendTo(peer, average, sum);
-        }
+        foreach (var (slice, sum) in _exchange.Take(sender, frame, value))
+            foreach (var peer in _exchange.Rounds.Plan!.Workers) SendTo(peer, frame with { Kind = FrameKind.Average, Slice = slice, Node = default, Length = BytesOf(slice) }, sum);
+        if (_exchange.Rounds.IsComplete) _mail.Enqueue(w => w.Handle(new ReplicaEvent.AverageArrived(frame.Generation, frame.Round)));
     }
 
-    private void ReceiveAverage(FrameHeader frame, long value)
-    {
-        var first = SimulatedVectors.Layout.FirstSlice(cluster.Rounds.At(frame.Round).Kind);
-        ReceiveSlice(frame.Generation, frame.Round, frame.Slice - first, SimulatedVectors.Layout.Slices - first, value);
-    }
+    private int BytesOf(int slice) => SimulatedVectors.Layout.WireBytesOf(slice, cluster.IsHalf);
 
     private void SendTo(string peer, FrameHeader frame, long value)
     {
@@ -90,22 +82,9 @@ internal sealed partial class SimulatedWorker
     /// <summary>The link tells the replica, which may have been told other things before.</summary>
     public void Receive(int generation, long applied, long state) => _mail.Enqueue(w => w.Restore(generation, applied, state));
 
-    public void ReceiveSlice(int generation, long round, int slice, int slices, long value)
-    {
-        if ((generation, round) != _expected)
-        {
-            Assert.True(generation < _expected.Generation, $"{id} expects {_expected}, receives {(generation, round)}");
-            return;
-        }
-        Assert.True(_slices.TryAdd(slice, value));
-        if (_slices.Count == slices) _mail.Enqueue(w => w.Handle(new ReplicaEvent.AverageArrived(generation, round)));
-    }
-
     private void Restore(int generation, long applied, long state)
     {
-        if (generation != Protocol.Generation || Protocol.Plan is not null) return;
-        State = state;
-        if (!cluster.Rounds.Relaxed) cluster.Lineage.Check(applied, State);
+        _arrived = state;
         Handle(new ReplicaEvent.StateArrived(generation, applied));
     }
 
@@ -113,28 +92,34 @@ internal sealed partial class SimulatedWorker
     {
         switch (effect)
         {
-            case ReplicaEffect.Expect expect:
-                _expected = (expect.Generation, expect.Round);
-                _slices.Clear();
-                break;
-            case ReplicaEffect.Abandon:
+            case ReplicaEffect.Fence fence:
                 _isMapping = false;
-                if (cluster.IsMesh) _reducer.Slices.Fence(Protocol.Generation);
+                _exchange.Rounds.Fence(fence.Generation);
+                break;
+            case ReplicaEffect.Begin begin:
+                _exchange.Rounds.Begin(begin.Plan, begin.Plan.IndexOf(id));
+                if (!cluster.IsMesh) break;
+                foreach (var peer in begin.Plan.Workers) Connect(peer);
+                break;
+            case ReplicaEffect.Enter enter:
+                _exchange.Enter(enter.Round.Number);
+                break;
+            case ReplicaEffect.Restore:
+                State = _arrived;
+                if (!cluster.Rounds.Relaxed) cluster.Lineage.Check(Applied, State);
                 break;
             case ReplicaEffect.Map map:
-                if (cluster.IsMesh) EnterMesh(map.Round.Number);
                 if (_work?.Round != map.Round)
                 {
                     _work = new(map.Round);
                     _sums.Values.Clear();
                 }
-                _generation = map.Generation;
                 foreach (var node in _work.Assign(map.Range, [])) Send(node);
                 if (map.Range.Count == 0) SendPresent(map.Round);
                 _isMapping = !_work.IsDone;
                 break;
             case ReplicaEffect.Apply apply:
-                State = SimulatedVectors.Applied(State, apply.Round, Enumerable.Range(0, _slices.Count).Select(s => _slices[s]));
+                State = SimulatedVectors.Applied(State, apply.Round, _exchange.Average.Values);
                 cluster.Check(this, apply.Round.Number);
                 // What an evaluation finds depends on the state alone.
                 double[] tallies = [apply.Round.Samples, apply.Round.Number, (ulong)State % (ulong)(apply.Round.Samples + 1)];
@@ -166,17 +151,6 @@ internal sealed partial class SimulatedWorker
         _checkpoint = () => coordinator.ReceiveCheckpoint(this, generation, applied, state);
     }
 
-    private void EnterMesh(long round)
-    {
-        var plan = Protocol.Plan!;
-        if (_reducer.Slices.Plan != plan)
-        {
-            _reducer.Slices.Begin(plan, plan.IndexOf(id));
-            foreach (var peer in plan.Workers) Connect(peer);
-        }
-        _reducer.Enter(round);
-    }
-
     private void Compute()
     {
         Assert.NotNull(Protocol.Plan);
@@ -198,10 +172,10 @@ internal sealed partial class SimulatedWorker
         for (var slice = SimulatedVectors.Layout.FirstSlice(round.Kind); slice < SimulatedVectors.Layout.Slices; slice++)
         {
             var (plan, value) = (Protocol.Plan!, _sums.Values[(node.First, slice)]);
-            var frame = new FrameHeader(FrameKind.Contribution, 0, _generation, round.Number, slice, node, SimulatedVectors.Layout.WireBytesOf(slice, cluster.IsHalf));
+            var frame = new FrameHeader(FrameKind.Contribution, 0, plan.Generation, round.Number, slice, node, BytesOf(slice));
             var owner = plan.OwnerOf(slice);
             if (owner == Plan.Coordinator) SendStar(frame, value);
-            else if (plan.Workers[owner] == id) Reduce(owner, frame, value);
+            else if (plan.Workers[owner] == id) Take(owner, frame, value);
             else SendTo(plan.Workers[owner], frame, value);
         }
     }
@@ -214,7 +188,7 @@ internal sealed partial class SimulatedWorker
     private void SendPresent(Round round)
     {
         var plan = Protocol.Plan!;
-        var frame = new FrameHeader(FrameKind.Present, 0, _generation, round.Number, 0, default, 0);
+        var frame = new FrameHeader(FrameKind.Present, 0, plan.Generation, round.Number, 0, default, 0);
         var owners = Enumerable.Range(0, SimulatedVectors.Layout.Slices).Skip(SimulatedVectors.Layout.FirstSlice(round.Kind)).Select(plan.OwnerOf).Distinct();
         foreach (var owner in owners)
         {

@@ -180,8 +180,8 @@ internal sealed partial class SimulatedWorker(string id, ClusterSimulation clust
         _mail.Clear();
         _unreported.Clear();
         _kept = new(cluster.KeptBytes);
-        (Protocol, State, _work, _isMapping, _expected) = (new(id, cluster.Rounds), 0, null, false, default);
-        _reducer = new(new(cluster.Rounds, SimulatedVectors.Layout, isCoordinator: false, cluster.IsHalf), cluster);
+        (Protocol, State, _work, _isMapping) = (new(id, cluster.Rounds), 0, null, false);
+        _exchange = new(cluster);
     }
 
     /// <summary>It looks for the coordinator as another node.</summary>
@@ -239,7 +239,7 @@ internal sealed partial class SimulatedWorker(string id, ClusterSimulation clust
         if (_isMapping && _kept.MayApply) yield return Compute;
         foreach (var (peer, link) in Links)
         {
-            if (link.To(id).TryPeek(out var next) && Judge(peer, next.Frame) != FrameVerdict.Early) yield return () => Receive(peer, link.To(id).Dequeue());
+            if (link.To(id).TryPeek(out var next) && _exchange.Judge(_exchange.IndexOf(peer), next.Frame) != FrameVerdict.Early) yield return () => Receive(peer, link.To(id).Dequeue());
             if (link.IsBroken) yield return () => LoseLink(peer, "it broke");
         }
     }

@@ -50,7 +50,7 @@ public sealed class ReducerTests
         // Seven micro-batches of a star's three workers: nodes wait, are added where they lie, and where they came.
         var layout = new VectorLayout(VectorLayout.SliceFloats + 100, 3);
         var rounds = new Rounds(10_000, 0, 1, 10, 7);
-        var rules = new SliceReduction(rounds, layout, isCoordinator: true);
+        var rules = new RoundExchange(rounds, layout, isCoordinator: true);
         using var reducer = new Reducer(rules, layout, new(IsHalf: false));
         using var pool = new VectorPool(layout);
         var plan = new Plan(1, 0, rounds.Count, ["one", "two", "three"], Topology.Star);
@@ -85,7 +85,7 @@ public sealed class ReducerTests
     private sealed class Bench : IDisposable
     {
         private readonly Job _job;
-        private readonly SliceReduction _rules;
+        private readonly RoundExchange _rules;
         private readonly Reducer _reducer;
         private readonly PooledBuffers _buffers;
         private readonly List<(TreeNode Node, VectorBuffer Buffer, byte[] Bytes)> _own = [];

@@ -18,8 +18,9 @@ public sealed class ReplicaProtocolTests
     [Fact]
     public void A_plan_starts_the_round_that_is_next()
     {
-        var (state, effects) = _halted.Handle(new ReplicaEvent.PlanBegan(PlanOf(4, 1)));
-        Assert.Equal([new ReplicaEffect.Expect(4, 1), new ReplicaEffect.Map(4, _rounds.At(1), new(1, 1))], effects);
+        var plan = PlanOf(4, 1);
+        var (state, effects) = _halted.Handle(new ReplicaEvent.PlanBegan(plan));
+        Assert.Equal([new ReplicaEffect.Begin(plan), new ReplicaEffect.Enter(_rounds.At(1)), new ReplicaEffect.Map(_rounds.At(1), new(1, 1))], effects);
         Assert.Equal(4, state.Plan!.Generation);
     }
 
@@ -29,7 +30,7 @@ public sealed class ReplicaProtocolTests
         var relaxed = new ReplicaProtocol("b", _rounds with { MicroBatches = 4, Relaxed = true }, Generation: 4);
         var (state, effects) = relaxed.Handle(new ReplicaEvent.PlanBegan(PlanOf(4, 0)));
         var round = relaxed.Rounds.At(0) with { MicroBatches = 2 };
-        Assert.Equal(new ReplicaEffect.Map(4, round, new(1, 1)), effects[^1]);
+        Assert.Equal(new ReplicaEffect.Map(round, new(1, 1)), effects[^1]);
         Assert.Equal(new ReplicaEffect.Apply(round), state.Handle(new ReplicaEvent.AverageArrived(4, 0)).Effects[0]);
     }
 
@@ -49,7 +50,7 @@ public sealed class ReplicaProtocolTests
     public void A_halt_leaves_everything_where_it_is_and_says_how_far_it_is()
     {
         var (state, effects) = _training.Handle(new ReplicaEvent.HaltAsked(4));
-        Assert.Equal([new ReplicaEffect.Abandon(), new ReplicaEffect.Expect(4, 1), new ReplicaEffect.ReportHalted(4, 1)], effects);
+        Assert.Equal([new ReplicaEffect.Fence(4), new ReplicaEffect.ReportHalted(4, 1)], effects);
         Assert.Equal(_halted, state);
     }
 
@@ -60,7 +61,7 @@ public sealed class ReplicaProtocolTests
     public void The_average_that_is_awaited_is_applied_once_and_the_next_round_starts()
     {
         var (state, effects) = _training.Handle(new ReplicaEvent.AverageArrived(3, 1));
-        Assert.Equal([new ReplicaEffect.Apply(_rounds.At(1)), new ReplicaEffect.Expect(3, 2), new ReplicaEffect.Map(3, _rounds.At(2), new(0, 1))], effects);
+        Assert.Equal([new ReplicaEffect.Apply(_rounds.At(1)), new ReplicaEffect.Enter(_rounds.At(2)), new ReplicaEffect.Map(_rounds.At(2), new(0, 1))], effects);
         Assert.Equal(2, state.Applied);
         AssertIgnores(state, new ReplicaEvent.AverageArrived(3, 1));
     }
@@ -86,7 +87,7 @@ public sealed class ReplicaProtocolTests
     {
         var (newcomer, _) = _new.Handle(new ReplicaEvent.HaltAsked(4));
         var (state, effects) = newcomer.Handle(new ReplicaEvent.StateArrived(4, 2));
-        Assert.Equal([new ReplicaEffect.Expect(4, 2), new ReplicaEffect.ReportSynced(4, 2)], effects);
+        Assert.Equal([new ReplicaEffect.Restore(), new ReplicaEffect.ReportSynced(4, 2)], effects);
         Assert.Equal(2, state.Applied);
     }
 

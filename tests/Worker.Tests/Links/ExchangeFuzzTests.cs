@@ -48,7 +48,7 @@ public sealed class ExchangeFuzzTests
             if (isPeer) exchange.Accept("a", pipe);
             else exchange.Connect(pipe);
             exchange.Begin(new(generation, 0, _rounds.Count, ["a", "b"], Topology.Mesh), _endpoints);
-            exchange.Expect(generation, 0);
+            exchange.Enter(0);
             heard.Closed = null;
             var refused = Put(pipe, bytes, generation - 1);
             lock (links.Gate)

@@ -139,7 +139,7 @@ public sealed class ExchangeTests
             for (var round = 0; round < setup.Rounds.Count; round++)
             {
                 if (round == warmUp) before = GC.GetAllocatedBytesForCurrentThread();
-                linked.Exchange.Expect(1, round);
+                linked.Exchange.Enter(round);
                 linked.Exchange.Contribute(new(self, 1), 0, setup.Layout.Slices, sum);
                 var average = linked.Take();
                 var isRight = average.Floats[^1] == 1 && average.Tallies[0] == 2;

@@ -34,6 +34,7 @@ internal sealed class MeshReplica : ISliceSink, IDisposable
     private ReplicaProtocol _protocol;
     private RoundWork? _work;
     private bool _isMapping;
+    private ImmutableArray<LinkEndpoint> _endpoints;
     private bool _isEnding;
     private int _left;
 
@@ -73,8 +74,7 @@ internal sealed class MeshReplica : ISliceSink, IDisposable
     /// <param name="limit">Micro-batches that it may compute before it stops.</param>
     public void Begin(Plan plan, ImmutableArray<LinkEndpoint> endpoints, int limit) => Post(() =>
     {
-        _left = limit;
-        Exchange.Begin(plan, endpoints);
+        (_left, _endpoints) = (limit, endpoints);
         Handle(new ReplicaEvent.PlanBegan(plan));
     });
 
@@ -160,14 +160,18 @@ internal sealed class MeshReplica : ISliceSink, IDisposable
     {
         switch (effect)
         {
-            case ReplicaEffect.Expect expect:
-                Exchange.Expect(expect.Generation, expect.Round);
+            case ReplicaEffect.Fence fence:
+                _isMapping = false;
+                Exchange.Fence(fence.Generation);
+                break;
+            case ReplicaEffect.Begin begin:
+                Exchange.Begin(begin.Plan, _endpoints);
+                break;
+            case ReplicaEffect.Enter enter:
+                Exchange.Enter(enter.Round.Number);
                 break;
             case ReplicaEffect.Map map:
                 BeginMap(map);
-                break;
-            case ReplicaEffect.Abandon:
-                _isMapping = false;
                 break;
             case ReplicaEffect.Apply apply:
                 Take(apply.Round);

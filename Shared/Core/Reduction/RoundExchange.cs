@@ -2,7 +2,7 @@ using Distributed.Core.Planning;
 
 namespace Distributed.Core.Reduction;
 
-/// <summary>What a reducer makes of a frame.</summary>
+/// <summary>What a process makes of a frame.</summary>
 public enum FrameVerdict
 {
     /// <summary>Belongs to the round in progress.</summary>
@@ -11,48 +11,54 @@ public enum FrameVerdict
     Stale,
     /// <summary>Belongs to a round or plan that this process is about to learn of: stays in its pipe until it is due.</summary>
     Early,
-    /// <summary>No correct worker sends it.</summary>
+    /// <summary>No correct peer sends it.</summary>
     Violation,
 }
 
 /// <summary>
-/// Whoever reduces slices, without sockets or memory: the coordinator of a star all of them, a worker of a mesh its own.
-/// Which frames count, which sums are made of them, when a slice or the round is complete. A round is a barrier: no slice of
-/// it is handed out before every worker of the plan has reached it, so no replica is ever more than one round behind another.
-/// Allocates nothing from the second round of a plan on.
+/// The all-reduce of a round as one process sees it, without sockets or memory: which frames count, which additions follow
+/// from them, which slices this process owes to the others, when its average is complete. A slice is reduced by its owner
+/// (<see cref="Plan.OwnerOf"/>): a star is a plan whose coordinator owns all of them. A round is a barrier: no slice is
+/// handed out before every worker of the plan has reached the round, so no replica is ever more than one round behind
+/// another. Allocates nothing from the second round of a plan on.
 /// </summary>
 /// <param name="rounds">The job's rounds.</param>
 /// <param name="layout">Layout of a contribution.</param>
-/// <param name="isCoordinator">Whether this is the coordinator, which knows of every plan before any worker does: nothing can
-/// come early there.</param>
+/// <param name="isCoordinator">Whether this is the coordinator, which knows of every plan before any worker does: nothing
+/// can come early there.</param>
 /// <param name="half">Whether floats travel as bfloat16.</param>
-public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCoordinator, bool half = false)
+public sealed class RoundExchange(Rounds rounds, VectorLayout layout, bool isCoordinator, bool half = false)
 {
     private readonly TreeReduction _reduction = new(layout.Slices);
-    private readonly int[] _complete = new int[layout.Slices];
-    private bool[] _isMissing = [];
-    private int _missing;
-    private int _self;
-    private int _completeSlices;
+
+    // Slices whose sums are complete, in the order in which they became so; those before _handedOut were handed out.
+    private readonly int[] _summed = new int[layout.Slices];
+    private int _summedSlices;
     private int _handedOut;
+
+    // Slices of the average that have yet to come or to be handed out.
+    private readonly bool[] _isAwaited = new bool[layout.Slices];
+    private int _awaited;
+
+    // Workers without micro-batches that have yet to say that they have reached the round.
+    private bool[] _isAbsent = [];
+    private int _absent;
+    private int _self;
 
     /// <summary>The newest generation that it has heard of; frames of older ones are stale.</summary>
     public int Generation { get; private set; }
 
-    /// <summary>The plan in force; none after a fence.</summary>
+    /// <summary>The plan in force; null after a fence.</summary>
     public Plan? Plan { get; private set; }
 
-    /// <summary>Number of the round that contributions are taken for, or will be.</summary>
+    /// <summary>Number of the round that frames are taken for, or will be.</summary>
     public long Round { get; private set; }
 
-    /// <summary>The round that contributions are taken for, as the plan cuts it; null before the first and after the last one.</summary>
+    /// <summary>The round that frames are taken for, as the plan cuts it; null before the first and after the last one.</summary>
     public Round? Current { get; private set; }
 
-    /// <summary>Slices of the current round that are reduced here.</summary>
-    public int OwnedSlices { get; private set; }
-
-    /// <summary>Whether all of them were handed out.</summary>
-    public bool IsComplete => _handedOut == OwnedSlices;
+    /// <summary>Whether every slice of the round's average has come, or was handed out here.</summary>
+    public bool IsComplete => Current is not null && _awaited == 0;
 
     /// <summary>Whether the current round exchanges this slice and it is reduced here.</summary>
     public bool Owns(int slice) => Current is { } round && IsExchanged(slice, round) && Plan!.OwnerOf(slice) == _self;
@@ -67,7 +73,7 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
 
     /// <summary>Takes up a plan. <see cref="Enter"/> with its first round comes next; frames that come before are early.</summary>
     /// <param name="plan">The plan; a worker may hear of it without a fence before.</param>
-    /// <param name="self">Index into its workers, or <see cref="Core.Planning.Plan.Coordinator"/>.</param>
+    /// <param name="self">Index into its workers, or <see cref="Planning.Plan.Coordinator"/>.</param>
     /// <exception cref="InvalidOperationException">The plan is older than the newest generation, or <paramref name="self"/> has no
     /// part in it.</exception>
     public void Begin(Plan plan, int self)
@@ -76,49 +82,51 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
         if (isCoordinator ? self != Plan.Coordinator : (uint)self >= (uint)plan.Workers.Length)
             throw new InvalidOperationException($"there is no {self} in a plan of {plan.Workers.Length} workers");
         (Generation, Plan, Current, Round, _self) = (plan.Generation, plan, null, plan.FirstRound, self);
-        if (_isMissing.Length < plan.Workers.Length) _isMissing = new bool[plan.Workers.Length];
+        if (_isAbsent.Length < plan.Workers.Length) _isAbsent = new bool[plan.Workers.Length];
     }
 
-    /// <summary>Takes contributions of this round from now on, and starts with none. To have reached it is what it means to be
-    /// present, so nobody waits for this process.</summary>
+    /// <summary>Takes frames of this round from now on, and starts with none. To have reached it is what it means to be
+    /// present, so this process does not wait for itself.</summary>
     /// <param name="round">A round of the plan, or its end.</param>
     /// <exception cref="InvalidOperationException">No plan is in force that has the round.</exception>
     public void Enter(long round)
     {
         if (Plan is not { } plan || round < plan.FirstRound || round > plan.EndRound)
-            throw new InvalidOperationException($"round {round} is none of the plan of generation {Generation}");
-        (Round, Current, OwnedSlices, _missing, _completeSlices, _handedOut) = (round, null, 0, 0, 0, 0);
+            throw new InvalidOperationException($"round {round} is not part of the plan of generation {Generation}");
+        (Round, Current, _absent, _summedSlices, _handedOut, _awaited) = (round, null, 0, 0, 0, 0);
         if (round == plan.EndRound) return;
 
         var current = plan.RoundAt(rounds, round);
         Current = current;
         _reduction.Reset(current.MicroBatches);
-        for (var slice = layout.FirstSlice(current.Kind); slice < layout.Slices; slice++)
-            if (Owns(slice)) OwnedSlices++;
+        var first = layout.FirstSlice(current.Kind);
+        _isAwaited.AsSpan(0, first).Clear();
+        _isAwaited.AsSpan(first).Fill(true);
+        _awaited = layout.Slices - first;
+        var isOwner = false;
+        for (var slice = first; slice < layout.Slices && !isOwner; slice++) isOwner = Owns(slice);
         for (var worker = 0; worker < plan.Workers.Length; worker++)
         {
-            _isMissing[worker] = OwnedSlices > 0 && worker != _self && plan.RangeOf(worker, current.MicroBatches).Count == 0;
-            if (_isMissing[worker]) _missing++;
+            _isAbsent[worker] = isOwner && worker != _self && IsIdle(worker);
+            if (_isAbsent[worker]) _absent++;
         }
     }
 
-    /// <summary>Judges a frame that a worker sent.</summary>
-    /// <param name="worker">Index of the sender in the plan's workers; any other number where it has no part in it.</param>
+    /// <summary>Judges a frame of the all-reduce.</summary>
+    /// <param name="sender">Index of the sender in the plan's workers, or <see cref="Planning.Plan.Coordinator"/>; any other number where it
+    /// has no part in it.</param>
     /// <param name="frame">Its header.</param>
     /// <param name="why">For a violation, what is wrong.</param>
-    public FrameVerdict Judge(int worker, in FrameHeader frame, out string why)
+    public FrameVerdict Judge(int sender, in FrameHeader frame, out string why)
     {
         why = "";
-        if (frame.Generation < Generation) return FrameVerdict.Stale;
-        if (Plan is not { } plan)
-        {
-            // A worker may take up the last plan of its former coordinator when it has found this one.
-            return isCoordinator ? FrameVerdict.Stale : FrameVerdict.Early;
-        }
+        if (frame.Generation < Generation || (frame.Generation == Generation && frame.Round < Round)) return FrameVerdict.Stale;
+        if (frame.Kind == FrameKind.Average) return JudgeAverage(sender, frame, out why);
+        // A worker may take up the last plan of its former coordinator when it has found this one.
+        if (Plan is not { } plan) return isCoordinator ? FrameVerdict.Stale : FrameVerdict.Early;
         if (frame.Generation > Generation)
             return isCoordinator ? Violation($"generation {frame.Generation}, newest is {Generation}", out why) : FrameVerdict.Early;
-        if (frame.Round < Round) return FrameVerdict.Stale;
-        if ((uint)worker >= (uint)plan.Workers.Length) return Violation($"a frame of generation {Generation}, in which it has no part", out why);
+        if ((uint)sender >= (uint)plan.Workers.Length) return Violation($"a frame of generation {Generation}, in which it has no part", out why);
         if (frame.Round >= plan.EndRound) return Violation($"round {frame.Round}, the plan ends before round {plan.EndRound}", out why);
         if (frame.Round > Round + 1 || (isCoordinator && frame.Round > Round))
             return Violation($"round {frame.Round} while round {Round} is in progress", out why);
@@ -126,8 +134,8 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
             return isCoordinator ? Violation($"round {frame.Round} before it has begun", out why) : FrameVerdict.Early;
         return frame.Kind switch
         {
-            FrameKind.Present => JudgePresent(worker, frame, out why),
-            FrameKind.Contribution => JudgeContribution(worker, round, frame, out why),
+            FrameKind.Present => JudgePresent(sender, frame, out why),
+            FrameKind.Contribution => JudgeContribution(sender, round, frame, out why),
             _ => Violation($"a frame of kind {frame.Kind} in a round", out why),
         };
     }
@@ -143,27 +151,57 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
     {
         if (!Owns(slice) || !IsFor(worker, node)) throw new InvalidOperationException($"slice {slice} of {node} from worker {worker} is not due");
         isRoot = _reduction.Arrive(node, slice).Count == Current!.Value.MicroBatches;
-        if (isRoot) _complete[_completeSlices++] = slice;
+        if (isRoot) _summed[_summedSlices++] = slice;
         return _reduction.Merges;
     }
 
     /// <summary>Takes in that a worker without micro-batches has reached the round.</summary>
     public void ArrivePresent(int worker)
     {
-        if (!_isMissing[worker]) return;
-        _isMissing[worker] = false;
-        _missing--;
+        if (!_isAbsent[worker]) return;
+        _isAbsent[worker] = false;
+        _absent--;
     }
 
-    /// <summary>The next slice whose sum is complete: it may be averaged and sent to every worker of the plan.</summary>
+    /// <summary>Takes in a slice of the average that its owner has sent.</summary>
+    /// <exception cref="InvalidOperationException">It is not awaited.</exception>
+    public void ArriveAverage(int slice)
+    {
+        if (!_isAwaited[slice] || Owns(slice)) throw new InvalidOperationException($"slice {slice} of the average is not awaited");
+        Settle(slice);
+    }
+
+    /// <summary>The next slice whose sum is complete: its average is due to every other worker of the plan.</summary>
     /// <param name="slice">Each owned slice of the round once.</param>
     /// <returns>Whether there is one; never before every worker of the plan has reached the round.</returns>
     public bool TryNextComplete(out int slice)
     {
         slice = 0;
-        if (Current is null || _missing > 0 || _handedOut == _completeSlices) return false;
-        slice = _complete[_handedOut++];
+        if (Current is null || _absent > 0 || _handedOut == _summedSlices) return false;
+        slice = _summed[_handedOut++];
+        Settle(slice);
         return true;
+    }
+
+    private void Settle(int slice)
+    {
+        _isAwaited[slice] = false;
+        _awaited--;
+    }
+
+    private FrameVerdict JudgeAverage(int sender, in FrameHeader frame, out string why)
+    {
+        why = "";
+        // An average needs something from every worker, this one included: none comes before this worker has entered its round.
+        if ((frame.Generation, frame.Round) != (Generation, Round) || Current is not { } round)
+            return Violation($"the average of round {frame.Round}, generation {frame.Generation}; {(Generation, Round)} is expected", out why);
+        if (!IsExchanged(frame.Slice, round) || !_isAwaited[frame.Slice])
+            return Violation($"slice {frame.Slice} of the average, which is not awaited", out why);
+        if (Plan!.OwnerOf(frame.Slice) is var owner && (owner != sender || owner == _self))
+            return Violation($"slice {frame.Slice} of the average, which is not its own", out why);
+        return frame.Length == layout.WireBytesOf(frame.Slice, half)
+            ? FrameVerdict.Accept
+            : Violation($"slice {frame.Slice} with {frame.Length} bytes", out why);
     }
 
     private FrameVerdict JudgePresent(int worker, in FrameHeader frame, out string why)
@@ -171,7 +209,7 @@ public sealed class SliceReduction(Rounds rounds, VectorLayout layout, bool isCo
         why = "";
         if (!IsIdle(worker)) return Violation($"presence, but {Plan!.Workers[worker]} has micro-batches to send", out why);
         if (frame.Length != 0) return Violation($"{frame.Kind} with {frame.Length} bytes", out why);
-        return _isMissing[worker] ? FrameVerdict.Accept : Violation("presence to one that does not wait for it", out why);
+        return _isAbsent[worker] ? FrameVerdict.Accept : Violation("presence to one that does not wait for it", out why);
     }
 
     private FrameVerdict JudgeContribution(int worker, Round round, in FrameHeader frame, out string why)

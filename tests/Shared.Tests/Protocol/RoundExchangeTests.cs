@@ -3,7 +3,7 @@ using Distributed.Core.Reduction;
 
 namespace Distributed.Shared.Tests.Protocol;
 
-public sealed class SliceReductionTests
+public sealed class RoundExchangeTests
 {
     private static readonly Gen<Situation> _anyProcess =
         from micro in Gen.Int[1, 10]
@@ -34,15 +34,14 @@ public sealed class SliceReductionTests
             Assert.Empty(why);
             complete.AddRange(s.Arrive(owed));
         }
-        Assert.True(s.Reduction.IsComplete);
+        s.AssertCompleteWithAverages();
         Assert.Equal(s.OwnedSlices, complete.Order());
-        Assert.Equal(s.OwnedSlices.Count(), s.Reduction.OwnedSlices);
         Assert.All(Enumerable.Range(-1, s.Layout.Slices + 2), slice => Assert.Equal(s.OwnedSlices.Contains(slice), s.Reduction.Owns(slice)));
     });
 
     [Fact]
     public void To_a_coordinator_frames_of_a_former_coordinators_plan_are_stale_before_its_first_plan() => _anyCoordinator.Sample(s =>
-        Assert.Equal(FrameVerdict.Stale, new SliceReduction(s.Rounds, s.Layout, isCoordinator: true).Judge(s.Any.Worker, s.Any.Frame, out _)));
+        Assert.Equal(FrameVerdict.Stale, new RoundExchange(s.Rounds, s.Layout, isCoordinator: true).Judge(s.Any.Worker, s.Any.Frame, out _)));
 
     [Fact]
     public void In_a_mesh_every_slice_is_reduced_by_one_worker() => Gen.Select(_anyPeer, Gen.Int[1, 8]).Sample((s, workers) =>
@@ -50,7 +49,7 @@ public sealed class SliceReductionTests
         var plan = s.Plan with { Workers = [.. Enumerable.Range(0, workers).Select(i => $"worker-{i}")] };
         var owned = Enumerable.Range(0, workers).SelectMany(self =>
         {
-            var reduction = new SliceReduction(s.Rounds, s.Layout, isCoordinator: false);
+            var reduction = new RoundExchange(s.Rounds, s.Layout, isCoordinator: false);
             reduction.Begin(plan, self);
             reduction.Enter(s.Round.Number);
             return Enumerable.Range(0, s.Layout.Slices).Where(reduction.Owns);
@@ -104,7 +103,10 @@ public sealed class SliceReductionTests
     [Fact]
     public void To_a_worker_a_frame_of_a_later_generation_is_early_whatever_else_it_says() =>
         Gen.Select(_anyPeer, Links.FrameGen.Header(Gen.Int), Gen.Int, Gen.Int[1, 1000]).Sample((s, frame, worker, ahead) =>
-            Assert.Equal(FrameVerdict.Early, s.Judge((worker, frame with { Generation = s.Reduction.Generation + ahead }), out _)));
+            // An average needs something from this worker, so that none can come before it.
+            Assert.Equal(
+                frame.Kind == FrameKind.Average ? FrameVerdict.Violation : FrameVerdict.Early,
+                s.Judge((worker, frame with { Generation = s.Reduction.Generation + ahead }), out _)));
 
     [Fact]
     public void To_a_worker_a_frame_while_no_plan_is_in_force_is_early() => _anyPeer.Sample(s =>
@@ -184,7 +186,7 @@ public sealed class SliceReductionTests
     [Fact]
     public void Nobody_is_waited_for_where_nothing_is_reduced() => _anyProcess.Where(s => s.Owed.Count == 0).Sample(s =>
     {
-        Assert.True(s.Reduction.IsComplete);
+        s.AssertCompleteWithAverages();
         Assert.All(Enumerable.Range(0, s.Plan.Workers.Length), worker => AssertViolation(s, worker, s.Presence));
     });
 
@@ -202,7 +204,7 @@ public sealed class SliceReductionTests
             Assert.Equal(FrameVerdict.Accept, s.Judge(owed, out _));
             s.Arrive(owed);
         }
-        Assert.True(s.Reduction.IsComplete);
+        s.AssertCompleteWithAverages();
     });
 
     [Fact]
@@ -226,7 +228,7 @@ public sealed class SliceReductionTests
             Assert.Equal(FrameVerdict.Accept, s.Judge(owed, out _));
             s.Arrive(owed);
         }
-        Assert.True(s.Reduction.IsComplete);
+        s.AssertCompleteWithAverages();
     });
 
     [Fact]
@@ -240,7 +242,7 @@ public sealed class SliceReductionTests
         Assert.Throws<InvalidOperationException>(() => reduction.Enter(s.Plan.FirstRound - 1));
         reduction.Enter(s.Plan.EndRound);
         Assert.Null(reduction.Current);
-        Assert.True(reduction.IsComplete);
+        Assert.False(reduction.IsComplete);
         reduction.Fence(reduction.Generation + 1);
         Assert.Throws<InvalidOperationException>(() => reduction.Enter(s.Round.Number));
     });
@@ -265,7 +267,7 @@ public sealed class SliceReductionTests
             }
         }
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
-        Assert.True(reduction.IsComplete);
+        s.AssertCompleteWithAverages();
     });
 
     private static void AssertViolation(Situation s, int worker, FrameHeader frame)
@@ -295,7 +297,7 @@ public sealed class SliceReductionTests
             }
         }
 
-        public SliceReduction Reduction { get; }
+        public RoundExchange Reduction { get; }
 
         public Rounds Rounds { get; }
 
@@ -341,6 +343,22 @@ public sealed class SliceReductionTests
             var complete = new List<int>();
             while (Reduction.TryNextComplete(out var slice)) complete.Add(slice);
             return complete;
+        }
+
+        /// <summary>The averages of the slices that others own make the round complete, each once.</summary>
+        public void AssertCompleteWithAverages()
+        {
+            foreach (var slice in ExchangedSlices.Except(OwnedSlices))
+            {
+                Assert.False(Reduction.IsComplete);
+                var average = new FrameHeader(FrameKind.Average, 1, Plan.Generation, Round.Number, slice, default, LengthOf(slice));
+                foreach (var other in Enumerable.Range(-1, Plan.Workers.Length + 2).Where(other => other != Plan.OwnerOf(slice)))
+                    Assert.Equal(FrameVerdict.Violation, Judge((other, average), out _));
+                Assert.Equal(FrameVerdict.Accept, Judge((Plan.OwnerOf(slice), average), out _));
+                Reduction.ArriveAverage(slice);
+                Assert.Equal(FrameVerdict.Violation, Judge((Plan.OwnerOf(slice), average), out _));
+            }
+            Assert.True(Reduction.IsComplete);
         }
 
         public override string ToString() => $"{Self} of {Plan.Workers.Length} workers, {Round}, {Layout}, owed {string.Join(", ", Owed)}";
