@@ -8,7 +8,7 @@ using Distributed.Transport.Security;
 namespace Distributed.Coordinator;
 
 /// <summary>Makes the certificates of a cluster, and tells what is in a folder of them.</summary>
-public static class CertsCommand
+internal static class CertsCommand
 {
     private const int MaxDays = 3650;
 

@@ -7,7 +7,7 @@ using Distributed.Jobs;
 namespace Distributed.Coordinator;
 
 /// <summary>Puts finished runs side by side: how fast they learned, and what came of it.</summary>
-public static class CompareCommand
+internal static class CompareCommand
 {
     /// <summary>More colours than these cannot be told apart.</summary>
     private const int MaxRuns = 10;

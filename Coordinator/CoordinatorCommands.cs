@@ -10,7 +10,7 @@ using Distributed.Hosting.Security;
 namespace Distributed.Coordinator;
 
 /// <summary>What the coordinator's program can be told to do.</summary>
-public static class CoordinatorCommands
+internal static class CoordinatorCommands
 {
     /// <summary>All commands, for the command line.</summary>
     public static RootCommand Create()

@@ -14,7 +14,7 @@ using Distributed.Transport.Security;
 namespace Distributed.Coordinator;
 
 /// <summary>Says what the model of a run is worth on the test set, computed on a cluster by the same kernel as in training.</summary>
-public static class EvaluateCommand
+internal static class EvaluateCommand
 {
     private const string Newest = "newest", Best = "best";
 

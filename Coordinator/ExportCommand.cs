@@ -7,7 +7,7 @@ using Distributed.Jobs.Runs;
 namespace Distributed.Coordinator;
 
 /// <summary>Writes the trained model of a run as TorchScript. A process of the worker program does it, which has libtorch.</summary>
-public static class ExportCommand
+internal static class ExportCommand
 {
     /// <summary>The command, for the command line.</summary>
     public static Command Create()
@@ -24,8 +24,6 @@ public static class ExportCommand
     }
 
     /// <summary>Runs the process to its end. What it has to complain about goes to this process's standard error.</summary>
-    /// <param name="runFolder">Of a finished run.</param>
-    /// <param name="cancel">Ends it.</param>
     /// <returns>Exit code: 0 done; 1 failed; 2 bad input.</returns>
     public static async Task<int> RunAsync(string runFolder, CancellationToken cancel)
     {

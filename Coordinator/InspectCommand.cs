@@ -9,7 +9,7 @@ using Distributed.Jobs;
 namespace Distributed.Coordinator;
 
 /// <summary>Says what a file or folder of this project's holds, and whether it is whole.</summary>
-public static class InspectCommand
+internal static class InspectCommand
 {
     private const string TensorFileEnding = ".safetensors";
     private const string CheckpointPrefix = "step-";

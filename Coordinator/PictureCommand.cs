@@ -7,7 +7,7 @@ using Distributed.Jobs.Runs;
 namespace Distributed.Coordinator;
 
 /// <summary>Draws what the trained model of a run makes of test samples.</summary>
-public static class PictureCommand
+internal static class PictureCommand
 {
     /// <summary>The command, for the command line.</summary>
     public static Command Create()

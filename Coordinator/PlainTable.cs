@@ -4,7 +4,7 @@ using Spectre.Console;
 namespace Distributed.Coordinator;
 
 /// <summary>Tables without lines, as wide as they need to be where nobody looks at a terminal.</summary>
-public static class PlainTable
+internal static class PlainTable
 {
     private const int Unlimited = 1 << 16;
 
@@ -16,7 +16,6 @@ public static class PlainTable
         return console;
     }
 
-    /// <summary>A table with these columns.</summary>
     /// <param name="columns">Their names; one of numbers, which stand to the right, ends in <c>&gt;</c>.</param>
     public static Table With(params IEnumerable<string> columns)
     {

@@ -9,7 +9,7 @@ using Distributed.Jobs.Runs;
 namespace Distributed.Coordinator;
 
 /// <summary>Says what a trained model takes images for.</summary>
-public static class PredictCommand
+internal static class PredictCommand
 {
     /// <summary>The command, for the command line.</summary>
     public static Command Create()

@@ -10,10 +10,8 @@ using Distributed.Transport.Security;
 namespace Distributed.Coordinator;
 
 /// <summary>What a run begins or continues with: of a command line and a folder, the job, the state and the protection.</summary>
-public static class RunStart
+internal static class RunStart
 {
-    /// <summary>Begins a run.</summary>
-    /// <param name="arguments">The command line.</param>
     /// <param name="taken">Its folder, where this process has that already.</param>
     /// <exception cref="JobException">The job is none.</exception>
     /// <exception cref="RunFolderException">The folder cannot be used.</exception>
@@ -65,7 +63,6 @@ public static class RunStart
     private static byte[] NewToken() => RandomNumberGenerator.GetBytes(StarServer.TokenLength);
 
     /// <summary>Continues a run. Its workers look for the coordinator where it was, so that a new one listens there too.</summary>
-    /// <param name="arguments">The command line.</param>
     /// <param name="taken">Its folder, where this process has that already.</param>
     /// <exception cref="JobException">The command line contradicts the run.</exception>
     /// <exception cref="RunFolderException">The folder cannot be used.</exception>

@@ -11,7 +11,7 @@ using Distributed.Jobs.Runs;
 namespace Distributed.Coordinator;
 
 /// <summary>Shows a run whose coordinator is gone on the page that it had.</summary>
-public static class ShowCommand
+internal static class ShowCommand
 {
     /// <summary>The command, for the command line.</summary>
     public static Command Create()

@@ -5,7 +5,7 @@ using Distributed.Jobs.Runs;
 namespace Distributed.Coordinator;
 
 /// <summary>What a coordinator has to do that something starts again and again, with the same command line each time.</summary>
-public static class StartedAgain
+internal static class StartedAgain
 {
     /// <summary>
     /// Takes the run's folder and looks at what it holds, in this order: another coordinator may change what was seen before, and the

@@ -7,7 +7,7 @@ using Distributed.Transport.Security;
 namespace Distributed.Coordinator;
 
 /// <summary>Makes a join token that several runs or machines share.</summary>
-public static class TokenCommand
+internal static class TokenCommand
 {
     /// <summary>The command, for the command line.</summary>
     public static Command Create()

@@ -30,22 +30,18 @@ using Spectre.Console;
 
 namespace Distributed.Coordinator;
 
-/// <summary>The command line of `train`.</summary>
-public sealed record TrainArguments
+internal sealed record TrainArguments
 {
     /// <summary>Path of the job file; none for the embedded job.</summary>
     public string? JobFile { get; init; }
 
-    /// <summary>Worker processes to start here.</summary>
     public required int Workers { get; init; }
 
-    /// <summary>Workers that training needs.</summary>
     public required int MinWorkers { get; init; }
 
     /// <summary>How often the started workers may be started again.</summary>
     public int MaxRestarts { get; init; } = RestartPolicy.Default;
 
-    /// <summary>Run folder.</summary>
     public string? Run { get; init; }
 
     /// <summary>Whether the run in the folder is gone on with.</summary>
@@ -66,7 +62,6 @@ public sealed record TrainArguments
     /// <summary>key=value, each overriding a key of the job.</summary>
     public IReadOnlyList<string> Overrides { get; init; } = [];
 
-    /// <summary>What the started workers compute with.</summary>
     public required string Device { get; init; }
 
     /// <summary>Folder with data sets, for the started workers and to send to those that have none.</summary>
@@ -81,19 +76,15 @@ public sealed record TrainArguments
     /// <summary>What part of the free memory the started workers may take together where the batch is as large as fits; above 0, to 1.</summary>
     public double MemoryFraction { get; init; } = Hosting.Processes.MemoryFraction.Default;
 
-    /// <summary>Address that workers reach this machine at.</summary>
     public required string Host { get; init; }
 
     /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
     public string? Bind { get; init; }
 
-    /// <summary>Port of the control plane.</summary>
     public int Port { get; init; }
 
-    /// <summary>Port of the links.</summary>
     public int LinkPort { get; init; }
 
-    /// <summary>Port of the metrics.</summary>
     public int MetricsPort { get; init; }
 
     /// <summary>Where else than by default metrics and page are served.</summary>
@@ -107,11 +98,10 @@ public sealed record TrainArguments
 }
 
 /// <summary>A training run from its start to its end.</summary>
-public static class TrainCommand
+internal static class TrainCommand
 {
     private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(2);
 
-    /// <summary>Runs a job.</summary>
     /// <returns>Exit code: 0 done, 1 failed, 2 bad input.</returns>
     public static async Task<int> RunAsync(TrainArguments arguments)
     {

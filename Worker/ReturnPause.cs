@@ -4,9 +4,8 @@ namespace Distributed.Worker;
 /// How long a worker that was turned away waits before it comes back. The first time it does not. One that is turned away again and
 /// again, since another cannot reach it, holds everybody up each time: it waits longer and longer.
 /// </summary>
-public sealed class ReturnPause
+internal sealed class ReturnPause
 {
-    /// <summary>The longest wait.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
 
     /// <summary>Who has stayed for so long has come back for good.</summary>

@@ -10,7 +10,7 @@ using Distributed.Worker.Predictions;
 namespace Distributed.Worker;
 
 /// <summary>What the worker's program can be told to do.</summary>
-public static class WorkerCommands
+internal static class WorkerCommands
 {
     private const double GiB = 1 << 30;
 

@@ -24,31 +24,25 @@ using Prometheus;
 
 namespace Distributed.Worker;
 
-/// <summary>The command line of a worker.</summary>
-public sealed record WorkerArguments
+internal sealed record WorkerArguments
 {
     /// <summary>HOST:PORT of the coordinator.</summary>
     public required string Coordinator { get; init; }
 
-    /// <summary>What to compute with.</summary>
     public required string Device { get; init; }
 
-    /// <summary>Name it would like to have.</summary>
     public string? Name { get; init; }
 
-    /// <summary>Address that others reach it at.</summary>
     public string? Host { get; init; }
 
     /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
     public string? Bind { get; init; }
 
-    /// <summary>Folder with data sets.</summary>
     public string? DataDirectory { get; init; }
 
     /// <summary>Bytes that a data set may have which the coordinator sends.</summary>
     public long DataLimit { get; init; } = DataOptions.DefaultDeliveryLimit;
 
-    /// <summary>Libraries of models and tasks.</summary>
     public IReadOnlyList<string> Plugins { get; init; } = [];
 
     /// <summary>Port of the links to other workers; 0 for a free one.</summary>
@@ -77,14 +71,13 @@ public sealed record WorkerArguments
 }
 
 /// <summary>A worker from its start to its end.</summary>
-public static class WorkerProcess
+internal static class WorkerProcess
 {
     /// <summary>How long it waits for the coordinator to let it go.</summary>
     public static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(30);
 
     private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(5);
 
-    /// <summary>Runs a worker.</summary>
     /// <returns>Exit code: 0 done, 1 failed, 2 bad input.</returns>
     public static async Task<int> RunAsync(WorkerArguments arguments)
     {

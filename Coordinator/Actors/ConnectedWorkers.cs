@@ -12,7 +12,6 @@ namespace Distributed.Coordinator.Actors;
 /// The workers that are connected, by name and by actor, and the conversation with each: also with those that are gone and have yet to
 /// hear why. Used by one thread at a time.
 /// </summary>
-/// <param name="metrics">Counts what is repeated.</param>
 internal sealed partial class ConnectedWorkers(ControlMetrics metrics)
 {
     private readonly Dictionary<string, Connected> _workers = new(StringComparer.Ordinal);
@@ -26,7 +25,6 @@ internal sealed partial class ConnectedWorkers(ControlMetrics metrics)
         public bool IsDismissed { get; set; }
     }
 
-    /// <summary>Their names.</summary>
     public IReadOnlyCollection<string> Names => _workers.Keys;
 
     /// <summary>The name of a worker; null for anybody else.</summary>
@@ -67,7 +65,6 @@ internal sealed partial class ConnectedWorkers(ControlMetrics metrics)
         : "it reports that it holds rounds of the job, with which it was not taken in";
 
     /// <summary>Takes one in, under the name that it would like to have or one like it, which is no longer than a name may be.</summary>
-    /// <returns>Its name.</returns>
     public string Add(IActorRef newcomer, Register register)
     {
         var worker = register.Name;
@@ -97,8 +94,6 @@ internal sealed partial class ConnectedWorkers(ControlMetrics metrics)
         return true;
     }
 
-    /// <summary>One is gone.</summary>
-    /// <param name="worker">Its name.</param>
     /// <param name="farewell">What it is still to hear.</param>
     /// <returns>Its actor; null where there was none of that name.</returns>
     public IActorRef? Remove(string worker, ICoordinatorMessage? farewell = null)
@@ -121,13 +116,11 @@ internal sealed partial class ConnectedWorkers(ControlMetrics metrics)
         Say(there, message);
     }
 
-    /// <summary>Tells all of them.</summary>
     public void TellAll(ICoordinatorMessage message)
     {
         foreach (var there in _workers.Values) Say(there, message);
     }
 
-    /// <summary>Something has come from one of them.</summary>
     /// <returns>What it says; null where it is not its turn, or the worker is gone.</returns>
     public IControlMessage? Hear(IActorRef sender, Numbered message)
     {
@@ -136,7 +129,6 @@ internal sealed partial class ConnectedWorkers(ControlMetrics metrics)
         return null;
     }
 
-    /// <summary>One of them has heard something.</summary>
     public void Hear(IActorRef sender, Heard answer) =>
         (NameOf(sender) is { } worker ? _workers[worker] : _parting.GetValueOrDefault(sender))?.Conversation.Hear(answer);
 

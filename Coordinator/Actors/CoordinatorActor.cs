@@ -16,7 +16,7 @@ using Distributed.Jobs;
 namespace Distributed.Coordinator.Actors;
 
 /// <summary>Between messages and <see cref="ClusterProtocol"/>: translates what comes into events, and carries out its effects.</summary>
-public sealed class CoordinatorActor : ReceiveActor, IWithTimers
+internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
 {
     private const string Drained = "it was asked to leave";
 
@@ -45,9 +45,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     private ImmutableSortedDictionary<string, Member> _shown;
     private bool _isDeciding;
 
-    /// <summary>Runs a job.</summary>
     /// <param name="cluster">The protocol in its first state.</param>
-    /// <param name="run">What it works with.</param>
     public CoordinatorActor(ClusterProtocol cluster, CoordinatorContext run)
     {
         (_cluster, _run, _shown) = (cluster, run, cluster.Members);
@@ -148,10 +146,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<CoordinatorNotice.WriteResult>(_ => _result.Write());
     }
 
-    /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
-    /// <inheritdoc/>
     protected override void PreStart()
     {
         Context.System.EventStream.Subscribe(Self, typeof(QuarantinedEvent));
@@ -167,7 +163,6 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Context.Stop(Self);
     }
 
-    /// <inheritdoc/>
     protected override void PostStop()
     {
         _drains.SettleAll(DrainResult.Failed, _ => "the coordinator was stopped");

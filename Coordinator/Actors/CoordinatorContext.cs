@@ -13,13 +13,7 @@ using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Actors;
 
-/// <summary>What the coordinator's actor works with.</summary>
 /// <param name="Job">The resolved job file, as it goes to the workers.</param>
-/// <param name="LinkHost">Address that workers reach the links at.</param>
-/// <param name="Star">The data plane.</param>
-/// <param name="Recorder">What people see.</param>
-/// <param name="Checkpoints">Stores states.</param>
-/// <param name="Metrics">Is told what happens.</param>
 /// <param name="Targets">Is told where the workers' metrics are.</param>
 /// <param name="Result">Receives the outcome.</param>
 /// <param name="Local">The workers that this coordinator has started; null where there are none.</param>
@@ -32,7 +26,7 @@ namespace Distributed.Coordinator.Actors;
 /// <param name="Save">
 /// Writes down what a coordinator needs that is started again; says what was wrong, in a user's words, null if nothing was.
 /// </param>
-public sealed record CoordinatorContext(
+internal sealed record CoordinatorContext(
     string Job, string LinkHost, StarServer Star, RunRecorder Recorder, CheckpointDesk Checkpoints, TrainingMetrics Metrics,
     ScrapeTargets Targets, TaskCompletionSource<RunResult> Result,
     ILocalWorkers? Local = null, int MaxRestarts = 0, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null,

@@ -10,7 +10,6 @@ namespace Distributed.Coordinator.Actors;
 /// coordinator's actor, which hands on every message from then on.
 /// </summary>
 /// <param name="run">Has the targets of metrics, and decides who had a part in the job.</param>
-/// <param name="workers">Those that are still there.</param>
 /// <param name="watches">Tell how long this process was awake.</param>
 /// <param name="log">For people: who is refused.</param>
 /// <param name="said">What the workers are told: <see cref="Dismissed"/> or <see cref="Refused"/>; null for nothing.</param>
@@ -20,13 +19,11 @@ internal sealed class Farewell(
 {
     private TaskCompletionSource? _heard;
 
-    /// <summary>Tells all workers.</summary>
     public void Say()
     {
         if (said is not null) workers.TellAll(said);
     }
 
-    /// <summary>Answers a message.</summary>
     public void Answer(object message, IActorRef sender)
     {
         switch (message)

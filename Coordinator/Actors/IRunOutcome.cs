@@ -1,7 +1,7 @@
 namespace Distributed.Coordinator.Actors;
 
 /// <summary>What a run has come to, ready to be written.</summary>
-public interface IRunOutcome
+internal interface IRunOutcome
 {
     /// <summary>Writes all of it, on the disk when this returns. On any thread; again where it has failed, until it succeeds.</summary>
     /// <exception cref="IOException">The disk is full.</exception>

@@ -12,17 +12,12 @@ namespace Distributed.Coordinator.Actors;
 /// What workers and links are told to do so that a generation comes into force and the final state arrives. Used by the thread of the
 /// coordinator's actor.
 /// </summary>
-/// <param name="run">Has links and records.</param>
-/// <param name="workers">Hear of it.</param>
-/// <param name="checkpoints">Load states.</param>
 /// <param name="log">For people: the plans.</param>
 /// <param name="coordinator">The actor, which hears what arrives.</param>
 internal sealed class Orders(
     CoordinatorContext run, ConnectedWorkers workers, CheckpointKeeper checkpoints, ILoggingAdapter log, IActorRef coordinator)
 {
     /// <summary>Carries out an effect, if it is such an order.</summary>
-    /// <param name="effect">The effect.</param>
-    /// <param name="reason">Why the newest generation began.</param>
     public void Give(ClusterEffect effect, string reason)
     {
         switch (effect)

@@ -7,7 +7,6 @@ using Distributed.Jobs.Runs;
 namespace Distributed.Coordinator.Actors;
 
 /// <summary>What all workers say alike when they are prepared: told and written down once. Used by one thread at a time.</summary>
-/// <param name="recorder">Tells people.</param>
 /// <param name="describe">Writes down what the data is like, see <see cref="CoordinatorContext.Describe"/>.</param>
 internal sealed class PreparedNotes(RunRecorder recorder, Func<DataDescription, string?>? describe)
 {
@@ -34,8 +33,6 @@ internal sealed class PreparedNotes(RunRecorder recorder, Func<DataDescription, 
         recorder.Happened(RunEventKind.Note, "what the data is like is written now");
     }
 
-    /// <summary>What the data of a worker is like.</summary>
-    /// <param name="prepared">What it says.</param>
     /// <param name="facts">What the run goes by; null where that is not settled.</param>
     public void Describe(Prepared prepared, WorkerFacts? facts)
     {

@@ -7,7 +7,7 @@ namespace Distributed.Coordinator.Actors;
 /// <param name="recorder">Tells people what could not be written.</param>
 /// <param name="save">Writes it, see <see cref="CoordinatorContext.Save"/>.</param>
 /// <param name="time">The clock; null for that of this machine.</param>
-public sealed class RestartRecord(RunRecorder recorder, Func<ClusterProtocol, string?>? save, TimeProvider? time = null)
+internal sealed class RestartRecord(RunRecorder recorder, Func<ClusterProtocol, string?>? save, TimeProvider? time = null)
 {
     private readonly RetryPause _pause = new(time);
     private ClusterProtocol? _saved;

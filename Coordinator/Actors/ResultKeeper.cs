@@ -8,12 +8,9 @@ namespace Distributed.Coordinator.Actors;
 /// Has the result of a run written, again and again until there is space. Until then it is in this process and in the workers alone,
 /// so that they are kept. Used by the thread of the coordinator's actor, which hears as a notice what became of it.
 /// </summary>
-/// <param name="recorder">Tells people.</param>
 /// <param name="outcome">Makes of the final state what is to be written; null to write nothing.</param>
-/// <param name="coordinator">The actor.</param>
 internal sealed class ResultKeeper(RunRecorder recorder, Func<RunResult, IRunOutcome>? outcome, IActorRef coordinator)
 {
-    /// <summary>Between two tries.</summary>
     public static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     private IRunOutcome? _outcome;

@@ -9,7 +9,6 @@ internal sealed class RetryPause(TimeProvider? time = null)
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private long _since;
 
-    /// <summary>Something was tried.</summary>
     public void Begin() => _since = _time.GetTimestamp();
 
     /// <summary>Whether it may be tried again.</summary>

@@ -2,9 +2,7 @@ using Distributed.Core.Protocol;
 
 namespace Distributed.Coordinator.Actors;
 
-/// <summary>What a run has come to.</summary>
 /// <param name="State">The trained state, as a safetensors file.</param>
-/// <param name="Workers">Workers of the last plan.</param>
 /// <param name="Generations">Every generation and why it began.</param>
 /// <param name="StepsRedone">Steps that had to be done again, because nobody was left who held them.</param>
-public sealed record RunResult(byte[] State, int Workers, IReadOnlyList<GenerationStart> Generations, long StepsRedone);
+internal sealed record RunResult(byte[] State, int Workers, IReadOnlyList<GenerationStart> Generations, long StepsRedone);

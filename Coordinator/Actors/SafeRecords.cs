@@ -9,8 +9,6 @@ namespace Distributed.Coordinator.Actors;
 /// Has the records of rounds flushed to the disk, and tells workers that they need not keep the reports of those rounds then. Used by the
 /// thread of the coordinator's actor.
 /// </summary>
-/// <param name="run">Has the records.</param>
-/// <param name="workers">Are told.</param>
 /// <param name="restart">Knows whether the next coordinator could make use of the records.</param>
 /// <param name="coordinator">The actor, which hears what became of a flush.</param>
 internal sealed class SafeRecords(CoordinatorContext run, ConnectedWorkers workers, RestartRecord restart, IActorRef coordinator)
@@ -39,6 +37,5 @@ internal sealed class SafeRecords(CoordinatorContext run, ConnectedWorkers worke
         workers.TellAll(new ReportsSafe(before));
     }
 
-    /// <summary>The flush failed.</summary>
     public void NotFlushed() => _schedule.Failed();
 }

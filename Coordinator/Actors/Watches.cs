@@ -7,14 +7,12 @@ using Distributed.Hosting.Messages;
 namespace Distributed.Coordinator.Actors;
 
 /// <summary>Watches for workers that are overdue or slow, by the clock of this process. Used by one thread at a time.</summary>
-/// <param name="microBatches">Micro-batches of a step.</param>
 internal sealed class Watches(int microBatches)
 {
     private readonly ProgressWatch _progress = new();
     private readonly StragglerWatch _stragglers = new(microBatches);
     private long _lookedAt = Stopwatch.GetTimestamp();
 
-    /// <summary>A worker has applied rounds.</summary>
     public void Applied(string worker, ReadOnlySpan<RoundReport> reports, Rounds rounds)
     {
         foreach (var report in reports)
@@ -25,7 +23,6 @@ internal sealed class Watches(int microBatches)
         }
     }
 
-    /// <summary>A worker is gone.</summary>
     public void Forget(string worker)
     {
         _progress.Forget(worker);

@@ -4,7 +4,7 @@ using Distributed.Transport.Security;
 namespace Distributed.Coordinator.Certificates;
 
 /// <summary>A folder that --certs can name, made from nothing.</summary>
-public static class CertificateFolder
+internal static class CertificateFolder
 {
     /// <summary>Clocks differ: what is made now must count on a machine that is behind.</summary>
     private static readonly TimeSpan _leeway = TimeSpan.FromHours(1);
@@ -12,7 +12,6 @@ public static class CertificateFolder
     /// <summary>Writes an authority's certificate, and one of a node that all nodes may share, with its private key.</summary>
     /// <param name="folder">Made if it is not there.</param>
     /// <param name="hosts">Names of the nodes, besides localhost.</param>
-    /// <param name="days">How long both are valid.</param>
     /// <param name="now">From an hour before on.</param>
     /// <exception cref="CertificateException">One of the files is there already, or they cannot be written.</exception>
     public static void Create(string folder, IEnumerable<string> hosts, int days, DateTimeOffset now)

@@ -11,13 +11,12 @@ using Distributed.Jobs;
 namespace Distributed.Coordinator.Chaos;
 
 /// <summary>Runs a job twice, the second time under faults, and compares what comes out.</summary>
-public static class ChaosCommand
+internal static class ChaosCommand
 {
     private const string Host = "127.0.0.1";
 
     private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Carries a plan out.</summary>
     /// <param name="plan">The plan, as the user wrote it.</param>
     /// <param name="arguments">The rest of the command line. Ports, host and the least number of workers are the check's own.</param>
     /// <returns>Exit code: 0 the same bits, 1 others or a failure, 2 bad input.</returns>

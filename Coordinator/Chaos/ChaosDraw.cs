@@ -3,8 +3,7 @@ using Distributed.Core.Planning;
 
 namespace Distributed.Coordinator.Chaos;
 
-/// <summary>Draws that depend on a seed alone.</summary>
-public static class ChaosDraw
+internal static class ChaosDraw
 {
     private const int MaxFreezeUnits = 20;
 
@@ -31,7 +30,6 @@ public static class ChaosDraw
     /// </summary>
     /// <param name="seed">Same seed, same faults.</param>
     /// <param name="count">How many, at least 1 and at most <paramref name="steps"/>.</param>
-    /// <param name="steps">Training steps of the job.</param>
     /// <param name="workers">Workers that the job begins with, which their number stays near.</param>
     public static ImmutableArray<ChaosFault> Faults(long seed, int count, long steps, int workers)
     {

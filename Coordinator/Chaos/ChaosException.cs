@@ -2,9 +2,7 @@ namespace Distributed.Coordinator.Chaos;
 
 /// <summary>A chaos check could not be carried to its end. The message says why, ready to be shown to the user.</summary>
 /// <param name="exitCode">1: it failed; 2: bad input.</param>
-/// <param name="message">Why.</param>
 internal sealed class ChaosException(int exitCode, string message) : Exception(message)
 {
-    /// <summary>What the command ends with.</summary>
     public int ExitCode { get; } = exitCode;
 }

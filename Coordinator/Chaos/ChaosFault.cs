@@ -1,9 +1,8 @@
 namespace Distributed.Coordinator.Chaos;
 
 /// <summary>What can be done to a cluster that trains.</summary>
-public enum ChaosKind
+internal enum ChaosKind
 {
-    /// <summary>A worker is killed (SIGKILL).</summary>
     KillWorker,
     /// <summary>All workers are killed at once, and as many started.</summary>
     KillAllWorkers,
@@ -11,22 +10,18 @@ public enum ChaosKind
     FreezeWorker,
     /// <summary>A worker is asked to leave in good order (SIGTERM).</summary>
     Drain,
-    /// <summary>One more worker joins.</summary>
     Join,
     /// <summary>The coordinator is killed (SIGKILL), and its run resumed at once.</summary>
     RestartCoordinator,
 }
 
 /// <summary>A fault and when it happens.</summary>
-/// <param name="Kind">What happens.</param>
 /// <param name="Step">The training step, from 1, after which it happens.</param>
 /// <param name="Duration">How long a frozen worker stands still; zero for every other kind.</param>
-public sealed record ChaosFault(ChaosKind Kind, long Step, TimeSpan Duration = default)
+internal sealed record ChaosFault(ChaosKind Kind, long Step, TimeSpan Duration = default)
 {
-    /// <summary>As it is written in a plan.</summary>
     public override string ToString() => $"{NameOf(Kind)}@{Step}{(Kind == ChaosKind.FreezeWorker ? $":{TextOf(Duration)}" : "")}";
 
-    /// <summary>The name of a kind in plans.</summary>
     public static string NameOf(ChaosKind kind) => kind switch
     {
         ChaosKind.KillWorker => "kill-worker",

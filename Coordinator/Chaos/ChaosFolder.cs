@@ -4,7 +4,6 @@ using Distributed.Transport.Security;
 namespace Distributed.Coordinator.Chaos;
 
 /// <summary>Where a chaos check leaves its two runs, and what their processes had to say.</summary>
-/// <param name="Path">The folder.</param>
 internal sealed record ChaosFolder(string Path)
 {
     /// <summary>Run folder of the run that is left alone.</summary>
@@ -16,10 +15,8 @@ internal sealed record ChaosFolder(string Path)
     /// <summary>What the processes of the check wrote; the runs' own logs are in their folders.</summary>
     public string Logs => System.IO.Path.Combine(Path, "logs");
 
-    /// <summary>The log of a process of the check.</summary>
     public string LogOf(string process) => System.IO.Path.Combine(Logs, process + ".log");
 
-    /// <summary>Creates the folder of a new check.</summary>
     /// <param name="path">Null for one that is named after the time.</param>
     /// <param name="overwrite">Whether an old check in it may be replaced.</param>
     /// <exception cref="ChaosException">It holds one that may not be replaced, or cannot be written to.</exception>

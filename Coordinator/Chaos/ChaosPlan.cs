@@ -5,7 +5,7 @@ using Distributed.Jobs;
 namespace Distributed.Coordinator.Chaos;
 
 /// <summary>The faults of a chaos check, as the user asked for them: named one by one, or drawn from a seed.</summary>
-public sealed record ChaosPlan
+internal sealed record ChaosPlan
 {
     /// <summary>Faults that may be drawn.</summary>
     public const int MaxCount = 1000;

@@ -5,12 +5,10 @@ namespace Distributed.Coordinator.Chaos;
 
 /// <summary>What a finished run has left, as far as two runs are compared by it.</summary>
 /// <param name="ModelSha256">SHA-256 of model.safetensors, in lower-case hexadecimal.</param>
-/// <param name="Steps">Training steps.</param>
 /// <param name="Generations">Plans that were made; null where the report does not say.</param>
 /// <param name="StepsRedone">Steps that were computed again; null where the report does not say.</param>
-public sealed record ChaosResult(string ModelSha256, long Steps, long? Generations, long? StepsRedone)
+internal sealed record ChaosResult(string ModelSha256, long Steps, long? Generations, long? StepsRedone)
 {
-    /// <summary>Reads a run folder.</summary>
     /// <exception cref="IOException">A file of the result is not there.</exception>
     /// <exception cref="JsonException">The report is damaged.</exception>
     public static ChaosResult Read(string folder)

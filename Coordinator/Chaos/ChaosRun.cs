@@ -5,13 +5,10 @@ using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Chaos;
 
-/// <summary>What a disturbed run has come to.</summary>
 /// <param name="HasEnded">Whether the job was trained to its end.</param>
 /// <param name="CarriedOut">Faults that happened before the job ended.</param>
-/// <param name="Failures">What went wrong besides them.</param>
 internal sealed record ChaosOutcome(bool HasEnded, int CarriedOut, IReadOnlyList<string> Failures);
 
-/// <summary>A training run that faults happen to.</summary>
 internal sealed class ChaosRun : IAsyncDisposable
 {
     private const string Name = "disturbed";
@@ -31,13 +28,9 @@ internal sealed class ChaosRun : IAsyncDisposable
     private int _waiting = -1;
     private long _restartedAt = -1;
 
-    /// <summary>Starts the coordinator.</summary>
     /// <param name="folder">Where everything is left.</param>
-    /// <param name="arguments">Those of the coordinator.</param>
     /// <param name="workers">Nobody yet; this run starts and stops them.</param>
     /// <param name="faults">What is to happen, by step.</param>
-    /// <param name="seed">What victims are drawn by.</param>
-    /// <param name="time">The clock.</param>
     public ChaosRun(
         ChaosFolder folder, IEnumerable<string> arguments, ChaosWorkers workers, ImmutableArray<ChaosFault> faults, long seed, TimeProvider time)
     {
@@ -45,9 +38,7 @@ internal sealed class ChaosRun : IAsyncDisposable
         _coordinator = new(Name, arguments, folder.LogOf(Name));
     }
 
-    /// <summary>Runs it to its end.</summary>
     /// <param name="workers">How many are started once the coordinator waits for them.</param>
-    /// <param name="stopping">Ends it early.</param>
     /// <exception cref="ChaosException">It stands still.</exception>
     public async Task<ChaosOutcome> RunAsync(int workers, CancellationToken stopping)
     {
@@ -105,7 +96,6 @@ internal sealed class ChaosRun : IAsyncDisposable
     private bool IsListening() => File.GetLastWriteTimeUtc(Path.Combine(_folder.Disturbed, RunFolder.StateName)) >= _startedAt.UtcDateTime;
 
     /// <summary>Notes which workers take part since the last call.</summary>
-    /// <param name="from">What the last call returned.</param>
     private long ReadEvents(long from) => RunEvent.ReadAll(
         LocalDisk.Instance, Path.Combine(_folder.Disturbed, RunFiles.Events), happened => _workers.TakePart(happened.Workers ?? []), from);
 

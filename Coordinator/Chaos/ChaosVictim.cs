@@ -3,14 +3,11 @@ using System.Collections.Immutable;
 namespace Distributed.Coordinator.Chaos;
 
 /// <summary>A worker that is running, as far as faults are concerned.</summary>
-/// <param name="Name">In plans and logs.</param>
 /// <param name="TakesPart">Whether it has had a part in a plan, and so holds the parameters.</param>
-/// <param name="IsFrozen">Whether it stands still.</param>
 /// <param name="IsLeaving">Whether it was asked to leave.</param>
-public sealed record ChaosCandidate(string Name, bool TakesPart, bool IsFrozen = false, bool IsLeaving = false);
+internal sealed record ChaosCandidate(string Name, bool TakesPart, bool IsFrozen = false, bool IsLeaving = false);
 
-/// <summary>Whom a fault hits.</summary>
-public static class ChaosVictim
+internal static class ChaosVictim
 {
     /// <summary>With fewer running workers than these, another one is started.</summary>
     public const int MinLive = 2;
@@ -23,8 +20,6 @@ public static class ChaosVictim
     /// parameters; whoever leaves alone with them waits for another by itself. Only who takes part can stand still in the middle
     /// of it, or leave it in good order.
     /// </summary>
-    /// <param name="kind">A fault that hits a worker.</param>
-    /// <param name="workers">Those that are running.</param>
     /// <param name="seed">What the choice is drawn by.</param>
     /// <param name="fault">The fault's number, for another draw each time.</param>
     public static string? Choose(ChaosKind kind, IEnumerable<ChaosCandidate> workers, long seed, int fault)

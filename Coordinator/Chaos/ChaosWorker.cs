@@ -18,17 +18,14 @@ internal sealed class ChaosWorker : IAsyncDisposable
     private bool _wasKilled;
     private bool _isLeaving;
 
-    /// <summary>Starts a worker.</summary>
     public ChaosWorker(string name, WorkerCommand command, string logPath) =>
         _process = LocalWorker.Start(name, command, logPath, exit => _exit = exit);
 
-    /// <summary>Its name in plans and logs.</summary>
     public string Name => _process.Name;
 
     /// <summary>Whether it has had a part in a plan, and still has, as far as can be told.</summary>
     public bool TakesPart => _takesPart;
 
-    /// <summary>A generation has begun with it.</summary>
     public void TakePart() => _takesPart = true;
 
     /// <summary>Complete when it has ended.</summary>
@@ -52,14 +49,11 @@ internal sealed class ChaosWorker : IAsyncDisposable
         var exit => $"{Name} ended with exit code {exit.ExitCode}{(_isLeaving ? " when it was asked to leave" : "")}: {exit.LastError ?? "it said no reason"} (see {exit.LogPath})",
     };
 
-    /// <summary>Kills it.</summary>
     /// <returns>As for the others: false when it has just ended by itself.</returns>
     public bool Kill() => _wasKilled = ProcessSignal.Kill(_process.ProcessId);
 
-    /// <summary>Asks it to leave.</summary>
     public bool Drain() => _isLeaving = ProcessSignal.Terminate(_process.ProcessId);
 
-    /// <summary>Lets it stand still.</summary>
     public bool Freeze(TimeSpan duration, TimeProvider time)
     {
         (_frozenFor, _frozenAt) = (duration, time.GetTimestamp());
@@ -75,7 +69,6 @@ internal sealed class ChaosWorker : IAsyncDisposable
         return true;
     }
 
-    /// <summary>Lets it go on.</summary>
     public void Thaw()
     {
         if (!_isFrozen) return;
@@ -84,7 +77,6 @@ internal sealed class ChaosWorker : IAsyncDisposable
         if (_exit is null) ProcessSignal.Continue(_process.ProcessId);
     }
 
-    /// <summary>Stops it.</summary>
     public ValueTask DisposeAsync()
     {
         Thaw();

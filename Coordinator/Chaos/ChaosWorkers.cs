@@ -4,19 +4,14 @@ namespace Distributed.Coordinator.Chaos;
 
 /// <summary>The workers of a chaos check, those that have ended included. They outlive the coordinator, and end with this process.</summary>
 /// <param name="command">The command of a worker's name.</param>
-/// <param name="logOf">The path of its log.</param>
 internal sealed class ChaosWorkers(Func<string, WorkerCommand> command, Func<string, string> logOf) : IAsyncDisposable
 {
     private readonly List<ChaosWorker> _workers = [];
 
-    /// <summary>Those that something can be done to.</summary>
     public IEnumerable<ChaosCandidate> Candidates => _workers.Select(worker => worker.Candidate).OfType<ChaosCandidate>();
 
-    /// <summary>The worker of a name.</summary>
     public ChaosWorker this[string name] => _workers.First(worker => worker.Name == name);
 
-    /// <summary>Starts one more.</summary>
-    /// <returns>Its name.</returns>
     public string Start()
     {
         var name = $"worker-{_workers.Count + 1}";
@@ -24,20 +19,17 @@ internal sealed class ChaosWorkers(Func<string, WorkerCommand> command, Func<str
         return name;
     }
 
-    /// <summary>A generation has begun with these.</summary>
     public void TakePart(IReadOnlyList<string> names)
     {
         foreach (var worker in _workers.Where(worker => names.Contains(worker.Name))) worker.TakePart();
     }
 
     /// <summary>Lets those go on that have stood still for long enough.</summary>
-    /// <returns>Their names.</returns>
     public IReadOnlyList<string> Thaw(TimeProvider time) => [.. _workers.Where(worker => worker.Thaw(time)).Select(worker => worker.Name)];
 
     /// <summary>What has gone wrong with any of them.</summary>
     public IReadOnlyList<string> Failures(bool isOver) => [.. _workers.Select(worker => worker.Failure(isOver)).OfType<string>()];
 
-    /// <summary>Those that still wait to take part.</summary>
     public IReadOnlyList<string> Latecomers => [.. Candidates.Where(worker => !worker.TakesPart).Select(worker => worker.Name)];
 
     /// <summary>Waits until all that take part have ended by themselves, but no longer than <paramref name="patience"/>.</summary>

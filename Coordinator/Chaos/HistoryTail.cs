@@ -4,7 +4,7 @@ using Distributed.Jobs.Runs;
 namespace Distributed.Coordinator.Chaos;
 
 /// <summary>How far a run is, from the history that it writes.</summary>
-public static class HistoryTail
+internal static class HistoryTail
 {
     /// <summary>
     /// The step of the last complete line; 0 while there is none. Nothing is kept between two calls: a resumed run may begin the

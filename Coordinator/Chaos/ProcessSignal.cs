@@ -8,7 +8,6 @@ internal static class ProcessSignal
     private const int SigKill = 9;
     private const int SigTerm = 15;
 
-    /// <summary>Whether this machine has signals.</summary>
     public static bool IsSupported => OperatingSystem.IsLinux() || OperatingSystem.IsMacOS();
 
     private static int SigStop => OperatingSystem.IsMacOS() ? 17 : 19;
@@ -19,10 +18,8 @@ internal static class ProcessSignal
     /// <returns>As for the others: false when the process is gone.</returns>
     public static bool Kill(int process) => Send(process, SigKill) == 0;
 
-    /// <summary>Asks a process to end.</summary>
     public static bool Terminate(int process) => Send(process, SigTerm) == 0;
 
-    /// <summary>Lets a process stand still.</summary>
     public static bool Stop(int process) => Send(process, SigStop) == 0;
 
     /// <summary>Lets a process that stands still go on.</summary>

@@ -1,8 +1,7 @@
 namespace Distributed.Coordinator.Chaos;
 
 /// <summary>Notices a run that does not go on.</summary>
-/// <param name="time">The clock.</param>
-public sealed class StallGuard(TimeProvider time)
+internal sealed class StallGuard(TimeProvider time)
 {
     /// <summary>Longer than what any fault costs: a frozen worker is given up after 20 s.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);

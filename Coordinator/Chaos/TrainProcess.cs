@@ -20,7 +20,6 @@ internal sealed class TrainProcess : IAsyncDisposable
         _process = LocalWorker.Start(name, new(program, [.. first, "train", .. arguments]), logPath, _exit.SetResult, line => Console.WriteLine($"{name} | {line}"));
     }
 
-    /// <summary>How it has ended.</summary>
     public Task<LocalWorkerExit> Exit => _exit.Task;
 
     /// <summary>Kills it and waits until its ports and its folder are free.</summary>

@@ -6,7 +6,7 @@ namespace Distributed.Coordinator.Checkpoints;
 /// <summary>Waits for the disk in the place of its callers: writes and reads checkpoints, and makes records durable, one after another.</summary>
 /// <param name="store">Where the checkpoints are.</param>
 /// <param name="journal">The records that a checkpoint depends on.</param>
-public sealed class CheckpointDesk(CheckpointStore store, RunJournal journal) : IDisposable
+internal sealed class CheckpointDesk(CheckpointStore store, RunJournal journal) : IDisposable
 {
     private readonly SemaphoreSlim _turn = new(1);
 
@@ -29,8 +29,6 @@ public sealed class CheckpointDesk(CheckpointStore store, RunJournal journal) : 
     public Manifest Save(CheckpointFacts facts, byte[] state) => store.Save(facts, state, journal.FlushToDisk);
 
     /// <summary>Makes durable what was recorded before, for a caller whose turn it is. Fails like <see cref="RunJournal.FlushToDisk"/>.</summary>
-    /// <param name="rounds">Rounds that were recorded.</param>
-    /// <returns>The same number.</returns>
     public long Flush(long rounds)
     {
         journal.FlushToDisk();
@@ -59,7 +57,6 @@ public sealed class CheckpointDesk(CheckpointStore store, RunJournal journal) : 
     /// <summary>Waits until all is done that was asked for.</summary>
     public Task WhenIdleAsync() => InTurnAsync(() => 0);
 
-    /// <inheritdoc/>
     public void Dispose() => _turn.Dispose();
 
     private async Task<T> InTurnAsync<T>(Func<T> work)

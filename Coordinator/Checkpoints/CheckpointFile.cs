@@ -1,9 +1,8 @@
 namespace Distributed.Coordinator.Checkpoints;
 
 /// <summary>A file of a checkpoint, as it was when it was written.</summary>
-public sealed record CheckpointFile
+internal sealed record CheckpointFile
 {
-    /// <summary>Its name in the checkpoint's folder.</summary>
     public required string Name { get; init; }
 
     /// <summary>Its length, from 0.</summary>

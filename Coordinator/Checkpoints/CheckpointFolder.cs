@@ -4,15 +4,12 @@ using Distributed.Coordinator.Storage;
 namespace Distributed.Coordinator.Checkpoints;
 
 /// <summary>A checkpoint on the disk: a folder with the files that its manifest lists.</summary>
-public static class CheckpointFolder
+internal static class CheckpointFolder
 {
-    /// <summary>The file that lists the others.</summary>
     public const string ManifestName = "manifest.json";
 
-    /// <summary>Parameters and buffers.</summary>
     public const string ModelName = "model.safetensors";
 
-    /// <summary>The optimizer's state.</summary>
     public const string OptimizerName = "optimizer.safetensors";
 
     /// <summary>Reads every byte of a checkpoint, and changes nothing.</summary>
@@ -25,8 +22,6 @@ public static class CheckpointFolder
     }
 
     /// <summary>What is wrong with the files of a checkpoint, a text each that names the file; found while it is gone through.</summary>
-    /// <param name="path">The checkpoint's folder.</param>
-    /// <param name="manifest">Its manifest.</param>
     /// <param name="files">Where it is; null for this machine.</param>
     public static IEnumerable<string> Faults(string path, Manifest manifest, IFileSystem? files = null)
     {

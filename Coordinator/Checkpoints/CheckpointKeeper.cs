@@ -13,11 +13,8 @@ namespace Distributed.Coordinator.Checkpoints;
 /// Decides which of the states that come are stored, one at a time, and has them loaded again. Used by the thread of the coordinator's
 /// actor, which hears as a notice what became of it.
 /// </summary>
-/// <param name="desk">Stores and loads.</param>
 /// <param name="recorder">Knows the rounds that are reported, and tells people.</param>
-/// <param name="metrics">Is told what happens.</param>
 /// <param name="log">For people: what is left out.</param>
-/// <param name="coordinator">The actor.</param>
 /// <param name="isRestartable">Whether all else is written that a coordinator needs to continue from a checkpoint.</param>
 internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder, CheckpointMetrics metrics, ILoggingAdapter log, IActorRef coordinator, Func<bool> isRestartable)
 {
@@ -27,10 +24,7 @@ internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder
     private long _storingSince;
     private (int Generation, StoredState? State, Task<(long Applied, byte[] State)>? Task) _loading;
 
-    /// <summary>A state has come.</summary>
-    /// <param name="applied">Rounds that it has applied.</param>
     /// <param name="state">The state, as a safetensors file.</param>
-    /// <param name="rounds">All rounds of the run.</param>
     public void Arrived(long applied, byte[] state, Rounds rounds)
     {
         if (_pending.Add(applied, state, rounds) is { } leftOut) log.Info("The checkpoint after {0} rounds is left out: another was still being written", leftOut);
@@ -47,7 +41,6 @@ internal sealed class CheckpointKeeper(CheckpointDesk desk, RunRecorder recorder
             failure: error => new CoordinatorNotice.CheckpointFailed(facts.Step, error.Message));
     }
 
-    /// <summary>One is stored.</summary>
     public void Stored(Manifest manifest)
     {
         var bytes = manifest.Files.Sum(file => file.Bytes);

@@ -12,23 +12,17 @@ using Distributed.Jobs.State;
 namespace Distributed.Coordinator.Checkpoints;
 
 /// <summary>What is known of a state that is to be stored.</summary>
-/// <param name="Step">Steps that are applied.</param>
-/// <param name="Round">Rounds that are.</param>
-/// <param name="Epoch">Epochs that are begun.</param>
-/// <param name="Digest">Of its parameters and buffers.</param>
 /// <param name="Evaluation">What the parameters were worth, if that was just measured.</param>
-public sealed record CheckpointFacts(long Step, long Round, int Epoch, StateDigest Digest, EpochResult? Evaluation);
+internal sealed record CheckpointFacts(long Step, long Round, int Epoch, StateDigest Digest, EpochResult? Evaluation);
 
 /// <summary>
 /// The checkpoints of a run: a folder each, which exists either whole or not at all. The newest few are kept, and the one
 /// that did best on the test set. Changed by one caller at a time.
 /// </summary>
-/// <param name="root">The folder of the checkpoints.</param>
 /// <param name="keep">How many of the newest are kept, at least 1.</param>
 /// <param name="job">The resolved job file, which a checkpoint holds too: a run folder that is lost but for one can still be used.</param>
-/// <param name="time">The clock.</param>
 /// <param name="files">Where the folder is; null for this machine.</param>
-public sealed partial class CheckpointStore(string root, int keep, string job, TimeProvider time, IFileSystem? files = null)
+internal sealed partial class CheckpointStore(string root, int keep, string job, TimeProvider time, IFileSystem? files = null)
 {
     /// <summary>Ends the name of a checkpoint whose rounds are not recorded.</summary>
     private const string AsideEnding = ".unrecorded";
@@ -52,7 +46,6 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
     public static Manifest? BestOf(IEnumerable<Manifest> checkpoints) =>
         checkpoints.Where(m => m.TestMetric is not null).OrderByDescending(m => m.TestMetric).ThenBy(m => m.Round).FirstOrDefault();
 
-    /// <summary>The folder of the checkpoint of a step.</summary>
     public static string FolderOf(string root, long step) => Path.Combine(root, string.Create(CultureInfo.InvariantCulture, $"step-{step:D9}"));
 
     /// <summary>The checkpoints in a folder that can be used; nothing is changed.</summary>
@@ -99,8 +92,6 @@ public sealed partial class CheckpointStore(string root, int keep, string job, T
     }
 
     /// <summary>Stores a state, on the disk when this returns, and removes what need not be kept any more.</summary>
-    /// <param name="facts">What is known of it.</param>
-    /// <param name="state">The state.</param>
     /// <param name="flushRecords">Returns when all that the checkpoint depends on is on the disk: the steps and evaluations up to it.</param>
     /// <exception cref="IOException">The disk is full, or the folder is gone. What was there before still is.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>

@@ -5,7 +5,7 @@ using Distributed.Coordinator.Storage;
 namespace Distributed.Coordinator.Checkpoints;
 
 /// <summary>What a checkpoint is of, and by what its files are told to be whole: <c>manifest.json</c>.</summary>
-public sealed record Manifest
+internal sealed record Manifest
 {
     /// <summary>The version that is written, and the one that is read.</summary>
     public const int CurrentVersion = 2;
@@ -17,7 +17,6 @@ public sealed record Manifest
     private const int Sha256Length = 64;
     private const int DigestLength = 32;
 
-    /// <summary>Of the manifest's form.</summary>
     public required int Version { get; init; }
 
     /// <summary>Steps that are applied, from 0.</summary>
@@ -47,7 +46,6 @@ public sealed record Manifest
     /// <summary>SHA-256 of the resolved job's text: 64 lower-case hexadecimal digits.</summary>
     public required string JobSha256 { get; init; }
 
-    /// <summary>Version of the program that wrote it.</summary>
     public required string Program { get; init; }
 
     /// <summary>Every file of the checkpoint but the manifest itself.</summary>

@@ -3,14 +3,11 @@ using Distributed.Core.Planning;
 namespace Distributed.Coordinator.Checkpoints;
 
 /// <summary>The states that have come and are not stored yet, at most one for each kind of round. Decides which of them is stored next.</summary>
-public sealed class PendingCheckpoints
+internal sealed class PendingCheckpoints
 {
     private readonly SortedDictionary<RoundKind, (long Applied, byte[] State)> _unstored = [];
 
-    /// <summary>A state has come.</summary>
-    /// <param name="applied">Rounds that it has applied.</param>
     /// <param name="state">The state, as a safetensors file.</param>
-    /// <param name="rounds">All rounds of the run.</param>
     /// <returns>Rounds that the state had applied which this one takes the place of; null where it takes the place of no other.</returns>
     public long? Add(long applied, byte[] state, Rounds rounds)
     {

@@ -7,11 +7,9 @@ namespace Distributed.Coordinator.Comparison;
 
 /// <summary>A finished run, as it stands beside others.</summary>
 /// <param name="Name">What it is called among them.</param>
-/// <param name="Job">The job.</param>
-/// <param name="Report">The run in numbers.</param>
 /// <param name="Losses">Its training loss over the samples that were used so far, as far as its history can be read; see <see cref="TrainLoss"/>.</param>
 /// <param name="Damage">What is wrong with its history; null if nothing is.</param>
-public sealed record ComparedRun(string Name, Job Job, RunReport Report, IReadOnlyList<LossPoint> Losses, string? Damage)
+internal sealed record ComparedRun(string Name, Job Job, RunReport Report, IReadOnlyList<LossPoint> Losses, string? Damage)
 {
     /// <summary>
     /// What the parameters came to on the training set: for descent the mean loss of the steps of the last epoch, for a search the
@@ -19,9 +17,6 @@ public sealed record ComparedRun(string Name, Job Job, RunReport Report, IReadOn
     /// </summary>
     public double TrainLoss => Job.Optimizer is SearchSpec && Losses is [.., var last] ? last.Loss : Report.TrainLoss;
 
-    /// <summary>Reads the folder of a finished run.</summary>
-    /// <param name="folder">The folder.</param>
-    /// <param name="name">What the run is to be called.</param>
     /// <exception cref="RunFolderException">It holds none, or it is damaged.</exception>
     /// <exception cref="JobException">Its job cannot be read.</exception>
     /// <exception cref="IOException">A file cannot be read.</exception>

@@ -8,7 +8,7 @@ namespace Distributed.Coordinator.Comparison;
 
 /// <summary>A picture of how fast runs learned: the training loss of each over the samples that it had used, on a logarithmic axis, since one
 /// may take thousands of steps where another takes its first.</summary>
-public static class ComparisonPlot
+internal static class ComparisonPlot
 {
     private const int Width = 1200;
     private const int Height = 720;
@@ -17,7 +17,6 @@ public static class ComparisonPlot
     private const int Bins = 80;
 
     /// <summary>Writes a PNG. Values that are not finite are left out.</summary>
-    /// <param name="path">The file.</param>
     /// <param name="runs">At least one.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>

@@ -4,7 +4,7 @@ namespace Distributed.Coordinator.Comparison;
 /// <param name="Samples">Samples that were used until then, those of the last step included.</param>
 /// <param name="Loss">The mean loss of the steps' batches; for a search the lowest so far.</param>
 /// <param name="Steps">Steps that the point stands for; more than one where they lie so close that no picture tells them apart.</param>
-public readonly record struct LossPoint(long Samples, double Loss, long Steps = 1)
+internal readonly record struct LossPoint(long Samples, double Loss, long Steps = 1)
 {
     /// <summary>Places of a decade that a picture with a logarithmic axis tells apart, and more.</summary>
     private const int PlacesPerDecade = 1000;

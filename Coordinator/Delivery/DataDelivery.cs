@@ -11,14 +11,9 @@ namespace Distributed.Coordinator.Delivery;
 
 /// <summary>Answers workers that have not got the data. Used by the thread of the coordinator's actor, which hears as a notice what became of it.</summary>
 /// <param name="desk">Finds and sends the data; null where there is none to send.</param>
-/// <param name="star">Has the links to the workers.</param>
-/// <param name="recorder">Tells people.</param>
-/// <param name="metrics">Is told what is sent.</param>
 /// <param name="log">For people: who asks for what.</param>
-/// <param name="coordinator">The actor.</param>
 internal sealed class DataDelivery(DataDesk? desk, StarServer star, RunRecorder recorder, TrainingMetrics metrics, ILoggingAdapter log, IActorRef coordinator)
 {
-    /// <summary>A worker wants data.</summary>
     public void Offer(string worker, IActorRef there, FindData wanted)
     {
         if (desk is null)
@@ -32,7 +27,6 @@ internal sealed class DataDelivery(DataDesk? desk, StarServer star, RunRecorder 
             failure: error => new CoordinatorNotice.DataNotFound(there, error.Message));
     }
 
-    /// <summary>A worker wants what it was offered.</summary>
     /// <returns>What is wrong with that, in a user's words; null if nothing is.</returns>
     public string? Send(string worker, IActorRef there, SendData wanted)
     {

@@ -13,9 +13,8 @@ namespace Distributed.Coordinator.Delivery;
 /// Has the job's data looked for when the first worker asks for it, and sends it, beside whoever asks. A few pieces of a
 /// delivery are in memory at a time, and a file is read when those before it have left.
 /// </summary>
-/// <param name="data">What the job learns from.</param>
 /// <param name="options">Where it is looked for.</param>
-public sealed class DataDesk(DataSpec data, DataOptions options)
+internal sealed class DataDesk(DataSpec data, DataOptions options)
 {
     private const int PiecesAtOnce = 16;
 
@@ -38,10 +37,6 @@ public sealed class DataDesk(DataSpec data, DataOptions options)
     /// <summary>What was offered under a key; null where nothing was.</summary>
     public DataOffer? Offered(string key) => _offered.GetValueOrDefault(key);
 
-    /// <summary>Sends all of it to a worker.</summary>
-    /// <param name="star">Has a link to the worker.</param>
-    /// <param name="worker">Its id.</param>
-    /// <param name="offer">What it gets.</param>
     /// <param name="sent">Is told of each piece that is queued, by its bytes.</param>
     /// <returns>Done when all of it is queued, or the link is closed.</returns>
     /// <exception cref="DataException">A file cannot be read any more.</exception>

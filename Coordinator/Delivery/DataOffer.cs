@@ -6,7 +6,7 @@ using Distributed.Jobs.Data;
 namespace Distributed.Coordinator.Delivery;
 
 /// <summary>A data set that workers can be sent: its manifest, and where its files lie.</summary>
-public sealed class DataOffer
+internal sealed class DataOffer
 {
     private readonly IReadOnlyList<Source> _sources;
     private readonly DeliveryScope _scope;
@@ -20,7 +20,6 @@ public sealed class DataOffer
         public bool IsAsItWas => new FileInfo(Path) is { Exists: true } now && now.Length == File.Bytes && now.LastWriteTimeUtc == WrittenAt;
     }
 
-    /// <summary>By what it is known.</summary>
     public string Key { get; }
 
     /// <summary>The manifest, as it is sent.</summary>
@@ -54,7 +53,6 @@ public sealed class DataOffer
     /// <summary>Whether no file was changed since it was read, as far as its length and time tell.</summary>
     public bool IsCurrent() => _sources.All(source => source.IsAsItWas);
 
-    /// <summary>All of it from its beginning.</summary>
     public DataReader Open() => new(Manifest, [.. _sources.Select(source => (source.Path, source.File.Bytes))], _scope.Open);
 
     private static Source Read(string name, string path, DeliveryScope scope)

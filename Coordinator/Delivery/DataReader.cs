@@ -3,10 +3,9 @@ using Distributed.Core;
 namespace Distributed.Coordinator.Delivery;
 
 /// <summary>Reads a manifest and the files behind it as one stream, with no more than one of them open.</summary>
-/// <param name="manifest">What comes first.</param>
 /// <param name="files">Where each file lies, and how long it was.</param>
 /// <param name="open">Opens a file, if it may be sent.</param>
-public sealed class DataReader(ReadOnlyMemory<byte> manifest, IReadOnlyList<(string Path, long Bytes)> files, Func<string, FileStream> open) : IDisposable
+internal sealed class DataReader(ReadOnlyMemory<byte> manifest, IReadOnlyList<(string Path, long Bytes)> files, Func<string, FileStream> open) : IDisposable
 {
     private ReadOnlyMemory<byte> _manifest = manifest;
     private FileStream? _file;
@@ -32,7 +31,6 @@ public sealed class DataReader(ReadOnlyMemory<byte> manifest, IReadOnlyList<(str
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _file?.Dispose();
 
     private int Read(Span<byte> piece)

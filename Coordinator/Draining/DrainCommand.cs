@@ -9,11 +9,9 @@ using Distributed.Jobs;
 namespace Distributed.Coordinator.Draining;
 
 /// <summary>Asks the coordinator of a run to let workers go, and waits until they have gone.</summary>
-public static class DrainCommand
+internal static class DrainCommand
 {
     /// <summary>Drains workers, one after the other.</summary>
-    /// <param name="run">The run's folder.</param>
-    /// <param name="workers">Their names.</param>
     /// <returns>Exit code: 0 all have left, 1 not all, 2 bad input.</returns>
     public static async Task<int> RunAsync(string run, IReadOnlyList<string> workers)
     {

@@ -6,19 +6,15 @@ using Distributed.Hosting.Status;
 namespace Distributed.Coordinator.Draining;
 
 /// <summary>POST /drain?worker=NAME of the coordinator's status server: answers when the worker has left, or cannot.</summary>
-public static class DrainRequest
+internal static class DrainRequest
 {
-    /// <summary>The path.</summary>
     public const string Path = "/drain";
 
-    /// <summary>The parameter.</summary>
     public const string Worker = "worker";
 
     /// <summary>That a worker stays until another has the parameters.</summary>
     public const HttpStatusCode HeldBack = HttpStatusCode.Accepted;
 
-    /// <summary>As a command of the status server.</summary>
-    /// <param name="token">The job's token.</param>
     /// <param name="coordinator">The coordinator's actor, as soon as there is one.</param>
     /// <param name="refused">Is told of each caller without the token.</param>
     public static StatusCommand For(byte[] token, Func<IActorRef> coordinator, Action refused) => new(Path, Worker, token, async (worker, cancel) =>

@@ -12,8 +12,6 @@ internal sealed class Drains
 
     /// <summary>One more waits, or is told that there is no such worker.</summary>
     /// <param name="drain">Who is to leave, and who wants that.</param>
-    /// <param name="present">The workers that there are.</param>
-    /// <returns>Whether the worker is there.</returns>
     public bool Add(CoordinatorNotice.Drain drain, IReadOnlyCollection<string> present)
     {
         if (!present.Contains(drain.Worker))
@@ -27,14 +25,12 @@ internal sealed class Drains
         return true;
     }
 
-    /// <summary>Tells all who wait for this worker.</summary>
     public void Settle(string worker, DrainResult result, string text)
     {
         if (!_waiting.Remove(worker, out var waiting)) return;
         foreach (var outcome in waiting) outcome.TrySetResult(new(result, text));
     }
 
-    /// <summary>Tells all who wait for anybody.</summary>
     public void SettleAll(DrainResult result, Func<string, string> textOf)
     {
         foreach (var worker in _waiting.Keys.ToList()) Settle(worker, result, textOf(worker));

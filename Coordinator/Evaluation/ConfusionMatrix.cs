@@ -1,26 +1,23 @@
 namespace Distributed.Coordinator.Evaluation;
 
 /// <summary>How well a class is told from the others.</summary>
-/// <param name="Samples">Samples that are of it.</param>
 /// <param name="Precision">Share of those that were taken for it which are of it; null where none was.</param>
 /// <param name="Recall">Share of those that are of it which were taken for it; null where there are none.</param>
-public sealed record ClassQuality(long Samples, double? Precision, double? Recall)
+internal sealed record ClassQuality(long Samples, double? Precision, double? Recall)
 {
     /// <summary>Harmonic mean of the two; null where either is missing or both are 0.</summary>
     public double? F1 => Precision + Recall is > 0 ? 2 * Precision * Recall / (Precision + Recall) : null;
 }
 
 /// <summary>How many samples of each class were taken for each.</summary>
-public sealed class ConfusionMatrix
+internal sealed class ConfusionMatrix
 {
     private readonly long[] _counts;
 
     private ConfusionMatrix(int classes, long[] counts) => (Classes, _counts) = (classes, counts);
 
-    /// <summary>Number of classes.</summary>
     public int Classes { get; }
 
-    /// <summary>Samples of a class that were taken for a class.</summary>
     public long this[int actual, int predicted] => _counts[(actual * Classes) + predicted];
 
     /// <summary>From the tallies that an evaluation gives behind its other metrics: class by class, what its samples were taken for.</summary>
@@ -48,7 +45,6 @@ public sealed class ConfusionMatrix
         }),
     ];
 
-    /// <summary>Row by row.</summary>
     public IReadOnlyList<IReadOnlyList<long>> Rows() =>
         [.. Enumerable.Range(0, Classes).Select(a => (IReadOnlyList<long>)[.. Enumerable.Range(0, Classes).Select(p => this[a, p])])];
 }

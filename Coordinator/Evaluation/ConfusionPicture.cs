@@ -6,7 +6,7 @@ using ScottPlot.TickGenerators;
 namespace Distributed.Coordinator.Evaluation;
 
 /// <summary>A confusion matrix as a picture: a row a class, its samples by what they were taken for, the darker the more.</summary>
-public static class ConfusionPicture
+internal static class ConfusionPicture
 {
     private const int Side = 900;
 
@@ -16,7 +16,6 @@ public static class ConfusionPicture
     /// <summary>Longer names would leave no room for the matrix.</summary>
     private const int MaxLabel = 30;
 
-    /// <summary>Writes a PNG.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
     public static void Save(string path, string title, ConfusionMatrix matrix, IReadOnlyList<string> labels)

@@ -9,18 +9,12 @@ namespace Distributed.Coordinator.Evaluation;
 
 /// <summary>What an evaluation has come to: its numbers, and of classes, what is taken for what.</summary>
 /// <param name="folder">Where it is written.</param>
-/// <param name="name">The run's name.</param>
-/// <param name="job">The job.</param>
-/// <param name="model">The file that was evaluated.</param>
-/// <param name="recorder">Knows what came of it.</param>
-/// <param name="workers">Workers that took part.</param>
 internal sealed class EvaluationOutcome(RunFolder folder, string name, Job job, string model, RunRecorder recorder, int workers) : IRunOutcome
 {
     private readonly EpochResult? _last = recorder.Curves.LastEvaluation;
     private readonly double[] _tallies = [.. recorder.EvaluationTallies];
     private EvaluationReport? _report;
 
-    /// <inheritdoc/>
     public void Write()
     {
         // Behind the only other metric.
@@ -46,7 +40,6 @@ internal sealed class EvaluationOutcome(RunFolder folder, string name, Job job, 
         File.Delete(folder.InitialFile);
     }
 
-    /// <inheritdoc/>
     public void Tell()
     {
         EvaluationTable.Write(AnsiConsole.Console, _report!);

@@ -5,24 +5,18 @@ using Distributed.Coordinator.Storage;
 namespace Distributed.Coordinator.Evaluation;
 
 /// <summary>What a model is worth on the test set, in numbers: <c>evaluation.json</c>.</summary>
-public sealed record EvaluationReport
+internal sealed record EvaluationReport
 {
-    /// <summary>The file that was evaluated.</summary>
     public required string Model { get; init; }
 
-    /// <summary>Samples of the test set.</summary>
     public required long Samples { get; init; }
 
-    /// <summary>Mean loss.</summary>
     public required double Loss { get; init; }
 
-    /// <summary>Name of the task's metric.</summary>
     public required string Metric { get; init; }
 
-    /// <summary>What that is.</summary>
     public required double TestMetric { get; init; }
 
-    /// <summary>Workers that took part.</summary>
     public required int Workers { get; init; }
 
     /// <summary>The names of the classes, in their order; empty where there are none.</summary>
@@ -34,7 +28,6 @@ public sealed record EvaluationReport
     /// <summary>A row a class: what its samples were taken for; empty where there are too many.</summary>
     public required IReadOnlyList<IReadOnlyList<long>> Confusion { get; init; }
 
-    /// <summary>Writes it.</summary>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
     public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, RunJson.File));

@@ -4,8 +4,7 @@ using Spectre.Console;
 
 namespace Distributed.Coordinator.Evaluation;
 
-/// <summary>An evaluation as tables.</summary>
-public static class EvaluationTable
+internal static class EvaluationTable
 {
     /// <summary>A wider matrix does not fit a terminal; the picture has it.</summary>
     private const int MaxColumns = 20;

@@ -2,19 +2,15 @@ using Distributed.Coordinator.Checkpoints;
 
 namespace Distributed.Coordinator.Inspection;
 
-/// <summary>A checkpoint's folder.</summary>
-public sealed record CheckpointInspection : IInspection
+internal sealed record CheckpointInspection : IInspection
 {
-    /// <inheritdoc/>
     public string Kind => "checkpoint";
 
-    /// <summary>Its path.</summary>
     public required string Folder { get; init; }
 
     /// <summary>What it is of; null where that cannot be read.</summary>
     public Manifest? Manifest { get; init; }
 
-    /// <inheritdoc/>
     public required IReadOnlyList<string> Damage { get; init; }
 
     /// <summary>Reads every byte of a checkpoint.</summary>

@@ -1,7 +1,7 @@
 namespace Distributed.Coordinator.Inspection;
 
 /// <summary>What a file or folder holds. As JSON, its members are what <c>inspect --json</c> writes.</summary>
-public interface IInspection
+internal interface IInspection
 {
     /// <summary>safetensors, checkpoint or run.</summary>
     string Kind { get; }

@@ -6,7 +6,7 @@ using Spectre.Console;
 namespace Distributed.Coordinator.Inspection;
 
 /// <summary>What was found, as a user reads it.</summary>
-public static class InspectionView
+internal static class InspectionView
 {
     /// <summary>Shows it; damage is told elsewhere.</summary>
     public static void Write(IAnsiConsole console, IInspection inspection)

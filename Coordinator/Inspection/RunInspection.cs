@@ -6,7 +6,7 @@ using Distributed.Jobs.Runs;
 namespace Distributed.Coordinator.Inspection;
 
 /// <summary>A run's folder. What is not there, or damaged, is null; whether it should be there, <see cref="Damage"/> says.</summary>
-public sealed record RunInspection : IInspection
+internal sealed record RunInspection : IInspection
 {
     private const string CheckpointPattern = "step-*";
 
@@ -15,37 +15,28 @@ public sealed record RunInspection : IInspection
 
     private RunInspection(string folder) => Folder = folder;
 
-    /// <inheritdoc/>
     public string Kind => "run";
 
-    /// <summary>Its path.</summary>
     public string Folder { get; }
 
     /// <summary>finished, or unfinished: no report has been written yet.</summary>
     public string State { get; private init; } = "unfinished";
 
-    /// <summary>The job.</summary>
     public JobSummary? Job { get; private init; }
 
-    /// <summary>The last step that was recorded.</summary>
     public HistoryRow? LastStep { get; private init; }
 
-    /// <summary>The last evaluation that was recorded.</summary>
     public EpochResult? LastEvaluation { get; private init; }
 
-    /// <summary>The finished run in numbers.</summary>
     public RunReport? Report { get; private init; }
 
-    /// <summary>The trained model.</summary>
     public TensorFileInspection? Model { get; private init; }
 
     /// <summary>In the order of their names, which is that of their steps.</summary>
     public IReadOnlyList<CheckpointInspection> Checkpoints { get; private init; } = [];
 
-    /// <inheritdoc/>
     public IReadOnlyList<string> Damage => _damage;
 
-    /// <summary>Whether the folder holds a run.</summary>
     public static bool Is(string folder) =>
         File.Exists(Path.Combine(folder, RunFiles.Job)) || File.Exists(Path.Combine(folder, RunFiles.Report));
 

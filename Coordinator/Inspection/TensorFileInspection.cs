@@ -3,16 +3,12 @@ using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Inspection;
 
-/// <summary>A safetensors file.</summary>
-public sealed record TensorFileInspection : IInspection
+internal sealed record TensorFileInspection : IInspection
 {
-    /// <inheritdoc/>
     public string Kind => "safetensors";
 
-    /// <summary>Its path.</summary>
     public required string File { get; init; }
 
-    /// <summary>Its length.</summary>
     public required long Bytes { get; init; }
 
     /// <summary>SHA-256 of its bytes, in lower-case hexadecimal.</summary>
@@ -21,19 +17,16 @@ public sealed record TensorFileInspection : IInspection
     /// <summary>SHA-256 of the tensors' bytes, one behind the other in the order of the file: what a run's report gives for the parameters. Null where it is damaged.</summary>
     public string? TensorsSha256 { get; init; }
 
-    /// <summary>Elements of all tensors.</summary>
     public long Elements => Tensors.Sum(tensor => tensor.Elements);
 
     /// <summary>Elements, of all tensors, that are no number or infinite.</summary>
     public long NotFinite => Tensors.Sum(tensor => tensor.Nan + tensor.Infinite);
 
-    /// <summary>Free text by key.</summary>
     public required IReadOnlyDictionary<string, string> Metadata { get; init; }
 
     /// <summary>Its tensors, in the order of their data; none where it is damaged.</summary>
     public required IReadOnlyList<TensorSummary> Tensors { get; init; }
 
-    /// <inheritdoc/>
     public required IReadOnlyList<string> Damage { get; init; }
 
     /// <summary>Reads every byte of a file.</summary>

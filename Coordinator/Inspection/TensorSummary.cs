@@ -5,9 +5,8 @@ using Distributed.Jobs.State;
 namespace Distributed.Coordinator.Inspection;
 
 /// <summary>A tensor at a glance. The numbers below <see cref="Bytes"/> are of its finite elements; null where it has none, or they are no floats.</summary>
-public sealed record TensorSummary
+internal sealed record TensorSummary
 {
-    /// <summary>Its name.</summary>
     public required string Name { get; init; }
 
     /// <summary>The type of its elements, as safetensors names it.</summary>
@@ -17,31 +16,24 @@ public sealed record TensorSummary
     /// <summary>Sizes, outermost first.</summary>
     public required IReadOnlyList<long> Shape { get; init; }
 
-    /// <summary>Number of elements.</summary>
     public required long Elements { get; init; }
 
-    /// <summary>Their length.</summary>
     public required long Bytes { get; init; }
 
-    /// <summary>The smallest.</summary>
     public double? Min { get; init; }
 
-    /// <summary>The largest.</summary>
     public double? Max { get; init; }
 
-    /// <summary>The mean.</summary>
     public double? Mean { get; init; }
 
     /// <summary>The standard deviation, of these elements and not of a population that they are drawn from.</summary>
     public double? Std { get; init; }
 
-    /// <summary>Elements that are no number.</summary>
     public long Nan { get; init; }
 
     /// <summary>Elements that are infinite, of either sign.</summary>
     public long Infinite { get; init; }
 
-    /// <summary>Looks at a tensor.</summary>
     public static TensorSummary Of(TensorData tensor)
     {
         var size = Safetensors.ElementSizes[tensor.DType];

@@ -30,7 +30,6 @@ internal sealed class ClusterSecret : IDisposable
     private ClusterSecret(string name, string @namespace, HttpClient client) => (_name, _namespace, _client) = (name, @namespace, client);
 
     /// <summary>The Secret of a name in the pod's namespace.</summary>
-    /// <param name="name">Its name.</param>
     /// <param name="account">See <see cref="AccountFolder"/>.</param>
     /// <exception cref="JoinTokenException">This process is in no pod that may speak with the API server.</exception>
     public static ClusterSecret Of(string name, string account = AccountFolder)
@@ -72,7 +71,6 @@ internal sealed class ClusterSecret : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _client.Dispose();
 
     private string Secrets => $"/api/v1/namespaces/{Uri.EscapeDataString(_namespace)}/secrets";

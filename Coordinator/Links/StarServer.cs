@@ -15,7 +15,7 @@ namespace Distributed.Coordinator.Links;
 /// The coordinator's end of the links: takes in and hands out states, and in the topology `star` reduces every slice and
 /// sends the averages back. Knows bytes, not actors.
 /// </summary>
-public sealed class StarServer : ILinkHandler, IDisposable
+internal sealed class StarServer : ILinkHandler, IDisposable
 {
     /// <summary>Bytes of the token that a link begins with.</summary>
     public const int TokenLength = 16;
@@ -43,13 +43,9 @@ public sealed class StarServer : ILinkHandler, IDisposable
 
     /// <summary>Listens at once.</summary>
     /// <param name="bind">Address and port; port 0 for a free one.</param>
-    /// <param name="job">Fingerprint of the job.</param>
-    /// <param name="wire">How slices travel.</param>
     /// <param name="linkClosed">Is told the worker whose link has closed, and why. Called under a lock: must not wait.</param>
     /// <param name="metrics">Counts bytes and refused frames.</param>
-    /// <param name="log">For people.</param>
     /// <param name="token">What a link has to begin with; null for a new one.</param>
-    /// <param name="options">How links are set up.</param>
     public StarServer(
         IPEndPoint bind, ulong job, WireFormat wire, Action<string, string> linkClosed, LinkMetrics metrics, ILogger log, byte[]? token = null, LinkOptions? options = null)
     {
@@ -59,13 +55,10 @@ public sealed class StarServer : ILinkHandler, IDisposable
         _listener = new(bind, job, Token, Admits, Establish, metrics, log, options ?? new());
     }
 
-    /// <summary>Port it listens on.</summary>
     public int Port => _listener.Port;
 
-    /// <summary>What a link has to begin with.</summary>
     public byte[] Token { get; }
 
-    /// <summary>Rounds completed.</summary>
     public long Completed
     {
         get { lock (_links.Gate) return _allReduce?.Round ?? 0; }
@@ -115,13 +108,11 @@ public sealed class StarServer : ILinkHandler, IDisposable
         }
     }
 
-    /// <summary>Whether the worker's link is up.</summary>
     public bool IsLinked(string worker)
     {
         lock (_links.Gate) return _workers.GetValueOrDefault(worker) is { IsOpen: true };
     }
 
-    /// <summary>Closes a worker's link for good.</summary>
     public void Expel(string worker)
     {
         lock (_links.Gate)
@@ -184,7 +175,6 @@ public sealed class StarServer : ILinkHandler, IDisposable
         lock (_links.Gate) _saver = new(worker, generation, received);
     }
 
-    /// <summary>Sends a worker a state.</summary>
     public void SendState(string worker, int generation, long applied, byte[] state)
     {
         lock (_links.Gate)
@@ -195,7 +185,6 @@ public sealed class StarServer : ILinkHandler, IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _listener.Dispose();
@@ -204,7 +193,6 @@ public sealed class StarServer : ILinkHandler, IDisposable
         FreeVectors();
     }
 
-    /// <inheritdoc/>
     bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         if (header.Job != _job) throw new LinkException("a frame of another job was received");
@@ -225,7 +213,6 @@ public sealed class StarServer : ILinkHandler, IDisposable
         return true;
     }
 
-    /// <inheritdoc/>
     void ILinkHandler.Closed(TensorLink link, string reason)
     {
         if (_isDisposed || _workers.GetValueOrDefault(link.Peer) != link) return;

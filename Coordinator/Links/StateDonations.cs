@@ -13,16 +13,11 @@ internal sealed class StateDonations
     private sealed record Donation(int Generation, StateAssembly Assembly, Action<long, byte[]> Received, List<string> Receivers);
 
     /// <summary>The next state of this worker under this generation goes to <paramref name="received"/>: rounds applied, bytes.</summary>
-    /// <param name="donor">The worker.</param>
     /// <param name="generation">The generation; those of older ones are not waited for any more.</param>
     /// <param name="bytes">Bytes that it must have.</param>
-    /// <param name="received">Is told.</param>
     public void Expect(string donor, int generation, long bytes, Action<long, byte[]> received) => Enqueue(donor, generation, bytes, received, []);
 
     /// <summary>A state of this worker under this generation goes to another.</summary>
-    /// <param name="donor">The worker.</param>
-    /// <param name="receiver">Who is to have it.</param>
-    /// <param name="generation">The generation.</param>
     /// <param name="bytes">Bytes that it must have.</param>
     /// <param name="send">Sends it: receiver, rounds applied, bytes.</param>
     /// <returns>Whether the donor is to be asked for it; false where it is on its way for somebody else, and goes to both.</returns>
@@ -38,10 +33,8 @@ internal sealed class StateDonations
         return true;
     }
 
-    /// <summary>A worker is gone.</summary>
     public void Remove(string donor) => _expected.Remove(donor);
 
-    /// <summary>A piece of a state has come.</summary>
     /// <exception cref="LinkException">Nobody has asked for it, or it is not the one that comes next.</exception>
     public void Take(string donor, in FrameHeader header, ReadOnlySpan<byte> payload)
     {

@@ -4,7 +4,7 @@ namespace Distributed.Coordinator.Live;
 /// Values over steps in bounded memory: when all points are taken, each two that follow each other become one, and from
 /// then on a point stands for twice as many values.
 /// </summary>
-public sealed class Curve
+internal sealed class Curve
 {
     private readonly List<CurvePoint> _points = [];
     private readonly int _capacity;
@@ -28,7 +28,6 @@ public sealed class Curve
     /// <summary>The last value itself; null before the first.</summary>
     public (long Step, double Value)? Last { get; private set; }
 
-    /// <summary>Adds a value.</summary>
     /// <param name="step">Beyond those before it.</param>
     /// <param name="value">Any, also none of the numbers.</param>
     public void Add(long step, double value)
@@ -69,5 +68,4 @@ public sealed class Curve
 /// <summary>How much of a curve somebody has seen; the default value is nothing.</summary>
 /// <param name="Stride">Values that a point stood for.</param>
 /// <param name="Complete">Points that have not changed since, while the stride is the same.</param>
-/// <param name="Added">Values that there were.</param>
-public readonly record struct CurveCursor(long Stride, int Complete, long Added);
+internal readonly record struct CurveCursor(long Stride, int Complete, long Added);

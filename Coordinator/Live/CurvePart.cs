@@ -1,15 +1,13 @@
 namespace Distributed.Coordinator.Live;
 
 /// <summary>Points that take the place of those at and behind an index. What is no number is NaN, and null in JSON.</summary>
-public sealed record CurvePart
+internal sealed record CurvePart
 {
     /// <summary>Index of the first of them in the curve.</summary>
     public required int From { get; init; }
 
-    /// <summary>Values that a point stands for.</summary>
     public required long Stride { get; init; }
 
-    /// <summary>Step of each.</summary>
     public required IReadOnlyList<long> Steps { get; init; }
 
     /// <summary>Mean of each. To a picture, single precision is exact.</summary>
@@ -21,13 +19,10 @@ public sealed record CurvePart
     /// <summary>The greatest value of each; null where a point stands for one.</summary>
     public IReadOnlyList<float>? Max { get; init; }
 
-    /// <summary>Step of the last value.</summary>
     public required long LastStep { get; init; }
 
-    /// <summary>The last value itself.</summary>
     public required double Last { get; init; }
 
-    /// <summary>As a message's part.</summary>
     internal static CurvePart Of(int from, long stride, List<CurvePoint> points, (long Step, double Value) last) => new()
     {
         From = from,

@@ -1,21 +1,15 @@
 namespace Distributed.Coordinator.Live;
 
 /// <summary>What a curve holds of some values that follow each other. Mean, least and greatest are NaN where one of the values is no finite number.</summary>
-/// <param name="Step">The step of the last one.</param>
-/// <param name="Count">How many there are.</param>
-/// <param name="Mean">Their mean.</param>
 /// <param name="Min">The least.</param>
-/// <param name="Max">The greatest.</param>
-public readonly record struct CurvePoint(long Step, long Count, double Mean, double Min, double Max)
+internal readonly record struct CurvePoint(long Step, long Count, double Mean, double Min, double Max)
 {
-    /// <summary>A single value.</summary>
     public static CurvePoint Of(long step, double value)
     {
         var number = double.IsFinite(value) ? value : double.NaN;
         return new(step, 1, number, number, number);
     }
 
-    /// <summary>These values and those that follow them.</summary>
     public CurvePoint With(CurvePoint next)
     {
         var (count, min, max) = (Count + next.Count, Math.Min(Min, next.Min), Math.Max(Max, next.Max));

@@ -7,7 +7,7 @@ namespace Distributed.Coordinator.Live;
 /// places, so that it does not displace what is rare.
 /// </summary>
 /// <param name="capacity">Events that it holds at most, of either kind a half.</param>
-public sealed class EventWindow(int capacity)
+internal sealed class EventWindow(int capacity)
 {
     /// <summary>Characters of an event's text; more are cut off.</summary>
     public const int MaxText = 500;
@@ -18,7 +18,6 @@ public sealed class EventWindow(int capacity)
     /// <summary>Events added so far; the number of the last one.</summary>
     public long Added { get; private set; }
 
-    /// <summary>Adds an event.</summary>
     public void Add(RunEvent happened)
     {
         var text = happened.Text.Length <= MaxText ? happened.Text : happened.Text[..MaxText] + "…";
@@ -37,7 +36,5 @@ public sealed class EventWindow(int capacity)
 /// <param name="Number">From 1, in the order in which they happened.</param>
 /// <param name="At">When.</param>
 /// <param name="Step">Steps that were applied by then.</param>
-/// <param name="Kind">What kind of thing.</param>
 /// <param name="Worker">The worker that it is about; null where it is about none.</param>
-/// <param name="Text">In a user's words.</param>
-public sealed record LiveEvent(long Number, DateTimeOffset At, long Step, RunEventKind Kind, string? Worker, string Text);
+internal sealed record LiveEvent(long Number, DateTimeOffset At, long Step, RunEventKind Kind, string? Worker, string Text);

@@ -8,7 +8,6 @@ internal static class LiveAssets
 {
     private const string Prefix = "live/";
 
-    /// <summary>Each by its path.</summary>
     public static IEnumerable<KeyValuePair<string, RequestDelegate>> Pages() =>
         from resource in Assembly.GetExecutingAssembly().GetManifestResourceNames()
         where resource.StartsWith(Prefix, StringComparison.Ordinal)

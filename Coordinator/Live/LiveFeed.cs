@@ -8,9 +8,7 @@ namespace Distributed.Coordinator.Live;
 /// Tells browsers how a run goes, as server-sent events: first all there is, then what has changed, at the end that it is the end.
 /// Each is told what it lacks when it can take it, so that one that is slow misses steps on the way but costs no memory.
 /// </summary>
-/// <param name="run">The run.</param>
-/// <param name="files">Its files.</param>
-public sealed class LiveFeed(LiveRun run, LiveFiles files)
+internal sealed class LiveFeed(LiveRun run, LiveFiles files)
 {
     /// <summary>Browsers at a time; more are refused.</summary>
     public const int MaxClients = 16;
@@ -23,7 +21,6 @@ public sealed class LiveFeed(LiveRun run, LiveFiles files)
 
     private readonly SemaphoreSlim _places = new(MaxClients);
 
-    /// <summary>Answers a request with the stream.</summary>
     public async Task AnswerAsync(HttpContext context)
     {
         if (!_places.Wait(0))

@@ -8,13 +8,11 @@ namespace Distributed.Coordinator.Live;
 /// The files of a run that anybody may read. They are named here, one by one: nothing of a request becomes part of a path, and what
 /// is not named, above all the file that holds the token of the job, cannot be asked for.
 /// </summary>
-/// <param name="folder">Folder of the run.</param>
-public sealed class LiveFiles(string folder)
+internal sealed class LiveFiles(string folder)
 {
     /// <summary>Downloads at a time; more are refused.</summary>
     public const int MaxDownloads = 16;
 
-    /// <summary>What the paths of files begin with.</summary>
     public const string Root = "/files/";
 
     private const int Block = 64 * 1024;
@@ -36,7 +34,6 @@ public sealed class LiveFiles(string folder)
 
     private readonly SemaphoreSlim _places = new(MaxDownloads);
 
-    /// <summary>Those that there are now.</summary>
     public IReadOnlyList<LiveFile> Existing() =>
     [
         .. from file in _files
@@ -45,7 +42,6 @@ public sealed class LiveFiles(string folder)
            select new LiveFile(file.Name, info.Length),
     ];
 
-    /// <summary>Each by its path.</summary>
     public IEnumerable<KeyValuePair<string, RequestDelegate>> Pages() =>
         _files.Select(file => KeyValuePair.Create<string, RequestDelegate>(Root + file.Name, context => AnswerAsync(context, file.Name, file.ContentType)));
 

@@ -6,7 +6,7 @@ using Distributed.Coordinator.Runs;
 namespace Distributed.Coordinator.Live;
 
 /// <summary>How messages become JSON that a browser reads: it knows neither NaN nor infinity, so that these are null.</summary>
-public static class LiveJson
+internal static class LiveJson
 {
     private static readonly JsonSerializerOptions _options = new(RunJson.Line)
     {

@@ -1,7 +1,7 @@
 namespace Distributed.Coordinator.Live;
 
 /// <summary>What a page is told: on its first message all there is, afterwards what has changed. What is null has not.</summary>
-public sealed record LiveMessage
+internal sealed record LiveMessage
 {
     /// <summary>What the run is; in the first message alone, which replaces all that the page had.</summary>
     public LiveFacts? Run { get; init; }
@@ -9,38 +9,31 @@ public sealed record LiveMessage
     /// <summary>Where it stands.</summary>
     public LiveStatus? Status { get; init; }
 
-    /// <summary>The workers.</summary>
     public IReadOnlyList<LiveWorker>? Workers { get; init; }
 
     /// <summary>Workers beyond those, where there are very many.</summary>
     public int MoreWorkers { get; init; }
 
-    /// <summary>Events that are new.</summary>
     public IReadOnlyList<LiveEvent>? Events { get; init; }
 
-    /// <summary>Loss over steps.</summary>
     public CurvePart? Train { get; init; }
 
-    /// <summary>Loss of the evaluations.</summary>
     public CurvePart? Test { get; init; }
 
-    /// <summary>Metric of the evaluations.</summary>
     public CurvePart? Metric { get; init; }
 
     /// <summary>Samples per second over steps.</summary>
     public CurvePart? Speed { get; init; }
 
-    /// <summary>The files of the run that there are.</summary>
     public IReadOnlyList<LiveFile>? Files { get; init; }
 }
 
 /// <summary>What does not change while a run goes on.</summary>
-/// <param name="Name">Its name.</param>
 /// <param name="About">The job, in a few words.</param>
 /// <param name="Epochs">Epochs of the job; 0 where it is only evaluated.</param>
 /// <param name="Metric">What is measured on the test set.</param>
 /// <param name="IsShare">Whether that is read as a percentage.</param>
-public sealed record LiveFacts(string Name, string About, int Epochs, string Metric, bool IsShare);
+internal sealed record LiveFacts(string Name, string About, int Epochs, string Metric, bool IsShare);
 
 /// <summary>How a run goes, or has ended.</summary>
 public enum LiveOutcome
@@ -55,22 +48,18 @@ public enum LiveOutcome
     Unfinished,
 }
 
-/// <summary>The figures of a run.</summary>
-public sealed record LiveStatus
+internal sealed record LiveStatus
 {
-    /// <summary>How it goes.</summary>
     public required LiveOutcome Outcome { get; init; }
 
     /// <summary>Why it could not go on.</summary>
     public string? Reason { get; init; }
 
-    /// <summary>What the cluster does.</summary>
     public required string Phase { get; init; }
 
     /// <summary>The current epoch, from 1; 0 before the first.</summary>
     public required int Epoch { get; init; }
 
-    /// <summary>Steps that are done.</summary>
     public required long Step { get; init; }
 
     /// <summary>Steps of the job; 0 while that is not known.</summary>
@@ -91,20 +80,15 @@ public sealed record LiveStatus
     /// <summary>The metric at the last evaluation; null before the first, and where it is no number.</summary>
     public double? Metric { get; init; }
 
-    /// <summary>Throughput of the cluster.</summary>
     public required double SamplesPerSecond { get; init; }
 
     /// <summary>Seconds to the last step; null while that cannot be told.</summary>
     public double? TimeLeft { get; init; }
 
-    /// <summary>Workers that are here.</summary>
     public required int Workers { get; init; }
 
     /// <summary>The generation; 0 before the first.</summary>
     public required int Generation { get; init; }
 }
 
-/// <summary>A file of the run.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Bytes">Its length.</param>
-public sealed record LiveFile(string Name, long Bytes);
+internal sealed record LiveFile(string Name, long Bytes);

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Distributed.Coordinator.Live;
 
 /// <summary>A page on which people follow a run in a browser: read-only, and complete in this program.</summary>
-public sealed class LivePage : IAsyncDisposable
+internal sealed class LivePage : IAsyncDisposable
 {
     /// <summary>Path of the stream that tells how the run goes.</summary>
     public const string Events = "/events";
@@ -14,9 +14,6 @@ public sealed class LivePage : IAsyncDisposable
     private readonly LiveRun _run;
     private readonly LiveFeed _feed;
 
-    /// <summary>The page of a run.</summary>
-    /// <param name="run">The run.</param>
-    /// <param name="folder">Its folder.</param>
     public LivePage(LiveRun run, string folder)
     {
         var files = new LiveFiles(folder);

@@ -8,15 +8,12 @@ namespace Distributed.Coordinator.Live;
 
 /// <summary>A run as the live page shows it, in memory that does not grow with it. Told by one thread, read by any.</summary>
 /// <param name="facts">What does not change.</param>
-public sealed class LiveRun(LiveFacts facts) : IRunObserver
+internal sealed class LiveRun(LiveFacts facts) : IRunObserver
 {
-    /// <summary>Points of a curve.</summary>
     public const int MaxPoints = 2000;
 
-    /// <summary>Events that are kept.</summary>
     public const int MaxEvents = 200;
 
-    /// <summary>Workers that are shown.</summary>
     public const int MaxWorkers = 128;
 
     private const int MaxGone = 32;
@@ -35,27 +32,23 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
     private int _epoch;
     private long _version = 1;
 
-    /// <summary>A run that begins.</summary>
     public static LiveRun Of(string name, Job job) => new(new(name, About(job), job.Epochs, job.Kind.Metric.Title, job.Kind.Metric.IsShare));
 
     /// <summary>Done when nothing will change any more.</summary>
     public Task Ended => _ended.Task;
 
-    /// <inheritdoc/>
     public void Recalled(HistoryRow step) => Change(() =>
     {
         Add(step);
         _progress = _progress with { Step = step.Step, Epoch = _epoch, Loss = step.Loss };
     });
 
-    /// <inheritdoc/>
     public void Recalled(EpochResult evaluation) => Change(() =>
     {
         Add(evaluation);
         _progress = _progress with { TestMetric = evaluation.TestMetric };
     });
 
-    /// <inheritdoc/>
     public void Recalled(RunEvent happened) => Change(() =>
     {
         Add(happened);
@@ -63,23 +56,18 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
         _end = default;
     });
 
-    /// <inheritdoc/>
     public void Opened(Rounds rounds) => Change(() =>
     {
         (_stepsPerEpoch, _isTested) = (rounds.StepsPerEpoch, rounds.TestSamples > 0);
         _progress = _progress with { Steps = rounds.Steps };
     });
 
-    /// <inheritdoc/>
     public void Stepped(HistoryRow step) => Change(() => Add(step));
 
-    /// <inheritdoc/>
     public void Evaluated(EpochResult evaluation) => Change(() => Add(evaluation));
 
-    /// <inheritdoc/>
     public void Happened(RunEvent happened) => Change(() => Add(happened));
 
-    /// <inheritdoc/>
     public void Progressed(TrainingProgress progress) => Change(() =>
     {
         _progress = progress;
@@ -182,10 +170,6 @@ public sealed class LiveRun(LiveFacts facts) : IRunObserver
 }
 
 /// <summary>What somebody has seen of a run; the default value is nothing.</summary>
-/// <param name="Version">Of the run.</param>
-/// <param name="Events">Number of the last event.</param>
 /// <param name="Train">Of that curve, as are the following.</param>
-/// <param name="Test">Loss of the evaluations.</param>
-/// <param name="Metric">Metric of the evaluations.</param>
 /// <param name="Speed">Samples per second.</param>
-public readonly record struct LiveCursor(long Version, long Events, CurveCursor Train, CurveCursor Test, CurveCursor Metric, CurveCursor Speed);
+internal readonly record struct LiveCursor(long Version, long Events, CurveCursor Train, CurveCursor Test, CurveCursor Metric, CurveCursor Speed);

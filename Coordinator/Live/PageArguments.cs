@@ -6,7 +6,7 @@ using Distributed.Hosting.Processes;
 namespace Distributed.Coordinator.Live;
 
 /// <summary>What the command line says of where metrics and page are served.</summary>
-public sealed record PageArguments
+internal sealed record PageArguments
 {
     /// <summary>Address that the metrics are served at; null for that of everything else.</summary>
     public string? MetricsBind { get; init; }
@@ -30,27 +30,21 @@ public sealed record PageArguments
 }
 
 /// <summary>The options of the command line that say it.</summary>
-public sealed class PageOptions
+internal sealed class PageOptions
 {
-    /// <summary>--metrics-bind.</summary>
     public Option<string?> MetricsBind { get; } = new("--metrics-bind") { Description = "Address of this machine to serve /metrics, /healthz and /readyz at: 0.0.0.0 for all. Default: that of --bind." };
 
-    /// <summary>--page-bind.</summary>
     public Option<string?> Bind { get; } = new("--page-bind") { Description = "Address of this machine to serve the live page and the run's files at. Default: 127.0.0.1; at any other, a reader needs the token that is in the printed address, and nothing is encrypted." };
 
-    /// <summary>--page-port.</summary>
     public Option<int> Port { get; } = new("--page-port") { Description = "Port of the live page; 0 for a free one.", DefaultValueFactory = _ => 0 };
 
-    /// <summary>--allow-host.</summary>
     public Option<string[]> AllowedHosts { get; } = AllowHostOption.Create();
 
     /// <summary>With the bounds of the port.</summary>
     public PageOptions() => Port.Within(0, IPEndPoint.MaxPort);
 
-    /// <summary>All of them.</summary>
     public IEnumerable<Option> All => [MetricsBind, Bind, Port, AllowedHosts];
 
-    /// <summary>What was given.</summary>
     public PageArguments Of(ParseResult parsed) => new()
     {
         MetricsBind = parsed.GetValue(MetricsBind),

@@ -4,15 +4,13 @@ using Distributed.Coordinator.Runs;
 namespace Distributed.Coordinator.Live;
 
 /// <summary>Where a worker is.</summary>
-public enum WorkerPresence
+internal enum WorkerPresence
 {
-    /// <summary>In the cluster.</summary>
     Here,
     /// <summary>Gone without a word.</summary>
     Lost,
     /// <summary>Gone as it wanted, or was asked, to.</summary>
     Left,
-    /// <summary>Turned away.</summary>
     Refused,
 }
 
@@ -21,11 +19,11 @@ public enum WorkerPresence
 /// <param name="Progress">What it does, or did last.</param>
 /// <param name="Since">When it went; null while it is here.</param>
 /// <param name="StartsAgain">Whether the coordinator starts it again.</param>
-public sealed record LiveWorker(WorkerPresence Presence, WorkerProgress Progress, DateTimeOffset? Since = null, bool StartsAgain = false);
+internal sealed record LiveWorker(WorkerPresence Presence, WorkerProgress Progress, DateTimeOffset? Since = null, bool StartsAgain = false);
 
 /// <summary>The workers of a run: those that are here, and those that went last.</summary>
 /// <param name="maxGone">Of the latter, how many are remembered.</param>
-public sealed class Roster(int maxGone)
+internal sealed class Roster(int maxGone)
 {
     private readonly List<LiveWorker> _gone = [];
     private readonly Dictionary<string, WorkerProgress> _known = new(StringComparer.Ordinal);
@@ -41,7 +39,6 @@ public sealed class Roster(int maxGone)
         }
     }
 
-    /// <summary>Who is here now.</summary>
     public void Progressed(IReadOnlyList<WorkerProgress> here)
     {
         _here = here;

@@ -14,7 +14,7 @@ namespace Distributed.Coordinator.Live;
 /// What a coordinator serves over HTTP, at two places: metrics and probes, for those that watch over it, and the page with the run's files, for
 /// people, which is on loopback or asks for a token. They answer from the beginning, which may last.
 /// </summary>
-public sealed class RunServers : IAsyncDisposable
+internal sealed class RunServers : IAsyncDisposable
 {
     private readonly StatusServer _metrics;
     private readonly StatusServer _page;
@@ -33,14 +33,11 @@ public sealed class RunServers : IAsyncDisposable
     /// <summary>Where people reach the page, with what it takes.</summary>
     public Uri Page { get; }
 
-    /// <summary>Starts both.</summary>
     /// <param name="run">Where.</param>
-    /// <param name="registry">What /metrics shows.</param>
     /// <param name="notReady">Why the coordinator cannot do its work now; null when it can.</param>
     /// <param name="targets">Where the metrics of the workers are.</param>
     /// <param name="coordinator">The coordinator's actor, as soon as there is one.</param>
     /// <param name="refused">Is told of each command without the token of the job.</param>
-    /// <param name="cancel">Gives up starting.</param>
     /// <exception cref="IOException">One cannot listen where it should.</exception>
     public static async Task<RunServers> StartAsync(
         RunState run, CollectorRegistry registry, Func<string?> notReady, ScrapeTargets targets, Func<IActorRef> coordinator, Action refused, CancellationToken cancel)
@@ -73,7 +70,6 @@ public sealed class RunServers : IAsyncDisposable
         }
     }
 
-    /// <summary>From now on shows a run.</summary>
     public void Show(LivePage page)
     {
         foreach (var (path, answer) in page.Pages) _pages[path] = answer;
@@ -82,7 +78,6 @@ public sealed class RunServers : IAsyncDisposable
     /// <summary>The state of the run, with the ports that they have.</summary>
     public RunState At(RunState run) => run with { MetricsPort = _metrics.Address.Port, PagePort = _page.Address.Port };
 
-    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await _page.DisposeAsync();

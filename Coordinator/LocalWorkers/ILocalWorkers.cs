@@ -1,7 +1,7 @@
 namespace Distributed.Coordinator.LocalWorkers;
 
 /// <summary>The workers that a coordinator has started on its own machine. Safe from every thread.</summary>
-public interface ILocalWorkers
+internal interface ILocalWorkers
 {
     /// <summary>The names of all, those included whose process has ended.</summary>
     IReadOnlyCollection<string> Names { get; }

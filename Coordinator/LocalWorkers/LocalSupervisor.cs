@@ -11,8 +11,6 @@ namespace Distributed.Coordinator.LocalWorkers;
 /// </summary>
 /// <param name="workers">Their processes; null where the coordinator has started none.</param>
 /// <param name="maxRestarts">Restarts that the run may have.</param>
-/// <param name="recorder">Tells people.</param>
-/// <param name="metrics">Counts.</param>
 internal sealed class LocalSupervisor(ILocalWorkers? workers, int maxRestarts, RunRecorder recorder, ClusterMetrics metrics)
 {
     private readonly HashSet<string> _applied = new(StringComparer.Ordinal);
@@ -20,19 +18,16 @@ internal sealed class LocalSupervisor(ILocalWorkers? workers, int maxRestarts, R
     private readonly HashSet<string> _pausing = new(StringComparer.Ordinal);
     private RestartPolicy _policy = new(maxRestarts);
 
-    /// <summary>Whether this coordinator has started a worker.</summary>
     public bool Has(string worker) => workers?.LogOf(worker) is not null;
 
     /// <summary>What became of a worker, with where its log is.</summary>
     public string WithLog(string worker, string why) => workers?.LogOf(worker) is { } log ? $"{why} (see {log})" : why;
 
-    /// <summary>A worker has applied rounds.</summary>
     public void Applied(string worker)
     {
         if (workers is not null) _applied.Add(worker);
     }
 
-    /// <summary>A worker is refused for good.</summary>
     public void Refused(string worker)
     {
         if (Has(worker)) _refused.Add(worker);
@@ -45,7 +40,6 @@ internal sealed class LocalSupervisor(ILocalWorkers? workers, int maxRestarts, R
         return Decide(worker, reason, ending);
     }
 
-    /// <summary>The pause of a worker is over.</summary>
     /// <returns>What follows where it could not be started; null where it runs.</returns>
     public RestartDecision? Restart(string worker)
     {

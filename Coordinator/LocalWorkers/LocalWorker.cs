@@ -8,7 +8,7 @@ namespace Distributed.Coordinator.LocalWorkers;
 /// A worker's process on this machine. Its standard input is held open and never written to: it ends when this process does,
 /// however that ends, since the worker stops at the end of its input.
 /// </summary>
-public sealed class LocalWorker : IAsyncDisposable
+internal sealed class LocalWorker : IAsyncDisposable
 {
     private const int SignalBase = 128;
     private const int MaxSignal = 64;
@@ -42,7 +42,6 @@ public sealed class LocalWorker : IAsyncDisposable
     /// <summary>The file that everything it writes is added to, line by line; see <see cref="RotatingFile"/>.</summary>
     public string LogPath { get; }
 
-    /// <summary>Whether the process has ended.</summary>
     public bool HasExited => _hasExited;
 
     /// <summary>Complete when the process has ended and <c>onExit</c> has been called.</summary>

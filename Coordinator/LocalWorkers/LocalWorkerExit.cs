@@ -1,7 +1,6 @@
 namespace Distributed.Coordinator.LocalWorkers;
 
 /// <summary>The end of a worker's process on this machine.</summary>
-/// <param name="Name">The worker.</param>
 /// <param name="ExitCode">As the operating system gives it; on Unix 128 + the number of the signal that killed it.</param>
 /// <param name="LogPath">Where everything it wrote is.</param>
 /// <param name="LastError">
@@ -9,4 +8,4 @@ namespace Distributed.Coordinator.LocalWorkers;
 /// it; null when there is neither.
 /// </param>
 /// <param name="Stopping">Whether this coordinator had told it to end.</param>
-public sealed record LocalWorkerExit(string Name, int ExitCode, string LogPath, string? LastError, bool Stopping);
+internal sealed record LocalWorkerExit(string Name, int ExitCode, string LogPath, string? LastError, bool Stopping);

@@ -4,7 +4,7 @@ using Distributed.Hosting.Processes;
 namespace Distributed.Coordinator.LocalWorkers;
 
 /// <summary>The workers that a coordinator started on its own machine.</summary>
-public sealed class LocalWorkerGroup : ILocalWorkers, IAsyncDisposable
+internal sealed class LocalWorkerGroup : ILocalWorkers, IAsyncDisposable
 {
     private static readonly TimeSpan _defaultGrace = TimeSpan.FromSeconds(5);
 
@@ -29,19 +29,16 @@ public sealed class LocalWorkerGroup : ILocalWorkers, IAsyncDisposable
         }
     }
 
-    /// <inheritdoc/>
     public IReadOnlyCollection<string> Names => [.. Workers.Select(worker => worker.Name)];
 
     /// <summary>Starts <c>worker-1</c> to <c>worker-count</c>, each with a log of its name. They end when this process does.</summary>
     /// <param name="count">How many, from 0.</param>
     /// <param name="coordinatorAddress">Where this coordinator listens, as <c>HOST:PORT</c>.</param>
-    /// <param name="device">What each computes on.</param>
     /// <param name="dataDir">Where data sets are; null for the workers' own default.</param>
     /// <param name="logsFolder">Created if it is not there.</param>
     /// <param name="onExit">Called once for each worker, on a thread of the pool.</param>
     /// <param name="plugins">Libraries of the user's that each loads.</param>
     /// <param name="memoryFraction">What part of the free memory each may take where it is asked how large a micro-batch may be.</param>
-    /// <param name="more">More arguments of each.</param>
     /// <exception cref="FileNotFoundException">No worker program is on this machine.</exception>
     /// <exception cref="IOException">A log cannot be written.</exception>
     /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
@@ -58,10 +55,8 @@ public sealed class LocalWorkerGroup : ILocalWorkers, IAsyncDisposable
         return new(count, name => LocalWorker.Start(name, command(name), Path.Combine(logsFolder, name + ".log"), onExit));
     }
 
-    /// <inheritdoc/>
     public string? LogOf(string worker) => Workers.FirstOrDefault(known => known.Name == worker)?.LogPath;
 
-    /// <inheritdoc/>
     public void Restart(string worker)
     {
         lock (_lock)

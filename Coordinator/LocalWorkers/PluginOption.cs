@@ -3,7 +3,7 @@ using System.CommandLine;
 namespace Distributed.Coordinator.LocalWorkers;
 
 /// <summary>The option --plugin. This process only hands it on to the workers that it starts; it loads none of it.</summary>
-public static class PluginOption
+internal static class PluginOption
 {
     private const string Name = "--plugin";
 
@@ -27,6 +27,5 @@ public static class PluginOption
     /// <summary>The paths in it, which are good wherever a worker is started.</summary>
     public static IReadOnlyList<string> Paths(string[]? given) => [.. (given ?? []).Select(Path.GetFullPath)];
 
-    /// <summary>As arguments of another program.</summary>
     public static IEnumerable<string> Arguments(IReadOnlyList<string> paths) => paths.SelectMany(path => (string[])[Name, path]);
 }

@@ -19,17 +19,15 @@ public enum WorkerEnding
 }
 
 /// <summary>What becomes of a local worker that has ended.</summary>
-public abstract record RestartDecision
+internal abstract record RestartDecision
 {
     /// <summary>It is started again after a pause.</summary>
-    /// <param name="After">The pause.</param>
     /// <param name="Number">Which restart of the run this is, from 1.</param>
-    public sealed record Restart(TimeSpan After, int Number) : RestartDecision;
+    internal sealed record Restart(TimeSpan After, int Number) : RestartDecision;
 
     /// <summary>It is not started again.</summary>
-    /// <param name="Why">In a user's words.</param>
     /// <param name="HasLeft">Whether that is as it should be.</param>
-    public sealed record None(string Why, bool HasLeft = false) : RestartDecision;
+    internal sealed record None(string Why, bool HasLeft = false) : RestartDecision;
 }
 
 /// <summary>
@@ -37,7 +35,7 @@ public abstract record RestartDecision
 /// pause before a restart doubles with each restart of the same worker, so that one that cannot live does not use up the budget at once.
 /// </summary>
 /// <param name="MaxRestarts">Restarts that the run may have, 0 to <see cref="Most"/>.</param>
-public sealed record RestartPolicy(int MaxRestarts)
+internal sealed record RestartPolicy(int MaxRestarts)
 {
     /// <summary>Restarts of a run whose user has not chosen.</summary>
     public const int Default = 10;
@@ -48,7 +46,6 @@ public sealed record RestartPolicy(int MaxRestarts)
     /// <summary>The pause before the first restart of a worker.</summary>
     public static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
 
-    /// <summary>The longest pause.</summary>
     public static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
     private const int SignalBase = 128;
@@ -62,7 +59,6 @@ public sealed record RestartPolicy(int MaxRestarts)
     /// <summary>Restarts so far, of all workers.</summary>
     public int Used { get; private init; }
 
-    /// <summary>How a process has ended.</summary>
     /// <param name="exitCode">As the operating system gives it; on Unix 128 + the number of the signal that killed it.</param>
     /// <param name="hasApplied">Whether it had applied a round since it was started.</param>
     /// <param name="isRefused">Whether the coordinator had refused it for good.</param>
@@ -75,9 +71,6 @@ public sealed record RestartPolicy(int MaxRestarts)
         _ => exitCode == 1 ? WorkerEnding.Failed : WorkerEnding.Killed,
     };
 
-    /// <summary>A worker has ended.</summary>
-    /// <param name="worker">Its name.</param>
-    /// <param name="ending">How.</param>
     /// <param name="reason">Why, in a user's words.</param>
     public (RestartPolicy Next, RestartDecision Decision) Ended(string worker, WorkerEnding ending, string reason)
     {
@@ -92,7 +85,6 @@ public sealed record RestartPolicy(int MaxRestarts)
     /// <summary>
     /// Which of the workers the run can still count on: those that run, that pause, and that have ended without that being known yet.
     /// </summary>
-    /// <param name="started">All that were started.</param>
     public ImmutableHashSet<string> LeftOf(IEnumerable<string> started) => [.. started.Where(worker => !GivenUp.Contains(worker))];
 
     private RestartPolicy Without(string worker) => this with { GivenUp = GivenUp.Add(worker) };

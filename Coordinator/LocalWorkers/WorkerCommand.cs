@@ -5,4 +5,4 @@ namespace Distributed.Coordinator.LocalWorkers;
 /// <summary>How a worker's process is started.</summary>
 /// <param name="Program">An executable's path, or its name on the path.</param>
 /// <param name="Arguments">Passed as they are; no shell takes part.</param>
-public sealed record WorkerCommand(string Program, ImmutableArray<string> Arguments);
+internal sealed record WorkerCommand(string Program, ImmutableArray<string> Arguments);

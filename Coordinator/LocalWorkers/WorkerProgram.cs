@@ -7,8 +7,7 @@ using Distributed.Hosting.Processes;
 
 namespace Distributed.Coordinator.LocalWorkers;
 
-/// <summary>The worker that is on this machine.</summary>
-public static class WorkerProgram
+internal static class WorkerProgram
 {
     /// <summary>The environment variable that names another worker's dll.</summary>
     public const string Variable = "DISTRIBUTED_WORKER";
@@ -49,11 +48,9 @@ public static class WorkerProgram
     /// <summary>The command that starts a worker which ends with this process.</summary>
     /// <param name="name">The worker's name in plans and logs.</param>
     /// <param name="coordinatorAddress">Where this coordinator listens, as <c>HOST:PORT</c>.</param>
-    /// <param name="device">What to compute on.</param>
     /// <param name="dataDir">Where data sets are; null for the worker's own default.</param>
     /// <param name="plugins">Libraries of the user's that it loads.</param>
     /// <param name="memoryFraction">What part of the free memory it may take where it is asked how large a micro-batch may be.</param>
-    /// <param name="more">More arguments.</param>
     /// <exception cref="FileNotFoundException">As for <see cref="Find()"/>.</exception>
     public static WorkerCommand Command(
         string name, string coordinatorAddress, string device, string? dataDir, IReadOnlyList<string>? plugins = null, double memoryFraction = MemoryFraction.Default,
@@ -70,11 +67,8 @@ public static class WorkerProgram
     }
 
     /// <summary>Runs a command of the worker program to its end. What is not read of its output appears on this process's.</summary>
-    /// <param name="arguments">The command and its options.</param>
     /// <param name="input">Writes its standard input; null for an empty one.</param>
-    /// <param name="output">Reads its standard output.</param>
     /// <param name="isQuiet">Whether its standard error is kept from the terminal.</param>
-    /// <param name="cancel">Kills it.</param>
     /// <returns>Its exit code, and the last error that it wrote.</returns>
     /// <exception cref="FileNotFoundException">As for <see cref="Find()"/>.</exception>
     /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
@@ -149,7 +143,6 @@ public static class WorkerProgram
     }
 
     /// <summary>How a worker is started: by its own executable where the runtime was published with it, else by the runtime's host.</summary>
-    /// <param name="worker">The worker's dll.</param>
     public static (string Program, string[] FirstArguments) StartOf(string worker) =>
         File.Exists(Path.Combine(Path.GetDirectoryName(worker)!, "System.Private.CoreLib.dll"))
             ? (OperatingSystem.IsWindows() ? Path.ChangeExtension(worker, "exe") : Path.ChangeExtension(worker, null), [])

@@ -4,8 +4,7 @@ using Distributed.Hosting.Metrics;
 namespace Distributed.Coordinator.Metering;
 
 /// <summary>Makes metrics of what changes in a cluster. Time is what the caller says it is.</summary>
-/// <param name="metrics">Is told.</param>
-public sealed class ClusterMeter(ClusterMetrics metrics)
+internal sealed class ClusterMeter(ClusterMetrics metrics)
 {
     private TimeSpan? _stoppedAt;
 

@@ -12,7 +12,7 @@ namespace Distributed.Coordinator.Metering;
 /// Where the metrics of the coordinator and of its workers are, as Prometheus discovers them
 /// (https://prometheus.io/docs/prometheus/latest/http_sd/). Safe from every thread.
 /// </summary>
-public sealed class ScrapeTargets
+internal sealed class ScrapeTargets
 {
     /// <summary>Path under which they are served.</summary>
     public const string Path = "/targets";
@@ -20,7 +20,6 @@ public sealed class ScrapeTargets
     private ImmutableSortedDictionary<string, LinkEndpoint> _workers = ImmutableSortedDictionary.Create<string, LinkEndpoint>(StringComparer.Ordinal);
 
     /// <summary>A worker has come. One that says nothing usable of where its metrics are is left out.</summary>
-    /// <param name="worker">Its id.</param>
     /// <param name="endpoint">As it says; not checked.</param>
     public void Add(string worker, LinkEndpoint endpoint)
     {
@@ -28,7 +27,6 @@ public sealed class ScrapeTargets
             ImmutableInterlocked.Update(ref _workers, workers => workers.SetItem(worker, endpoint));
     }
 
-    /// <summary>A worker is gone.</summary>
     public void Remove(string worker) => ImmutableInterlocked.Update(ref _workers, workers => workers.Remove(worker));
 
     /// <summary>The targets as JSON: the coordinator, and each worker with a label that names it.</summary>

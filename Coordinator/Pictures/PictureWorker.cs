@@ -7,15 +7,13 @@ namespace Distributed.Coordinator.Pictures;
 /// A process of the worker program that draws what a trained model makes of test samples. The model lies in the run's folder, so that
 /// nothing of it has to pass through the protocol of training, and a picture can be had of an old run too.
 /// </summary>
-public static class PictureWorker
+internal static class PictureWorker
 {
     private const int MaxBytes = 64 << 20;
 
     /// <summary>Runs it to its end, and writes the picture.</summary>
-    /// <param name="runFolder">Of a finished run.</param>
     /// <param name="dataDirectory">Folder with data sets; null for the worker's own default.</param>
     /// <param name="path">Where to.</param>
-    /// <param name="cancel">Ends the process.</param>
     /// <returns>Its exit code, and why it is not 0.</returns>
     /// <exception cref="FileNotFoundException">No worker program is on this machine.</exception>
     /// <exception cref="IOException">The picture is too large, or cannot be written.</exception>

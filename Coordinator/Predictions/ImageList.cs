@@ -1,12 +1,10 @@
 namespace Distributed.Coordinator.Predictions;
 
-/// <summary>The images that a user names.</summary>
-public static class ImageList
+internal static class ImageList
 {
     private static readonly string[] _endings = [".png", ".jpg", ".jpeg"];
 
     /// <summary>Puts in the place of each folder the PNG and JPEG files that lie in it, in the order of their names; folders in it are passed by.</summary>
-    /// <param name="paths">Files and folders.</param>
     /// <exception cref="IOException">A folder has no such file, or cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">A folder may not be read.</exception>
     public static IReadOnlyList<string> Expand(IEnumerable<string> paths) =>

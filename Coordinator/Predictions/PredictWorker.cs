@@ -5,13 +5,9 @@ using Distributed.Jobs.Runs;
 namespace Distributed.Coordinator.Predictions;
 
 /// <summary>A process of the worker program that predicts. What it has to complain about goes to this process's standard error.</summary>
-public static class PredictWorker
+internal static class PredictWorker
 {
-    /// <summary>Runs it to its end.</summary>
-    /// <param name="runFolder">Of a finished run.</param>
-    /// <param name="device">What it computes with.</param>
     /// <param name="plugins">Libraries of the user's that it loads.</param>
-    /// <param name="images">Paths of the images.</param>
     /// <returns>Its exit code, and its answers, in the order of the images: all of them where the exit code is 0.</returns>
     /// <exception cref="FileNotFoundException">No worker program is on this machine.</exception>
     /// <exception cref="IOException">The worker has not answered as it should.</exception>

@@ -4,8 +4,7 @@ using Spectre.Console;
 
 namespace Distributed.Coordinator.Predictions;
 
-/// <summary>Predictions as a user reads them.</summary>
-public static class PredictionTable
+internal static class PredictionTable
 {
     private const int MostProbable = 5;
 

@@ -9,7 +9,7 @@ namespace Distributed.Coordinator.Probing;
 /// Before the run of a job whose batch is as large as fits: asks the workers that the run begins with, and takes the smallest answer. Then
 /// it makes room for the run's own actor, which they offer themselves to next.
 /// </summary>
-public sealed class ProbeActor : ReceiveActor
+internal sealed class ProbeActor : ReceiveActor
 {
     private readonly Job _job;
     private readonly int _workers;
@@ -18,11 +18,8 @@ public sealed class ProbeActor : ReceiveActor
     private readonly TaskCompletionSource<Job> _result;
     private readonly Dictionary<IActorRef, (string Name, Probed? Answer)> _asked = [];
 
-    /// <summary>Asks.</summary>
-    /// <param name="job">The job.</param>
     /// <param name="workers">How many workers it waits for.</param>
     /// <param name="isOpen">Whether others may come in place of one that is lost.</param>
-    /// <param name="say">Tells people.</param>
     /// <param name="result">Receives the job with nothing left open.</param>
     public ProbeActor(Job job, int workers, bool isOpen, Action<string> say, TaskCompletionSource<Job> result)
     {

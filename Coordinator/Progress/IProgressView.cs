@@ -1,7 +1,7 @@
 namespace Distributed.Coordinator.Progress;
 
 /// <summary>Shows the user how a training goes. Calls may come from any thread; none waits for the user.</summary>
-public interface IProgressView : IDisposable
+internal interface IProgressView : IDisposable
 {
     /// <summary>Shows <paramref name="p"/> in place of what was shown before. Meant to be called several times a second.</summary>
     void Update(TrainingProgress p);

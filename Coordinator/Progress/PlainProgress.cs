@@ -6,7 +6,7 @@ namespace Distributed.Coordinator.Progress;
 /// <summary>
 /// Writes a line at most every <see cref="Interval"/>, at once when the phase or the evaluation changes, and none twice in a row.
 /// </summary>
-public sealed class PlainProgress(TextWriter output, TimeProvider time) : IProgressView
+internal sealed class PlainProgress(TextWriter output, TimeProvider time) : IProgressView
 {
     /// <summary>The time between two lines about the same phase.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(3);
@@ -17,7 +17,6 @@ public sealed class PlainProgress(TextWriter output, TimeProvider time) : IProgr
     private MetricValue? _testMetric;
     private long _writtenAt;
 
-    /// <inheritdoc/>
     public void Update(TrainingProgress p)
     {
         lock (_lock)
@@ -30,7 +29,6 @@ public sealed class PlainProgress(TextWriter output, TimeProvider time) : IProgr
         }
     }
 
-    /// <inheritdoc/>
     public void Message(string line)
     {
         lock (_lock)

@@ -3,7 +3,6 @@ using Spectre.Console.Rendering;
 
 namespace Distributed.Coordinator.Progress;
 
-/// <summary>How a progress looks on a terminal.</summary>
 internal static class ProgressLayout
 {
     private const int MaxWorkers = 16;

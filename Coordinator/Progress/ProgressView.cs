@@ -2,8 +2,7 @@ using Spectre.Console;
 
 namespace Distributed.Coordinator.Progress;
 
-/// <summary>Chooses how progress is shown.</summary>
-public static class ProgressView
+internal static class ProgressView
 {
     /// <returns>
     /// A live display where <paramref name="console"/> is a terminal that can redraw itself, else plain lines, as suits a file or a pipe.

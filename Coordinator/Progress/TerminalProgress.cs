@@ -7,7 +7,7 @@ namespace Distributed.Coordinator.Progress;
 /// Redraws the state of the training at the bottom of a terminal; messages scroll by above it. What was drawn last stays on
 /// the screen when this is disposed.
 /// </summary>
-public sealed class TerminalProgress : IProgressView
+internal sealed class TerminalProgress : IProgressView
 {
     private readonly Lock _lock = new();
     private readonly IAnsiConsole _console;
@@ -27,7 +27,6 @@ public sealed class TerminalProgress : IProgressView
         });
     }
 
-    /// <inheritdoc/>
     public void Update(TrainingProgress p)
     {
         lock (_lock)
@@ -37,7 +36,6 @@ public sealed class TerminalProgress : IProgressView
         }
     }
 
-    /// <inheritdoc/>
     public void Message(string line)
     {
         // Plain text: a message may hold brackets, which would be markup.

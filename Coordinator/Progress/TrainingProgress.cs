@@ -4,7 +4,7 @@ using Distributed.Core.Scores;
 namespace Distributed.Coordinator.Progress;
 
 /// <summary>How far a training has come, at one moment.</summary>
-public sealed record TrainingProgress
+internal sealed record TrainingProgress
 {
     /// <summary>What the cluster does, in a few words: waiting for workers, training, evaluating.</summary>
     public required string Phase { get; init; }
@@ -12,7 +12,6 @@ public sealed record TrainingProgress
     /// <summary>The current epoch, from 1; 0 before the first.</summary>
     public int Epoch { get; init; }
 
-    /// <summary>Epochs of the job.</summary>
     public required int Epochs { get; init; }
 
     /// <summary>Steps that are done, over the whole run.</summary>
@@ -27,7 +26,6 @@ public sealed record TrainingProgress
     /// <summary>The task's metric at the last evaluation; null before the first.</summary>
     public MetricValue? TestMetric { get; init; }
 
-    /// <summary>Throughput of the whole cluster.</summary>
     public double SamplesPerSecond { get; init; }
 
     /// <summary>Expected time to the last step; null while it cannot be told.</summary>
@@ -36,12 +34,10 @@ public sealed record TrainingProgress
     /// <summary>The generation whose plan is in force; 0 before the first.</summary>
     public int Generation { get; init; }
 
-    /// <summary>The workers of the current generation.</summary>
     public ImmutableArray<WorkerProgress> Workers { get; init; } = [];
 }
 
 /// <summary>What one worker does, and where its time goes.</summary>
-/// <param name="Name">The worker.</param>
 /// <param name="Device">What it computes on, such as <c>cpu</c> or <c>cuda:0</c>.</param>
 /// <param name="Doing">What it does now, in a word or two.</param>
 /// <param name="ComputeShare">Share of its time that goes into gradients, 0 to 1, as are the other three; together at most 1.</param>
@@ -49,7 +45,7 @@ public sealed record TrainingProgress
 /// <param name="WaitShare">Share that it waits for others.</param>
 /// <param name="ApplyShare">Share that goes into applying steps.</param>
 /// <param name="MicroBatches">Micro-batches of each step that are its own.</param>
-public sealed record WorkerProgress(
+internal sealed record WorkerProgress(
     string Name,
     string Device,
     string Doing,

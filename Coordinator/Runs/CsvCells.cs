@@ -6,7 +6,6 @@ namespace Distributed.Coordinator.Runs;
 /// The numbers of a line of comma-separated values, one after another, without a string for each. Whatever is no printable ASCII
 /// character makes the line unreadable: .NET's own parsers pass over zero bytes behind a number, and a disk may hold pages of them.
 /// </summary>
-/// <param name="line">The line.</param>
 internal ref struct CsvCells(ReadOnlySpan<byte> line)
 {
     private readonly bool _isReadable = !line.ContainsAnyExceptInRange((byte)' ', (byte)'~');

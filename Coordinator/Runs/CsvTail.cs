@@ -4,7 +4,7 @@ using Distributed.Coordinator.Storage;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>The end of a <see cref="LineLog"/> that may still grow, at a cost that does not depend on its length.</summary>
-public static class CsvTail
+internal static class CsvTail
 {
     /// <summary>Longer than two lines of any of them.</summary>
     private const int Length = 1024;

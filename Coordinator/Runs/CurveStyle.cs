@@ -2,12 +2,10 @@ using ScottPlot;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>How all pictures of curves look.</summary>
 internal static class CurveStyle
 {
     private static readonly Color _text = Color.FromHex("#374151");
 
-    /// <summary>Styles a plot whose curves are there.</summary>
     public static void Use(Plot plot, string title, string bottom, string left)
     {
         PlotFont.Use(plot);

@@ -5,10 +5,8 @@ using Distributed.Core.Scores;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>The evaluation at the end of an epoch. As a line of comma-separated values, its numbers are invariant and read back to the same bits.</summary>
-public sealed record EpochResult
+internal sealed record EpochResult
 {
-    /// <summary>Names the values of a line.</summary>
-    /// <param name="metric">The task's.</param>
     public static string Header(Metric metric) => $"epoch,step,test_loss,test_{metric.Name}";
 
     /// <summary>From 1.</summary>
@@ -17,25 +15,18 @@ public sealed record EpochResult
     /// <summary>The last step that was applied before the evaluation, from 1.</summary>
     public required long Step { get; init; }
 
-    /// <summary>Mean over the test samples.</summary>
     public required double TestLoss { get; init; }
 
     /// <summary>The task's metric over the test samples.</summary>
     public required MetricValue TestMetric { get; init; }
 
-    /// <summary>As a line.</summary>
     public string ToLine() => string.Create(CultureInfo.InvariantCulture, $"{Epoch},{Step},{TestLoss:R},{TestMetric.Value:R}");
 
-    /// <summary>From a line.</summary>
-    /// <param name="line">The line.</param>
-    /// <param name="kind">What its last value is.</param>
     /// <exception cref="FormatException">It is none.</exception>
     public static EpochResult Parse(string line, Metric kind) => TryParse(Encoding.UTF8.GetBytes(line), kind)
         ?? throw new FormatException($"'{line}' is no line of evaluations; it has an epoch, a step, a loss and a metric");
 
     /// <summary>From a line; null where it is none.</summary>
-    /// <param name="line">The line.</param>
-    /// <param name="kind">What its last value is.</param>
     public static EpochResult? TryParse(ReadOnlySpan<byte> line, Metric kind)
     {
         var cells = new CsvCells(line);

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>The coordinator's own log, beside those of its workers: the console is for progress. Bounded, see <see cref="RotatingFile"/>; never throws.</summary>
-public sealed class FileLog : ILoggerProvider
+internal sealed class FileLog : ILoggerProvider
 {
     private readonly RotatingFile _file;
     private readonly LimitedLog _log;
@@ -16,10 +16,8 @@ public sealed class FileLog : ILoggerProvider
         _log = new(_file.WriteLine, TimeProvider.System);
     }
 
-    /// <inheritdoc/>
     public ILogger CreateLogger(string categoryName) => _log.CreateLogger(categoryName);
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _log.Dispose();

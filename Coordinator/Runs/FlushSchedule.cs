@@ -5,7 +5,7 @@ namespace Distributed.Coordinator.Runs;
 /// nothing is reported: workers that may keep no further reports wait for this.
 /// </summary>
 /// <param name="entered">Rounds that a coordinator before this one has made durable.</param>
-public sealed class FlushSchedule(long entered)
+internal sealed class FlushSchedule(long entered)
 {
     private long _asked = entered;
 
@@ -13,8 +13,6 @@ public sealed class FlushSchedule(long entered)
     public long Safe { get; private set; } = entered;
 
     /// <summary>Whether the records are to be made durable now.</summary>
-    /// <param name="entered">Rounds that are entered.</param>
-    /// <param name="interval">Rounds between two such moments.</param>
     /// <param name="isRestartable">Whether all else is written that the next coordinator needs: without it, that one could not tell what the records are of.</param>
     /// <returns>The rounds that are durable once that is done; null where it is not due, or being done.</returns>
     public long? Due(long entered, long interval, bool isRestartable) => !isRestartable || entered < _asked + interval ? null : _asked = entered;

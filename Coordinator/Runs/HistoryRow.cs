@@ -4,9 +4,8 @@ using System.Text;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>What one step did. As a line of comma-separated values, its numbers are invariant and read back to the same bits.</summary>
-public sealed record HistoryRow
+internal sealed record HistoryRow
 {
-    /// <summary>Names the values of a line.</summary>
     public const string Header = "step,epoch,loss,learning_rate,gradient_norm,samples_per_second";
 
     /// <summary>From 1, over the whole run.</summary>
@@ -21,17 +20,14 @@ public sealed record HistoryRow
     /// <summary>The rate that the step was applied with.</summary>
     public required double LearningRate { get; init; }
 
-    /// <summary>Euclidean norm of the mean gradient.</summary>
     public required double GradientNorm { get; init; }
 
     /// <summary>Samples of the step over the time it took.</summary>
     public required double SamplesPerSecond { get; init; }
 
-    /// <summary>As a line.</summary>
     public string ToLine() => string.Create(
         CultureInfo.InvariantCulture, $"{Step},{Epoch},{Loss:R},{LearningRate:R},{GradientNorm:R},{SamplesPerSecond:R}");
 
-    /// <summary>From a line.</summary>
     /// <exception cref="FormatException">It is none.</exception>
     public static HistoryRow Parse(string line) =>
         TryParse(Encoding.UTF8.GetBytes(line)) ?? throw new FormatException($"'{line}' is no line of a history; it has the values {Header}");

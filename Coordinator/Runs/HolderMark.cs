@@ -10,7 +10,7 @@ namespace Distributed.Coordinator.Runs;
 /// <param name="Process">Number of the process, for people.</param>
 /// <param name="Since">When it took the folder.</param>
 /// <param name="Renewals">How often the mark was renewed: it changes for as long as the holder lives.</param>
-public sealed record HolderMark(Guid Id, string Machine, string Host, int Process, DateTimeOffset Since, long Renewals)
+internal sealed record HolderMark(Guid Id, string Machine, string Host, int Process, DateTimeOffset Since, long Renewals)
 {
     /// <summary>Bytes of a mark that are read; a mark that is written has fewer.</summary>
     public const int MaxBytes = 1024;
@@ -20,11 +20,9 @@ public sealed record HolderMark(Guid Id, string Machine, string Host, int Proces
     /// <summary>What <see cref="Machine"/> is here.</summary>
     public static string ThisMachine { get; } = File.Exists(BootId) ? File.ReadAllText(BootId).Trim() : Environment.MachineName;
 
-    /// <summary>The mark of this process.</summary>
     public static HolderMark OfThisProcess(string machine, DateTimeOffset since) =>
         new(Guid.NewGuid(), machine, Environment.MachineName, Environment.ProcessId, since, 0);
 
-    /// <summary>Reads a mark.</summary>
     /// <returns>Null where the text is not one.</returns>
     public static HolderMark? Parse(string text)
     {
@@ -38,10 +36,8 @@ public sealed record HolderMark(Guid Id, string Machine, string Host, int Proces
         }
     }
 
-    /// <summary>The mark as it is written.</summary>
     public string ToText() => JsonSerializer.Serialize(this, RunJson.Line);
 
-    /// <inheritdoc/>
     public override string ToString() =>
         string.Create(CultureInfo.InvariantCulture, $"process {Process} on {Host}, since {Since.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC");
 }

@@ -7,7 +7,7 @@ namespace Distributed.Coordinator.Runs;
 /// Follows a run: <see cref="RunRecorder"/> tells it what happens, one call at a time, in the order in which it happened.
 /// What it is not interested in, it leaves out. A call must be short, as the run waits for it, and must not throw.
 /// </summary>
-public interface IRunObserver
+internal interface IRunObserver
 {
     /// <summary>A step that a coordinator before this one has recorded. All that is recalled is told before anything else, steps first.</summary>
     void Recalled(HistoryRow step)
@@ -24,7 +24,6 @@ public interface IRunObserver
     {
     }
 
-    /// <summary>The sizes of the job are known.</summary>
     void Opened(Rounds rounds)
     {
     }
@@ -39,7 +38,6 @@ public interface IRunObserver
     {
     }
 
-    /// <summary>Something has happened.</summary>
     void Happened(RunEvent happened)
     {
     }

@@ -4,11 +4,9 @@ using Distributed.Jobs.State;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>Parameters that training begins with instead of those drawn from the seed.</summary>
-/// <param name="File">A safetensors file.</param>
 /// <param name="IsStrict">Whether it must hold exactly the tensors of the model.</param>
-public sealed record InitialParameters(ReadOnlyMemory<byte> File, bool IsStrict)
+internal sealed record InitialParameters(ReadOnlyMemory<byte> File, bool IsStrict)
 {
-    /// <summary>Reads a file.</summary>
     /// <exception cref="RunFolderException">There is none, or it is no safetensors file.</exception>
     public static InitialParameters Read(string path, bool isStrict)
     {

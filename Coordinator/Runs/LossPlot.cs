@@ -6,7 +6,7 @@ using ScottPlot.TickGenerators;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>A picture of how a run learned: losses on the left axis, the metric on the right one, over the steps.</summary>
-public static class LossPlot
+internal static class LossPlot
 {
     private const int Width = 1200;
     private const int Height = 640;
@@ -19,9 +19,7 @@ public static class LossPlot
     private static readonly Color _metric = Color.FromHex("#15803d");
 
     /// <summary>Writes a PNG. Values that are not finite are left out.</summary>
-    /// <param name="path">The file.</param>
     /// <param name="title">Above the picture: the job's name.</param>
-    /// <param name="curves">How it learned.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
     public static void Save(string path, string title, RunCurves curves)

@@ -9,15 +9,14 @@ namespace Distributed.Coordinator.Runs;
 /// <param name="Lines">Lines behind the header that can be read, none of which is missing.</param>
 /// <param name="Fault">The number of the first line, the header being 1, that cannot be read or does not follow; null where there is none.</param>
 /// <param name="Behind">Lines from that one on. A torn last line, which every crash may leave, is no line.</param>
-public readonly record struct FoundLines(long Lines, long? Fault = null, long Behind = 0);
+internal readonly record struct FoundLines(long Lines, long? Fault = null, long Behind = 0);
 
 /// <summary>
 /// Reads <c>history.csv</c> and <c>evaluations.csv</c> from their beginning up to the first line that is damaged, or does not follow the
 /// one before it. Needs memory for one line.
 /// </summary>
 /// <param name="files">Where they are.</param>
-/// <param name="folder">The run's folder.</param>
-public sealed class RecordedLines(IFileSystem files, string folder)
+internal sealed class RecordedLines(IFileSystem files, string folder)
 {
     /// <summary>Bytes that a line may have; six numbers have at most 140.</summary>
     public const int MaxLine = 1024;
@@ -26,8 +25,6 @@ public sealed class RecordedLines(IFileSystem files, string folder)
 
     /// <summary>How much of the history can be used: the steps from 1 on.</summary>
     /// <param name="stepsPerEpoch">Steps of an epoch, if they are known.</param>
-    /// <param name="most">Steps that are of interest.</param>
-    /// <param name="tell">Is told of each step.</param>
     /// <exception cref="IOException">The disk has failed.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public (FoundLines Found, long Bytes) History(int? stepsPerEpoch = null, long most = long.MaxValue, Action<HistoryRow>? tell = null) =>
@@ -40,10 +37,7 @@ public sealed class RecordedLines(IFileSystem files, string folder)
         });
 
     /// <summary>How much of the evaluations can be used: those of the epochs from 1 on.</summary>
-    /// <param name="metric">The task's.</param>
     /// <param name="stepsPerEpoch">Steps of an epoch, if they are known; 0 in a job without training.</param>
-    /// <param name="most">Evaluations that are of interest.</param>
-    /// <param name="tell">Is told of each evaluation.</param>
     /// <exception cref="IOException">The disk has failed.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public (FoundLines Found, long Bytes) Evaluations(Metric metric, int? stepsPerEpoch = null, long most = long.MaxValue, Action<EpochResult>? tell = null) =>

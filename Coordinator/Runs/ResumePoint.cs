@@ -9,23 +9,17 @@ namespace Distributed.Coordinator.Runs;
 /// Where a run continues that was cut short: at the newest state on which all its files agree. A round is recorded if it and all
 /// rounds before it are in the history or the evaluations; a checkpoint can be used if the rounds that it has applied are recorded.
 /// </summary>
-/// <param name="Rounds">Rounds that are recorded.</param>
 /// <param name="Steps">Lines of the history to keep.</param>
 /// <param name="Evaluations">Lines of the evaluations to keep.</param>
 /// <param name="Checkpoint">The newest checkpoint that can be used; null where there is none.</param>
 /// <param name="SetAside">Checkpoints of rounds that are not recorded.</param>
 /// <param name="Dropped">What is dropped, and why; a line each.</param>
-public sealed record ResumePoint(
+internal sealed record ResumePoint(
     long Rounds, long Steps, long Evaluations, Manifest? Checkpoint, ImmutableArray<Manifest> SetAside, ImmutableArray<string> Dropped)
 {
-    /// <summary>The beginning of a run.</summary>
     public static ResumePoint Start { get; } = new(0, 0, 0, null, [], []);
 
-    /// <summary>Decides from what the files hold.</summary>
     /// <param name="rounds">The job's rounds; null where no worker has ever said how large the data is, so that no round was done.</param>
-    /// <param name="history">What the history holds.</param>
-    /// <param name="evaluations">What the evaluations hold.</param>
-    /// <param name="checkpoints">Those whose files are whole.</param>
     public static ResumePoint Of(Rounds? rounds, FoundLines history, FoundLines evaluations, IEnumerable<Manifest> checkpoints)
     {
         var recorded = rounds is null ? 0 : rounds.RecordedBy(history.Lines, evaluations.Lines);

@@ -6,12 +6,10 @@ using Distributed.Core.Scores;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>Finds out where a run continues, see <see cref="ResumePoint"/>.</summary>
-public static class ResumedRun
+internal static class ResumedRun
 {
     /// <summary>Reads what the run's files hold, and takes checkpoints out of use that are ahead of the records.</summary>
     /// <param name="files">Where the run is.</param>
-    /// <param name="folder">Its folder.</param>
-    /// <param name="metric">What its evaluations measure.</param>
     /// <param name="rounds">Its rounds; null where no worker has ever said how large the data is.</param>
     /// <param name="store">Its checkpoints; opened by this.</param>
     /// <exception cref="IOException">The disk has failed.</exception>

@@ -4,18 +4,15 @@ using Distributed.Core.Scores;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>How a run learned, as far as a picture shows it, in memory that does not grow with the run.</summary>
-public sealed class RunCurves
+internal sealed class RunCurves
 {
     /// <summary>Points of a curve: more than a picture has columns. Up to so many steps, each is a point.</summary>
     private const int MaxPoints = 9600;
 
-    /// <summary>Training loss of the steps.</summary>
     public Curve Train { get; } = new(MaxPoints);
 
-    /// <summary>Loss of the evaluations.</summary>
     public Curve Test { get; } = new(MaxPoints);
 
-    /// <summary>Metric of the evaluations.</summary>
     public Curve Tested { get; } = new(MaxPoints);
 
     /// <summary>The last step that was added; null before the first.</summary>
@@ -24,17 +21,14 @@ public sealed class RunCurves
     /// <summary>The last evaluation that was added; null before the first.</summary>
     public EpochResult? LastEvaluation { get; private set; }
 
-    /// <summary>What the evaluations measured.</summary>
     public Metric Metric => LastEvaluation?.TestMetric.Metric ?? Metric.Accuracy;
 
-    /// <summary>The next step.</summary>
     public void Add(HistoryRow step)
     {
         LastStep = step;
         Train.Add(step.Step, step.Loss);
     }
 
-    /// <summary>The next evaluation.</summary>
     public void Add(EpochResult evaluation)
     {
         LastEvaluation = evaluation;

@@ -32,9 +32,8 @@ public enum RunEventKind
 }
 
 /// <summary>Something that has happened in a run. As a line of JSON, it reads back the same.</summary>
-public sealed record RunEvent
+internal sealed record RunEvent
 {
-    /// <summary>Characters of a text that are kept.</summary>
     public const int MaxText = 16_384;
 
     /// <summary>Bytes that a line may have: every character of the text escaped, and the names of all workers.</summary>
@@ -43,10 +42,8 @@ public sealed record RunEvent
     /// <summary>When.</summary>
     public required DateTimeOffset At { get; init; }
 
-    /// <summary>Steps that were applied by then.</summary>
     public required long Step { get; init; }
 
-    /// <summary>What kind of thing.</summary>
     public required RunEventKind Kind { get; init; }
 
     /// <summary>The worker that it is about; null where it is about none.</summary>
@@ -55,10 +52,8 @@ public sealed record RunEvent
     /// <summary>The workers that a generation begins with; null for other events.</summary>
     public IReadOnlyList<string>? Workers { get; init; }
 
-    /// <summary>In a user's words.</summary>
     public required string Text { get; init; }
 
-    /// <summary>As a line.</summary>
     public string ToLine() => JsonSerializer.Serialize(Text.Length <= MaxText ? this : this with { Text = Text[..MaxText] }, RunJson.Line);
 
     /// <summary>
@@ -67,7 +62,6 @@ public sealed record RunEvent
     /// </summary>
     /// <param name="files">Where the file is.</param>
     /// <param name="path">The file; it may be missing.</param>
-    /// <param name="tell">Is told of each.</param>
     /// <param name="from">Where to begin: 0, or what an earlier call returned.</param>
     /// <returns>Bytes up to the end of the last line.</returns>
     /// <exception cref="IOException">The disk has failed.</exception>

@@ -8,15 +8,13 @@ using Distributed.Jobs.Runs;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>How far the run in a folder is.</summary>
-public enum RunStage
+internal enum RunStage
 {
     /// <summary>There is none, or nobody had a part in it yet.</summary>
     New,
 
-    /// <summary>It can be gone on with.</summary>
     Begun,
 
-    /// <summary>It is done.</summary>
     Finished,
 }
 
@@ -24,7 +22,7 @@ public enum RunStage
 /// Where one run leaves what it made. While this is not disposed, no other process can take the folder
 /// (<see cref="RunLock"/>); what the folder holds is judged only then.
 /// </summary>
-public sealed class RunFolder : IDisposable
+internal sealed class RunFolder : IDisposable
 {
     /// <summary>Name of <see cref="StateFile"/> in the folder.</summary>
     public const string StateName = "coordinator.json";
@@ -42,13 +40,11 @@ public sealed class RunFolder : IDisposable
     /// <summary>How far the run in the folder is.</summary>
     public RunStage Stage => StageOf(Path);
 
-    /// <summary>The job as it was run.</summary>
     public string JobFile => In(RunFiles.Job);
 
     /// <summary>What the data is like, as the workers have found it.</summary>
     public string DataFile => In(RunFiles.Data);
 
-    /// <summary>The trained parameters and buffers.</summary>
     public string ModelFile => In(RunFiles.Model);
 
     /// <summary>One line a step; grows while the run goes on.</summary>
@@ -69,25 +65,20 @@ public sealed class RunFolder : IDisposable
     /// <summary>The trained model as TorchScript, where it has begun as that.</summary>
     public string TorchScriptFile => In(RunFiles.TorchScript);
 
-    /// <summary>Loss and accuracy over the steps.</summary>
     public string LossPicture => In(RunFiles.LossPicture);
 
     /// <summary>What the trained model makes of test samples; not every task has it.</summary>
     public string Picture => In(RunFiles.Picture);
 
-    /// <summary>The run in numbers.</summary>
     public string ReportFile => In(RunFiles.Report);
 
     /// <summary>The parameters that it began with, where they were not drawn from the seed.</summary>
     public string InitialFile => In("init.safetensors");
 
-    /// <summary>Holds a folder for each checkpoint.</summary>
     public string Checkpoints => In(RunFiles.Checkpoints);
 
-    /// <summary>What TensorBoard shows.</summary>
     public string TensorBoard => In("tensorboard");
 
-    /// <summary>Holds one log file for each process.</summary>
     public string Logs => In("logs");
 
     /// <summary>Creates the folder of a new run, or takes an existing one that holds none.</summary>
@@ -171,7 +162,6 @@ public sealed class RunFolder : IDisposable
         }
     }
 
-    /// <summary>Lets other processes use the folder.</summary>
     public void Dispose() => _lock.Dispose();
 
     private static RunFolder CreateDefault(string root, string jobName, TimeProvider time)

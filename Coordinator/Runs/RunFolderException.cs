@@ -1,4 +1,4 @@
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>A run folder that cannot be used. The message is for the user: what was found, and what to do.</summary>
-public sealed class RunFolderException(string message, Exception? cause = null) : Exception(message, cause);
+internal sealed class RunFolderException(string message, Exception? cause = null) : Exception(message, cause);

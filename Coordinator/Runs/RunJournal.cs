@@ -10,9 +10,7 @@ namespace Distributed.Coordinator.Runs;
 /// <see cref="FlushToDisk"/>.
 /// </summary>
 /// <param name="files">Where they are.</param>
-/// <param name="folder">The run's folder.</param>
-/// <param name="metric">What the evaluations measure.</param>
-public sealed class RunJournal(IFileSystem files, string folder, Metric metric) : IDisposable
+internal sealed class RunJournal(IFileSystem files, string folder, Metric metric) : IDisposable
 {
     /// <summary>Bytes of events that wait while they cannot be written; the run does not depend on them.</summary>
     private const int MaxEvents = 1 << 20;
@@ -25,8 +23,6 @@ public sealed class RunJournal(IFileSystem files, string folder, Metric metric) 
 
     /// <summary>Takes up what another coordinator has recorded, and tells it in order; what is behind it is cut off. Before anything is added.</summary>
     /// <param name="point">Where the run continues.</param>
-    /// <param name="onStep">Is told of each step.</param>
-    /// <param name="onEvaluation">Is told of each evaluation.</param>
     /// <param name="onEvent">Is told of each event that can be read.</param>
     /// <exception cref="IOException">The disk has failed.</exception>
     /// <exception cref="UnauthorizedAccessException">A file may not be written to.</exception>
@@ -39,13 +35,10 @@ public sealed class RunJournal(IFileSystem files, string folder, Metric metric) 
         _events.Continue(RunEvent.ReadAll(files, Path.Combine(folder, RunFiles.Events), onEvent));
     }
 
-    /// <summary>A step is applied.</summary>
     public void Add(HistoryRow row) => _history.Add(row.ToLine());
 
-    /// <summary>An evaluation is done.</summary>
     public void Add(EpochResult result) => _evaluations.Add(result.ToLine());
 
-    /// <summary>Something has happened.</summary>
     public void Add(RunEvent happened) => _events.Add(happened.ToLine());
 
     /// <summary>Hands what was added to the operating system, so that it can be read; tries again what has failed before.</summary>
@@ -95,7 +88,6 @@ public sealed class RunJournal(IFileSystem files, string folder, Metric metric) 
         _evaluations.FlushToDisk();
     }
 
-    /// <summary>Closes the files.</summary>
     public void Dispose()
     {
         _history.Dispose();

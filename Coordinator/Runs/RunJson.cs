@@ -6,7 +6,7 @@ using Distributed.Core.Scores;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>How this program writes JSON, and what it accepts: names in snake_case, enumerations by name, everything stated once.</summary>
-public static class RunJson
+internal static class RunJson
 {
     /// <summary>A value a line, to which what is null does not belong.</summary>
     public static JsonSerializerOptions Line { get; } = new()
@@ -21,7 +21,6 @@ public static class RunJson
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    /// <summary>A file that people read too.</summary>
     public static JsonSerializerOptions File { get; } = new(Line)
     {
         DefaultIgnoreCondition = JsonIgnoreCondition.Never,

@@ -10,11 +10,10 @@ namespace Distributed.Coordinator.Runs;
 /// <summary>
 /// The books of a run: which rounds are applied, with which samples, and whether all replicas agree on the result of each.
 /// </summary>
-/// <param name="rounds">The job's rounds.</param>
 /// <param name="isExact">Whether a round gives the same bits whoever computes it.</param>
 /// <param name="entered">Rounds that a coordinator before this one has entered.</param>
 /// <param name="metricSums">What the job's metric is made of, at least: <see cref="Metric.Sums"/>.</param>
-public sealed class RunLedger(Rounds rounds, bool isExact, long entered = 0, int metricSums = 1)
+internal sealed class RunLedger(Rounds rounds, bool isExact, long entered = 0, int metricSums = 1)
 {
     private readonly Dictionary<long, (string Worker, StateDigest Digest)> _digests = [];
 
@@ -31,10 +30,8 @@ public sealed class RunLedger(Rounds rounds, bool isExact, long entered = 0, int
     /// <summary>Whether a replica had other bits than another.</summary>
     public bool HasMismatch { get; private set; }
 
-    /// <summary>Training samples applied.</summary>
     public long SamplesApplied { get; private set; } = SamplesBefore(rounds, entered);
 
-    /// <summary>Training samples of the whole job.</summary>
     public long SamplesExpected => (long)rounds.TrainSamples * rounds.Epochs;
 
     /// <summary>Why the run must not be taken for complete, in a user's words; null where every round is entered.</summary>
@@ -51,9 +48,6 @@ public sealed class RunLedger(Rounds rounds, bool isExact, long entered = 0, int
         ? $"it holds {applied} rounds, but {Entered} of {rounds.Count} are reported, and it has no reports of the others: the worker that had them is gone"
         : null;
 
-    /// <summary>Takes in one report of a worker.</summary>
-    /// <param name="worker">Id of the worker.</param>
-    /// <param name="report">What it reports.</param>
     /// <param name="round">The round, if this is the first report of it.</param>
     /// <returns>What is wrong, in a user's words; null if nothing is.</returns>
     public string? Enter(string worker, RoundReport report, [NotNullWhen(true)] out Round? round)

@@ -9,9 +9,8 @@ namespace Distributed.Coordinator.Runs;
 /// machine respects a mark that changes, and takes over one that has not changed for <see cref="Silence"/>. A holder whose mark was
 /// replaced learns of it.
 /// </summary>
-public sealed class RunLock : IDisposable
+internal sealed class RunLock : IDisposable
 {
-    /// <summary>The file that is locked.</summary>
     public const string FileName = "run.lock";
 
     /// <summary>The file with the holder's <see cref="HolderMark"/>.</summary>
@@ -34,7 +33,6 @@ public sealed class RunLock : IDisposable
         _renewal = time.CreateTimer(_ => Renew(), null, Renewal, Renewal);
     }
 
-    /// <summary>How often a holder renews its mark.</summary>
     public static TimeSpan Renewal { get; } = TimeSpan.FromSeconds(5);
 
     /// <summary>A mark of another machine that has not changed for this long is that of a dead holder.</summary>
@@ -50,9 +48,7 @@ public sealed class RunLock : IDisposable
     /// Takes the lock of a folder: at once, or not at all, unless the folder has a mark of another machine. Then this call waits until the
     /// mark changes, or for <see cref="Silence"/>.
     /// </summary>
-    /// <param name="folder">An existing folder.</param>
     /// <param name="machine">The machine that this process runs on, see <see cref="HolderMark.Machine"/>.</param>
-    /// <param name="time">The clock.</param>
     /// <param name="say">Is told that the call waits, and for whom.</param>
     /// <param name="holder">The process that holds the folder, where it is held and that is known.</param>
     /// <returns>Null where another process holds the folder.</returns>

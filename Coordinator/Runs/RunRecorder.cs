@@ -14,7 +14,7 @@ namespace Distributed.Coordinator.Runs;
 /// actor, one call at a time. What a worker reports is entered at once, at a cost that does not depend on how many there are;
 /// it is shown when the phase changes, and otherwise at <see cref="Refresh"/>.
 /// </summary>
-public sealed class RunRecorder : IDisposable
+internal sealed class RunRecorder : IDisposable
 {
     /// <summary>How often <see cref="Refresh"/> is meant to be called: as often as an eye follows.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
@@ -46,16 +46,10 @@ public sealed class RunRecorder : IDisposable
     private int _generation;
     private bool _isChanged;
 
-    /// <summary>Records into these files.</summary>
     /// <param name="journal">The files; nothing was added yet.</param>
-    /// <param name="job">The job.</param>
-    /// <param name="view">Shows the progress.</param>
-    /// <param name="metrics">Exports it.</param>
-    /// <param name="time">The clock.</param>
     /// <param name="resumed">The rounds of a run that another coordinator began to record here; null for a new one.</param>
     /// <param name="point">Where such a run continues; null for its start.</param>
     /// <param name="startedAt">When that began to train.</param>
-    /// <param name="observers">Are told too.</param>
     /// <exception cref="IOException">What was recorded cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     public RunRecorder(RunJournal journal, Job job, IProgressView view, TrainingMetrics metrics, TimeProvider time,
@@ -74,19 +68,16 @@ public sealed class RunRecorder : IDisposable
         foreach (var dropped in point.Dropped) Happened(RunEventKind.Fault, dropped);
     }
 
-    /// <summary>Rounds entered so far.</summary>
     public long Entered => _ledger?.Entered ?? 0;
 
     /// <summary>When the first plan came into force.</summary>
     public DateTimeOffset StartedAt => _startedAt;
 
-    /// <summary>How the run has learned so far.</summary>
     public RunCurves Curves { get; } = new();
 
     /// <summary>What the last evaluation gave: sums over the test set.</summary>
     public IReadOnlyList<double> EvaluationTallies { get; private set; } = [];
 
-    /// <summary>The sizes of the job are known.</summary>
     public void Open(Rounds rounds)
     {
         _rounds = rounds;
@@ -111,10 +102,6 @@ public sealed class RunRecorder : IDisposable
         Show();
     }
 
-    /// <summary>Something has happened.</summary>
-    /// <param name="kind">What kind of thing.</param>
-    /// <param name="text">In a user's words.</param>
-    /// <param name="worker">The worker that it is about.</param>
     /// <param name="workers">The workers that a generation begins with.</param>
     public void Happened(RunEventKind kind, string text, string? worker = null, IReadOnlyList<string>? workers = null)
     {
@@ -140,7 +127,6 @@ public sealed class RunRecorder : IDisposable
         _isChanged = true;
     }
 
-    /// <summary>A worker is gone.</summary>
     public void WorkerGone(string worker)
     {
         _workers.Remove(worker);
@@ -149,7 +135,6 @@ public sealed class RunRecorder : IDisposable
         Show();
     }
 
-    /// <summary>A worker reports applied rounds.</summary>
     /// <returns>What is wrong with them, in a user's words; null if nothing is.</returns>
     public string? Applied(string worker, ReadOnlySpan<RoundReport> reports)
     {
@@ -195,7 +180,6 @@ public sealed class RunRecorder : IDisposable
         else Write();
     }
 
-    /// <summary>The numbers of the run.</summary>
     public RunReport Report(string jobName, string parametersSha256, int workers, IReadOnlyList<GenerationStart> generations, long stepsRedone)
     {
         var finished = _time.GetUtcNow();
@@ -272,7 +256,6 @@ public sealed class RunRecorder : IDisposable
         if (_evaluations.Count > MaxDigests) _evaluations.Dequeue();
     }
 
-    /// <summary>What a worker took for a step.</summary>
     private void Note(string worker, RoundReport report)
     {
         _lastReports[worker] = report;

@@ -4,13 +4,11 @@ using Distributed.Core.Protocol;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>A finished run in numbers.</summary>
-public sealed record RunReport
+internal sealed record RunReport
 {
     /// <summary>Reports of former versions list every change of the cluster.</summary>
     private const int MaxBytes = 64 << 20;
 
-    /// <summary>The job's name.</summary>
     public required string Job { get; init; }
 
     /// <summary>When the run was started.</summary>
@@ -22,10 +20,8 @@ public sealed record RunReport
     /// <summary>Seconds of training, without waiting for the first workers.</summary>
     public required double Seconds { get; init; }
 
-    /// <summary>Steps that were applied.</summary>
     public required long Steps { get; init; }
 
-    /// <summary>Epochs that were finished.</summary>
     public required int Epochs { get; init; }
 
     /// <summary>Steps over seconds.</summary>
@@ -37,13 +33,11 @@ public sealed record RunReport
     /// <summary>Samples in the steps that were applied; the same number, unless the run was ended early.</summary>
     public required long SamplesApplied { get; init; }
 
-    /// <summary>Mean loss over the samples of the last epoch.</summary>
     public required double TrainLoss { get; init; }
 
     /// <summary>Mean loss over the test set after the last epoch; null when the job has none.</summary>
     public double? TestLoss { get; init; }
 
-    /// <summary>Name of the task's metric.</summary>
     public required string Metric { get; init; }
 
     /// <summary>What that was on the test set after the last epoch; null when the job has none.</summary>
@@ -52,7 +46,6 @@ public sealed record RunReport
     /// <summary>SHA-256 of the trained parameters, in lower-case hexadecimal.</summary>
     public required string ParametersSha256 { get; init; }
 
-    /// <summary>Workers in the last generation.</summary>
     public required int Workers { get; init; }
 
     /// <summary>Generations that there were: 1 and one for each change of the cluster.</summary>
@@ -69,7 +62,6 @@ public sealed record RunReport
     /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
     public void Save(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, RunJson.File));
 
-    /// <summary>Reads a report.</summary>
     /// <exception cref="RunFolderException">It cannot be read, or is none.</exception>
     public static RunReport Load(string path)
     {

@@ -4,7 +4,7 @@ using Distributed.Transport.Security;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>How the processes of a run keep strangers out, where the command line leaves that open: by a join token in the run folder.</summary>
-public static class RunSecurity
+internal static class RunSecurity
 {
     /// <summary>Of a new run: a token that nobody has used.</summary>
     /// <exception cref="JoinTokenException">The folder cannot be written to.</exception>
@@ -17,8 +17,6 @@ public static class RunSecurity
 
     /// <summary>Of a run that goes on: as its workers know it.</summary>
     /// <param name="folder">Where it is now.</param>
-    /// <param name="begun">The run.</param>
-    /// <param name="arguments">What the command line says.</param>
     /// <exception cref="CertificateException">The certificates are no good.</exception>
     /// <exception cref="JoinTokenException">There is no token, or it cannot be read.</exception>
     public static NodeSecurity Resume(RunFolder folder, RunState begun, SecurityArguments arguments)

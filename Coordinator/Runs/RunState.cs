@@ -11,7 +11,7 @@ namespace Distributed.Coordinator.Runs;
 /// What a coordinator writes down of a run, so that one that is started again in its place can take over its workers.
 /// Whoever reads it can take part in the job, so nobody but the user may.
 /// </summary>
-public sealed record RunState
+internal sealed record RunState
 {
     /// <summary>The format that is written. Format 1, which has no number, held every generation.</summary>
     public const int CurrentFormat = 2;
@@ -28,7 +28,6 @@ public sealed record RunState
     /// <summary>The oldest version of the protocol whose runs can be continued; their workers cannot.</summary>
     private const int OldestVersion = 7;
 
-    /// <summary>Format of the file.</summary>
     public int Format { get; init; } = 1;
 
     /// <summary>Version of the protocol that its workers speak.</summary>
@@ -38,28 +37,22 @@ public sealed record RunState
     [JsonIgnore]
     public bool IsFormer { get; init; }
 
-    /// <summary>The job's name.</summary>
     public required string JobName { get; init; }
 
-    /// <summary>Address that workers reach it at.</summary>
     public required string Host { get; init; }
 
     /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
     public string? Bind { get; init; }
 
-    /// <summary>Port of the control plane.</summary>
     public required int Port { get; init; }
 
-    /// <summary>Port of the links.</summary>
     public required int LinkPort { get; init; }
 
-    /// <summary>Port of the metrics.</summary>
     public required int MetricsPort { get; init; }
 
     /// <summary>Address that the metrics are served at; null for that of everything else.</summary>
     public string? MetricsBind { get; init; }
 
-    /// <summary>Port of the live page.</summary>
     public int PagePort { get; init; }
 
     /// <summary>Address that the live page is served at; null for loopback.</summary>
@@ -77,7 +70,6 @@ public sealed record RunState
     /// <summary>Whether its workers come from elsewhere, and so outlive the coordinator.</summary>
     public required bool IsOpen { get; init; }
 
-    /// <summary>Workers that training needs.</summary>
     public required int MinWorkers { get; init; }
 
     /// <summary>Whether a file of initial parameters must hold exactly the tensors of the model.</summary>
@@ -86,7 +78,6 @@ public sealed record RunState
     /// <summary>When the first plan came into force; null before.</summary>
     public DateTimeOffset? StartedAt { get; init; }
 
-    /// <summary>The newest generation.</summary>
     public int Generation { get; init; }
 
     /// <summary>Generation of the last plan: in an inexact job, whoever was not there when it began may hold rounds that were rolled back.</summary>
@@ -98,13 +89,11 @@ public sealed record RunState
     /// <summary>Steps that had to be done again.</summary>
     public long StepsRedone { get; init; }
 
-    /// <summary>The workers of the last plan.</summary>
     public IReadOnlyList<string> Workers { get; init; } = [];
 
     /// <summary>What all workers agree on; null before the first was prepared.</summary>
     public WorkerFacts? Facts { get; init; }
 
-    /// <summary>With what the protocol has come to.</summary>
     public RunState With(ClusterProtocol cluster) => this with
     {
         Generation = cluster.Generation,
@@ -117,7 +106,6 @@ public sealed record RunState
 
     /// <summary>The protocol of a coordinator that takes up the run.</summary>
     /// <param name="job">What of the job decides its rounds.</param>
-    /// <param name="topology">Who reduces.</param>
     /// <param name="startWith">Workers that a first plan waits for, where there was none yet.</param>
     /// <param name="isOpen">Whether workers may still come when all are gone.</param>
     /// <param name="recorded">Rounds that the run's files hold.</param>
@@ -151,11 +139,9 @@ public sealed record RunState
     public void Save(IFileSystem files, string path) =>
         AtomicFile.Write(files, path, stream => JsonSerializer.Serialize(stream, Bounded(), RunJson.File), isPrivate: true);
 
-    /// <summary>Reads it.</summary>
     /// <exception cref="RunFolderException">There is none, or it is none.</exception>
     public static RunState Load(string path) => Load(LocalDisk.Instance, path);
 
-    /// <summary>Reads it.</summary>
     /// <exception cref="RunFolderException">There is none, or it is none.</exception>
     public static RunState Load(IFileSystem files, string path)
     {

@@ -3,9 +3,7 @@ using Distributed.Jobs.State;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>A replica's state in two parts that each are a file of their own: the model, its tensors under their module names, and what the optimizer remembers.</summary>
-/// <param name="Model">Parameters and buffers.</param>
-/// <param name="Optimizer">The rest.</param>
-public sealed record StateParts(IReadOnlyList<TensorData> Model, IReadOnlyList<TensorData> Optimizer)
+internal sealed record StateParts(IReadOnlyList<TensorData> Model, IReadOnlyList<TensorData> Optimizer)
 {
     private const string ModelPrefix = "model.";
     private const string OptimizerPrefix = "optimizer.";

@@ -4,7 +4,7 @@ using Distributed.Jobs.State;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>The model out of a replica's state: parameters and buffers under their module names.</summary>
-public sealed class TrainedModel
+internal sealed class TrainedModel
 {
     private readonly IReadOnlyList<TensorData> _tensors;
 
@@ -13,7 +13,6 @@ public sealed class TrainedModel
     /// <summary>SHA-256 of the tensors' bytes, one behind the other in the order of the file.</summary>
     public string ParametersSha256 { get; }
 
-    /// <summary>Takes the model out of a state.</summary>
     /// <exception cref="SafetensorsException">The bytes are no state.</exception>
     public static TrainedModel Of(ReadOnlyMemory<byte> state)
     {
@@ -23,6 +22,5 @@ public sealed class TrainedModel
         return new(tensors, Convert.ToHexStringLower(hash.GetHashAndReset()));
     }
 
-    /// <summary>Writes a safetensors file.</summary>
     public void Write(Stream stream) => Safetensors.Write(stream, _tensors);
 }

@@ -15,19 +15,13 @@ internal sealed class TrainingOutcome : IRunOutcome
     private readonly byte[] _state;
     private RunReport _report;
 
-    /// <summary>Of a run whose rounds are all recorded.</summary>
     /// <param name="folder">Where it is written.</param>
-    /// <param name="jobName">The job's name.</param>
-    /// <param name="journal">The records.</param>
-    /// <param name="recorder">Knows the numbers.</param>
-    /// <param name="result">The final state.</param>
     public TrainingOutcome(RunFolder folder, string jobName, RunJournal journal, RunRecorder recorder, RunResult result)
     {
         (_folder, _journal, _curves, _state) = (folder, journal, recorder.Curves, result.State);
         _report = recorder.Report(jobName, "", result.Workers, result.Generations, result.StepsRedone);
     }
 
-    /// <inheritdoc/>
     public void Write()
     {
         var model = TrainedModel.Of(_state);
@@ -40,7 +34,6 @@ internal sealed class TrainingOutcome : IRunOutcome
         _report.Save(_folder.ReportFile);
     }
 
-    /// <inheritdoc/>
     public void Tell()
     {
         Console.WriteLine($"Trained {_report.Steps} steps in {_report.Seconds:0.0} s ({_report.StepsPerSecond:0.0} steps/s) with {_report.Workers} worker(s): {_report.SamplesApplied} of {_report.SamplesExpected} samples applied.");

@@ -1,7 +1,7 @@
 namespace Distributed.Coordinator.Storage;
 
 /// <summary>Files that exist either whole or not at all.</summary>
-public static class AtomicFile
+internal static class AtomicFile
 {
     /// <summary>The ending that a file has while it is written.</summary>
     public const string TemporaryEnding = ".tmp";
@@ -18,7 +18,6 @@ public static class AtomicFile
     /// its name, when this returns. If <paramref name="write"/> throws, a file that was there before is still there, unchanged.
     /// </summary>
     /// <param name="files">Where the file is.</param>
-    /// <param name="path">The file.</param>
     /// <param name="write">Writes its bytes.</param>
     /// <param name="isPrivate">Whether its user alone may read it.</param>
     /// <exception cref="IOException">The disk is full, or the folder does not exist.</exception>

@@ -5,12 +5,10 @@ namespace Distributed.Coordinator.Storage;
 /// is flushed; a power cut may lose any part of the rest. All calls fail with <see cref="IOException"/> or
 /// <see cref="UnauthorizedAccessException"/>, see <see cref="StorageError"/>.
 /// </summary>
-public interface IFileSystem
+internal interface IFileSystem
 {
-    /// <summary>Whether there is such a file.</summary>
     bool FileExists(string path);
 
-    /// <summary>Whether there is such a folder.</summary>
     bool FolderExists(string path);
 
     /// <summary>The paths of the folders in a folder, in any order; none where the folder is missing.</summary>
@@ -21,7 +19,6 @@ public interface IFileSystem
     Stream OpenRead(string path);
 
     /// <summary>Opens a file for reading and writing; others may read it meanwhile. A missing file is created.</summary>
-    /// <param name="path">The file.</param>
     /// <param name="isNew">Whether its contents are thrown away.</param>
     /// <param name="isPrivate">Whether a file that is created may be read by its user alone.</param>
     /// <returns>An unbuffered stream: each write is one call of the system.</returns>

@@ -12,7 +12,7 @@ namespace Distributed.Coordinator.Storage;
 /// <param name="header">Its first line; null for none.</param>
 /// <param name="isNeeded">Whether the run depends on the lines. Lines that only inform are lost with the power.</param>
 /// <param name="maxBytes">Bytes that may wait in memory.</param>
-public sealed class LineLog(IFileSystem files, string path, string? header, bool isNeeded, int maxBytes = LineLog.MaxBytes) : IDisposable
+internal sealed class LineLog(IFileSystem files, string path, string? header, bool isNeeded, int maxBytes = LineLog.MaxBytes) : IDisposable
 {
     /// <summary>Bytes that may wait in memory: some 700,000 steps of a history.</summary>
     public const int MaxBytes = 64 << 20;
@@ -54,7 +54,6 @@ public sealed class LineLog(IFileSystem files, string path, string? header, bool
         files.FlushToDisk(_file);
     }
 
-    /// <summary>Adds a line.</summary>
     public void Add(string line)
     {
         lock (_adding)

@@ -1,9 +1,8 @@
 namespace Distributed.Coordinator.Storage;
 
 /// <summary>Reads a file line by line in bounded memory, whatever the file holds. Bytes behind the last line feed are no line.</summary>
-/// <param name="file">The file.</param>
 /// <param name="maxBytes">Bytes that a line may have. Of a longer one, these and one more are told, and the rest is passed over.</param>
-public sealed class LineReader(Stream file, int maxBytes)
+internal sealed class LineReader(Stream file, int maxBytes)
 {
     private readonly byte[] _buffer = new byte[Math.Max(64 << 10, maxBytes + 2)];
     private int _start, _end;
@@ -13,7 +12,6 @@ public sealed class LineReader(Stream file, int maxBytes)
     public long Offset { get; private set; }
 
     /// <summary>Tells the next line, without its line feed, and a carriage return before that. It is valid until the next call.</summary>
-    /// <returns>Whether there was one.</returns>
     public bool Next(out ReadOnlySpan<byte> line)
     {
         line = default;

@@ -3,8 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Distributed.Coordinator.Storage;
 
-/// <summary>The file system of this machine.</summary>
-public sealed class LocalDisk : IFileSystem
+internal sealed class LocalDisk : IFileSystem
 {
     private const int ReadOnly = 0, Directory = 0x10000;
 
@@ -15,19 +14,14 @@ public sealed class LocalDisk : IFileSystem
     /// <summary>The only one.</summary>
     public static LocalDisk Instance { get; } = new();
 
-    /// <inheritdoc/>
     public bool FileExists(string path) => File.Exists(path);
 
-    /// <inheritdoc/>
     public bool FolderExists(string path) => System.IO.Directory.Exists(path);
 
-    /// <inheritdoc/>
     public IReadOnlyList<string> FoldersIn(string path) => FolderExists(path) ? System.IO.Directory.GetDirectories(path) : [];
 
-    /// <inheritdoc/>
     public Stream OpenRead(string path) => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
 
-    /// <inheritdoc/>
     public Stream OpenWrite(string path, bool isNew, bool isPrivate = false)
     {
         var options = new FileStreamOptions
@@ -41,13 +35,10 @@ public sealed class LocalDisk : IFileSystem
         return new FileStream(path, options);
     }
 
-    /// <inheritdoc/>
     public void FlushToDisk(Stream file) => ((FileStream)file).Flush(flushToDisk: true);
 
-    /// <inheritdoc/>
     public void CreateFolder(string path) => System.IO.Directory.CreateDirectory(path);
 
-    /// <inheritdoc/>
     /// <remarks>Where the system has no such call, it returns at once.</remarks>
     public void FlushFolder(string path)
     {
@@ -56,13 +47,10 @@ public sealed class LocalDisk : IFileSystem
         if (folder.IsInvalid || Sync(folder) != 0) throw new IOException($"'{path}' could not be flushed to the disk: {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
-    /// <inheritdoc/>
     public void MoveFile(string from, string to) => File.Move(from, to, overwrite: true);
 
-    /// <inheritdoc/>
     public void MoveFolder(string from, string to) => System.IO.Directory.Move(from, to);
 
-    /// <inheritdoc/>
     public void DeleteFile(string path)
     {
         try
@@ -75,7 +63,6 @@ public sealed class LocalDisk : IFileSystem
         }
     }
 
-    /// <inheritdoc/>
     public void DeleteFolder(string path)
     {
         if (FolderExists(path)) System.IO.Directory.Delete(path, recursive: true);

@@ -10,9 +10,8 @@ namespace Distributed.Coordinator.TensorBoard;
 /// A file of events as TensorBoard reads them: records of a length, its checksum, an Event in protocol buffers, and its checksum.
 /// Source: tensorflow/core/lib/io/record_writer.cc (records) and tensorboard/compat/proto/event.proto and summary.proto (events).
 /// </summary>
-public sealed class EventFile : IDisposable
+internal sealed class EventFile : IDisposable
 {
-    /// <summary>Begins the name of every such file.</summary>
     public const string NamePrefix = "events.out.tfevents.";
 
     private const string Version = "brain.Event:2";
@@ -26,10 +25,8 @@ public sealed class EventFile : IDisposable
     private readonly FileStream _file;
     private readonly TimeProvider _time;
 
-    /// <summary>Begins a new file.</summary>
     /// <param name="folder">Of a run, or a part of it; one curve for each tag in it. Created where it is missing.</param>
     /// <param name="from">Steps from this one on that other files of the folder hold do not count any more.</param>
-    /// <param name="time">The clock.</param>
     /// <exception cref="IOException">It cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
     public EventFile(string folder, long from, TimeProvider time)
@@ -57,7 +54,6 @@ public sealed class EventFile : IDisposable
 
     /// <summary>Adds a point to each of some curves.</summary>
     /// <param name="step">Where, 0 or more.</param>
-    /// <param name="values">By tag.</param>
     /// <exception cref="IOException">The disk is full.</exception>
     public void Add(long step, params (string Tag, double Value)[] values)
     {
@@ -85,7 +81,6 @@ public sealed class EventFile : IDisposable
     /// <exception cref="IOException">The disk is full.</exception>
     public void Flush() => _file.Flush();
 
-    /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
 
     /// <summary>Closes a file that could not be written; one that holds nothing is removed.</summary>

@@ -8,10 +8,8 @@ namespace Distributed.Coordinator.TensorBoard;
 /// The curves of a run for TensorBoard: what training and what evaluations gave in a folder each, so that curves of one name share a
 /// chart. While nothing can be written, points are left out, and training goes on; new files are begun when that is over.
 /// </summary>
-/// <param name="root">The folder.</param>
-/// <param name="time">The clock.</param>
 /// <param name="complain">Is told in a user's words when nothing can be written, and when it can again.</param>
-public sealed class TensorBoardFolder(string root, TimeProvider time, Action<string> complain) : IRunObserver, IDisposable
+internal sealed class TensorBoardFolder(string root, TimeProvider time, Action<string> complain) : IRunObserver, IDisposable
 {
     private const string Train = "train", Test = "test";
 
@@ -36,24 +34,19 @@ public sealed class TensorBoardFolder(string root, TimeProvider time, Action<str
         }
     }
 
-    /// <inheritdoc/>
     public void Recalled(HistoryRow step) => _from = step.Step + 1;
 
-    /// <inheritdoc/>
     public void Stepped(HistoryRow step) => Try(() => (_train ??= Begin(Train, step.Step)).Add(step.Step,
         ("loss", step.Loss), ("learning_rate", step.LearningRate), ("gradient_norm", step.GradientNorm), ("samples_per_second", step.SamplesPerSecond), ("epoch", step.Epoch)));
 
-    /// <inheritdoc/>
     public void Evaluated(EpochResult evaluation) => Try(() => (_test ??= Begin(Test, evaluation.Step)).Add(evaluation.Step, ("loss", evaluation.TestLoss), (evaluation.TestMetric.Metric.Name, evaluation.TestMetric.Value)));
 
-    /// <inheritdoc/>
     public void Progressed(TrainingProgress progress) => Try(() =>
     {
         _train?.Flush();
         _test?.Flush();
     });
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         if (_isEnded) return;

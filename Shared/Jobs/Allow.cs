@@ -16,7 +16,6 @@ internal static class Allow
 {
     private const int MaxText = 4096;
 
-    /// <summary>true or false.</summary>
     public static Leaf<bool> Flag { get; } = new("true or false", TryFlag, _ => true, FormatFlag);
 
     /// <summary>Only false, and why.</summary>
@@ -33,7 +32,6 @@ internal static class Allow
         value => value >= min && value <= max,
         FormatWhole);
 
-    /// <summary>Units or channels of a layer.</summary>
     public static Leaf<int> Width { get; } = Whole(1, 16_384);
 
     /// <summary>Numbers greater than 0.</summary>
@@ -42,13 +40,11 @@ internal static class Allow
     /// <summary>Numbers of at least 0.</summary>
     public static Leaf<double> NonNegative { get; } = Number("of at least 0", x => x >= 0);
 
-    /// <summary>Probabilities and decays.</summary>
     public static Leaf<double> BelowOne { get; } = Number("from 0 to below 1", x => x is >= 0 and < 1);
 
     /// <summary>Only 0, and why.</summary>
     public static Leaf<int> Zero(string reason) => new($"0, because {reason}", TryWhole, value => value == 0, FormatWhole);
 
-    /// <summary>Finite numbers in a range.</summary>
     public static Leaf<double> Number(string range, Predicate<double> contains) => new(
         $"a number {range}",
         TryNumber,
@@ -87,11 +83,9 @@ internal static class Allow
     /// <summary>Whether a text has a length that is allowed, and is on one line.</summary>
     public static bool IsText(string text) => text.Length is > 0 and <= MaxText && !text.Any(c => char.IsControl(c) || c is '\u2028' or '\u2029' or '\ufeff');
 
-    /// <summary>A text as YAML has it in quotes.</summary>
     public static string InQuotes(string text) =>
         $"\"{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\t", "\\t", StringComparison.Ordinal)}\"";
 
-    /// <summary>One of these words.</summary>
     public static Leaf<string> OneOf(params string[] words) => new(
         words.Length == 1 ? words[0] : $"{string.Join(", ", words.SkipLast(1))} or {words[^1]}",
         (scalar, out value) =>
@@ -135,7 +129,6 @@ internal static class Allow
         (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
             or UnicodeCategory.OtherNotAssigned or UnicodeCategory.PrivateUse) && rune != Rune.ReplacementChar);
 
-    /// <summary>Lists of leaves.</summary>
     public static LeafList<T> ListOf<T>(Leaf<T> item, int minCount, int maxCount) => new(item, minCount, maxCount);
 
     private static Leaf<T?> Or<T>(Leaf<T> leaf, string word, Predicate<YamlScalar> isWord) where T : struct => new(

@@ -22,7 +22,6 @@ internal abstract class Allowed<T>
 /// <summary>Reads the form of a scalar; whether the value is in range is asked separately.</summary>
 internal delegate bool ScalarReader<T>(YamlScalar scalar, out T value);
 
-/// <summary>Values that one scalar holds.</summary>
 internal sealed class Leaf<T>(string text, ScalarReader<T> read, Predicate<T> contains, Func<T, string> format) : Allowed<T>
 {
     public override string Text => text;
@@ -37,7 +36,6 @@ internal sealed class Leaf<T>(string text, ScalarReader<T> read, Predicate<T> co
         ? format(value)
         : throw new JobException($"the job: {path} is {Shown.Of(format(value))}; allowed: {text}");
 
-    /// <summary>Reads the form alone.</summary>
     public bool TryRead(YamlScalar scalar, out T value) => read(scalar, out value);
 
     public bool Contains(T value) => contains(value);

@@ -4,7 +4,7 @@ namespace Distributed.Jobs;
 /// What is done at random to the images that are trained on, anew in each epoch; test images stay as they are. Depends on the job's
 /// seed, the epoch and the sample alone.
 /// </summary>
-public sealed record AugmentSpec
+internal sealed record AugmentSpec
 {
     /// <summary>Pixels that <see cref="Crop"/> and <see cref="Cutout"/> may have at most.</summary>
     public const int MaxPixels = 64;

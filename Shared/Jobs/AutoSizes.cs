@@ -1,9 +1,8 @@
 namespace Distributed.Jobs;
 
 /// <summary>What a job leaves to the memory of the workers.</summary>
-public enum AutoSize : byte
+internal enum AutoSize : byte
 {
-    /// <summary>Nothing.</summary>
     None,
     /// <summary>The samples of a batch, of a given number of micro-batches.</summary>
     Batch,
@@ -12,19 +11,13 @@ public enum AutoSize : byte
 }
 
 /// <summary>From the largest micro-batch that fits to the job that is run.</summary>
-public static class AutoSizes
+internal static class AutoSizes
 {
-    /// <summary>The largest micro-batch that is of use to a job.</summary>
-    /// <param name="job">The job.</param>
-    /// <param name="trainSamples">Samples of its training set.</param>
     public static int LargestOf(Job job, int trainSamples) => job.Auto == AutoSize.Batch
         ? CeilingOf(trainSamples, job.MicroBatches)
         : Math.Min(job.Batch ?? trainSamples, trainSamples);
 
-    /// <summary>The job with nothing left open.</summary>
-    /// <param name="job">The job.</param>
     /// <param name="samples">The largest micro-batch that fits every worker, at least 1.</param>
-    /// <param name="trainSamples">Samples of its training set.</param>
     /// <param name="workers">Workers that are to have something to do.</param>
     /// <exception cref="JobException">It would take more micro-batches than are allowed.</exception>
     public static Job Resolve(Job job, int samples, int trainSamples, int workers)

@@ -1,7 +1,7 @@
 namespace Distributed.Jobs;
 
 /// <summary>When the state of a run is saved beside the training. It does not change the result.</summary>
-public sealed record CheckpointSpec
+internal sealed record CheckpointSpec
 {
     /// <summary>Steps between two checkpoints; 0 for none.</summary>
     public long EverySteps { get; init; } = 500;

@@ -22,7 +22,6 @@ internal sealed record Kind<T>(string Name, T Default, Func<Fields, T, T>? Keys,
 /// </summary>
 internal sealed class Choice<T> : Allowed<T> where T : class
 {
-    /// <summary>The key that chooses.</summary>
     public const string NameKey = "name";
 
     private readonly Kind<T>[] _kinds;

@@ -1,7 +1,6 @@
 namespace Distributed.Jobs;
 
-/// <summary>What a job learns from.</summary>
-public abstract record DataSpec
+internal abstract record DataSpec
 {
     /// <summary>A data set's name, or the kind of the files that hold a user's own.</summary>
     public abstract string Name { get; }
@@ -10,16 +9,13 @@ public abstract record DataSpec
     public sealed override string ToString() => this is OwnData own ? $"{Name} {own.Path}" : Name;
 }
 
-/// <summary>A data set that the program knows.</summary>
-/// <param name="Name">As a job names it.</param>
-public sealed record KnownData(string Name) : DataSpec
+internal sealed record KnownData(string Name) : DataSpec
 {
-    /// <inheritdoc/>
     public override string Name { get; } = Name;
 }
 
 /// <summary>A user's own data: the same files for every worker, its own or sent by the coordinator.</summary>
-public abstract record OwnData : DataSpec
+internal abstract record OwnData : DataSpec
 {
     /// <summary>Where it lies: absolute, or from the folder of data sets (--data-dir), or else from the working directory of the worker.</summary>
     public string Path { get; init; } = "";
@@ -40,23 +36,21 @@ public abstract record OwnData : DataSpec
     /// <summary>All files and folders that it consists of.</summary>
     public virtual IEnumerable<string> Paths => Given(Path, TestPath);
 
-    /// <summary>Those that are given.</summary>
     private protected static IEnumerable<string> Given(params string?[] paths) => paths.OfType<string>();
 }
 
 /// <summary>A column of a table: one of a name, or of a number.</summary>
 /// <param name="Name">Its name in the header; null for a number.</param>
 /// <param name="Number">Counted from 1; 0 for a name.</param>
-public readonly record struct ColumnRef(string? Name, int Number)
+internal readonly record struct ColumnRef(string? Name, int Number)
 {
     /// <summary>As messages call it: column 'price', column 3.</summary>
     public override string ToString() => Name is null ? $"column {Number}" : $"column '{Name}'";
 }
 
 /// <summary>A table as a text, a line a sample.</summary>
-public sealed record CsvData : OwnData
+internal sealed record CsvData : OwnData
 {
-    /// <inheritdoc/>
     public override string Name => "csv";
 
     /// <summary>Whether the first line has the columns' names.</summary>
@@ -76,9 +70,8 @@ public sealed record CsvData : OwnData
 }
 
 /// <summary>Images, in a folder for each class.</summary>
-public sealed record FolderData : OwnData
+internal sealed record FolderData : OwnData
 {
-    /// <inheritdoc/>
     public override string Name => "folder";
 
     /// <summary>Rows and columns that all images are brought to.</summary>
@@ -89,9 +82,8 @@ public sealed record FolderData : OwnData
 }
 
 /// <summary>Grey images and their labels as MNIST has them, each a file in the IDX format.</summary>
-public sealed record IdxData : OwnData
+internal sealed record IdxData : OwnData
 {
-    /// <inheritdoc/>
     public override string Name => "idx";
 
     /// <summary>The labels of <see cref="OwnData.Path"/>.</summary>
@@ -100,14 +92,12 @@ public sealed record IdxData : OwnData
     /// <summary>The labels of <see cref="OwnData.TestPath"/>.</summary>
     public string? TestLabels { get; init; }
 
-    /// <inheritdoc/>
     public override IEnumerable<string> Paths => Given(Path, Labels, TestPath, TestLabels);
 }
 
 /// <summary>Arrays of NumPy, whose first dimension is the samples.</summary>
-public sealed record NpyData : OwnData
+internal sealed record NpyData : OwnData
 {
-    /// <inheritdoc/>
     public override string Name => "npy";
 
     /// <summary>The targets of <see cref="OwnData.Path"/>.</summary>
@@ -116,6 +106,5 @@ public sealed record NpyData : OwnData
     /// <summary>The targets of <see cref="OwnData.TestPath"/>.</summary>
     public string? TestTargets { get; init; }
 
-    /// <inheritdoc/>
     public override IEnumerable<string> Paths => Given(Path, Targets, TestPath, TestTargets);
 }

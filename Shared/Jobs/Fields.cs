@@ -15,7 +15,6 @@ internal abstract class Fields
     public abstract T Required<T>(string key, T? value, Allowed<T> allowed);
 }
 
-/// <summary>Reads a section.</summary>
 internal sealed class FieldReader(YamlMap section, string path) : Fields
 {
     /// <summary>Reads all of a section, which may have no key but those that <paramref name="keys"/> names.</summary>

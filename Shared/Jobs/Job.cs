@@ -8,7 +8,7 @@ namespace Distributed.Jobs;
 /// What to train and how, with every default resolved. Two equal jobs give the same parameters, bit for bit, on machines of one
 /// kind, unless <see cref="Wire"/> or <see cref="Determinism"/> give that up. <see cref="JobFile"/> reads and writes it; a job made in code is checked when it is written.
 /// </summary>
-public sealed record Job
+internal sealed record Job
 {
     /// <summary>The kind of problem: the name of a <see cref="TaskKind"/>.</summary>
     public required string Task { get; init; }
@@ -16,7 +16,6 @@ public sealed record Job
     /// <summary>The task, where it is a plugin's; null for those that are built in.</summary>
     public PluginTaskSpec? PluginTask { get; init; }
 
-    /// <summary>The kind of problem.</summary>
     public TaskKind Kind => PluginTask is { } plugin ? TaskKind.Plugin with { Metric = Metric.Find(plugin.Metric)! } : TaskKind.Find(Task) ?? throw new InvalidOperationException($"there is no task '{Task}'");
 
     /// <summary>What it is learned from: one of <see cref="TaskKind.Data"/>.</summary>
@@ -25,7 +24,6 @@ public sealed record Job
     /// <summary>What is made small: one of <see cref="TaskKind.Losses"/>.</summary>
     public string Loss { get; init; } = Losses.CrossEntropy;
 
-    /// <summary>The model.</summary>
     public required ModelSpec Model { get; init; }
 
     /// <summary>What is done at random to the images that are trained on.</summary>
@@ -56,10 +54,8 @@ public sealed record Job
     /// <summary>Threads that a worker computes a micro-batch with; 1 to 256. The rounding, and so the result, depends on it.</summary>
     public required int Threads { get; init; }
 
-    /// <summary>The update rule.</summary>
     public required OptimizerSpec Optimizer { get; init; }
 
-    /// <summary>The course of the learning rate.</summary>
     public required ScheduleSpec Schedule { get; init; }
 
     /// <summary>The L2 norm that a longer averaged gradient, taken whole, is scaled down to; greater than 0, null for none.</summary>
@@ -80,7 +76,6 @@ public sealed record Job
     /// depends on the number of workers.</summary>
     public required string Determinism { get; init; }
 
-    /// <summary>The batch as a job file has it.</summary>
     public string BatchText => Auto == AutoSize.Batch ? AutoWord : Batch?.ToString(CultureInfo.InvariantCulture) ?? All;
 
     /// <summary>How a job file writes the batch that is the whole training set.</summary>
@@ -92,7 +87,6 @@ public sealed record Job
     /// <summary>Whether nothing is trained, and the model only evaluated.</summary>
     public bool IsEvaluation => Epochs == 0;
 
-    /// <summary>Whether each worker reduces its own slices.</summary>
     public bool IsMesh => Topology == "mesh";
 
     /// <summary>Whether numbers travel as bfloat16.</summary>
@@ -104,7 +98,6 @@ public sealed record Job
     /// <summary>Whether the result is the same, bit for bit, for any number of workers.</summary>
     public bool IsExact => !IsWireHalf && !IsRelaxed;
 
-    /// <summary>What of it decides its rounds.</summary>
     public JobShape ToShape() => new(Epochs, Batch, MicroBatches, IsRelaxed, IsExact);
 
     /// <summary>The job that runs when none is named: jobs/digits.yaml, as it was built in.</summary>

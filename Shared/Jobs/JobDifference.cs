@@ -1,14 +1,12 @@
 namespace Distributed.Jobs;
 
-/// <summary>What two jobs differ in.</summary>
-public static class JobDifference
+internal static class JobDifference
 {
     /// <summary>
     /// The keys of what decides the result that differ, each as "key is A, was B"; none where both jobs give the same bits. How
     /// gradients are brought together and when checkpoints are taken decides nothing of that.
     /// </summary>
     /// <param name="was">The job that a run was begun with.</param>
-    /// <param name="now">The job that it is to go on with.</param>
     public static IReadOnlyList<string> Between(Job was, Job now)
     {
         var (before, after) = (Leaves(was), Leaves(now with { Topology = was.Topology, Checkpoint = was.Checkpoint }));

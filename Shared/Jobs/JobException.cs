@@ -3,4 +3,4 @@ namespace Distributed.Jobs;
 /// <summary>
 /// A job cannot be used. The message says where the fault is, what was found and what is allowed, ready to be shown to the user.
 /// </summary>
-public sealed class JobException(string message, Exception? innerException = null) : Exception(message, innerException);
+internal sealed class JobException(string message, Exception? innerException = null) : Exception(message, innerException);

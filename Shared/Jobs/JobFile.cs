@@ -4,7 +4,7 @@ using System.Text;
 namespace Distributed.Jobs;
 
 /// <summary>Jobs as YAML: read strictly from what a user wrote, written canonically for the workers.</summary>
-public static class JobFile
+internal static class JobFile
 {
     /// <summary>Characters that a job file may have.</summary>
     public const int MaxLength = YamlReader.MaxLength;
@@ -29,7 +29,6 @@ public static class JobFile
         return FieldReader.Read((overrides ?? []).Aggregate(job, Overrides.Apply), "", fields => JobKeys.Job(fields, null));
     }
 
-    /// <summary>Reads the job of a file.</summary>
     /// <param name="path">Where it is.</param>
     /// <param name="overrides">Settings that replace those of the file, see <see cref="Parse"/>.</param>
     /// <exception cref="JobException">It is too long, or holds no job.</exception>

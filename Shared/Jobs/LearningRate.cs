@@ -1,7 +1,7 @@
 namespace Distributed.Jobs;
 
 /// <summary>The learning rate of a step, as a pure function of its number.</summary>
-public static class LearningRate
+internal static class LearningRate
 {
     /// <summary>
     /// The rate with which step <paramref name="step"/> is applied. It rises as base · (step + 1) / warmup over the warm-up steps
@@ -11,7 +11,6 @@ public static class LearningRate
     /// cosine: base · (1 + cos(π · p)) / 2, where p runs from 0 to 1 over the steps after the warm-up
     /// (Loshchilov and Hutter 2017, "SGDR", equation 5, with a minimum of 0 and no restart).
     /// </summary>
-    /// <param name="schedule">The schedule.</param>
     /// <param name="baseRate">The rate that the schedule scales; greater than 0.</param>
     /// <param name="step">The step, from 0 to below <paramref name="totalSteps"/>.</param>
     /// <param name="totalSteps">Steps of the whole run; at least 1.</param>

@@ -1,7 +1,7 @@
 namespace Distributed.Jobs;
 
 /// <summary>What a model is trained to make small, as a job names it.</summary>
-public static class Losses
+internal static class Losses
 {
     /// <summary>Softmax, and the negative logarithm of what it gives the right class.</summary>
     public const string CrossEntropy = "cross-entropy";
@@ -15,10 +15,8 @@ public static class Losses
     /// <summary>That of a task of the user's own.</summary>
     public const string OfPlugin = "plugin";
 
-    /// <summary>The squared error.</summary>
     public const string L2 = "l2";
 
-    /// <summary>The absolute error.</summary>
     public const string L1 = "l1";
 
     /// <summary>Of boxes in images: whether there is one, what is in it, and how far it is off.</summary>

@@ -3,17 +3,16 @@ using static Distributed.Jobs.Allow;
 namespace Distributed.Jobs;
 
 /// <summary>The model to train: its architecture, without the input shape and the number of classes, which the data set gives.</summary>
-public abstract record ModelSpec
+internal abstract record ModelSpec
 {
     /// <summary>The model at a glance, for people.</summary>
     public abstract string Summarize();
 
-    /// <summary>What a summary says of dropout.</summary>
     protected static string Dropped(double share) => share > 0 ? FormattableString.Invariant($", dropout {share}") : "";
 }
 
 /// <summary>A convolutional network for images: convolution stages, then one hidden dense layer, then the classes.</summary>
-public sealed record CnnSpec : ModelSpec
+internal sealed record CnnSpec : ModelSpec
 {
     /// <summary>Output channels of each convolution stage, first to last; 1 to 4 stages of 1 to 16384 channels.</summary>
     public ValueList<int> Channels { get; init; } = [32, 64];
@@ -27,7 +26,6 @@ public sealed record CnnSpec : ModelSpec
     /// <summary>Probability of dropping a hidden unit while training; from 0 to below 1 (Srivastava et al. 2014).</summary>
     public double Dropout { get; init; }
 
-    /// <inheritdoc/>
     public override string Summarize() => $"cnn with channels {string.Join(", ", Channels)}, hidden {Hidden}{(BatchNorm ? ", batch-norm" : "")}{Dropped(Dropout)}";
 
     internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<CnnSpec>("cnn", (f, model) => model with
@@ -40,7 +38,7 @@ public sealed record CnnSpec : ModelSpec
 }
 
 /// <summary>A residual network for images (He et al. 2016): a convolution, stages of basic blocks, the mean over the image, the classes.</summary>
-public sealed record ResNetSpec : ModelSpec
+internal sealed record ResNetSpec : ModelSpec
 {
     /// <summary>Basic blocks of each stage, first to last; 1 to 4 stages of 1 to 64 blocks. Each stage but the first halves the image.</summary>
     public ValueList<int> Blocks { get; init; } = [1, 1, 1];
@@ -51,7 +49,6 @@ public sealed record ResNetSpec : ModelSpec
     /// <summary>What follows each convolution: batch (Ioffe and Szegedy 2015), group (Wu and He 2018) or none.</summary>
     public string Norm { get; init; } = "batch";
 
-    /// <inheritdoc/>
     public override string Summarize() => $"resnet with blocks {string.Join(", ", Blocks)}, channels {string.Join(", ", Channels)}, norm {Norm}";
 
     internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<ResNetSpec>("resnet", (f, model) =>
@@ -69,7 +66,7 @@ public sealed record ResNetSpec : ModelSpec
 }
 
 /// <summary>A generator of images and a discriminator that it is trained against, both convolutional (Radford et al. 2016).</summary>
-public sealed record DcganSpec : ModelSpec
+internal sealed record DcganSpec : ModelSpec
 {
     /// <summary>Numbers of noise that an image is made from; 1 to 16384.</summary>
     public int Latent { get; init; } = 32;
@@ -80,7 +77,6 @@ public sealed record DcganSpec : ModelSpec
     /// <summary>Probability of dropping a feature of the discriminator while training; from 0 to below 1.</summary>
     public double Dropout { get; init; }
 
-    /// <inheritdoc/>
     public override string Summarize() => $"dcgan with latent {Latent}, channels {Channels}{Dropped(Dropout)}";
 
     internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<DcganSpec>("dcgan", (f, model) => model with
@@ -92,7 +88,7 @@ public sealed record DcganSpec : ModelSpec
 }
 
 /// <summary>A multilayer perceptron: dense layers on the flattened sample.</summary>
-public sealed record MlpSpec : ModelSpec
+internal sealed record MlpSpec : ModelSpec
 {
     /// <summary>Units of each hidden layer, first to last; 1 to 16 layers of 1 to 16384 units.</summary>
     public ValueList<int> Hidden { get; init; } = [128];
@@ -103,7 +99,6 @@ public sealed record MlpSpec : ModelSpec
     /// <summary>Probability of dropping a hidden unit while training; from 0 to below 1 (Srivastava et al. 2014).</summary>
     public double Dropout { get; init; }
 
-    /// <inheritdoc/>
     public override string Summarize() => $"mlp with hidden {string.Join(", ", Hidden)}, {Activation}{Dropped(Dropout)}";
 
     internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<MlpSpec>("mlp", (f, model) => model with
@@ -115,7 +110,7 @@ public sealed record MlpSpec : ModelSpec
 }
 
 /// <summary>A U-Net, which gives something for each pixel of an image: levels on the way down, and the same ones on the way up.</summary>
-public sealed record UNetSpec : ModelSpec
+internal sealed record UNetSpec : ModelSpec
 {
     /// <summary>Channels of each level, from the top down, each level halving the image; 1 to 6 levels of 1 to 16384 channels.</summary>
     public ValueList<int> Channels { get; init; } = [16, 32, 64];
@@ -123,7 +118,6 @@ public sealed record UNetSpec : ModelSpec
     /// <summary>Whether batch normalization follows each convolution of a level (Ioffe and Szegedy 2015).</summary>
     public bool BatchNorm { get; init; } = true;
 
-    /// <inheritdoc/>
     public override string Summarize() => $"unet with channels {string.Join(", ", Channels)}{(BatchNorm ? ", batch-norm" : "")}";
 
     internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<UNetSpec>("unet", (f, model) => model with
@@ -134,7 +128,7 @@ public sealed record UNetSpec : ModelSpec
 }
 
 /// <summary>A one-stage detector: convolution stages, whose last one gives a box for each of its pixels.</summary>
-public sealed record DetectorSpec : ModelSpec
+internal sealed record DetectorSpec : ModelSpec
 {
     /// <summary>Channels of each stage, first to last, the image halved between them; 1 to 6 stages of 1 to 16384 channels.</summary>
     public ValueList<int> Channels { get; init; } = [16, 32, 64];
@@ -142,7 +136,6 @@ public sealed record DetectorSpec : ModelSpec
     /// <summary>Whether batch normalization follows each convolution of a stage.</summary>
     public bool BatchNorm { get; init; } = true;
 
-    /// <inheritdoc/>
     public override string Summarize() => $"detector with channels {string.Join(", ", Channels)}{(BatchNorm ? ", batch-norm" : "")}";
 
     internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<DetectorSpec>("detector", (f, model) => model with

@@ -3,42 +3,38 @@ using static Distributed.Jobs.Allow;
 
 namespace Distributed.Jobs;
 
-/// <summary>The way to better parameters.</summary>
-public abstract record OptimizerSpec
+internal abstract record OptimizerSpec
 {
     /// <summary>Its name and what it is chosen by first, for people.</summary>
     public abstract string Summarize();
 }
 
 /// <summary>Tries parameters and keeps the best by their loss on the step's batch: no gradient, no learning rate.</summary>
-public abstract record SearchSpec : OptimizerSpec;
+internal abstract record SearchSpec : OptimizerSpec;
 
-/// <summary>Draws all parameters anew in each step.</summary>
-public sealed record RandomSearchSpec : SearchSpec
+internal sealed record RandomSearchSpec : SearchSpec
 {
     /// <summary>The standard deviation of the normal distribution around 0 that each parameter is drawn from; greater than 0.</summary>
     public double Scale { get; init; } = 1;
 
-    /// <inheritdoc/>
     public override string Summarize() => Invariant($"random-search, scale {Scale}");
 
     internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<RandomSearchSpec>("random-search", (f, search) => search with { Scale = f.Value("scale", search.Scale, Positive) });
 }
 
 /// <summary>Moves the best parameters at random in each step.</summary>
-public sealed record LocalSearchSpec : SearchSpec
+internal sealed record LocalSearchSpec : SearchSpec
 {
     /// <summary>The standard deviation of the normal noise that each parameter is moved by; greater than 0.</summary>
     public double StepSize { get; init; } = 0.1;
 
-    /// <inheritdoc/>
     public override string Summarize() => Invariant($"local-search, step size {StepSize}");
 
     internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<LocalSearchSpec>("local-search", (f, search) => search with { StepSize = f.Value("step-size", search.StepSize, Positive) });
 }
 
 /// <summary>The rule by which an averaged gradient changes the parameters.</summary>
-public abstract record GradientSpec : OptimizerSpec
+internal abstract record GradientSpec : OptimizerSpec
 {
     /// <summary>The base learning rate, which the schedule scales; greater than 0.</summary>
     public double LearningRate { get; init; }
@@ -48,7 +44,7 @@ public abstract record GradientSpec : OptimizerSpec
 }
 
 /// <summary>Stochastic gradient descent, as torch.optim.SGD defines it.</summary>
-public sealed record SgdSpec : GradientSpec
+internal sealed record SgdSpec : GradientSpec
 {
     /// <summary>Plain descent at a learning rate of 0.01.</summary>
     public SgdSpec() => LearningRate = 0.01;
@@ -59,7 +55,6 @@ public sealed record SgdSpec : GradientSpec
     /// <summary>Whether momentum is Nesterov's (Sutskever et al. 2013); needs a momentum greater than 0.</summary>
     public bool Nesterov { get; init; }
 
-    /// <inheritdoc/>
     public override string Summarize() => Invariant($"sgd, learning rate {LearningRate}");
 
     internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<SgdSpec>("sgd", (f, optimizer) =>
@@ -76,7 +71,7 @@ public sealed record SgdSpec : GradientSpec
 }
 
 /// <summary>What Adam and AdamW have in common, with PyTorch's defaults.</summary>
-public abstract record AdamFamilySpec : GradientSpec
+internal abstract record AdamFamilySpec : GradientSpec
 {
     /// <summary>A learning rate of 0.001.</summary>
     protected AdamFamilySpec() => LearningRate = 0.001;
@@ -101,21 +96,19 @@ public abstract record AdamFamilySpec : GradientSpec
 }
 
 /// <summary>Adam (Kingma and Ba 2015), as torch.optim.Adam defines it.</summary>
-public sealed record AdamSpec : AdamFamilySpec
+internal sealed record AdamSpec : AdamFamilySpec
 {
-    /// <inheritdoc/>
     public override string Summarize() => Invariant($"adam, learning rate {LearningRate}");
 
     internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<AdamSpec>("adam", KeysOf);
 }
 
 /// <summary>AdamW (Loshchilov and Hutter 2019), as torch.optim.AdamW defines it.</summary>
-public sealed record AdamWSpec : AdamFamilySpec
+internal sealed record AdamWSpec : AdamFamilySpec
 {
     /// <summary>PyTorch's weight decay of 0.01.</summary>
     public AdamWSpec() => WeightDecay = 0.01;
 
-    /// <inheritdoc/>
     public override string Summarize() => Invariant($"adamw, learning rate {LearningRate}");
 
     internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<AdamWSpec>("adamw", KeysOf);

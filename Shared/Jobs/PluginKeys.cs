@@ -32,21 +32,18 @@ internal static partial class PluginKeys
 
     private static readonly SettingsSection _settings = new();
 
-    /// <summary>A model of a library.</summary>
     public static Kind<ModelSpec> Model { get; } = Kind<ModelSpec>.Of<PluginSpec>("plugin", (f, model) => model with
     {
         Class = f.Required("class", model.Class, _class),
         Settings = f.Value("settings", model.Settings, _settings),
     }, "class");
 
-    /// <summary>A model of a TorchScript file.</summary>
     public static Kind<ModelSpec> TorchScript { get; } = Kind<ModelSpec>.Of<TorchScriptSpec>("torchscript", (f, model) => model with
     {
         File = f.Required("file", model.File, _file),
         Sha256 = f.Value("sha256", model.Sha256, _sha256),
     }, "file");
 
-    /// <summary>A task of a library.</summary>
     public static Kind<PluginTaskSpec> Task { get; } = Kind<PluginTaskSpec>.Of<PluginTaskSpec>(TaskKind.Plugin.Name, (f, task) => task with
     {
         Class = f.Required("class", task.Class, _class),

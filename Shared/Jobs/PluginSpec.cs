@@ -1,7 +1,7 @@
 namespace Distributed.Jobs;
 
 /// <summary>A model out of a library that the workers were started with: a class derived from torch's nn.Module.</summary>
-public sealed record PluginSpec : ModelSpec
+internal sealed record PluginSpec : ModelSpec
 {
     /// <summary>Name of the class, with its namespace or without.</summary>
     public string Class { get; init; } = "";
@@ -9,12 +9,11 @@ public sealed record PluginSpec : ModelSpec
     /// <summary>What its constructor is called with, beside what the data gives.</summary>
     public ValueList<Setting> Settings { get; init; } = [];
 
-    /// <inheritdoc/>
     public override string Summarize() => $"{Class} of a plugin";
 }
 
 /// <summary>A model out of a TorchScript file, which each worker has at this path. Its parameters are those to begin with.</summary>
-public sealed record TorchScriptSpec : ModelSpec
+internal sealed record TorchScriptSpec : ModelSpec
 {
     /// <summary>Path of the file, seen from where a worker was started.</summary>
     public string File { get; init; } = "";
@@ -22,12 +21,11 @@ public sealed record TorchScriptSpec : ModelSpec
     /// <summary>SHA-256 of the file in lower-case hexadecimal; null only until a run begins.</summary>
     public string? Sha256 { get; init; }
 
-    /// <inheritdoc/>
     public override string Summarize() => $"TorchScript of {File}";
 }
 
 /// <summary>A task out of a library that the workers were started with.</summary>
-public sealed record PluginTaskSpec
+internal sealed record PluginTaskSpec
 {
     /// <summary>Name of the class, with its namespace or without.</summary>
     public string Class { get; init; } = "";

@@ -3,7 +3,7 @@ using static Distributed.Jobs.Allow;
 namespace Distributed.Jobs;
 
 /// <summary>How the learning rate changes over a run; <see cref="LearningRate.At"/> gives its value.</summary>
-public abstract record ScheduleSpec
+internal abstract record ScheduleSpec
 {
     /// <summary>Steps over which the rate first rises linearly to its base; at least 0.</summary>
     public long WarmupSteps { get; init; }
@@ -14,14 +14,13 @@ public abstract record ScheduleSpec
     };
 }
 
-/// <summary>The base rate throughout.</summary>
-public sealed record ConstantSpec : ScheduleSpec
+internal sealed record ConstantSpec : ScheduleSpec
 {
     internal static Kind<ScheduleSpec> Keys { get; } = Kind<ScheduleSpec>.Of<ConstantSpec>("constant", WarmupOf);
 }
 
 /// <summary>The rate is multiplied by a factor every so many epochs.</summary>
-public sealed record StepSpec : ScheduleSpec
+internal sealed record StepSpec : ScheduleSpec
 {
     /// <summary>Epochs between two decays; at least 1.</summary>
     public int EveryEpochs { get; init; } = 10;
@@ -37,7 +36,7 @@ public sealed record StepSpec : ScheduleSpec
 }
 
 /// <summary>The rate falls from its base to 0 along half a cosine.</summary>
-public sealed record CosineSpec : ScheduleSpec
+internal sealed record CosineSpec : ScheduleSpec
 {
     internal static Kind<ScheduleSpec> Keys { get; } = Kind<ScheduleSpec>.Of<CosineSpec>("cosine", WarmupOf);
 }

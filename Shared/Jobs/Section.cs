@@ -2,7 +2,6 @@ using System.Text;
 
 namespace Distributed.Jobs;
 
-/// <summary>A section of keys that each have a default.</summary>
 internal sealed class Section<T>(T defaults, Func<Fields, T, T> keys) : Allowed<T> where T : class
 {
     public override string Text => "a section of keys with values";

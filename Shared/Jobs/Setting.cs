@@ -2,8 +2,7 @@ namespace Distributed.Jobs;
 
 /// <summary>A value by its name, which a class of a plugin is made with.</summary>
 /// <param name="Name">In kebab-case: hidden-width.</param>
-/// <param name="Value">The value.</param>
-public sealed record Setting(string Name, SettingValue Value)
+internal sealed record Setting(string Name, SettingValue Value)
 {
     /// <summary>Settings that a section may have.</summary>
     public const int MaxCount = 64;
@@ -16,27 +15,23 @@ public sealed record Setting(string Name, SettingValue Value)
 }
 
 /// <summary>What a setting may be.</summary>
-public abstract record SettingValue
+internal abstract record SettingValue
 {
     private SettingValue()
     {
     }
 
-    /// <summary>true or false.</summary>
-    public sealed record Flag(bool Value) : SettingValue;
+    internal sealed record Flag(bool Value) : SettingValue;
 
-    /// <summary>A whole number.</summary>
-    public sealed record Whole(long Value) : SettingValue;
+    internal sealed record Whole(long Value) : SettingValue;
 
     /// <summary>A finite number that was not written as a whole one.</summary>
-    public sealed record Number(double Value) : SettingValue;
+    internal sealed record Number(double Value) : SettingValue;
 
-    /// <summary>A text.</summary>
-    public sealed record Text(string Value) : SettingValue;
+    internal sealed record Text(string Value) : SettingValue;
 
-    /// <summary>Whole numbers.</summary>
-    public sealed record Wholes(ValueList<long> Values) : SettingValue;
+    internal sealed record Wholes(ValueList<long> Values) : SettingValue;
 
     /// <summary>Finite numbers, not all of them written as whole ones.</summary>
-    public sealed record Numbers(ValueList<double> Values) : SettingValue;
+    internal sealed record Numbers(ValueList<double> Values) : SettingValue;
 }

@@ -7,7 +7,7 @@ namespace Distributed.Jobs;
 /// Untrusted text as it may stand on a terminal, in a log or in a message: on one line, without anything that a terminal obeys, and without
 /// characters that change the order or the look of those around them.
 /// </summary>
-public static class Shown
+internal static class Shown
 {
     private const int MaxLength = 60;
     private const string Cut = "...";
@@ -25,7 +25,6 @@ public static class Shown
     public static string InFull(string text) => InFull(text, int.MaxValue);
 
     /// <summary>On one line of bounded length.</summary>
-    /// <param name="text">Any text.</param>
     /// <param name="length">Characters that are kept; what follows is cut off, which three dots say.</param>
     public static string InFull(string text, int length)
     {
@@ -40,7 +39,6 @@ public static class Shown
     }
 
     /// <summary>Likewise, but on several lines, of which those behind the first are indented: no text can pass for a line of another's.</summary>
-    /// <param name="text">Any text.</param>
     /// <param name="length">Characters that are kept at most.</param>
     public static string Indented(string text, int length)
     {

@@ -1,7 +1,7 @@
 namespace Distributed.Jobs;
 
 /// <summary>Finds the name that a mistyped one was meant to be.</summary>
-public static class Spelling
+internal static class Spelling
 {
     private const int MaxDistance = 2;
 

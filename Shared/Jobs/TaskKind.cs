@@ -3,19 +3,16 @@ using Distributed.Core.Scores;
 namespace Distributed.Jobs;
 
 /// <summary>A kind of problem, and what it goes with.</summary>
-/// <param name="Name">As a job names it.</param>
 /// <param name="Data">The data sets that pose it, and the kinds of a user's own data that may.</param>
 /// <param name="Losses">What it can be learned by; the first is what a job means that names none.</param>
 /// <param name="Metric">What the result is judged by.</param>
-public sealed record TaskKind(string Name, IReadOnlyList<string> Data, IReadOnlyList<string> Losses, Metric Metric)
+internal sealed record TaskKind(string Name, IReadOnlyList<string> Data, IReadOnlyList<string> Losses, Metric Metric)
 {
-    /// <summary>Samples into classes.</summary>
     public static TaskKind Classification { get; } = new("classification", ["digits", "fashion-mnist", "breast-cancer", "csv", "folder", "idx", "npy"], [Jobs.Losses.CrossEntropy], Metric.Accuracy);
 
     /// <summary>Samples into one of two classes, by a single output.</summary>
     public static TaskKind BinaryClassification { get; } = new("binary-classification", ["breast-cancer", "csv", "folder", "idx", "npy"], [Jobs.Losses.BinaryCrossEntropy], Metric.Accuracy);
 
-    /// <summary>A number for each sample.</summary>
     public static TaskKind Regression { get; } = new("regression", ["diabetes", "csv", "npy"], [Jobs.Losses.L2, Jobs.Losses.L1], Metric.R2);
 
     /// <summary>Each pixel of an image into a class.</summary>
@@ -30,7 +27,6 @@ public sealed record TaskKind(string Name, IReadOnlyList<string> Data, IReadOnly
     /// <summary>Whatever a class of the user's own makes of samples; what its metric is called stands in the job.</summary>
     public static TaskKind Plugin { get; } = new("plugin", ["digits", "fashion-mnist", "breast-cancer", "diabetes", "digit-scenes-masks", "digit-scenes-boxes", "csv", "folder", "idx", "npy"], [Jobs.Losses.OfPlugin], new MeanOfFirst("metric"));
 
-    /// <summary>All of them.</summary>
     public static IReadOnlyList<TaskKind> All { get; } = [Classification, BinaryClassification, Regression, Segmentation, Detection, Generation, Plugin];
 
     /// <summary>Whether a finished run has a picture of what the model makes of test samples.</summary>

@@ -7,7 +7,7 @@ namespace Distributed.Jobs;
 /// The file of a job whose model is TorchScript. Its sum becomes a part of the job when a run begins, so that every worker, and every
 /// later run of the same job, has the same file or none.
 /// </summary>
-public static class TorchScriptFile
+internal static class TorchScriptFile
 {
     /// <summary>Bytes that a file may have: it is one array.</summary>
     public const long MaxBytes = 1L << 30;
@@ -21,8 +21,6 @@ public static class TorchScriptFile
     }
 
     /// <summary>The job of a finished run, whose model is the file that the run has left: the same code, trained.</summary>
-    /// <param name="job">The job as it was run.</param>
-    /// <param name="runFolder">The run's folder.</param>
     /// <exception cref="JobException">There is no file that the model could be made from.</exception>
     public static Job OfRun(Job job, string runFolder)
     {

@@ -8,25 +8,20 @@ namespace Distributed.Jobs;
 /// </summary>
 /// <typeparam name="T">The type of an item.</typeparam>
 [CollectionBuilder(typeof(ValueList), nameof(ValueList.Create))]
-public sealed class ValueList<T> : IReadOnlyList<T>, IEquatable<ValueList<T>>
+internal sealed class ValueList<T> : IReadOnlyList<T>, IEquatable<ValueList<T>>
 {
     private readonly T[] _items;
 
     internal ValueList(ReadOnlySpan<T> items) => _items = items.ToArray();
 
-    /// <inheritdoc/>
     public int Count => _items.Length;
 
-    /// <inheritdoc/>
     public T this[int index] => _items[index];
 
-    /// <inheritdoc/>
     public bool Equals(ValueList<T>? other) => other is not null && _items.AsSpan().SequenceEqual(other._items);
 
-    /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as ValueList<T>);
 
-    /// <inheritdoc/>
     public override int GetHashCode()
     {
         var hash = new HashCode();
@@ -37,14 +32,13 @@ public sealed class ValueList<T> : IReadOnlyList<T>, IEquatable<ValueList<T>>
     /// <summary>The items as YAML writes a list: [32, 64].</summary>
     public override string ToString() => $"[{string.Join(", ", _items)}]";
 
-    /// <inheritdoc/>
     public IEnumerator<T> GetEnumerator() => ((IEnumerable<T>)_items).GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 }
 
 /// <summary>Makes <see cref="ValueList{T}"/>s, as collection expressions do.</summary>
-public static class ValueList
+internal static class ValueList
 {
     /// <summary>A list of a copy of <paramref name="items"/>.</summary>
     public static ValueList<T> Create<T>(ReadOnlySpan<T> items) => new(items);

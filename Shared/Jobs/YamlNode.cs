@@ -6,10 +6,8 @@ internal abstract record YamlNode(string Place)
     /// <summary>What it is, to follow "is" in an error.</summary>
     public abstract string Found { get; }
 
-    /// <summary>An error at this node.</summary>
     public JobException Fault(string message) => new($"{Place}: {message}");
 
-    /// <summary>The path of a key below a path.</summary>
     public static string Join(string path, string key)
     {
         var shown = key.Length == 0 ? "\"\"" : Shown.Of(key);
@@ -25,7 +23,6 @@ internal sealed record YamlScalar(string Place, string Text, bool Quoted) : Yaml
     public override string Found => Quoted ? $"the text \"{Shown.Of(Text)}\"" : Text.Length == 0 ? "empty" : Shown.Of(Text);
 }
 
-/// <summary>A list.</summary>
 internal sealed record YamlList(string Place, IReadOnlyList<YamlNode> Items) : YamlNode(Place)
 {
     public override string Found => Items.Count == 1 ? "a list of 1 entry" : $"a list of {Items.Count} entries";

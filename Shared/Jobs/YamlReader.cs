@@ -27,7 +27,6 @@ internal sealed class YamlReader
     }
 
     /// <summary>The document in <paramref name="text"/>, an empty scalar if there is none.</summary>
-    /// <param name="text">YAML.</param>
     /// <param name="place">Names the place of a line, counted from 1.</param>
     /// <exception cref="JobException">The text is not such a document.</exception>
     public static YamlNode Read(string text, Func<long, string> place)

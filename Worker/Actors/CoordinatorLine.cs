@@ -9,11 +9,6 @@ namespace Distributed.Worker.Actors;
 /// A worker's <see cref="Conversation"/> with the coordinator that has taken it in: sends what is due. Used by the thread of the worker's
 /// actor, which passes on each <see cref="Look"/>.
 /// </summary>
-/// <param name="coordinator">The coordinator.</param>
-/// <param name="worker">The worker's actor.</param>
-/// <param name="timers">Its timers.</param>
-/// <param name="id">Of the conversation.</param>
-/// <param name="metrics">Counts what is repeated.</param>
 internal sealed class CoordinatorLine(IActorRef coordinator, IActorRef worker, ITimerScheduler timers, long id, ControlMetrics metrics)
 {
     private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(100);
@@ -24,7 +19,7 @@ internal sealed class CoordinatorLine(IActorRef coordinator, IActorRef worker, I
     private long _repeated;
 
     /// <summary>Time for <see cref="Pass"/>.</summary>
-    public sealed record Look : INoSerializationVerificationNeeded;
+    internal sealed record Look : INoSerializationVerificationNeeded;
 
     /// <summary>Says something, as often as it takes.</summary>
     public void Say(IWorkerMessage message)
@@ -33,7 +28,6 @@ internal sealed class CoordinatorLine(IActorRef coordinator, IActorRef worker, I
         Send();
     }
 
-    /// <summary>Something has come.</summary>
     /// <returns>What the coordinator says; null where it is not its turn.</returns>
     public IControlMessage? Hear(Numbered message)
     {
@@ -42,14 +36,12 @@ internal sealed class CoordinatorLine(IActorRef coordinator, IActorRef worker, I
         return content;
     }
 
-    /// <summary>The coordinator has heard something.</summary>
     public void Hear(Heard answer)
     {
         _conversation.Hear(answer);
         Send();
     }
 
-    /// <summary>Repeats what is due.</summary>
     /// <returns>Why the coordinator is given up, in a user's words; null where it is not.</returns>
     public string? Pass()
     {

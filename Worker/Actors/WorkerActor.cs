@@ -25,7 +25,7 @@ namespace Distributed.Worker.Actors;
 /// batch is as large as fits: finds out what does, then offers itself again. Finding: what data is not on this machine is had from the
 /// coordinator. Preparing: the replica loads data and model, then the link is connected. Training: passes on what either side says.
 /// </summary>
-public sealed class WorkerActor : ReceiveActor, IWithTimers
+internal sealed class WorkerActor : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan _retry = TimeSpan.FromSeconds(1);
 
@@ -54,26 +54,21 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private bool _tookPart;
     private (string Job, Task<Probed> Answer)? _probe;
 
-    /// <summary>Within this process alone.</summary>
     private abstract record Local : INoSerializationVerificationNeeded
     {
-        public sealed record Offer : Local;
-        public sealed record JoinOverdue : Local;
-        public sealed record UpOverdue : Local;
-        public sealed record ReasonOverdue(string Reason) : Local;
-        public sealed record MemberOfCluster : Local;
-        public sealed record Linked(Exchange Exchange, LinkListener? Listener, WorkerFacts Facts, DataDescription Data, byte[]? Initial) : Local;
-        public sealed record Relinked(IFramePipe Pipe) : Local;
-        public sealed record NotLinked(string Reason) : Local;
-        public sealed record DataMissing(string What) : Local;
-        public sealed record DataReady(DataOptions Options, DeliveredLink? Link) : Local;
-        public sealed record NotProbed(string Reason) : Local;
+        internal sealed record Offer : Local;
+        internal sealed record JoinOverdue : Local;
+        internal sealed record UpOverdue : Local;
+        internal sealed record ReasonOverdue(string Reason) : Local;
+        internal sealed record MemberOfCluster : Local;
+        internal sealed record Linked(Exchange Exchange, LinkListener? Listener, WorkerFacts Facts, DataDescription Data, byte[]? Initial) : Local;
+        internal sealed record Relinked(IFramePipe Pipe) : Local;
+        internal sealed record NotLinked(string Reason) : Local;
+        internal sealed record DataMissing(string What) : Local;
+        internal sealed record DataReady(DataOptions Options, DeliveredLink? Link) : Local;
+        internal sealed record NotProbed(string Reason) : Local;
     }
 
-    /// <summary>One worker of this process.</summary>
-    /// <param name="options">What it was started with.</param>
-    /// <param name="end">Receives how it ended.</param>
-    /// <param name="metrics">Is told what happens.</param>
     /// <param name="readiness">Is told how far it is.</param>
     /// <param name="links">For people: what becomes of connections.</param>
     /// <param name="session">What it holds of the job from an earlier life; null for a newcomer.</param>
@@ -84,10 +79,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Joining();
     }
 
-    /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
-    /// <inheritdoc/>
     protected override void PreStart()
     {
         var self = Self;
@@ -107,7 +100,6 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Context.Stop(Self);
     }
 
-    /// <inheritdoc/>
     protected override void PostStop()
     {
         _stopping.Cancel();

@@ -5,7 +5,6 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Actors;
 
-/// <summary>What a worker process is started with.</summary>
 /// <param name="Name">Name it would like to have.</param>
 /// <param name="Coordinator">HOST:PORT of the coordinator.</param>
 /// <param name="Host">Address that others reach it at.</param>
@@ -13,12 +12,10 @@ namespace Distributed.Worker.Actors;
 /// <param name="Device">Where it computes.</param>
 /// <param name="Data">Where it looks for data.</param>
 /// <param name="Patience">How long it waits for a coordinator to take it in, or to come back.</param>
-public sealed record WorkerOptions(string Name, string Coordinator, string Host, int LinkPort, Device Device, DataOptions Data, TimeSpan Patience)
+internal sealed record WorkerOptions(string Name, string Coordinator, string Host, int LinkPort, Device Device, DataOptions Data, TimeSpan Patience)
 {
-    /// <summary>What is left of it.</summary>
     public TimeSpan Remaining { get; init; } = Patience;
 
-    /// <summary>The libraries that it was started with.</summary>
     public PluginSet Plugins { get; init; } = PluginSet.None;
 
     /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
@@ -27,7 +24,6 @@ public sealed record WorkerOptions(string Name, string Coordinator, string Host,
     /// <summary>Port of its metrics; 0 where it serves none.</summary>
     public int MetricsPort { get; init; }
 
-    /// <summary>How its links are set up.</summary>
     public LinkOptions Links { get; init; } = new();
 
     /// <summary>What part of the memory that is free a micro-batch may take where the job leaves its size to that; above 0, to 1.</summary>

@@ -21,7 +21,7 @@ namespace Distributed.Worker.Actors;
 /// A worker's part in a job: its replica, its links, and the reports that nobody may have read. It outlives the actor, the
 /// node of the cluster and the coordinator that it began with.
 /// </summary>
-public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDisposable
+internal sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDisposable
 {
     private readonly Lock _lock = new();
     private readonly WorkerMetrics _metrics;
@@ -32,12 +32,8 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     private LinkListener? _listener;
 
     /// <summary>Starts the replica, which prepares itself at once.</summary>
-    /// <param name="welcome">The coordinator's.</param>
-    /// <param name="job">The job in it.</param>
     /// <param name="data">Where the data is looked for.</param>
     /// <param name="device">Where to compute.</param>
-    /// <param name="metrics">Is told what happens.</param>
-    /// <param name="actor">Is told too.</param>
     /// <param name="plugins">The libraries that the worker was started with.</param>
     public WorkerSession(Welcome welcome, Job job, DataOptions data, Device device, WorkerMetrics metrics, IActorRef actor, PluginSet plugins)
     {
@@ -47,31 +43,25 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     }
 
     /// <summary>What the actor is told beside the messages for the coordinator.</summary>
-    public abstract record Notice : INoSerializationVerificationNeeded
+    internal abstract record Notice : INoSerializationVerificationNeeded
     {
-        /// <summary>Data and model are there.</summary>
-        public sealed record ReplicaPrepared(WorkerFacts Facts, VectorPool Pool, DataDescription Data) : Notice;
+        internal sealed record ReplicaPrepared(WorkerFacts Facts, VectorPool Pool, DataDescription Data) : Notice;
 
         /// <summary>The parameters to begin with are in their place.</summary>
-        public sealed record Initialized(StateDigest Digest, string What) : Notice;
+        internal sealed record Initialized(StateDigest Digest, string What) : Notice;
 
         /// <summary>The replica cannot go on.</summary>
-        public sealed record ReplicaFailed(string Reason) : Notice;
+        internal sealed record ReplicaFailed(string Reason) : Notice;
 
-        /// <summary>The link to the coordinator is closed.</summary>
-        public sealed record LinkLost(string Reason) : Notice;
+        internal sealed record LinkLost(string Reason) : Notice;
     }
 
-    /// <summary>Its id in the job.</summary>
     public string Worker { get; }
 
-    /// <summary>The job.</summary>
     public Job Job { get; }
 
-    /// <summary>Proves that it belongs to the job.</summary>
     public byte[] Token { get; }
 
-    /// <summary>The replica.</summary>
     public ReplicaThread Replica { get; }
 
     /// <summary>What it is to be known by, once it has links.</summary>
@@ -86,20 +76,17 @@ public sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDispos
     /// <summary>The job's rounds, once the sizes of the data are known.</summary>
     public Rounds? Rounds { get; private set; }
 
-    /// <summary>The newest plan.</summary>
     public Plan? Plan { get; set; }
 
     /// <summary>The job's rounds for these sizes of the data.</summary>
     public Rounds RoundsOf(WorkerFacts facts) => Job.ToShape().RoundsOf(facts);
 
-    /// <summary>The links stand.</summary>
     public void Attach(WorkerFacts facts, DataDescription data, Exchange exchange, LinkListener? listener)
     {
         (Facts, Data, Exchange, Rounds, _listener) = (facts, data.ToJson(), exchange, RoundsOf(facts), listener);
         Replica.Attach(exchange);
     }
 
-    /// <summary>The file with the parameters to begin with has come.</summary>
     public void Initialize(byte[] file) => Replica.Initialize(file, _isInitialStrict);
 
     /// <summary>The parameters to begin with are in their place.</summary>

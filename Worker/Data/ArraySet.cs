@@ -6,20 +6,17 @@ using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Data;
 
-/// <summary>What the samples of an array have in common.</summary>
 /// <param name="Sizes">Sizes of the dimensions of a sample's inputs.</param>
 /// <param name="Classes">Number of classes; 0 where a target is any number.</param>
-public sealed record ArrayFormat(ValueList<int> Sizes, int Classes) : SampleFormat
+internal sealed record ArrayFormat(ValueList<int> Sizes, int Classes) : SampleFormat
 {
-    /// <inheritdoc/>
     public override IReadOnlyList<int> Shape => Sizes;
 
-    /// <inheritdoc/>
     public override int Classes { get; init; } = Classes;
 }
 
 /// <summary>Arrays of numbers, each with a target.</summary>
-public sealed class ArraySet : SampleSet
+internal sealed class ArraySet : SampleSet
 {
     private readonly ReadOnlyMemory<float> _values;
     private readonly ReadOnlyMemory<float> _targets;
@@ -27,7 +24,6 @@ public sealed class ArraySet : SampleSet
     /// <summary>Wraps the numbers without copying them: the caller gives them up.</summary>
     /// <param name="values">Sample after sample.</param>
     /// <param name="targets">One a sample: a finite number, or a class.</param>
-    /// <param name="format">What they are like.</param>
     /// <exception cref="DataException">The sizes do not fit, or the set is empty.</exception>
     public ArraySet(ReadOnlyMemory<float> values, ReadOnlyMemory<float> targets, ArrayFormat format)
     {
@@ -37,20 +33,16 @@ public sealed class ArraySet : SampleSet
         (_values, _targets, Format) = (values, targets, format);
     }
 
-    /// <inheritdoc/>
     public override ArrayFormat Format { get; }
 
-    /// <inheritdoc/>
     public override int Count => _targets.Length;
 
-    /// <inheritdoc/>
     protected override void Copy(int sample, Span<float> inputs, Span<float> target)
     {
         _values.Span.Slice(sample * inputs.Length, inputs.Length).CopyTo(inputs);
         target[0] = _targets.Span[sample];
     }
 
-    /// <inheritdoc/>
     internal override void AppendTo(XxHash128 hash)
     {
         DataSet.Append(hash, [Count, .. Format.Sizes, Format.Classes]);

@@ -9,16 +9,13 @@ namespace Distributed.Worker.Data;
 /// Changes images of training at random. How depends on the seed, the epoch and the sample alone: not on what else is in its
 /// micro-batch, nor on who computes that, nor how often. Used by any number of threads.
 /// </summary>
-public sealed class Augmentation : IAugmentation
+internal sealed class Augmentation : IAugmentation
 {
     private readonly AugmentSpec _spec;
     private readonly ImageFormat _format;
     private readonly long _seed;
 
-    /// <summary>Changes images of one format.</summary>
     /// <param name="spec">What may be done to them.</param>
-    /// <param name="format">What they are like.</param>
-    /// <param name="seed">The job's seed.</param>
     /// <exception cref="DataException">Nothing might be left of an image.</exception>
     public Augmentation(AugmentSpec spec, ImageFormat format, long seed)
     {
@@ -36,7 +33,6 @@ public sealed class Augmentation : IAugmentation
         }
     }
 
-    /// <summary>What is drawn for a sample.</summary>
     private enum Use
     {
         Flip,
@@ -46,10 +42,8 @@ public sealed class Augmentation : IAugmentation
         CentreColumn,
     }
 
-    /// <summary>Changes an image in place.</summary>
     /// <param name="epoch">0-based epoch in which it is used.</param>
     /// <param name="sample">Number of the sample in the training set.</param>
-    /// <param name="image">Channels × height × width values.</param>
     public void Apply(int epoch, int sample, Span<float> image)
     {
         var (height, width) = (_format.Height, _format.Width);

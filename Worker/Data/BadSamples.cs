@@ -3,16 +3,13 @@ using Distributed.Core;
 namespace Distributed.Worker.Data;
 
 /// <summary>The samples of a file or folder that cannot be read. All are found before they are refused or left out; the first are named.</summary>
-/// <param name="source">The file or folder.</param>
-/// <param name="areSkipped">Whether they are left out.</param>
-public sealed class BadSamples(string source, bool areSkipped)
+internal sealed class BadSamples(string source, bool areSkipped)
 {
     private const int MaxNamed = 10;
 
     private readonly List<string> _named = [];
     private int _count;
 
-    /// <summary>A sample is bad.</summary>
     /// <param name="what">Which one, and why, in a user's words.</param>
     public void Add(string what)
     {
@@ -20,7 +17,6 @@ public sealed class BadSamples(string source, bool areSkipped)
         if (_named.Count < MaxNamed) _named.Add(what);
     }
 
-    /// <summary>All samples are read.</summary>
     /// <param name="good">How many are not bad.</param>
     /// <returns>What was left out, for people; null where nothing was.</returns>
     /// <exception cref="DataException">There are bad ones that are not to be left out, or no good one.</exception>

@@ -9,7 +9,6 @@ internal sealed class Categories
 {
     private readonly Dictionary<string, int> _numbers = new(StringComparer.Ordinal);
 
-    /// <summary>How many there are.</summary>
     public int Count => _numbers.Count;
 
     /// <summary>What is wrong with a text, to follow "is"; null if nothing is.</summary>
@@ -21,7 +20,6 @@ internal sealed class Categories
         _ => null,
     };
 
-    /// <summary>The number of a text.</summary>
     /// <exception cref="DataException">There are too many.</exception>
     public int Of(string text, string column)
     {

@@ -1,7 +1,7 @@
 namespace Distributed.Worker.Data;
 
 /// <summary>What the classes of the known data sets are called.</summary>
-public static class ClassNames
+internal static class ClassNames
 {
     /// <summary>Those of Fashion-MNIST, from the data set's README.</summary>
     public static IReadOnlyList<string> FashionMnist { get; } =
@@ -16,7 +16,6 @@ public static class ClassNames
 
     /// <summary>The names of a data set's classes, in their order: numbers where it has no others.</summary>
     /// <param name="data">The data set, as a job names it.</param>
-    /// <param name="classes">How many it has.</param>
     public static IReadOnlyList<string> Of(string data, int classes) =>
         _names.TryGetValue(data, out var names) && names.Count == classes ? names : [.. Enumerable.Range(0, classes).Select(number => $"{number}")];
 }

@@ -4,18 +4,10 @@ using Distributed.Jobs;
 
 namespace Distributed.Worker.Data;
 
-/// <summary>The columns of a table that a job reads.</summary>
 /// <param name="Names">The header; none where there is none.</param>
-/// <param name="Count">Columns of the table.</param>
-/// <param name="Inputs">Places of the inputs.</param>
-/// <param name="Target">Place of the target.</param>
 /// <param name="OneHot">Which of the places hold names that become an input each.</param>
 internal sealed record CsvColumns(IReadOnlyList<string> Names, int Count, IReadOnlyList<int> Inputs, int Target, IReadOnlySet<int> OneHot)
 {
-    /// <summary>Finds the columns of a job.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="first">Its first line.</param>
-    /// <param name="data">The job's.</param>
     /// <exception cref="DataException">A column is not there, or there twice, or has two parts.</exception>
     public static CsvColumns Of(string path, CsvRow first, CsvData data)
     {
@@ -50,7 +42,6 @@ internal sealed record CsvColumns(IReadOnlyList<string> Names, int Count, IReadO
         }
     }
 
-    /// <summary>As messages call it.</summary>
     public string Title(int place) => TitleOf(Names, place);
 
     private static string TitleOf(IReadOnlyList<string> names, int place) => place < names.Count ? $"column '{Shown.Of(names[place])}'" : $"column {place + 1}";

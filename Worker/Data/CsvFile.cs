@@ -6,7 +6,6 @@ using Distributed.Core;
 
 namespace Distributed.Worker.Data;
 
-/// <summary>A line of a table.</summary>
 /// <param name="Line">Its number, from 1; where a value spans several lines, that of the last.</param>
 /// <param name="Cells">Its values, without their quotes and the blanks around them.</param>
 /// <param name="IsMisquoted">Whether a quote stands where none may.</param>
@@ -27,7 +26,6 @@ internal static class CsvFile
     /// <summary>Columns that a table may have.</summary>
     public const int MaxColumns = 16_384;
 
-    /// <summary>Reads row by row.</summary>
     /// <exception cref="DataException">The file cannot be read, or is too large.</exception>
     public static IEnumerable<CsvRow> Read(string path, string separator)
     {

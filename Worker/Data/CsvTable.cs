@@ -23,7 +23,6 @@ internal sealed class CsvTable
 
     private CsvTable(CsvData data, bool isClass) => (_data, _isClass) = (data, isClass);
 
-    /// <summary>Reads a job's table.</summary>
     /// <exception cref="DataException">It cannot be read, or does not fit the job.</exception>
     public static DataSet Load(CsvData data, TaskKind kind, long seed, DataOptions options)
     {

@@ -8,7 +8,7 @@ using Distributed.Worker.Data.Scenes;
 namespace Distributed.Worker.Data;
 
 /// <summary>The data sets that a job can name.</summary>
-public static class DataSets
+internal static class DataSets
 {
     private static readonly Dictionary<string, (SampleFormat Format, Func<DataOptions, DataSet> Load)> _known = new(StringComparer.Ordinal)
     {
@@ -23,7 +23,6 @@ public static class DataSets
     /// <summary>Every name that <see cref="Load(string, DataOptions)"/> knows.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. _known.Keys];
 
-    /// <summary>Loads the data of a job into memory.</summary>
     /// <exception cref="DataException">It is missing or malformed, or does not fit the task.</exception>
     public static DataSet Load(Job job, DataOptions options) => job.Data switch
     {

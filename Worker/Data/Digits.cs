@@ -9,7 +9,7 @@ namespace Distributed.Worker.Data;
 /// The embedded data set: 1797 grey 8×8 images of handwritten digits (Alpaydin and Kaynak, 1998; see
 /// Embedded/README.md). Every sample whose number % 5 is 4 is a test sample: 1438 to train on, 359 to test on.
 /// </summary>
-public static class Digits
+internal static class Digits
 {
     /// <summary>The name under which a job asks for it.</summary>
     public const string Name = "digits";
@@ -20,7 +20,6 @@ public static class Digits
     /// <summary>What its images are like, known without reading them.</summary>
     public static ImageFormat Format { get; } = new(1, Side, Side, Classes, 1f / Brightest);
 
-    /// <summary>Reads the embedded file.</summary>
     /// <exception cref="DataException">The file in this build is damaged.</exception>
     public static DataSet Load()
     {

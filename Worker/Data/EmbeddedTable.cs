@@ -6,10 +6,7 @@ using Distributed.Worker.Abstractions;
 namespace Distributed.Worker.Data;
 
 /// <summary>A table that is built in (see Embedded/README.md): a line of names, then rows of numbers, the last of each its target.</summary>
-/// <param name="Name">As a job names it.</param>
-/// <param name="Resource">The file in this build.</param>
-/// <param name="Format">What its rows are like.</param>
-public sealed record EmbeddedTable(string Name, string Resource, TableFormat Format)
+internal sealed record EmbeddedTable(string Name, string Resource, TableFormat Format)
 {
     /// <summary>30 measurements of cell nuclei, and whether the tumour is malignant (0) or benign (1): 569 rows (Wolberg et al., 1995).</summary>
     public static EmbeddedTable BreastCancer { get; } = new("breast-cancer", "breast_cancer.csv.gz", new(30, 2));
@@ -17,7 +14,6 @@ public sealed record EmbeddedTable(string Name, string Resource, TableFormat For
     /// <summary>10 measurements of patients, and how far their diabetes is a year later: 442 rows (Efron et al., 2004).</summary>
     public static EmbeddedTable Diabetes { get; } = new("diabetes", "diabetes.csv.gz", new(10, 0));
 
-    /// <summary>Reads it.</summary>
     /// <exception cref="DataException">The file in this build is damaged.</exception>
     public DataSet Load()
     {

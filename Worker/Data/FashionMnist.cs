@@ -5,7 +5,7 @@ using Distributed.Worker.Abstractions;
 namespace Distributed.Worker.Data;
 
 /// <summary>Fashion-MNIST: grey 28×28 images of ten kinds of clothing, 60,000 to train on and 10,000 to test on.</summary>
-public static class FashionMnist
+internal static class FashionMnist
 {
     private const int Side = 28, Classes = 10;
 

@@ -11,7 +11,7 @@ namespace Distributed.Worker.Data;
 /// Compressed by gzip (RFC 1952, one member) or not, told apart by the first two bytes. Nothing is allocated and no more
 /// is decompressed than a checked header allows.
 /// </summary>
-public sealed class IdxFile
+internal sealed class IdxFile
 {
     /// <summary>The most values a file may hold: 1 GiB.</summary>
     public const int MaxValues = 1 << 30;
@@ -23,7 +23,6 @@ public sealed class IdxFile
 
     private IdxFile(string name, int[] dimensions, byte[] values) => (Name, Dimensions, Values) = (name, dimensions, values);
 
-    /// <summary>What the file is called in messages.</summary>
     public string Name { get; }
 
     /// <summary>The sizes, slowest first; each at least 1, their product at most <see cref="MaxValues"/>.</summary>

@@ -6,7 +6,7 @@ using Distributed.Worker.Abstractions;
 namespace Distributed.Worker.Data;
 
 /// <summary>A pair of IDX files, grey images (count × height × width) and labels (count), as an <see cref="ImageSet"/>.</summary>
-public static class IdxImages
+internal static class IdxImages
 {
     // Labels are bytes.
     private const int MaxClasses = 256;

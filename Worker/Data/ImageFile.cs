@@ -3,7 +3,7 @@ using SkiaSharp;
 namespace Distributed.Worker.Data;
 
 /// <summary>PNG and JPEG files from anywhere, as images of a data set.</summary>
-public static class ImageFile
+internal static class ImageFile
 {
     /// <summary>Bytes that a file may have.</summary>
     public const long MaxBytes = 64 << 20;

@@ -13,11 +13,8 @@ internal static class ImageFit
 
     private const int LumaRed = 19595, LumaGreen = 38470, LumaBlue = 7471, LumaShift = 16;
 
-    /// <summary>Fits an image.</summary>
     /// <param name="format">Of the data set; 1 or 3 channels.</param>
     /// <param name="pixels">Decoded pixels, row by row, not premultiplied; overwritten.</param>
-    /// <param name="width">Columns.</param>
-    /// <param name="height">Rows.</param>
     /// <param name="origin">How it was turned when it was stored, as Exif says: 1 to 8.</param>
     /// <returns>Raw pixels, channels × height × width.</returns>
     public static byte[] To(ImageFormat format, byte[] pixels, int width, int height, int origin)

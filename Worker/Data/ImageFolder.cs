@@ -21,7 +21,6 @@ internal static class ImageFolder
     // Each may take a large image's memory.
     private static readonly ParallelOptions _readers = new() { MaxDegreeOfParallelism = Math.Min(4, Environment.ProcessorCount) };
 
-    /// <summary>An image that is there.</summary>
     private readonly record struct Entry(string Path, byte Class);
 
     /// <summary>Reads a job's images.</summary>

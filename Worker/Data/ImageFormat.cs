@@ -4,16 +4,11 @@ namespace Distributed.Worker.Data;
 
 /// <summary>What the images of a data set have in common.</summary>
 /// <param name="Channels">1 for grey, 3 for red, green and blue.</param>
-/// <param name="Height">Rows.</param>
-/// <param name="Width">Columns.</param>
-/// <param name="Classes">Number of classes.</param>
 /// <param name="Scale">What a raw pixel is multiplied with to lie in 0..1.</param>
-public sealed record ImageFormat(int Channels, int Height, int Width, int Classes, float Scale) : SampleFormat
+internal sealed record ImageFormat(int Channels, int Height, int Width, int Classes, float Scale) : SampleFormat
 {
-    /// <inheritdoc/>
     public override IReadOnlyList<int> Shape => [Channels, Height, Width];
 
-    /// <inheritdoc/>
     public override int Classes { get; init; } = Classes;
 
     /// <summary>The largest raw pixel: 16 where there are 17 shades from black to white.</summary>

@@ -8,17 +8,14 @@ namespace Distributed.Worker.Data;
 /// Labelled images of one shape, kept as bytes (a quarter of their size as floats) and scaled when a micro-batch
 /// is copied out.
 /// </summary>
-public sealed class ImageSet : SampleSet
+internal sealed class ImageSet : SampleSet
 {
     private readonly ReadOnlyMemory<byte> _pixels;
     private readonly ReadOnlyMemory<byte> _labels;
 
     /// <summary>Wraps the bytes without copying them: the caller gives them up.</summary>
     /// <param name="pixels">Count × channels × height × width bytes, in that order.</param>
-    /// <param name="labels">One class number a sample.</param>
     /// <param name="channels">At least 1, as are <paramref name="height"/> and <paramref name="width"/>.</param>
-    /// <param name="height">Rows of an image.</param>
-    /// <param name="width">Columns of an image.</param>
     /// <param name="classes">Number of classes, 1 to 256.</param>
     /// <param name="scale">What a pixel is multiplied with to lie in 0..1.</param>
     /// <exception cref="DataException">The sizes do not fit, the set is empty, or a label is not below <paramref name="classes"/>.</exception>
@@ -39,28 +36,23 @@ public sealed class ImageSet : SampleSet
         (Channels, Height, Width, Classes, Scale, SampleSize) = (channels, height, width, classes, scale, sampleSize);
     }
 
-    /// <inheritdoc/>
     public override int Count => _labels.Length;
 
     /// <summary>Channels of an image: 1 for grey.</summary>
     public int Channels { get; }
 
-    /// <summary>Rows of an image.</summary>
     public int Height { get; }
 
-    /// <summary>Columns of an image.</summary>
     public int Width { get; }
 
     /// <summary>Number of classes; labels are 0 to this minus one.</summary>
     public int Classes { get; }
 
-    /// <summary>What a raw pixel is multiplied with.</summary>
     public float Scale { get; }
 
     /// <summary>Values of one image: channels × height × width.</summary>
     public int SampleSize { get; }
 
-    /// <inheritdoc/>
     public override ImageFormat Format => new(Channels, Height, Width, Classes, Scale);
 
     /// <summary>The raw pixels, NCHW.</summary>
@@ -69,7 +61,6 @@ public sealed class ImageSet : SampleSet
     /// <summary>The raw labels, one a sample.</summary>
     public ReadOnlySpan<byte> Labels => _labels.Span;
 
-    /// <inheritdoc/>
     protected override void Copy(int sample, Span<float> inputs, Span<float> target)
     {
         Scaled(Pixels.Slice(sample * SampleSize, SampleSize), inputs);
@@ -95,7 +86,6 @@ public sealed class ImageSet : SampleSet
     /// <exception cref="DataException">A label is not below <paramref name="classes"/>.</exception>
     public ImageSet WithClasses(int classes) => new(_pixels, _labels, Channels, Height, Width, classes, Scale);
 
-    /// <inheritdoc/>
     internal override void AppendTo(XxHash128 hash)
     {
         DataSet.Append(hash, Count, Channels, Height, Width, Classes, BitConverter.SingleToInt32Bits(Scale));

@@ -1,18 +1,14 @@
 namespace Distributed.Worker.Data;
 
 /// <summary>Changes of an image in place: channels × height × width values, row after row.</summary>
-public static class ImageTransforms
+internal static class ImageTransforms
 {
-    /// <summary>Mirrors it left to right.</summary>
     public static void Flip(Span<float> image, int width)
     {
         for (var row = 0; row < image.Length; row += width) image.Slice(row, width).Reverse();
     }
 
     /// <summary>Moves it; what comes in from outside is 0.</summary>
-    /// <param name="image">The image.</param>
-    /// <param name="height">Rows of a channel.</param>
-    /// <param name="width">Columns.</param>
     /// <param name="down">Rows that it moves down by, or up where negative; less than the height.</param>
     /// <param name="right">Columns that it moves to the right by, or to the left where negative; less than the width.</param>
     public static void Shift(Span<float> image, int height, int width, int down, int right)
@@ -32,12 +28,6 @@ public static class ImageTransforms
     }
 
     /// <summary>Blackens a rectangle, of which a part may lie outside.</summary>
-    /// <param name="image">The image.</param>
-    /// <param name="height">Rows of a channel.</param>
-    /// <param name="width">Columns.</param>
-    /// <param name="top">First row of the rectangle.</param>
-    /// <param name="left">First column.</param>
-    /// <param name="side">Rows and columns of it.</param>
     public static void Blacken(Span<float> image, int height, int width, int top, int left, int side)
     {
         var (firstRow, endRow) = (Math.Max(0, top), Math.Min(height, top + side));

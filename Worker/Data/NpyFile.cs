@@ -12,7 +12,7 @@ namespace Distributed.Worker.Data;
 /// An array of NumPy in its own format (numpy.lib.format, versions 1.0 to 3.0): numbers of the types u1, i4, i8, f2, f4 and f8, little-endian,
 /// the last dimension fastest. Nothing is allocated but what a checked header and the file's length allow.
 /// </summary>
-public sealed partial class NpyFile
+internal sealed partial class NpyFile
 {
     /// <summary>The most values a file may hold.</summary>
     public const int MaxValues = 1 << 28;
@@ -30,7 +30,6 @@ public sealed partial class NpyFile
 
     private NpyFile(string name, string type, int[] shape, float[] values) => (Name, Type, Shape, Values) = (name, type, shape, values);
 
-    /// <summary>What the file is called in messages.</summary>
     public string Name { get; }
 
     /// <summary>The type of its numbers, as NumPy writes it.</summary>
@@ -42,7 +41,6 @@ public sealed partial class NpyFile
     /// <summary>The values, rounded to float32; the caller's to change.</summary>
     public Memory<float> Values { get; }
 
-    /// <summary>Reads a file.</summary>
     /// <exception cref="DataException">It cannot be read or is malformed: what was found, at which byte.</exception>
     public static NpyFile Read(string path)
     {

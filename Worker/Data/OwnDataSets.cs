@@ -5,13 +5,9 @@ using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Data;
 
-/// <summary>Data that users have brought.</summary>
 internal static class OwnDataSets
 {
-    /// <summary>Reads it.</summary>
     /// <param name="data">What the job says of it.</param>
-    /// <param name="kind">What is to be learned.</param>
-    /// <param name="seed">The job's.</param>
     /// <param name="options">Where it is looked for.</param>
     /// <exception cref="DataException">It cannot be read, or does not fit the task.</exception>
     public static DataSet Load(OwnData data, TaskKind kind, long seed, DataOptions options)
@@ -27,7 +23,6 @@ internal static class OwnDataSets
         return ClassFault(set.Classes, kind) is { } fault ? throw new DataException($"{data.Path}: {fault}") : set;
     }
 
-    /// <summary>The split of data that has no test set of its own.</summary>
     public static Split Draw(OwnData data, int count, long seed) => count >= 2
         ? Split.ByShare(count, data.Test ?? OwnData.DefaultTest, seed)
         : throw new DataException($"{data.Path} has one sample; a training and a test set need at least 2.");

@@ -1,7 +1,6 @@
 namespace Distributed.Worker.Data;
 
 /// <summary>A text of rows whose reader may take no more than so many characters for one of them: it keeps a whole row in memory, with an object for each value.</summary>
-/// <param name="text">The text.</param>
 /// <param name="limit">Characters that may be read for a row.</param>
 internal sealed class RowLimit(TextReader text, int limit) : TextReader
 {
@@ -10,7 +9,6 @@ internal sealed class RowLimit(TextReader text, int limit) : TextReader
     /// <summary>A row is read; what its reader has of the next one already does not count.</summary>
     public void EndRow() => _read = 0;
 
-    /// <inheritdoc/>
     public override int Read(char[] buffer, int index, int count)
     {
         var read = text.Read(buffer, index, count);
@@ -18,13 +16,10 @@ internal sealed class RowLimit(TextReader text, int limit) : TextReader
         return _read > limit ? throw new RowTooLongException() : read;
     }
 
-    /// <inheritdoc/>
     public override int Peek() => text.Peek();
 
-    /// <inheritdoc/>
     public override int Read() => throw new NotSupportedException("a table is read by blocks");
 
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing) text.Dispose();

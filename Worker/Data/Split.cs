@@ -3,14 +3,12 @@ using Distributed.Core.Planning;
 namespace Distributed.Worker.Data;
 
 /// <summary>Which samples are trained on, and which are for testing alone: each one of them, in their order.</summary>
-/// <param name="Train">Numbers of samples.</param>
 /// <param name="Test">Likewise, none of them in <paramref name="Train"/>.</param>
-public sealed record Split(IReadOnlyList<int> Train, IReadOnlyList<int> Test)
+internal sealed record Split(IReadOnlyList<int> Train, IReadOnlyList<int> Test)
 {
     // No epoch has it, so that the order of no epoch has to do with the split.
     private const int SplitNumber = -1;
 
-    /// <summary>The last of each so many samples is for testing.</summary>
     public static Split Every(int count, int each) => By(count, sample => sample % each == each - 1);
 
     /// <summary>The first so many are trained on, the others are for testing.</summary>
@@ -19,7 +17,6 @@ public sealed record Split(IReadOnlyList<int> Train, IReadOnlyList<int> Test)
     /// <summary>A share drawn by a seed: the same on every machine.</summary>
     /// <param name="count">Samples, at least 2.</param>
     /// <param name="share">That of the test set, above 0 and below 1; either set has one sample at least.</param>
-    /// <param name="seed">The job's.</param>
     public static Split ByShare(int count, double share, long seed)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 2);

@@ -10,7 +10,7 @@ namespace Distributed.Worker.Data;
 /// <param name="Values">Row after row.</param>
 /// <param name="Targets">The class of each row, or its number.</param>
 /// <param name="Classes">Number of classes; 0 where targets are any numbers.</param>
-public sealed record Table(IReadOnlyList<double> Values, IReadOnlyList<double> Targets, int Classes)
+internal sealed record Table(IReadOnlyList<double> Values, IReadOnlyList<double> Targets, int Classes)
 {
     /// <summary>One row of so many is a test sample.</summary>
     public const int TestEvery = 5;
@@ -23,7 +23,6 @@ public sealed record Table(IReadOnlyList<double> Values, IReadOnlyList<double> T
         ? throw new DataException($"{name}: has {Targets.Count} rows; at least {TestEvery} are needed for a training and a test set.")
         : ToDataSet(name, Split.Every(Targets.Count, TestEvery));
 
-    /// <summary>As a data set.</summary>
     /// <exception cref="DataException">A target is no class.</exception>
     public DataSet ToDataSet(string name, Split split)
     {
@@ -46,7 +45,6 @@ public sealed record Table(IReadOnlyList<double> Values, IReadOnlyList<double> T
     /// <summary>Where a column's values lie, and how far apart.</summary>
     private readonly record struct Scale(double Mean, double Deviation)
     {
-        /// <summary>Leaves values as they are.</summary>
         public static Scale None { get; } = new(0, 1);
 
         /// <summary>A column that is always the same stays so, at 0.</summary>

@@ -8,24 +8,21 @@ namespace Distributed.Worker.Data;
 /// <summary>What the rows of a table have in common.</summary>
 /// <param name="Columns">Values of a row, without its target.</param>
 /// <param name="Classes">Number of classes; 0 where a target is any number.</param>
-public sealed record TableFormat(int Columns, int Classes) : SampleFormat
+internal sealed record TableFormat(int Columns, int Classes) : SampleFormat
 {
-    /// <inheritdoc/>
     public override IReadOnlyList<int> Shape => [Columns];
 
-    /// <inheritdoc/>
     public override int Classes { get; init; } = Classes;
 }
 
 /// <summary>Rows of numbers, each with a target.</summary>
-public sealed class TableSet : SampleSet
+internal sealed class TableSet : SampleSet
 {
     private readonly float[] _values;
     private readonly float[] _targets;
 
     /// <summary>Wraps the numbers without copying them: the caller gives them up.</summary>
     /// <param name="values">Row after row.</param>
-    /// <param name="targets">One a row.</param>
     /// <param name="classes">Number of classes; 0 where a target is any number.</param>
     /// <exception cref="DataException">The sizes do not fit, the set is empty, or a target is not finite or no class.</exception>
     public TableSet(float[] values, float[] targets, int classes)
@@ -41,20 +38,16 @@ public sealed class TableSet : SampleSet
         (_values, _targets, Format) = (values, targets, new(values.Length / targets.Length, classes));
     }
 
-    /// <inheritdoc/>
     public override TableFormat Format { get; }
 
-    /// <inheritdoc/>
     public override int Count => _targets.Length;
 
-    /// <inheritdoc/>
     protected override void Copy(int sample, Span<float> inputs, Span<float> target)
     {
         _values.AsSpan(sample * Format.Columns, Format.Columns).CopyTo(inputs);
         target[0] = _targets[sample];
     }
 
-    /// <inheritdoc/>
     internal override void AppendTo(XxHash128 hash)
     {
         DataSet.Append(hash, Count, Format.Columns, Format.Classes);

@@ -10,7 +10,7 @@ namespace Distributed.Worker.Delivery;
 /// been private where they come from.
 /// </summary>
 /// <param name="root">The folder; created when something comes.</param>
-public sealed class DeliveryCache(string root)
+internal sealed class DeliveryCache(string root)
 {
     /// <summary>The manifest, in the folder of its data set.</summary>
     internal const string ManifestName = ".manifest";
@@ -18,7 +18,6 @@ public sealed class DeliveryCache(string root)
     /// <summary>Of what is not whole yet.</summary>
     internal const string PartialEnding = ".partial";
 
-    /// <summary>Nobody is at it any more then.</summary>
     private static readonly TimeSpan _abandoned = TimeSpan.FromDays(1);
 
     /// <summary>The folder of a data set whose files are all as they came; null where there is none.</summary>
@@ -39,7 +38,6 @@ public sealed class DeliveryCache(string root)
         }
     }
 
-    /// <summary>Takes in a data set.</summary>
     /// <param name="key">What <see cref="DataManifest.KeyOf"/> says of its manifest.</param>
     /// <param name="manifestBytes">Bytes of the manifest.</param>
     /// <param name="bytes">Bytes of all files.</param>

@@ -9,9 +9,8 @@ namespace Distributed.Worker.Delivery;
 /// <summary>What is left of a link when all that was to come is there.</summary>
 /// <param name="Pipe">The connection, which goes on.</param>
 /// <param name="Initial">The file with the parameters to begin with, which leaves before the data; null where none was announced.</param>
-public sealed record DeliveredLink(IFramePipe Pipe, byte[]? Initial) : IDisposable
+internal sealed record DeliveredLink(IFramePipe Pipe, byte[]? Initial) : IDisposable
 {
-    /// <inheritdoc/>
     public void Dispose() => Pipe.Dispose();
 }
 
@@ -19,7 +18,7 @@ public sealed record DeliveredLink(IFramePipe Pipe, byte[]? Initial) : IDisposab
 /// The link to the coordinator while a data set comes over it, before the replica is prepared. Whatever comes is written to
 /// the disk there and then: nobody else waits for this thread, and a slow disk slows the sender down.
 /// </summary>
-public sealed class DeliveryLink : ILinkHandler, IDisposable
+internal sealed class DeliveryLink : ILinkHandler, IDisposable
 {
     private readonly ulong _job;
     private readonly DeliveryWriter _writer;
@@ -29,8 +28,6 @@ public sealed class DeliveryLink : ILinkHandler, IDisposable
     private readonly TaskCompletionSource _complete = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private byte[]? _initial;
 
-    /// <summary>Begins to receive.</summary>
-    /// <param name="job">Fingerprint of the job.</param>
     /// <param name="pipe">The link; its own from now on.</param>
     /// <param name="writer">Takes in the data. Stays the caller's to dispose, after this.</param>
     /// <param name="initialBytes">Bytes of the file with the parameters to begin with; 0 where none comes.</param>
@@ -52,10 +49,8 @@ public sealed class DeliveryLink : ILinkHandler, IDisposable
             return new(_links.Detach(_link) ?? throw new LinkException("the coordinator closed the connection") { IsDisconnect = true }, _initial);
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _links.Dispose();
 
-    /// <inheritdoc/>
     bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         // What comes behind the data is for whoever has the link next.
@@ -77,7 +72,6 @@ public sealed class DeliveryLink : ILinkHandler, IDisposable
         return true;
     }
 
-    /// <inheritdoc/>
     void ILinkHandler.Closed(TensorLink link, string reason) => _complete.TrySetException(new LinkException(reason) { IsDisconnect = true });
 
     private void Write(ReadOnlySpan<byte> piece)

@@ -9,7 +9,7 @@ namespace Distributed.Worker.Delivery;
 /// Takes in a data set as one stream, its manifest and then its files: each is checked as it comes, and the folder has its
 /// final name when all of it is there. What was written before something went wrong is removed.
 /// </summary>
-public sealed class DeliveryWriter : IDisposable
+internal sealed class DeliveryWriter : IDisposable
 {
     private readonly DeliveryCache _cache;
     private readonly string _partial;
@@ -33,7 +33,6 @@ public sealed class DeliveryWriter : IDisposable
     /// <summary>Whether all of it is there, under its final name.</summary>
     public bool IsComplete { get; private set; }
 
-    /// <summary>Takes in what comes next.</summary>
     /// <exception cref="DataException">It is not what was announced, or names what it may not.</exception>
     /// <exception cref="IOException">It cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">It cannot be written.</exception>
@@ -51,7 +50,6 @@ public sealed class DeliveryWriter : IDisposable
     /// <summary>A full disk and the like, in a user's words.</summary>
     public DataException Unwritable(Exception error) => DeliveryCache.Unwritable(_partial, error);
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _file?.Dispose();

@@ -5,21 +5,16 @@ namespace Distributed.Worker.Detection;
 /// responsible for it (Redmon et al. 2016, "You Only Look Once", section 2). There are no anchors: a cell gives the box itself.
 /// </summary>
 /// <param name="Side">Rows and columns of the image.</param>
-/// <param name="Cells">Cells along a side.</param>
-/// <param name="Classes">Number of classes.</param>
 /// <remarks>
 /// A cell has, channel by channel, the logit of there being a thing; four numbers whose sigmoids are the centre (x and y, as a share of
 /// the cell) and the size (width and height, as a share of the image); and a logit for each class.
 /// </remarks>
-public sealed record BoxGrid(int Side, int Cells, int Classes)
+internal sealed record BoxGrid(int Side, int Cells, int Classes)
 {
-    /// <summary>The channels of a box.</summary>
     public const int FirstBox = 1, FirstClass = 5;
 
-    /// <summary>Pixels along a cell.</summary>
     public float CellSize => (float)Side / Cells;
 
-    /// <summary>Channels of a cell.</summary>
     public int Channels => FirstClass + Classes;
 
     /// <summary>Numbers of an image: channels × cells × cells.</summary>

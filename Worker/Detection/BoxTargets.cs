@@ -3,14 +3,12 @@ namespace Distributed.Worker.Detection;
 /// <summary>
 /// The boxes of an image as a target of one size: a row each of class, left, top, right and bottom. Rows that are left over have class -1.
 /// </summary>
-public static class BoxTargets
+internal static class BoxTargets
 {
-    /// <summary>Numbers of a row.</summary>
     public const int RowSize = 5;
 
     private const float None = -1;
 
-    /// <summary>Writes boxes.</summary>
     /// <param name="boxes">No more than there are rows.</param>
     /// <param name="rows">Rows of <see cref="RowSize"/>.</param>
     public static void Write(IReadOnlyList<LabelledBox> boxes, Span<float> rows)
@@ -24,7 +22,6 @@ public static class BoxTargets
         }
     }
 
-    /// <summary>What was written.</summary>
     public static List<LabelledBox> Read(ReadOnlySpan<float> rows)
     {
         List<LabelledBox> boxes = [];

@@ -3,7 +3,7 @@ using Distributed.Core.Scores;
 namespace Distributed.Worker.Detection;
 
 /// <summary>Which of the things found in an image are there, by the rule of PASCAL VOC (Everingham et al. 2010, section 4.4).</summary>
-public static class DetectionCounts
+internal static class DetectionCounts
 {
     /// <summary>Intersection over union from which on a box is in its place.</summary>
     public const float MinIou = 0.5f;
@@ -13,7 +13,6 @@ public static class DetectionCounts
     /// it is compared with the one that it overlaps most.
     /// </summary>
     /// <param name="found">What was found, in any order.</param>
-    /// <param name="truths">What is there.</param>
     /// <param name="counts">As <see cref="AveragePrecision"/> takes them; added to.</param>
     public static void Add(IEnumerable<ScoredBox> found, IReadOnlyList<LabelledBox> truths, Span<double> counts)
     {

@@ -1,7 +1,7 @@
 namespace Distributed.Worker.Detection;
 
 /// <summary>Takes away what was found twice.</summary>
-public static class Suppression
+internal static class Suppression
 {
     /// <summary>
     /// Greedy non-maximum suppression (Felzenszwalb et al. 2010, section 3.3): from the best on, each box is kept that no box kept before,
@@ -10,7 +10,6 @@ public static class Suppression
     /// <param name="boxes">In any order; equal scores are taken in the order given.</param>
     /// <param name="maxIou">Intersection over union above which two boxes are of one thing.</param>
     /// <param name="most">Boxes to keep at most.</param>
-    /// <returns>Best first.</returns>
     public static List<ScoredBox> NonMaximum(IEnumerable<ScoredBox> boxes, float maxIou, int most)
     {
         List<ScoredBox> kept = [];

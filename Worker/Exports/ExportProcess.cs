@@ -11,10 +11,8 @@ using Distributed.Worker.Replicas;
 namespace Distributed.Worker.Exports;
 
 /// <summary>A worker that writes the trained model of a run as TorchScript into the run's folder: the code that it began with, the parameters that it came to.</summary>
-public static class ExportProcess
+internal static class ExportProcess
 {
-    /// <summary>Runs it.</summary>
-    /// <param name="runFolder">Of a finished run.</param>
     /// <returns>Exit code: 0 done; 1 failed; 2 bad input.</returns>
     public static int Run(string runFolder)
     {

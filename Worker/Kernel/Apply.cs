@@ -11,15 +11,14 @@ namespace Distributed.Worker.Kernel;
 /// <summary>What a step did, the same on every replica.</summary>
 /// <param name="LearningRate">Learning rate of the step; 0 where there is none.</param>
 /// <param name="GradientNorm">L2 norm of the averaged gradient before clipping; 0 where there is none.</param>
-public readonly record struct AppliedStep(double LearningRate, double GradientNorm);
+internal readonly record struct AppliedStep(double LearningRate, double GradientNorm);
 
 /// <summary>The fourth move: the same average through the same update rule gives the same bits on every replica.</summary>
-public sealed class Apply(FlatModel model, IVectorOptimizer optimizer, Job job, Rounds rounds) : IDisposable
+internal sealed class Apply(FlatModel model, IVectorOptimizer optimizer, Job job, Rounds rounds) : IDisposable
 {
     private FlatContribution? _staging;
 
     /// <summary>Applies the averaged contribution of a training round.</summary>
-    /// <param name="round">The round.</param>
     /// <param name="average">Of the map's layout. The update rule overwrites it, unless somebody else holds it too.</param>
     public AppliedStep Step(Round round, VectorBuffer average)
     {
@@ -38,7 +37,6 @@ public sealed class Apply(FlatModel model, IVectorOptimizer optimizer, Job job, 
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _staging?.Dispose();
 
     private AppliedStep Step(Round round, FlatContribution average, ReadOnlySpan<double> tallies)

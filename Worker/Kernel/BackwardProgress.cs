@@ -92,9 +92,7 @@ internal sealed class BackwardProgress
     /// <summary>Why some slices wait for the end of backward though their modules are called; null where none do.</summary>
     public string? Note { get; private set; }
 
-    /// <summary>A forward pass begins.</summary>
     /// <param name="contribution">What backward will add its gradients to.</param>
-    /// <param name="sink">Is told.</param>
     public void Begin(VectorBuffer contribution, ISliceSink sink)
     {
         (_contribution, _sink, _error, _next, _isExpected, _pass) = (contribution, sink, null, 0, true, Pass.Forward);

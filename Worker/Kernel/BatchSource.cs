@@ -8,10 +8,8 @@ namespace Distributed.Worker.Kernel;
 /// The samples of micro-batches. While one is computed, those of the next are fetched by another thread; where they are so few that
 /// handing them over would take longer, they are fetched when they are needed. Belongs to one thread.
 /// </summary>
-/// <param name="task">Fetches samples by their numbers.</param>
-/// <param name="seed">The job's seed.</param>
 /// <param name="device">Where they are to lie.</param>
-public sealed class BatchSource(ITrainingTask task, long seed, Device device) : IDisposable
+internal sealed class BatchSource(ITrainingTask task, long seed, Device device) : IDisposable
 {
     /// <summary>Values of a micro-batch from which on another thread fetches it, on the CPU (docs/performance.md has the figures).</summary>
     public const int MinValuesAhead = 1 << 15;
@@ -20,7 +18,6 @@ public sealed class BatchSource(ITrainingTask task, long seed, Device device) : 
     private BatchAhead? _ahead;
 
     /// <summary>The samples of a micro-batch, which the caller disposes. What was fetched ahead is this, or it is dropped.</summary>
-    /// <param name="round">The round.</param>
     /// <param name="microBatch">Its micro-batch, which has samples.</param>
     /// <param name="next">What will be asked for next, as far as is known: is fetched from now on.</param>
     public SampleBatch Take(Round round, int microBatch, (Round Round, int MicroBatch)? next)
@@ -33,7 +30,6 @@ public sealed class BatchSource(ITrainingTask task, long seed, Device device) : 
         return batch;
     }
 
-    /// <inheritdoc/>
     public void Dispose() => Drop();
 
     private void Drop()

@@ -21,10 +21,8 @@ internal sealed class GradientSamples
         _samples = new uint[_firstOf[^1]];
     }
 
-    /// <summary>Begins with another pass.</summary>
     public void Restart() => (_takenCount, _pass) = (0, _pass + 1);
 
-    /// <summary>Keeps what a slice has now.</summary>
     public void Take(int slice, ReadOnlySpan<float> vector)
     {
         _taken[_takenCount++] = slice;

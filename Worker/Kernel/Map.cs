@@ -18,12 +18,9 @@ namespace Distributed.Worker.Kernel;
 /// Into other memory, and from another device, the contribution is copied when it is whole. A search needs no gradient: there is no
 /// backward pass, and a contribution has none.
 /// </remarks>
-/// <param name="model">What is trained.</param>
-/// <param name="task">What it learns.</param>
-/// <param name="seed">The job's seed.</param>
 /// <param name="device">Where the model lies.</param>
 /// <param name="search">Proposes the parameters of training rounds; null for those of the model.</param>
-public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device device, ISearchOptimizer? search = null) : IDisposable
+internal sealed class Map(FlatModel model, ITrainingTask task, long seed, Device device, ISearchOptimizer? search = null) : IDisposable
 {
     private readonly BatchSource _batches = new(task, seed, device);
     private FlatContribution? _staging;
@@ -37,9 +34,6 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
     /// <summary>Why some slices wait for the end of backward where they need not by the structure of the model; null where none do.</summary>
     public string? OverlapNote => _progress?.Note;
 
-    /// <summary>Computes the contribution of a micro-batch.</summary>
-    /// <param name="round">The round.</param>
-    /// <param name="microBatch">Its micro-batch.</param>
     /// <param name="contribution">Of <see cref="Layout"/>; overwritten. An evaluation leaves the float vector as it is.</param>
     /// <param name="sink">
     /// Is told of each slice that the round exchanges, once, as soon as it is final: some of them while backward still runs.
@@ -67,7 +61,6 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
         for (var slice = Layout.FirstSlice(round.Kind); slice < Layout.Slices; slice++) sink?.Ready(slice);
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _batches.Dispose();
@@ -98,7 +91,6 @@ public sealed class Map(FlatModel model, ITrainingTask task, long seed, Device d
         if (inPlace is null) CopyOut(target, contribution);
     }
 
-    /// <returns>Whether the slices are announced.</returns>
     private bool Train(Round round, int microBatch, SampleBatch batch, VectorBuffer contribution, ISliceSink? sink)
     {
         var inPlace = InPlace(contribution);

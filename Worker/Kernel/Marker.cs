@@ -8,15 +8,13 @@ internal sealed class Marker : autograd.SingleTensorFunction<Marker>
     private const string Key = "call";
 
     /// <summary>Who is told, and of which call.</summary>
-    public sealed record Call(BackwardProgress Progress, int Number);
+    internal sealed record Call(BackwardProgress Progress, int Number);
 
-    /// <inheritdoc/>
     public override string Name => nameof(Marker);
 
     /// <summary>A tensor with the elements of <paramref name="input"/>, in the same memory, that has this function behind it.</summary>
     public static Tensor On(Tensor input, Call call) => apply(input, call);
 
-    /// <inheritdoc/>
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         ctx.set_materialize_grads(false);
@@ -25,7 +23,6 @@ internal sealed class Marker : autograd.SingleTensorFunction<Marker>
         return ((Tensor)vars[0]).detach();
     }
 
-    /// <inheritdoc/>
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         var call = (Call)ctx.get_data(Key);

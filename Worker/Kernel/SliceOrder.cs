@@ -6,7 +6,6 @@ internal sealed class SliceOrder
     private readonly (int Slice, int Call)[] _slices;
     private readonly bool[] _isMarked;
 
-    /// <summary>Works it out.</summary>
     /// <param name="parts">What lies in which slice.</param>
     /// <param name="firstCalls">For each parameter the first call of a module that owns it; negative where that is unknown.</param>
     /// <param name="reached">For each call of the pass, whether backward comes by a marker there.</param>

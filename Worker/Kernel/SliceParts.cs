@@ -3,7 +3,6 @@ using Distributed.Worker.Replicas;
 
 namespace Distributed.Worker.Kernel;
 
-/// <summary>What of a parameter lies in a slice.</summary>
 /// <param name="Parameter">Its place among the parameters of the layout.</param>
 /// <param name="First">Its first float in the vector.</param>
 /// <param name="Length">Floats of it in the slice, at least 1.</param>
@@ -14,7 +13,6 @@ internal sealed class SliceParts
 {
     private readonly SlicePart[][] _parts;
 
-    /// <summary>Cuts the parameters of a model.</summary>
     public SliceParts(FlatModel model, VectorLayout layout)
     {
         Parameters = [.. model.Layout.Where(l => l.Kind is TensorKind.Parameter)];

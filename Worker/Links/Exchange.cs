@@ -11,12 +11,11 @@ using Distributed.Transport.Pipes;
 namespace Distributed.Worker.Links;
 
 /// <summary>Who wants to know what comes over a worker's links; called under their gate, must not wait.</summary>
-public interface IExchangeObserver
+internal interface IExchangeObserver
 {
     /// <summary>The expected average is complete: <see cref="Exchange.TakeAverage"/> has it.</summary>
     void AverageComplete();
 
-    /// <summary>A peer's state has come.</summary>
     void StateArrived(int generation, long applied, byte[] state);
 
     /// <summary>The file with the parameters to begin with has come.</summary>
@@ -31,13 +30,10 @@ public interface IExchangeObserver
 
 /// <summary>What an <see cref="Exchange"/> works with.</summary>
 /// <param name="Identity">Job, token and name to greet peers with.</param>
-/// <param name="Rounds">The job's rounds.</param>
 /// <param name="Pool">Where averages are put.</param>
 /// <param name="StateBytes">Bytes that a state has.</param>
-/// <param name="Wire">How slices travel.</param>
-/// <param name="Links">How links are made.</param>
 /// <param name="Metrics">Counts bytes and refused frames.</param>
-public sealed record ExchangeOptions(
+internal sealed record ExchangeOptions(
     LinkIdentity Identity, Rounds Rounds, VectorPool Pool, long StateBytes, WireFormat Wire, LinkOptions Links, LinkMetrics? Metrics)
 {
     /// <summary>Bytes of the file with the parameters to begin with; 0 where none comes.</summary>
@@ -48,7 +44,7 @@ public sealed record ExchangeOptions(
 /// A worker's end of the third move, in both topologies: slices of its sums go to who owns them, those that it owns itself
 /// it reduces and sends on, and the averages come back. A worker alone in a mesh uses no link.
 /// </summary>
-public sealed class Exchange : ILinkHandler, IDisposable
+internal sealed class Exchange : ILinkHandler, IDisposable
 {
     /// <summary>
     /// How long a waiting thread moves frames itself when none come, before it leaves that to the links' own: a few times what
@@ -182,7 +178,6 @@ public sealed class Exchange : ILinkHandler, IDisposable
 
     /// <summary>Moves frames on the caller's thread for as long as it seems worth while.</summary>
     /// <param name="isWanted">Whether something else is to be done.</param>
-    /// <returns>Whether the average is complete.</returns>
     public bool Await(Func<bool> isWanted)
     {
         if (_allReduce.IsComplete) return true;
@@ -246,7 +241,6 @@ public sealed class Exchange : ILinkHandler, IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _closing.Cancel();
@@ -261,7 +255,6 @@ public sealed class Exchange : ILinkHandler, IDisposable
         _allReduce.Dispose();
     }
 
-    /// <inheritdoc/>
     bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         if (header.Job != Job) throw new LinkException($"{link.Peer} sent a frame of another job");
@@ -276,7 +269,6 @@ public sealed class Exchange : ILinkHandler, IDisposable
         };
     }
 
-    /// <inheritdoc/>
     void ILinkHandler.Closed(TensorLink link, string reason)
     {
         if (_isDisposed) return;

@@ -17,7 +17,6 @@ internal static class Activations
         ["sigmoid"] = static x => functional.sigmoid(x),
     };
 
-    /// <summary>The function of a name.</summary>
     /// <exception cref="ArgumentException">There is none.</exception>
     public static Func<Tensor, Tensor> Of(string name) => _known.TryGetValue(name, out var function) ? function
         : throw new ArgumentException($"Unknown activation '{name}'; allowed: {string.Join(", ", _known.Keys)}.", nameof(name));

@@ -13,7 +13,7 @@ namespace Distributed.Worker.Models;
 /// Input: float32 [samples, inputChannels, height, width]; output: logits, float32 [samples, classes]. The state_dict has
 /// the names and the order of a PyTorch module with the attributes <c>conv1, norm1, conv2, norm2, …, fc1, fc2</c>.
 /// </remarks>
-public sealed class Cnn : Module<Tensor, Tensor>
+internal sealed class Cnn : Module<Tensor, Tensor>
 {
     private readonly (Conv2d Convolution, BatchNorm2d? Norm)[] _blocks;
     private readonly Linear _hidden;
@@ -61,7 +61,6 @@ public sealed class Cnn : Module<Tensor, Tensor>
         register_module("fc2", _output);
     }
 
-    /// <inheritdoc />
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();

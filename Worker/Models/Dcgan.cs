@@ -12,7 +12,7 @@ namespace Distributed.Worker.Models;
 /// Input: float32 [samples, latent + classes], noise and then 1 at the place of the class; output: images, float32
 /// [samples, channels, height, width], each value 0 to 1.
 /// </remarks>
-public sealed class Dcgan : Module<Tensor, Tensor>
+internal sealed class Dcgan : Module<Tensor, Tensor>
 {
     /// <summary>Builds the layers, with weights drawn from torch's default generator as PyTorch draws them.</summary>
     /// <param name="channels">Channels of an image, at least 1.</param>
@@ -35,24 +35,19 @@ public sealed class Dcgan : Module<Tensor, Tensor>
         register_module("discriminator", Discriminator);
     }
 
-    /// <summary>Numbers of noise.</summary>
     public int Latent { get; }
 
-    /// <summary>Classes that it can be asked for.</summary>
     public int Classes { get; }
 
-    /// <summary>Makes images.</summary>
     public DcganGenerator Generator { get; }
 
-    /// <summary>Tells them from real ones.</summary>
     public DcganDiscriminator Discriminator { get; }
 
-    /// <inheritdoc />
     public override Tensor forward(Tensor input) => Generator.call(input);
 }
 
 /// <summary>From noise and class to an image: a linear layer, and two transposed convolutions that double its sides.</summary>
-public sealed class DcganGenerator : Module<Tensor, Tensor>
+internal sealed class DcganGenerator : Module<Tensor, Tensor>
 {
     private readonly Linear _start;
     private readonly BatchNorm2d _norm1, _norm2;
@@ -71,7 +66,6 @@ public sealed class DcganGenerator : Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <inheritdoc />
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
@@ -85,7 +79,7 @@ public sealed class DcganGenerator : Module<Tensor, Tensor>
 /// How real an image of a class looks, a logit: two convolutions that halve its sides, and a projection of the features onto the class
 /// (Miyato and Koyama 2018).
 /// </summary>
-public sealed class DcganDiscriminator : Module<Tensor, Tensor, Tensor>
+internal sealed class DcganDiscriminator : Module<Tensor, Tensor, Tensor>
 {
     private const double Slope = 0.2;
 
@@ -105,7 +99,6 @@ public sealed class DcganDiscriminator : Module<Tensor, Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>Judges images.</summary>
     /// <param name="images">Float32 [samples, channels, height, width].</param>
     /// <param name="classes">Float32 [samples, classes]: 1 at the place of the class.</param>
     /// <returns>Float32 [samples].</returns>

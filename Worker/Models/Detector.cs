@@ -13,7 +13,7 @@ namespace Distributed.Worker.Models;
 /// Input: float32 [samples, inputChannels, side, side]; output: float32 [samples, 5 + classes, cells, cells]. The state_dict has the names
 /// and the order of a PyTorch module with the attributes <c>stage1, stage2, …, head</c>.
 /// </remarks>
-public sealed class Detector : Module<Tensor, Tensor>
+internal sealed class Detector : Module<Tensor, Tensor>
 {
     /// <summary>At first, a cell holds a thing with this probability: else the many empty ones are all there is to learn (Lin et al. 2017, "Focal Loss", section 4.1).</summary>
     private const double Prior = 0.03;
@@ -45,7 +45,6 @@ public sealed class Detector : Module<Tensor, Tensor>
         register_module("head", _head);
     }
 
-    /// <inheritdoc />
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();

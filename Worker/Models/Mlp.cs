@@ -9,7 +9,7 @@ namespace Distributed.Worker.Models;
 /// Input: float32 [samples, …], flattened to [samples, inputs]; output: float32 [samples, classes], with no activation. The
 /// state_dict has the names and the order of a PyTorch module with the attributes <c>fc1, fc2, …</c>.
 /// </remarks>
-public sealed class Mlp : Module<Tensor, Tensor>
+internal sealed class Mlp : Module<Tensor, Tensor>
 {
     private readonly Linear[] _layers;
     private readonly Func<Tensor, Tensor> _activation;
@@ -41,7 +41,6 @@ public sealed class Mlp : Module<Tensor, Tensor>
         }
     }
 
-    /// <inheritdoc />
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();

@@ -14,7 +14,7 @@ namespace Distributed.Worker.Models;
 /// shape, a convolution 1×1 brings the shortcut to it (option B). The state_dict has the names and the order of torchvision's
 /// ResNet: <c>conv1, bn1, layer1.0.conv1, …, layer2.0.downsample.0, …, fc</c>; with a norm, convolutions have no bias.
 /// </remarks>
-public sealed class ResNet : Module<Tensor, Tensor>
+internal sealed class ResNet : Module<Tensor, Tensor>
 {
     private readonly Conv2d _stem;
     private readonly Module<Tensor, Tensor>? _norm;
@@ -47,7 +47,6 @@ public sealed class ResNet : Module<Tensor, Tensor>
         register_module("fc", _output = Linear(width, ModelArguments.Positive(classes)));
     }
 
-    /// <inheritdoc />
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Models;
 
 /// <summary>Models that come as TorchScript: code and parameters in a file that Python has written. It runs what it says, as any program does.</summary>
-public static class TorchScript
+internal static class TorchScript
 {
     /// <summary>The model of a file, on the CPU.</summary>
     /// <exception cref="PluginException">The file is not there, not the job's, or no TorchScript.</exception>

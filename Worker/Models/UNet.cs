@@ -14,7 +14,7 @@ namespace Distributed.Worker.Models;
 /// names and the order of a PyTorch module with the attributes <c>down1, down2, …, grow1, up1, grow2, up2, …, output</c>, the way up
 /// numbered from the top.
 /// </remarks>
-public sealed class UNet : Module<Tensor, Tensor>
+internal sealed class UNet : Module<Tensor, Tensor>
 {
     private readonly ConvolutionBlock[] _down;
     private readonly (ConvTranspose2d Grow, ConvolutionBlock Block)[] _up;
@@ -51,7 +51,6 @@ public sealed class UNet : Module<Tensor, Tensor>
         register_module("output", _output);
     }
 
-    /// <inheritdoc />
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();

@@ -11,7 +11,7 @@ namespace Distributed.Worker.Natives;
 /// PyTorch's <c>use_deterministic_algorithms</c> is not asked for: it refuses max-pooling's backward pass, whose kernel for
 /// contiguous images sums in a fixed order all the same. Source: PyTorch, "Reproducibility", and cuBLAS, "Results reproducibility".
 /// </remarks>
-public static partial class DeterministicKernels
+internal static partial class DeterministicKernels
 {
     private const string Context = "_ZN2at13globalContextEv";
     private const string SetDeterministic = "_ZN2at7Context21setDeterministicCuDNNEb";

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Distributed.Worker.Natives;
 
 /// <summary>Memory of a CUDA device, which TorchSharp does not tell. Source: cuMemGetInfo of the CUDA driver API.</summary>
-public static partial class DeviceMemory
+internal static partial class DeviceMemory
 {
     /// <summary>Bytes in use of the device that the calling thread computes with, by all processes; null where it has none.</summary>
     public static long? Used() => Read() is var (free, total) ? total - free : null;

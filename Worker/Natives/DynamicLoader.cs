@@ -11,7 +11,6 @@ internal static partial class DynamicLoader
     private const int ResolveWhenCalled = 0x1, ResolveNow = 0x2, ForAll = 0x100;
 
     /// <summary>Loads a library for good, its symbols visible to all that are loaded later.</summary>
-    /// <param name="path">Full path of the file.</param>
     /// <param name="lazily">Whether functions may be missing, which end the process when they are called.</param>
     /// <returns>Null where it is loaded; else the loader's own words.</returns>
     public static string? Load(string path, bool lazily = false)

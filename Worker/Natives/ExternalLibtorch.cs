@@ -6,7 +6,7 @@ namespace Distributed.Worker.Natives;
 /// Lets a worker that was built without libtorch (<c>TorchBackend=external</c>) compute with the one of an existing PyTorch.
 /// TorchSharp looks for its native libraries by name; the system's loader then gives it those that are loaded here already.
 /// </summary>
-public static class ExternalLibtorch
+internal static class ExternalLibtorch
 {
     /// <summary>The environment variable that names the folder of a libtorch.</summary>
     public const string Variable = "DISTRIBUTED_LIBTORCH";

@@ -2,4 +2,4 @@ namespace Distributed.Worker.Natives;
 
 /// <summary>There is no libtorch that this worker can compute with.</summary>
 /// <param name="message">One line: what was found and where, what is allowed, what to do.</param>
-public sealed class LibtorchException(string message) : Exception(message);
+internal sealed class LibtorchException(string message) : Exception(message);

@@ -6,7 +6,6 @@ namespace Distributed.Worker.Natives;
 /// <summary>Functions of libtorch that TorchSharp does not pass on, by their exported names.</summary>
 internal static class LibtorchExport
 {
-    /// <summary>The address of a function.</summary>
     /// <param name="name">As the C++ compiler has mangled it.</param>
     /// <param name="purpose">What it is needed for, to follow "with which".</param>
     /// <exception cref="LibtorchException">This libtorch does not have it.</exception>

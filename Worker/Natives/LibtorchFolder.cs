@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace Distributed.Worker.Natives;
 
 /// <summary>A folder with the shared libraries of a libtorch: that of a PyTorch for Python, or an unpacked distribution.</summary>
-public sealed partial class LibtorchFolder
+internal sealed partial class LibtorchFolder
 {
     private static readonly string[] _needed = ["libc10.so", "libtorch_cpu.so", "libtorch.so"];
 
@@ -24,7 +24,6 @@ public sealed partial class LibtorchFolder
         $"a folder with {string.Join(", ", _needed)} of libtorch {version}, such as PyTorch's: python3 -c 'import torch; print(torch.__path__[0])'";
 
     /// <summary>The folder that the user names, or its subfolder <c>lib</c>: PyTorch's <c>torch</c> and an unpacked libtorch have one.</summary>
-    /// <param name="named">The user's choice.</param>
     /// <param name="version">The libtorch version that fits, for messages.</param>
     /// <exception cref="LibtorchException">It does not exist, or lacks a library.</exception>
     public static LibtorchFolder Find(string named, string version)
@@ -37,10 +36,7 @@ public sealed partial class LibtorchFolder
     }
 
     /// <summary>Says in one line why a library could not be loaded.</summary>
-    /// <param name="library">Full path of the library.</param>
-    /// <param name="error">The loader's words.</param>
     /// <param name="found">The libtorch in this folder, in words; null while that is unknown.</param>
-    /// <param name="version">The version that fits.</param>
     public LibtorchException Explain(string library, string error, string? found, string version)
     {
         var name = System.IO.Path.GetFileName(library);

@@ -7,7 +7,7 @@ namespace Distributed.Worker.Natives;
 /// and comes again page by page in the next step: up to a third of a small convolutional step, depending on chance.
 /// Source: mallopt(3), and arena.c of glibc for when the heap of a thread is given up.
 /// </summary>
-public static partial class NativeHeap
+internal static partial class NativeHeap
 {
     private const int TrimThreshold = -1, TopPad = -2, MapThreshold = -3;
 

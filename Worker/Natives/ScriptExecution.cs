@@ -11,7 +11,7 @@ namespace Distributed.Worker.Natives;
 /// Source: <see href="https://github.com/pytorch/pytorch/blob/main/torch/csrc/jit/runtime/profiling_graph_executor_impl.cpp">profiling_graph_executor_impl.cpp</see>,
 /// getOptimizedPlanFor.
 /// </remarks>
-public static class ScriptExecution
+internal static class ScriptExecution
 {
     private const string ProfilingMode = "_ZN5torch3jit16getProfilingModeEv";
 

@@ -13,7 +13,7 @@ namespace Distributed.Worker.Optimizers;
 /// <param name="epsilon">ε, at least 0.</param>
 /// <param name="weightDecay">λ, at least 0.</param>
 /// <exception cref="ArgumentException">A value is out of range.</exception>
-public sealed class AdamW(Tensor parameters, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8, double weightDecay = 0.01)
+internal sealed class AdamW(Tensor parameters, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8, double weightDecay = 0.01)
     : AdaptiveMoments(parameters, beta1, beta2, epsilon, weightDecay)
 {
     private protected override void Decay(Tensor parameters, Tensor gradient, double learningRate) =>

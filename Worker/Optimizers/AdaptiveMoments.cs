@@ -7,7 +7,7 @@ namespace Distributed.Worker.Optimizers;
 /// What Adam and AdamW share: m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; p ← p − η/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε), in the order
 /// of operations of torch.optim (<see href="https://arxiv.org/abs/1412.6980">Kingma and Ba, 2015</see>).
 /// </summary>
-public abstract class AdaptiveMoments : IGradientOptimizer
+internal abstract class AdaptiveMoments : IGradientOptimizer
 {
     private readonly double _beta1;
     private readonly double _beta2;
@@ -27,15 +27,12 @@ public abstract class AdaptiveMoments : IGradientOptimizer
         State = [("exp_avg", _mean), ("exp_avg_sq", _square)];
     }
 
-    /// <inheritdoc />
     public IReadOnlyList<(string Name, Tensor Slot)> State { get; }
 
-    /// <inheritdoc />
     public long StepCount { get; set; }
 
     private protected double WeightDecay { get; }
 
-    /// <inheritdoc />
     public void Step(Tensor parameters, Tensor gradient, double learningRate)
     {
         ArgumentNullException.ThrowIfNull(parameters);
@@ -48,7 +45,6 @@ public abstract class AdaptiveMoments : IGradientOptimizer
         parameters.AddQuotient(_mean, denominator, -learningRate / (1 - Math.Pow(_beta1, StepCount)));
     }
 
-    /// <inheritdoc />
     public void Dispose()
     {
         _mean.Dispose();

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Optimizers;
 
 /// <summary>The Euclidean norm of a gradient, and clipping to it.</summary>
-public static class GradientNorm
+internal static class GradientNorm
 {
     /// <summary>
     /// Scales the gradient down to a norm of at most <paramref name="maxNorm"/>, as

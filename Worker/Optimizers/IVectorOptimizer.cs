@@ -7,7 +7,7 @@ namespace Distributed.Worker.Optimizers;
 /// <see cref="ISearchOptimizer"/>. The same parameters, state and contribution give the same bits, at a fixed thread count and CPU
 /// type, so replicas stay equal.
 /// </summary>
-public interface IVectorOptimizer : IDisposable
+internal interface IVectorOptimizer : IDisposable
 {
     /// <summary>The vectors to save and to send to a joiner, each float32, in a fixed order; write into them to restore.</summary>
     IReadOnlyList<(string Name, Tensor Slot)> State { get; }
@@ -17,9 +17,8 @@ public interface IVectorOptimizer : IDisposable
 }
 
 /// <summary>Follows the gradient: what a step computes is computed at the parameters as they are.</summary>
-public interface IGradientOptimizer : IVectorOptimizer
+internal interface IGradientOptimizer : IVectorOptimizer
 {
-    /// <summary>Takes one step.</summary>
     /// <param name="parameters">Float32 [parameters]; updated.</param>
     /// <param name="gradient">The mean gradient, float32 [parameters]. Used as scratch: its content afterwards is meaningless.</param>
     /// <param name="learningRate">The step's learning rate, at least 0.</param>
@@ -30,7 +29,7 @@ public interface IGradientOptimizer : IVectorOptimizer
 /// Tries parameters and keeps the best: a step proposes a candidate, its loss on the step's batch is computed, and with that the
 /// step is decided. Between two steps the parameters are the best so far, so nothing but a step ever sees a candidate.
 /// </summary>
-public interface ISearchOptimizer : IVectorOptimizer
+internal interface ISearchOptimizer : IVectorOptimizer
 {
     /// <summary>Writes the candidate of a step over the parameters. It depends on them, the job's seed and the step alone, so whoever asks,
     /// and however often, tries the same.</summary>
@@ -38,10 +37,8 @@ public interface ISearchOptimizer : IVectorOptimizer
     /// <param name="step">The 0-based training step.</param>
     void Propose(Tensor parameters, long step);
 
-    /// <summary>Ends a step.</summary>
     /// <param name="parameters">Float32 [parameters], the best so far; replaced by the candidate where that is better.</param>
     /// <param name="step">The 0-based training step.</param>
     /// <param name="loss">The candidate's mean loss on the step's batch. One that is no number is never the best.</param>
-    /// <returns>Whether the candidate was kept.</returns>
     bool Decide(Tensor parameters, long step, double loss);
 }

@@ -4,10 +4,9 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Optimizers;
 
 /// <summary>Random search: every candidate is drawn anew, each parameter from a normal distribution around 0, and the best is kept.</summary>
-/// <param name="seed">The job's seed.</param>
 /// <param name="scale">The standard deviation, at least 0.</param>
 /// <exception cref="ArgumentException">The scale is out of range.</exception>
-public sealed class RandomSearch(long seed, double scale) : SeededSearch(seed)
+internal sealed class RandomSearch(long seed, double scale) : SeededSearch(seed)
 {
     private readonly double _scale = Hyperparameter.NonNegative(scale, nameof(scale));
 

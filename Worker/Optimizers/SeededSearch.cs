@@ -10,7 +10,7 @@ namespace Distributed.Worker.Optimizers;
 /// that the best had on the batch of its own step. Where a batch is the whole training set these are losses on the same samples;
 /// where it is not, a candidate that met an easy batch stays longer than it deserves.
 /// </summary>
-public abstract class SeededSearch : ISearchOptimizer
+internal abstract class SeededSearch : ISearchOptimizer
 {
     /// <summary>Names the use of randomness: micro-batches have the numbers from 0.</summary>
     private const long Candidate = -1;
@@ -28,13 +28,10 @@ public abstract class SeededSearch : ISearchOptimizer
         State = [("best_loss", _bestLoss)];
     }
 
-    /// <inheritdoc/>
     public IReadOnlyList<(string Name, Tensor Slot)> State { get; }
 
-    /// <inheritdoc/>
     public long StepCount { get; set; }
 
-    /// <inheritdoc/>
     public void Propose(Tensor parameters, long step)
     {
         ArgumentNullException.ThrowIfNull(parameters);
@@ -48,7 +45,6 @@ public abstract class SeededSearch : ISearchOptimizer
         Move(parameters, noise.to(parameters.device));
     }
 
-    /// <inheritdoc/>
     public bool Decide(Tensor parameters, long step, double loss)
     {
         StepCount++;
@@ -60,7 +56,6 @@ public abstract class SeededSearch : ISearchOptimizer
         return true;
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _bestLoss.Dispose();

@@ -8,14 +8,13 @@ namespace Distributed.Worker.Optimizers;
 /// <see href="https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html">torch.optim.SGD</see> with no dampening:
 /// g ← g + λp; b ← μb + g; g ← g + μb (Nesterov) or b; p ← p − ηg.
 /// </summary>
-public sealed class Sgd : IGradientOptimizer
+internal sealed class Sgd : IGradientOptimizer
 {
     private readonly double _momentum;
     private readonly bool _nesterov;
     private readonly double _weightDecay;
     private readonly Tensor? _velocity;
 
-    /// <summary>Makes the rule and its state.</summary>
     /// <param name="parameters">What is to be trained, float32 [parameters]: gives the length and the device of the state.</param>
     /// <param name="momentum">μ, at least 0; 0 keeps no state.</param>
     /// <param name="nesterov">Whether the momentum is Nesterov's; needs a momentum above 0.</param>
@@ -32,13 +31,10 @@ public sealed class Sgd : IGradientOptimizer
         State = _velocity is null ? [] : [("momentum_buffer", _velocity)];
     }
 
-    /// <inheritdoc />
     public IReadOnlyList<(string Name, Tensor Slot)> State { get; }
 
-    /// <inheritdoc />
     public long StepCount { get; set; }
 
-    /// <inheritdoc />
     public void Step(Tensor parameters, Tensor gradient, double learningRate)
     {
         ArgumentNullException.ThrowIfNull(parameters);
@@ -51,6 +47,5 @@ public sealed class Sgd : IGradientOptimizer
         parameters.AddTimes(_nesterov ? gradient : _velocity ?? gradient, -learningRate);
     }
 
-    /// <inheritdoc />
     public void Dispose() => _velocity?.Dispose();
 }

@@ -5,9 +5,8 @@ using SkiaSharp;
 namespace Distributed.Worker.Pictures;
 
 /// <summary>Scenes with what was found in them: a box and the number of its class; what is there has a thin white box.</summary>
-public static class BoxPicture
+internal static class BoxPicture
 {
-    /// <summary>Scenes of a picture.</summary>
     public const int Scenes = 12;
 
     /// <summary>What is less sure is not shown.</summary>
@@ -15,7 +14,6 @@ public static class BoxPicture
 
     private const int Zoom = 6, Columns = 4, Tile = SceneRecipe.Side * Zoom, Dot = 3;
 
-    /// <summary>Draws the scenes.</summary>
     /// <param name="scenes">At least one, each with what was found in it.</param>
     /// <returns>The caller disposes it.</returns>
     public static SKBitmap Draw(IReadOnlyList<(Scene Scene, List<ScoredBox> Found)> scenes) =>

@@ -5,7 +5,6 @@ namespace Distributed.Worker.Pictures;
 /// <summary>Numbers of 3×5 dots a digit: they need no font, of which a container may have none.</summary>
 internal static class DotDigits
 {
-    /// <summary>Dots of a digit.</summary>
     public const int Columns = 3, Rows = 5;
 
     private static readonly int[] _dots =
@@ -14,16 +13,10 @@ internal static class DotDigits
         0b111_100_111_001_111, 0b111_100_111_101_111, 0b111_001_001_001_001, 0b111_101_111_101_111, 0b111_101_111_001_111,
     ];
 
-    /// <summary>Columns of dots that a number takes.</summary>
     /// <param name="number">0 or more.</param>
     public static int WidthOf(int number) => ((Columns + 1) * $"{number}".Length) - 1;
 
-    /// <summary>Draws a number.</summary>
-    /// <param name="canvas">On this.</param>
     /// <param name="number">0 or more.</param>
-    /// <param name="at">Its upper left corner.</param>
-    /// <param name="dot">Pixels of a dot.</param>
-    /// <param name="colour">Of the dots.</param>
     public static void Draw(SKCanvas canvas, int number, SKPoint at, float dot, SKColor colour)
     {
         using var paint = new SKPaint { Color = colour };

@@ -4,15 +4,12 @@ using SkiaSharp;
 namespace Distributed.Worker.Pictures;
 
 /// <summary>Generated images, a column a class.</summary>
-public static class GeneratedPicture
+internal static class GeneratedPicture
 {
     /// <summary>Sides of an image in the picture, at least.</summary>
     private const int MinSide = 56;
 
-    /// <summary>Draws them.</summary>
     /// <param name="pixels">Image after image, channels × height × width each: one grey channel, or red, green and blue.</param>
-    /// <param name="format">What they are like.</param>
-    /// <param name="columns">Images of a row.</param>
     /// <returns>The caller disposes it.</returns>
     public static SKBitmap Draw(ReadOnlySpan<byte> pixels, ImageFormat format, int columns)
     {

@@ -4,16 +4,14 @@ using SkiaSharp;
 namespace Distributed.Worker.Pictures;
 
 /// <summary>Scenes, what each of their pixels was taken for, and what it is: three images beside each other, under a row of the classes' colours.</summary>
-public static class MaskPicture
+internal static class MaskPicture
 {
-    /// <summary>Scenes of a picture.</summary>
     public const int Scenes = 8;
 
     private const int Zoom = 4, Columns = 2, Images = 3, Dot = 3, Gap = 2;
     private const int Image = SceneRecipe.Side * Zoom;
     private const int Swatch = (DotDigits.Rows + 4) * Dot;
 
-    /// <summary>Draws the scenes.</summary>
     /// <param name="scenes">At least one, each with what its pixels were taken for.</param>
     /// <param name="classes">Number of classes, the background as number 0 among them.</param>
     /// <returns>The caller disposes it.</returns>

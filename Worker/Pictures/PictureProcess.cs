@@ -11,12 +11,10 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Pictures;
 
 /// <summary>A worker that draws what the model of a finished run makes of test samples: a PNG, to standard output.</summary>
-public static class PictureProcess
+internal static class PictureProcess
 {
     private const int BestPng = 100;
 
-    /// <summary>Runs it.</summary>
-    /// <param name="runFolder">Of a finished run.</param>
     /// <param name="dataDirectory">As for a worker that trains.</param>
     /// <returns>Exit code: 0 done; 1 failed; 2 bad input.</returns>
     public static int Run(string runFolder, string? dataDirectory)

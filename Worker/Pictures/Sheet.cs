@@ -3,14 +3,10 @@ using SkiaSharp;
 namespace Distributed.Worker.Pictures;
 
 /// <summary>A picture of equal tiles, row by row, with white between them.</summary>
-/// <param name="Columns">Tiles beside each other.</param>
-/// <param name="Width">Pixels of a tile.</param>
-/// <param name="Height">Likewise.</param>
 internal sealed record Sheet(int Columns, int Width, int Height)
 {
     private const int Gap = 10;
 
-    /// <summary>Draws it.</summary>
     /// <param name="count">Tiles, at least 1.</param>
     /// <param name="header">Pixels to be left free above the tiles.</param>
     /// <param name="drawHeader">Draws into them; moved to their upper left corner.</param>
@@ -37,9 +33,6 @@ internal sealed record Sheet(int Columns, int Width, int Height)
 
     /// <summary>Draws an image, pixel by pixel.</summary>
     /// <param name="canvas">From its upper left corner on.</param>
-    /// <param name="width">Columns of the image.</param>
-    /// <param name="height">Rows of it.</param>
-    /// <param name="zoom">Pixels of a pixel.</param>
     /// <param name="colourOf">The colour of a pixel, by its number row by row.</param>
     public static void DrawImage(SKCanvas canvas, int width, int height, int zoom, Func<int, SKColor> colourOf)
     {

@@ -7,9 +7,6 @@ namespace Distributed.Worker.Plugins;
 /// <summary>Calls the constructor of a class with arguments by name: what the job says, else what the data says, else the default.</summary>
 internal static class Construction
 {
-    /// <summary>Makes an object of a class.</summary>
-    /// <param name="type">The class.</param>
-    /// <param name="path">Key of the settings in the job.</param>
     /// <param name="settings">What the job says, each for the parameter of its name in camelCase.</param>
     /// <param name="known">What the data says, by the name of a parameter.</param>
     /// <exception cref="PluginException">The arguments do not fit, or the constructor throws.</exception>

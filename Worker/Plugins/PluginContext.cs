@@ -20,7 +20,6 @@ internal sealed class PluginContext(string library) : AssemblyLoadContext(Path.G
     /// <summary>The version that this process has of an assembly; null where it has none.</summary>
     public static Version? OwnVersionOf(string name) => _own.TryGetValue(name, out var path) ? AssemblyName.GetAssemblyName(path).Version : null;
 
-    /// <inheritdoc/>
     protected override Assembly? Load(AssemblyName assemblyName)
     {
         if (assemblyName.Name is not { } name) return null;
@@ -29,7 +28,6 @@ internal sealed class PluginContext(string library) : AssemblyLoadContext(Path.G
         return _beside.ResolveAssemblyToPath(assemblyName) is { } path ? LoadFromAssemblyPath(path) : null;
     }
 
-    /// <inheritdoc/>
     protected override nint LoadUnmanagedDll(string unmanagedDllName) =>
         _beside.ResolveUnmanagedDllToPath(unmanagedDllName) is { } path ? LoadUnmanagedDllFromPath(path) : 0;
 

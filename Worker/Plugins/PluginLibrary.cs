@@ -4,11 +4,8 @@ using Distributed.Worker.Abstractions;
 namespace Distributed.Worker.Plugins;
 
 /// <summary>A library of the user's, loaded for as long as this process lives.</summary>
-/// <param name="Path">The file.</param>
-/// <param name="Classes">Its public classes.</param>
-public sealed record PluginLibrary(string Path, IReadOnlyList<Type> Classes)
+internal sealed record PluginLibrary(string Path, IReadOnlyList<Type> Classes)
 {
-    /// <summary>Name of the file.</summary>
     public string Name => System.IO.Path.GetFileName(Path);
 
     /// <summary>Loads a library, and what it needs as far as its public classes show it.</summary>
@@ -34,7 +31,6 @@ public sealed record PluginLibrary(string Path, IReadOnlyList<Type> Classes)
         }
     }
 
-    /// <summary>A message of the runtime's on one line.</summary>
     internal static string Line(Exception error) => error.Message.ReplaceLineEndings(" ").Trim().TrimEnd('.');
 
     /// <summary>TorchSharp's classes are not the same from one version to the next, which would come out only where they differ.</summary>

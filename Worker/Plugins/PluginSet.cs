@@ -7,17 +7,15 @@ namespace Distributed.Worker.Plugins;
 /// <summary>
 /// The libraries that a worker was started with. A job only names a class of them: nothing is loaded because a message said so.
 /// </summary>
-public sealed class PluginSet
+internal sealed class PluginSet
 {
     private readonly IReadOnlyList<PluginLibrary> _libraries;
 
-    /// <summary>Makes the classes of some libraries known.</summary>
     public PluginSet(params IReadOnlyList<PluginLibrary> libraries) => _libraries = libraries;
 
     /// <summary>That of a worker that was started with none.</summary>
     public static PluginSet None { get; } = new();
 
-    /// <summary>Loads libraries.</summary>
     /// <exception cref="PluginException">One cannot be loaded.</exception>
     public static PluginSet Load(IEnumerable<string> paths) => new([.. paths.Distinct(StringComparer.Ordinal).Select(PluginLibrary.Load)]);
 
@@ -29,9 +27,7 @@ public sealed class PluginSet
     public nn.Module CreateModel(PluginSpec spec, SampleFormat samples, int outputs) => (nn.Module)Construction.Create(
         Find(spec.Class, typeof(nn.Module), "model", "torch.nn.Module"), "model.settings", spec.Settings, KnownOf(samples, outputs));
 
-    /// <summary>A task.</summary>
     /// <param name="spec">Which, and what the job gives it.</param>
-    /// <param name="data">The samples.</param>
     /// <exception cref="PluginException">There is no such task, or it cannot be made so.</exception>
     public ITrainingTask CreateTask(PluginTaskSpec spec, DataSet data) => (ITrainingTask)Construction.Create(
         Find(spec.Class, typeof(ITrainingTask), "task", nameof(ITrainingTask)), "task.settings", spec.Settings,

@@ -16,12 +16,8 @@ namespace Distributed.Worker.Predictions;
 /// A worker that predicts: from standard input it reads the paths of images, each a line with a JSON string, and answers each
 /// with a line, a <see cref="Prediction"/>. It ends when its input does, and so with whoever has started it.
 /// </summary>
-public static class PredictProcess
+internal static class PredictProcess
 {
-    /// <summary>Runs it.</summary>
-    /// <param name="runFolder">Of a finished run.</param>
-    /// <param name="device">What to compute with.</param>
-    /// <param name="plugins">Libraries of models.</param>
     /// <returns>Exit code: 0 done, whatever was wrong with single images; 1 failed; 2 bad input.</returns>
     public static int Run(string runFolder, string device, IReadOnlyList<string> plugins)
     {

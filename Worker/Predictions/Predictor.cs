@@ -10,16 +10,14 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Predictions;
 
 /// <summary>A trained model that classifies images one by one, so that what it says of one does not depend on the others. Belongs to one thread.</summary>
-public sealed class Predictor : IDisposable
+internal sealed class Predictor : IDisposable
 {
     private readonly ImageFormat _format;
     private readonly Device _device;
     private readonly nn.Module _model;
 
     /// <summary>Builds the model of a job as it was trained.</summary>
-    /// <param name="job">The job.</param>
     /// <param name="format">What its data set's images are like.</param>
-    /// <param name="tensors">The trained parameters and buffers.</param>
     /// <param name="device">Where to compute.</param>
     /// <param name="plugins">Libraries of models; null for none.</param>
     /// <exception cref="InvalidDataException">The tensors are not those of the job's model.</exception>
@@ -45,6 +43,5 @@ public sealed class Predictor : IDisposable
         return outputs is [var output] ? [0, output] : outputs;
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _model.Dispose();
 }

@@ -7,17 +7,11 @@ using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Predictions;
 
-/// <summary>What predicting needs of a finished run.</summary>
-/// <param name="Job">The job as it was run.</param>
-/// <param name="Model">The trained parameters and buffers.</param>
-/// <param name="ModelPath">The file that they are from.</param>
-/// <param name="Data">What its data is like.</param>
-public sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelPath, DataDescription Data)
+internal sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelPath, DataDescription Data)
 {
     private const string ParametersSha256 = "parameters_sha256";
     private const int MaxReportBytes = 64 << 20;
 
-    /// <summary>Reads a run's folder.</summary>
     /// <exception cref="PredictException">It is not there, holds no finished run, or a file of it is damaged.</exception>
     public static TrainedRun Read(string folder)
     {
@@ -84,8 +78,6 @@ public sealed record TrainedRun(Job Job, SafetensorsContent Model, string ModelP
     }
 
     /// <summary>Says that the model's file is not what it was.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="fault">What is wrong with it.</param>
     public static string Unusable(string path, string fault) =>
         $"'{path}' is damaged, or not of this run: {fault.TrimEnd('.')}; copy it again from where it is whole, or train again";
 }

@@ -10,11 +10,10 @@ namespace Distributed.Worker.Probing;
 /// <param name="Free">Bytes that are free.</param>
 /// <param name="Begin">From here on; returns what is taken already.</param>
 /// <param name="Peak">The most bytes that were taken since.</param>
-public sealed record MemoryMeter(string What, Func<long> Free, Func<long> Begin, Func<long> Peak)
+internal sealed record MemoryMeter(string What, Func<long> Free, Func<long> Begin, Func<long> Peak)
 {
     private const string Status = "/proc/self/status";
 
-    /// <summary>The memory of a device.</summary>
     /// <exception cref="NotSupportedException">This machine does not tell.</exception>
     public static MemoryMeter Of(Device device) => device.type switch
     {

@@ -16,7 +16,7 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Probing;
 
 /// <summary>Finds the largest micro-batch of a job that a device has memory for, by computing some: forward and backward, as in a step.</summary>
-public static class MemoryProbe
+internal static class MemoryProbe
 {
     private const double Giga = 1e9;
 
@@ -30,7 +30,6 @@ public static class MemoryProbe
     /// <param name="fraction">What part of the memory that is free may be taken; above 0, to 1.</param>
     /// <param name="plugins">Libraries of models and tasks; null for none.</param>
     /// <param name="meter">Measures the memory; null for the device's.</param>
-    /// <param name="stopping">Gives up.</param>
     /// <exception cref="InvalidOperationException">Not one sample fits.</exception>
     /// <exception cref="DataException">The data is not on this machine, or cannot be used.</exception>
     public static Probed Run(Job job, DataOptions data, Device device, double fraction, PluginSet? plugins = null, MemoryMeter? meter = null, CancellationToken stopping = default)

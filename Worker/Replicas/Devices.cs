@@ -6,12 +6,11 @@ namespace Distributed.Worker.Replicas;
 
 /// <summary>A device was asked for that is not there, or in words that mean none.</summary>
 /// <param name="message">What was asked for, what was found, what is allowed.</param>
-public sealed class DeviceException(string message) : Exception(message);
+internal sealed class DeviceException(string message) : Exception(message);
 
 /// <summary>Turns the device named in an option or a job into torch's.</summary>
-public static class Devices
+internal static class Devices
 {
-    /// <summary>Resolves a device name.</summary>
     /// <param name="spec"><c>auto</c> (CUDA where there is one, else CPU), <c>cpu</c>, <c>cuda</c> (the first) or <c>cuda:N</c>.</param>
     /// <exception cref="DeviceException">The name is none of these, or the CUDA device is not there.</exception>
     public static Device Resolve(string spec) => Resolve(spec, static () => cuda.is_available() ? cuda.device_count() : 0);

@@ -6,11 +6,10 @@ namespace Distributed.Worker.Replicas;
 /// One flat vector that a model's gradients, where they are needed, and buffer changes are views of. The views are made once, so
 /// that a micro-batch makes none.
 /// </summary>
-public sealed class FlatContribution : IDisposable
+internal sealed class FlatContribution : IDisposable
 {
     private readonly Tensor[] _gradients;
 
-    /// <summary>Takes over a vector.</summary>
     /// <param name="model">Whose gradients it is to hold.</param>
     /// <param name="floats">Float32 [parameters + buffers], or [buffers] for no gradients; contiguous; freed with this object.</param>
     /// <exception cref="ArgumentException">The vector has another length.</exception>
@@ -40,7 +39,6 @@ public sealed class FlatContribution : IDisposable
     /// <summary>The gradient of each parameter in the order of the layout, in its parameter's shape.</summary>
     internal IReadOnlyList<Tensor> Gradients => _gradients;
 
-    /// <summary>Frees the vector.</summary>
     public void Dispose()
     {
         foreach (var gradient in _gradients) gradient.Dispose();

@@ -15,7 +15,7 @@ namespace Distributed.Worker.Replicas;
 /// Used by one thread at a time. Never call <c>zero_grad</c>, <c>to</c> or the like on the module: they cut it off from the
 /// vectors (<see cref="VerifyAliasing"/> says so).
 /// </remarks>
-public sealed class FlatModel : IDisposable
+internal sealed class FlatModel : IDisposable
 {
     /// <summary>The largest whole number up to which float32 holds every whole number.</summary>
     internal const long LargestExactInteger = 1L << 24;
@@ -147,7 +147,6 @@ public sealed class FlatModel : IDisposable
     internal int IndexOf(Parameter parameter) =>
         Array.FindIndex(_trainable, t => t.Parameter.Handle == parameter.Handle) is >= 0 and var at ? _trainable[at].Index : -1;
 
-    /// <summary>Frees the vectors and the module.</summary>
     public void Dispose()
     {
         Module.Dispose();

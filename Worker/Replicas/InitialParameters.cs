@@ -4,12 +4,11 @@ using Distributed.Jobs.State;
 namespace Distributed.Worker.Replicas;
 
 /// <summary>Parameters and buffers that training begins with, out of a file instead of the seed: a safetensors file with the names of PyTorch's state_dict.</summary>
-public static class InitialParameters
+internal static class InitialParameters
 {
     private const int MaxNamed = 40;
 
     /// <summary>Puts what the file holds into a replica that nothing was applied to yet. What it does not hold stays as it was drawn from the seed.</summary>
-    /// <param name="replica">The replica.</param>
     /// <param name="file">The file. Floats may be F32, F16, BF16 or F64, whole numbers I64 or I32.</param>
     /// <param name="isStrict">Whether it must hold exactly the tensors of the model, in their shapes.</param>
     /// <returns>What was taken and what was not, in a user's words.</returns>

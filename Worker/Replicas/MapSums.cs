@@ -5,7 +5,7 @@ namespace Distributed.Worker.Replicas;
 
 /// <summary>The contributions and sums that a worker holds of one round, each in the vector of its first micro-batch.</summary>
 /// <param name="pool">Where their memory comes from, and goes back to as soon as it has been added.</param>
-public sealed class MapSums(VectorPool pool) : IDisposable
+internal sealed class MapSums(VectorPool pool) : IDisposable
 {
     private VectorBuffer?[] _vectors = [];
 
@@ -37,19 +37,15 @@ public sealed class MapSums(VectorPool pool) : IDisposable
         foreach (var merge in merges) Release(merge.From);
     }
 
-    /// <summary>The sum of a node that is held.</summary>
     public VectorBuffer At(TreeNode node) => _vectors[node.First]!;
 
-    /// <summary>Lets go of the sum of a node.</summary>
     public void Drop(TreeNode node) => Release(node.First);
 
-    /// <summary>Lets go of everything.</summary>
     public void Clear()
     {
         for (var first = 0; first < _vectors.Length; first++) Release(first);
     }
 
-    /// <inheritdoc/>
     public void Dispose() => Clear();
 
     private void Release(int first)

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Replicas;
 
 /// <summary>A trained model's tensors, as a run leaves them in <c>model.safetensors</c>, in a module.</summary>
-public static class ModelFile
+internal static class ModelFile
 {
     /// <summary>Overwrites the parameters and buffers of a module. One that is refused has changed nothing.</summary>
     /// <param name="module">On the CPU; its floating-point tensors are float32.</param>

@@ -20,7 +20,7 @@ namespace Distributed.Worker.Replicas;
 /// One copy of what is trained: parameters, buffers and optimizer state, with the two moves that read and change it. All
 /// replicas of a job go through the same states. Belongs to one thread.
 /// </summary>
-public sealed class Replica : IDisposable
+internal sealed class Replica : IDisposable
 {
     private const string ModelPrefix = "model.";
     private const string OptimizerPrefix = "optimizer.";
@@ -31,8 +31,6 @@ public sealed class Replica : IDisposable
     private readonly IVectorOptimizer _optimizer;
 
     /// <summary>Builds the replica of a job in its initial state, which depends on the job and the data alone.</summary>
-    /// <param name="job">The job.</param>
-    /// <param name="data">Its data set.</param>
     /// <param name="device">Where to compute.</param>
     /// <param name="plugins">Libraries of models and tasks; null for none.</param>
     public Replica(Job job, DataSet data, Device device, PluginSet? plugins = null)
@@ -48,16 +46,12 @@ public sealed class Replica : IDisposable
         StateBytes = meter.Bytes;
     }
 
-    /// <summary>What it learns.</summary>
     public ITrainingTask Task { get; }
 
-    /// <summary>The rounds of the job.</summary>
     public Rounds Rounds { get; }
 
-    /// <summary>Computes contributions.</summary>
     public Map Map { get; }
 
-    /// <summary>Applies averages.</summary>
     public Apply Apply { get; }
 
     /// <summary>A pool for this replica's contributions, and for the averages that it applies.</summary>
@@ -87,7 +81,6 @@ public sealed class Replica : IDisposable
     /// <summary>The model's tensors, in the order of PyTorch's state_dict.</summary>
     public IReadOnlyList<TensorLayout> Layout => _model.Layout;
 
-    /// <summary>Overwrites tensors of the model.</summary>
     /// <param name="tensors">Where each lies, and its values; whole numbers as such.</param>
     public void Overwrite(IEnumerable<(TensorLayout Layout, float[] Values)> tensors)
     {
@@ -113,7 +106,6 @@ public sealed class Replica : IDisposable
         _optimizer.StepCount = MemoryMarshal.Read<long>(received[StepCount].Data.Span);
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         Map.Dispose();
@@ -180,7 +172,6 @@ public sealed class Replica : IDisposable
 
     private static float[] ToFloats(ReadOnlySpan<long> integers) => [.. integers.ToArray().Select(i => (float)i)];
 
-    /// <summary>Counts what is written to it.</summary>
     private sealed class Meter : MemoryStream
     {
         public long Bytes { get; private set; }

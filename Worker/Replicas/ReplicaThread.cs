@@ -17,7 +17,7 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Replicas;
 
 /// <summary>Who wants to know what a replica does; called on the replica's thread.</summary>
-public interface IReplicaObserver
+internal interface IReplicaObserver
 {
     /// <summary>Data and model are there; the pool is for the link's averages.</summary>
     void Prepared(WorkerFacts facts, VectorPool pool, DataDescription data);
@@ -48,7 +48,7 @@ public interface IReplicaObserver
 /// Runs a replica on a thread of its own, never on an actor's: carries out what <see cref="ReplicaProtocol"/> decides.
 /// Between two micro-batches it looks for events, so that a halt is answered within one.
 /// </summary>
-public sealed class ReplicaThread : ISliceSink, IDisposable
+internal sealed class ReplicaThread : ISliceSink, IDisposable
 {
     /// <summary>More than the fastest job applies between two reports.</summary>
     public const int MaxReports = 1024;
@@ -91,11 +91,8 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     private byte[] _arrived = [];
 
     /// <summary>Starts the thread, which prepares itself at once.</summary>
-    /// <param name="worker">Id of this worker.</param>
-    /// <param name="job">The job.</param>
     /// <param name="data">Where the data is looked for.</param>
     /// <param name="device">Where to compute.</param>
-    /// <param name="observer">Is told what happens.</param>
     /// <param name="plugins">Libraries of models and tasks; null for none.</param>
     public ReplicaThread(string worker, Job job, DataOptions data, Device device, IReplicaObserver observer, PluginSet? plugins = null)
     {
@@ -108,8 +105,6 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     /// <summary>Uses these links from now on, and disposes them; before any plan.</summary>
     public void Attach(Exchange exchange) => _mailbox.Post(() => _exchange = exchange);
 
-    /// <summary>A plan has come.</summary>
-    /// <param name="plan">The plan.</param>
     /// <param name="endpoints">Where the links of its workers are reached.</param>
     /// <param name="best">The most that the first metric has been in a checkpoint so far; not a number where there is none.</param>
     public void Begin(Plan plan, ImmutableArray<LinkEndpoint> endpoints, double best = double.NaN) => _mailbox.Post(() =>
@@ -124,7 +119,6 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     /// <summary>Sends this replica's state to the coordinator.</summary>
     public void SendState(int generation) => _mailbox.Post(() => _exchange!.SendState(generation, _protocol.Applied, _replica.Serialize()));
 
-    /// <summary>The expected average is complete.</summary>
     public void AverageComplete() => _mailbox.Signal();
 
     /// <summary>Looks again at what it waits for.</summary>
@@ -137,7 +131,6 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
         _observer.PeerLost(generation, peer, reason);
     });
 
-    /// <summary>A peer's state has come.</summary>
     public void Restore(int generation, long applied, byte[] state) => _mailbox.Post(() =>
     {
         _arrived = state;
@@ -146,7 +139,6 @@ public sealed class ReplicaThread : ISliceSink, IDisposable
     });
 
     /// <summary>The file with the parameters to begin with has come, before any plan.</summary>
-    /// <param name="file">A safetensors file.</param>
     /// <param name="isStrict">Whether it must hold exactly the tensors of the model.</param>
     public void Initialize(byte[] file, bool isStrict) => _mailbox.Post(() =>
     {

@@ -8,23 +8,20 @@ namespace Distributed.Worker.Replicas;
 /// that a garbage collection during the call may free it under the feet of libtorch, which then computes with whatever lies
 /// there, or throws (docs/torchsharp.md).
 /// </summary>
-public static class Scalars
+internal static class Scalars
 {
-    /// <summary>tensor ← tensor · factor.</summary>
     public static Tensor MultiplyBy(this Tensor tensor, double factor)
     {
         using var scalar = factor.ToScalar();
         return tensor.mul_(scalar);
     }
 
-    /// <summary>tensor ← tensor / divisor.</summary>
     public static Tensor DivideBy(this Tensor tensor, double divisor)
     {
         using var scalar = divisor.ToScalar();
         return tensor.div_(scalar);
     }
 
-    /// <summary>tensor ← tensor + number.</summary>
     public static Tensor Add(this Tensor tensor, double number)
     {
         using var scalar = number.ToScalar();
@@ -33,21 +30,18 @@ public static class Scalars
         return tensor.add_(scalar, one);
     }
 
-    /// <summary>tensor ← tensor + factor · other.</summary>
     public static Tensor AddTimes(this Tensor tensor, Tensor other, double factor)
     {
         using var scalar = factor.ToScalar();
         return tensor.add_(other, alpha: scalar);
     }
 
-    /// <summary>tensor ← tensor + factor · left · right.</summary>
     public static Tensor AddProduct(this Tensor tensor, Tensor left, Tensor right, double factor)
     {
         using var scalar = factor.ToScalar();
         return tensor.addcmul_(left, right, scalar);
     }
 
-    /// <summary>tensor ← tensor + factor · numerator / denominator.</summary>
     public static Tensor AddQuotient(this Tensor tensor, Tensor numerator, Tensor denominator, double factor)
     {
         using var scalar = factor.ToScalar();

@@ -1,7 +1,7 @@
 namespace Distributed.Worker.Replicas;
 
 /// <summary>Which flat vector a tensor of a module lies in, and how.</summary>
-public enum TensorKind
+internal enum TensorKind
 {
     /// <summary>A trainable parameter, in <see cref="FlatModel.Parameters"/>; its gradient lies at the same place in <see cref="FlatContribution.Gradient"/>.</summary>
     Parameter,
@@ -19,4 +19,4 @@ public enum TensorKind
 /// <param name="Kind">Which vector it lies in.</param>
 /// <param name="Offset">Its first element in that vector.</param>
 /// <param name="Length">Its elements: the product of <paramref name="Shape"/>.</param>
-public sealed record TensorLayout(string Name, IReadOnlyList<long> Shape, TensorKind Kind, long Offset, long Length);
+internal sealed record TensorLayout(string Name, IReadOnlyList<long> Shape, TensorKind Kind, long Offset, long Length);

@@ -8,13 +8,10 @@ namespace Distributed.Worker.Replicas;
 /// Memory of a contribution that is a tensor too: on the CPU, backward adds straight into what is sent; for a CUDA device it
 /// is page-locked, so that the device copies into it without a stop in between.
 /// </summary>
-public sealed class TorchMemory : IVectorMemory
+internal sealed class TorchMemory : IVectorMemory
 {
     private readonly Tensor _whole;
 
-    /// <summary>Allocates the memory of one contribution.</summary>
-    /// <param name="model">Whose contributions.</param>
-    /// <param name="layout">How they lie in memory.</param>
     public TorchMemory(FlatModel model, VectorLayout layout)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -26,13 +23,11 @@ public sealed class TorchMemory : IVectorMemory
         Address = FlatModel.Address(_whole);
     }
 
-    /// <inheritdoc/>
     public nint Address { get; }
 
     /// <summary>The float vector as tensors on the CPU.</summary>
     public FlatContribution Contribution { get; }
 
-    /// <summary>Frees it.</summary>
     public void Dispose()
     {
         Contribution.Dispose();

@@ -6,17 +6,14 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Tasks;
 
 /// <summary>Samples into classes: softmax and cross-entropy; the metric is the number of samples whose largest output is their class.</summary>
-/// <param name="data">The samples.</param>
 /// <param name="withConfusion">Whether the metrics also say, class by class, how many of its samples were taken for each class.</param>
 /// <param name="augmentation">What is done to the images that are trained on; null for nothing.</param>
-public sealed class Classification(DataSet data, bool withConfusion = false, Augmentation? augmentation = null) : SupervisedTask(data, augmentation)
+internal sealed class Classification(DataSet data, bool withConfusion = false, Augmentation? augmentation = null) : SupervisedTask(data, augmentation)
 {
     private readonly ClassMetrics _metrics = new(data, withConfusion);
 
-    /// <inheritdoc/>
     public override int Metrics => _metrics.Count;
 
-    /// <inheritdoc/>
     protected override Tensor LossSum(Tensor output, Tensor targets, Span<double> metrics)
     {
         using var labels = targets.to(ScalarType.Int64);
@@ -31,14 +28,12 @@ public sealed class Classification(DataSet data, bool withConfusion = false, Aug
 /// </summary>
 /// <param name="data">The samples, of two classes.</param>
 /// <param name="withConfusion">As in <see cref="Classification"/>.</param>
-public sealed class BinaryClassification(DataSet data, bool withConfusion = false) : SupervisedTask(data)
+internal sealed class BinaryClassification(DataSet data, bool withConfusion = false) : SupervisedTask(data)
 {
     private readonly ClassMetrics _metrics = new(data, withConfusion);
 
-    /// <inheritdoc/>
     public override int Metrics => _metrics.Count;
 
-    /// <inheritdoc/>
     protected override Tensor LossSum(Tensor output, Tensor targets, Span<double> metrics)
     {
         using var logits = output.flatten();
@@ -58,12 +53,9 @@ internal sealed class ClassMetrics(DataSet data, bool withConfusion)
 
     private readonly int _classes = withConfusion && data.Test.Format.Classes <= MaxClasses ? data.Test.Format.Classes : 0;
 
-    /// <summary>How many there are.</summary>
     public int Count => 1 + (_classes * _classes);
 
-    /// <summary>Measures the samples of a micro-batch.</summary>
     /// <param name="labels">Int64 [samples].</param>
-    /// <param name="predicted">Likewise.</param>
     /// <param name="metrics">The hits; then row by row a class, and what its samples were taken for.</param>
     public void Measure(Tensor labels, Tensor predicted, Span<double> metrics)
     {

@@ -13,22 +13,18 @@ namespace Distributed.Worker.Tasks;
 /// then both are updated at once, with one gradient to exchange. The loss is the sum of both. The metric: how many generated images a
 /// simple judge, <see cref="NearestMean"/>, takes for the class that was asked for.
 /// </summary>
-/// <param name="data">The images.</param>
-public sealed class Generation(DataSet data) : DataTask(data), IPicturedTask
+internal sealed class Generation(DataSet data) : DataTask(data), IPicturedTask
 {
     /// <summary>Of the noise of evaluations, which is the same each time.</summary>
     private const long EvaluationSeed = 1;
 
-    /// <summary>Rows of the picture.</summary>
     private const int SamplesOfClass = 8;
 
     private readonly NearestMean _judge = NearestMean.Of(data.Train);
     private readonly int _classes = data.Train.Format.Classes;
 
-    /// <inheritdoc/>
     public override int Metrics => 1;
 
-    /// <inheritdoc/>
     public override Tensor LossSum(nn.Module model, SampleBatch batch, Span<double> metrics)
     {
         var networks = (Dcgan)model;
@@ -46,7 +42,6 @@ public sealed class Generation(DataSet data) : DataTask(data), IPicturedTask
         return (told + passed).MoveToOuterDisposeScope();
     }
 
-    /// <inheritdoc/>
     public SKBitmap Draw(nn.Module model, Device device)
     {
         using var scope = NewDisposeScope();
@@ -61,8 +56,6 @@ public sealed class Generation(DataSet data) : DataTask(data), IPicturedTask
         return GeneratedPicture.Draw(made.bytes, (ImageFormat)Data.Train.Format, _classes);
     }
 
-    /// <summary>Images of classes.</summary>
-    /// <param name="model">The model.</param>
     /// <param name="noise">Float32 [samples, latent].</param>
     /// <param name="classes">Float32 [samples, classes]: 1 at the place of the class.</param>
     /// <returns>Float32 [samples, channels, height, width], each value 0 to 1; the caller disposes it.</returns>

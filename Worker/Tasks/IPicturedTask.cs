@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Tasks;
 
 /// <summary>A task of which a picture says more than a number does.</summary>
-public interface IPicturedTask
+internal interface IPicturedTask
 {
     /// <summary>Draws what a model makes of the first test samples.</summary>
     /// <param name="model">The model, in evaluation mode.</param>

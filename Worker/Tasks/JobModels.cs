@@ -14,11 +14,9 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Tasks;
 
 /// <summary>From the words of a job file to the things that they name.</summary>
-public static class JobModels
+internal static class JobModels
 {
     /// <summary>The model of a job, with its initial parameters drawn from the job's seed: the same on every worker.</summary>
-    /// <param name="job">The job.</param>
-    /// <param name="samples">What its samples are like.</param>
     /// <param name="plugins">Libraries of models; null for none.</param>
     /// <exception cref="PluginException">It is a model of the user's own that cannot be had.</exception>
     public static nn.Module CreateModel(Job job, SampleFormat samples, PluginSet? plugins = null)
@@ -41,9 +39,6 @@ public static class JobModels
     }
 
     /// <summary>The model of a job as it was trained, in evaluation mode.</summary>
-    /// <param name="job">The job.</param>
-    /// <param name="samples">What its samples are like.</param>
-    /// <param name="tensors">The trained parameters and buffers.</param>
     /// <param name="device">Where to compute.</param>
     /// <param name="plugins">Libraries of models; null for none.</param>
     /// <returns>The caller disposes it.</returns>
@@ -64,9 +59,6 @@ public static class JobModels
         return model.to(device);
     }
 
-    /// <summary>What a job learns.</summary>
-    /// <param name="job">The job.</param>
-    /// <param name="data">The samples.</param>
     /// <param name="plugins">Libraries of tasks; null for none.</param>
     /// <exception cref="PluginException">It is a task of the user's own that cannot be had.</exception>
     public static ITrainingTask CreateTask(Job job, DataSet data, PluginSet? plugins = null) => job.Task switch
@@ -84,7 +76,6 @@ public static class JobModels
     private static Augmentation? AugmentationOf(Job job, DataSet data) =>
         job.Augment != new AugmentSpec() && data.Train.Format is ImageFormat images ? new(job.Augment, images, job.Seed) : null;
 
-    /// <summary>The optimizer of a job for these parameters.</summary>
     public static IVectorOptimizer CreateOptimizer(Job job, Tensor parameters) => job.Optimizer switch
     {
         SgdSpec sgd => new Sgd(parameters, sgd.Momentum, sgd.Nesterov, sgd.WeightDecay),

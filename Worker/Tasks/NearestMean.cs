@@ -5,10 +5,8 @@ namespace Distributed.Worker.Tasks;
 
 /// <summary>The simplest judge of images: they are of the class whose mean image is the nearest.</summary>
 /// <param name="means">Float32, class by class, a mean image each.</param>
-/// <param name="classes">Number of classes.</param>
-public sealed class NearestMean(float[] means, int classes)
+internal sealed class NearestMean(float[] means, int classes)
 {
-    /// <summary>That of a set of images.</summary>
     public static NearestMean Of(SampleSet set)
     {
         var (size, classes) = (set.Format.SampleSize, set.Format.Classes);
@@ -24,7 +22,6 @@ public sealed class NearestMean(float[] means, int classes)
         return new([.. sums.Select((sum, i) => counts[i / size] > 0 ? (float)(sum / counts[i / size]) : float.PositiveInfinity)], classes);
     }
 
-    /// <summary>The class of each image.</summary>
     /// <param name="images">Float32 [samples, …].</param>
     /// <returns>Int64 [samples]; the caller disposes it.</returns>
     public Tensor ClassesOf(Tensor images)

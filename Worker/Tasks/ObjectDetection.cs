@@ -15,9 +15,8 @@ namespace Distributed.Worker.Tasks;
 /// there is one, cross-entropy of its class, and of its box the generalized IoU loss (Rezatofighi et al. 2019, algorithm 1).
 /// </summary>
 /// <param name="data">The images, whose targets are boxes.</param>
-public sealed class ObjectDetection(DataSet data) : SupervisedTask(data), IPicturedTask
+internal sealed class ObjectDetection(DataSet data) : SupervisedTask(data), IPicturedTask
 {
-    /// <summary>What a box weighs beside the rest.</summary>
     private const double BoxWeight = 2;
 
     /// <summary>A box below this score says too little to be counted.</summary>
@@ -28,10 +27,8 @@ public sealed class ObjectDetection(DataSet data) : SupervisedTask(data), IPictu
 
     private readonly SceneFormat _format = (SceneFormat)data.Train.Format;
 
-    /// <inheritdoc/>
     public override int Metrics => AveragePrecision.SizeFor(_format.Classes);
 
-    /// <inheritdoc/>
     public SKBitmap Draw(nn.Module model, Device device)
     {
         var scenes = (SceneSet)Data.Test;
@@ -43,7 +40,6 @@ public sealed class ObjectDetection(DataSet data) : SupervisedTask(data), IPictu
         return BoxPicture.Draw([.. shown.Select(i => scenes[i]).Zip(Found(output, GridOf(output)))]);
     }
 
-    /// <inheritdoc/>
     protected override Tensor LossSum(Tensor output, Tensor targets, Span<double> metrics)
     {
         using var scope = NewDisposeScope();

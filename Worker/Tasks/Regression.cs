@@ -5,14 +5,11 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Tasks;
 
 /// <summary>A number for each sample; the metrics are those that <see cref="Core.Scores.Metric.R2"/> is made of.</summary>
-/// <param name="data">The samples.</param>
 /// <param name="loss"><see cref="Losses.L2"/> or <see cref="Losses.L1"/>.</param>
-public sealed class Regression(DataSet data, string loss) : SupervisedTask(data)
+internal sealed class Regression(DataSet data, string loss) : SupervisedTask(data)
 {
-    /// <inheritdoc/>
     public override int Metrics => 3;
 
-    /// <inheritdoc/>
     protected override Tensor LossSum(Tensor output, Tensor targets, Span<double> metrics)
     {
         var predicted = output.flatten();

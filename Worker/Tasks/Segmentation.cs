@@ -13,14 +13,12 @@ namespace Distributed.Worker.Tasks;
 /// <see cref="MeanIou"/> takes.
 /// </summary>
 /// <param name="data">The images, whose targets are masks.</param>
-public sealed class Segmentation(DataSet data) : SupervisedTask(data), IPicturedTask
+internal sealed class Segmentation(DataSet data) : SupervisedTask(data), IPicturedTask
 {
     private readonly int _classes = data.Train.Format.Classes;
 
-    /// <inheritdoc/>
     public override int Metrics => MeanIou.SizeFor(_classes);
 
-    /// <inheritdoc/>
     public SKBitmap Draw(nn.Module model, Device device)
     {
         var scenes = (SceneSet)Data.Test;
@@ -33,7 +31,6 @@ public sealed class Segmentation(DataSet data) : SupervisedTask(data), IPictured
         return MaskPicture.Draw([.. shown.Select(i => (scenes[i], (byte[])[.. taken.AsSpan(i * pixels, pixels)]))], _classes);
     }
 
-    /// <inheritdoc/>
     protected override Tensor LossSum(Tensor output, Tensor targets, Span<double> metrics)
     {
         using var scope = NewDisposeScope();

@@ -9,14 +9,13 @@ namespace Distributed.Hosting.Cluster;
 /// <param name="metrics">Is told when the first expires.</param>
 /// <param name="log">Is told of new ones, and of those that cannot be taken.</param>
 /// <param name="time">Tells when to look.</param>
-public sealed class CertificateRenewal(ControlTls tls, ControlMetrics? metrics, ILogger log, TimeProvider time) : IHostedService, IDisposable
+internal sealed class CertificateRenewal(ControlTls tls, ControlMetrics? metrics, ILogger log, TimeProvider time) : IHostedService, IDisposable
 {
     /// <summary>Time between two looks. Files are small, and whoever renews them does so days ahead.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
 
     private ITimer? _timer;
 
-    /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
         Export();
@@ -24,14 +23,12 @@ public sealed class CertificateRenewal(ControlTls tls, ControlMetrics? metrics, 
         return Task.CompletedTask;
     }
 
-    /// <inheritdoc/>
     public Task StopAsync(CancellationToken cancellationToken)
     {
         Dispose();
         return Task.CompletedTask;
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _timer?.Dispose();
 
     private void Look()

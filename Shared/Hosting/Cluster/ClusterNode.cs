@@ -7,15 +7,13 @@ using Distributed.Hosting.Metrics;
 namespace Distributed.Hosting.Cluster;
 
 /// <summary>How a process takes part in the cluster; the same for coordinators and workers.</summary>
-public static class ClusterNode
+internal static class ClusterNode
 {
     /// <summary>Name of the actor system, part of every address.</summary>
     public const string SystemName = "distributed";
 
-    /// <summary>Role of the process that plans.</summary>
     public const string CoordinatorRole = "coordinator";
 
-    /// <summary>Role of the processes that compute.</summary>
     public const string WorkerRole = "worker";
 
     /// <summary>Name of the coordinator's actor, below /user.</summary>
@@ -25,10 +23,8 @@ public static class ClusterNode
     public const string WorkerActor = "worker";
 
     /// <summary>Sets up remoting, cluster and serialization. docs/protocol.md gives the reason of each setting.</summary>
-    /// <param name="akka">The builder.</param>
     /// <param name="host">Address that others reach this process at.</param>
     /// <param name="port">Port, 0 for a free one.</param>
-    /// <param name="role">Role of this process.</param>
     /// <param name="seed">Address of the coordinator, HOST:PORT; none for the coordinator, which joins itself.</param>
     /// <param name="security">How the nodes prove themselves to each other.</param>
     /// <param name="metrics">Counts messages, and connections refused.</param>

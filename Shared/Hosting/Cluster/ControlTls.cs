@@ -12,7 +12,7 @@ namespace Distributed.Hosting.Cluster;
 /// long as a system lives, so what this shows is what was newest when it was made; whom it believes is asked anew for each connection.
 /// </summary>
 /// <param name="certificates">What is there; the newest ones are shown.</param>
-public sealed class ControlTls(CertificateSource certificates)
+internal sealed class ControlTls(CertificateSource certificates)
 {
     private readonly NodeCertificates _shown = certificates.Current;
 

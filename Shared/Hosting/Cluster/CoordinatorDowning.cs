@@ -7,7 +7,7 @@ namespace Distributed.Hosting.Cluster;
 /// The coordinator alone decides who is out: whoever it has not heard again within a grace after it lost sight of them. No
 /// other node decides anything, so that neither a coordinator that stands still nor who leads the cluster matters.
 /// </summary>
-public sealed class CoordinatorDowning : IDowningProvider
+internal sealed class CoordinatorDowning : IDowningProvider
 {
     private readonly Akka.Cluster.Cluster _cluster;
 
@@ -20,10 +20,8 @@ public sealed class CoordinatorDowning : IDowningProvider
     /// </summary>
     public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <inheritdoc/>
     public TimeSpan DownRemovalMargin => TimeSpan.Zero;
 
-    /// <inheritdoc/>
     public Props DowningActorProps => Props.Create(() => new Judge(_cluster, Grace));
 
     private sealed class Judge : ReceiveActor, IWithTimers

@@ -39,10 +39,8 @@ internal sealed class JoinAssociation : AbstractTransportAdapterHandle, IHandleE
         return refusal;
     }
 
-    /// <summary>Gives up waiting for the proof.</summary>
     public void Refuse(Refusal reason) => _proved.TrySetResult(reason);
 
-    /// <inheritdoc/>
     public override bool Write(ByteString payload)
     {
         // Messages are numbered in the order in which they leave.
@@ -50,7 +48,6 @@ internal sealed class JoinAssociation : AbstractTransportAdapterHandle, IHandleE
     }
 
 #pragma warning disable CS0672 // The base has it so.
-    /// <inheritdoc/>
     public override void Disassociate() => WrappedHandle.Disassociate("Akka has ended it", _log);
 #pragma warning restore CS0672
 

@@ -6,16 +6,12 @@ using Distributed.Transport.Security;
 namespace Distributed.Hosting.Cluster;
 
 /// <summary>How an actor system admits its peers by a join token: what <see cref="JoinTransport"/> needs and settings cannot hold.</summary>
-/// <param name="token">What both ends of a connection have to hold.</param>
-/// <param name="metrics">Counts refused connections.</param>
-/// <param name="log">Tells people of them.</param>
 /// <param name="unbelieved">Is told the address that was connected to, where the process there does not hold the token.</param>
-public sealed class JoinSetup(JoinToken token, ControlMetrics? metrics, RefusalLog? log, Action<Address>? unbelieved) : Setup
+internal sealed class JoinSetup(JoinToken token, ControlMetrics? metrics, RefusalLog? log, Action<Address>? unbelieved) : Setup
 {
     /// <summary>What both ends of a connection have to hold.</summary>
     public JoinToken Token => token;
 
-    /// <summary>A connection was refused.</summary>
     public void Refused(Refusal reason, Address peer)
     {
         metrics?.ConnectionRefused(reason);

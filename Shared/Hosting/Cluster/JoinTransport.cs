@@ -8,9 +8,8 @@ using RemoteTransport = Akka.Remote.Transport.Transport;
 namespace Distributed.Hosting.Cluster;
 
 /// <summary>Made by Akka.Remote, from the settings.</summary>
-public sealed class JoinTransportProvider : ITransportAdapterProvider
+internal sealed class JoinTransportProvider : ITransportAdapterProvider
 {
-    /// <inheritdoc/>
     public RemoteTransport Create(RemoteTransport wrappedTransport, ExtendedActorSystem system) => new JoinTransport(wrappedTransport, system);
 }
 
@@ -18,7 +17,7 @@ public sealed class JoinTransportProvider : ITransportAdapterProvider
 /// Lies between Akka.Remote and its sockets, and lets a connection through once both ends have proved that they hold the join token
 /// (<see cref="JoinHandshake"/>). Before that a peer reaches nothing of Akka but the decoder of frames, which knows lengths alone.
 /// </summary>
-public sealed class JoinTransport : AbstractTransportAdapter, IAssociationEventListener
+internal sealed class JoinTransport : AbstractTransportAdapter, IAssociationEventListener
 {
     /// <summary>Connections that may be open without a proof; see <see cref="ConnectionPlaces"/> for what becomes of more.</summary>
     public const int MaxStrangers = 64;
@@ -32,7 +31,6 @@ public sealed class JoinTransport : AbstractTransportAdapter, IAssociationEventL
     private readonly ConnectionPlaces _places = new(MaxStrangers);
     private volatile IAssociationEventListener? _upstream;
 
-    /// <summary>Over a transport of Akka's.</summary>
     public JoinTransport(RemoteTransport wrapped, ExtendedActorSystem system) : base(wrapped)
     {
         _setup = system.Settings.Setup.Get<JoinSetup>().Value;
@@ -41,19 +39,15 @@ public sealed class JoinTransport : AbstractTransportAdapter, IAssociationEventL
         System = system;
     }
 
-    /// <inheritdoc/>
     public override long MaximumPayloadBytes => WrappedTransport.MaximumPayloadBytes - SealedChannel.Overhead;
 
-    /// <inheritdoc/>
     protected override SchemeAugmenter SchemeAugmenter { get; } = new(Scheme);
 
-    /// <summary>A connection was accepted.</summary>
     public void Notify(IAssociationEvent ev)
     {
         if (ev is InboundAssociation { Association: { } connection }) _ = AdmitAsync(connection);
     }
 
-    /// <inheritdoc/>
     protected override Task<IAssociationEventListener> InterceptListen(Address listenAddress, Task<IAssociationEventListener> listenerTask)
     {
         listenerTask.ContinueWith(
@@ -61,7 +55,6 @@ public sealed class JoinTransport : AbstractTransportAdapter, IAssociationEventL
         return Task.FromResult<IAssociationEventListener>(this);
     }
 
-    /// <inheritdoc/>
     protected override void InterceptAssociate(Address remoteAddress, TaskCompletionSource<AssociationHandle> statusPromise) => _ = AssociateAsync(remoteAddress, statusPromise);
 
     private async Task AdmitAsync(AssociationHandle connection)

@@ -11,12 +11,11 @@ using Microsoft.Extensions.Logging;
 namespace Distributed.Hosting.Cluster;
 
 /// <summary>The host of a process of the cluster: an actor system and logs. Signals are the caller's business.</summary>
-public static class NodeHost
+internal static class NodeHost
 {
     /// <summary>Builds a host that joins the cluster when it starts.</summary>
     /// <param name="host">Address that others reach this process at.</param>
     /// <param name="port">Port of the control plane, 0 for a free one.</param>
-    /// <param name="role">Role of this process.</param>
     /// <param name="seed">HOST:PORT of the coordinator; none for the coordinator itself.</param>
     /// <param name="logging">Where logs go.</param>
     /// <param name="security">How the nodes prove themselves to each other. The node looks for newer certificates, where it has some.</param>
@@ -49,9 +48,6 @@ public static class NodeHost
     }
 
     /// <summary>Starts a host, which listens from then on.</summary>
-    /// <param name="host">The host.</param>
-    /// <param name="port">The port that it was built with.</param>
-    /// <param name="cancellation">Gives up.</param>
     /// <exception cref="IOException">Another process listens on the port.</exception>
     public static async Task StartAsync(IHost host, int port, CancellationToken cancellation)
     {
@@ -81,7 +77,6 @@ public static class NodeHost
     }
 
     /// <summary>Leaves the cluster, but not at any price.</summary>
-    /// <param name="host">The host.</param>
     /// <param name="patience">How long that may take.</param>
     /// <param name="log">Is told when it took longer.</param>
     public static async Task LeaveAsync(IHost host, TimeSpan patience, Action<string> log)

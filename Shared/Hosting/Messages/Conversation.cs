@@ -5,7 +5,7 @@ namespace Distributed.Hosting.Messages;
 /// <param name="LongestRepeat">The longest time between two repetitions.</param>
 /// <param name="GiveUp">Time after which <see cref="Conversation.IsGivenUp"/> holds, if the other end has heard nothing new meanwhile.</param>
 /// <param name="Window">Messages that are on their way at a time, at least 1.</param>
-public sealed record ConversationLimits(TimeSpan Repeat, TimeSpan LongestRepeat, TimeSpan GiveUp, int Window)
+internal sealed record ConversationLimits(TimeSpan Repeat, TimeSpan LongestRepeat, TimeSpan GiveUp, int Window)
 {
     private static readonly ConversationLimits _usual = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30), Window: 32);
 
@@ -27,7 +27,7 @@ public sealed record ConversationLimits(TimeSpan Repeat, TimeSpan LongestRepeat,
 /// </summary>
 /// <param name="id">Tells this conversation from those of other coordinators and other lives of the worker.</param>
 /// <param name="limits">When it repeats and gives up.</param>
-public sealed class Conversation(long id, ConversationLimits limits)
+internal sealed class Conversation(long id, ConversationLimits limits)
 {
     private readonly Queue<IControlMessage> _unheard = new();
     private long _said;
@@ -40,7 +40,6 @@ public sealed class Conversation(long id, ConversationLimits limits)
     private TimeSpan _waited;
     private TimeSpan _pause = limits.Repeat;
 
-    /// <summary>Tells it from others.</summary>
     public long Id => id;
 
     /// <summary>Whether nothing is left to be sent or repeated.</summary>
@@ -62,7 +61,6 @@ public sealed class Conversation(long id, ConversationLimits limits)
         _said++;
     }
 
-    /// <summary>A message has come.</summary>
     /// <returns>What the other end says, if its turn is now; null where it was heard before, or one before it is missing.</returns>
     public IControlMessage? Hear(Numbered message)
     {

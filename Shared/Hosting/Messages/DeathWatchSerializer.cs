@@ -12,24 +12,18 @@ namespace Distributed.Hosting.Messages;
 /// Takes the place of Akka's serializer of system messages, which would also let a peer suspend, resume, restart, supervise and end actors of
 /// this process. Three of them pass, with which a process learns of the end of an actor that it watches.
 /// </summary>
-/// <param name="system">The system that it serves.</param>
-/// <param name="metrics">Counts what is refused.</param>
-public sealed class DeathWatchSerializer(ExtendedActorSystem system, ControlMetrics? metrics = null) : Serializer(system)
+internal sealed class DeathWatchSerializer(ExtendedActorSystem system, ControlMetrics? metrics = null) : Serializer(system)
 {
     private readonly SystemMessageSerializer _all = new(system);
 
-    /// <inheritdoc/>
     public override int Identifier => _all.Identifier;
 
-    /// <inheritdoc/>
     public override bool IncludeManifest => true;
 
-    /// <inheritdoc/>
     /// <exception cref="SerializationException">The message is no part of death watch.</exception>
     public override byte[] ToBinary(object obj) => _all.ToBinary(IsDeathWatch(obj.GetType()) ? obj
         : throw new SerializationException($"the system message {obj.GetType().Name} cannot leave the process"));
 
-    /// <inheritdoc/>
     /// <remarks>
     /// An exception would break the connection, since Akka repeats system messages until they are acknowledged. What this returns instead of
     /// one that is refused, Akka drops in its untrusted mode.

@@ -10,27 +10,21 @@ namespace Distributed.Hosting.Messages;
 /// Takes the place of Akka's serializer of miscellaneous messages, among them PoisonPill and Kill, the latter of which passes Akka's untrusted
 /// mode. The heartbeats of death watch pass.
 /// </summary>
-/// <param name="system">The system that it serves.</param>
-/// <param name="metrics">Counts what is refused.</param>
-public sealed class HeartbeatSerializer(ExtendedActorSystem system, ControlMetrics? metrics = null) : SerializerWithStringManifest(system)
+internal sealed class HeartbeatSerializer(ExtendedActorSystem system, ControlMetrics? metrics = null) : SerializerWithStringManifest(system)
 {
     // Akka's manifests of RemoteWatcher's Heartbeat and HeartbeatRsp.
     private const string Heartbeat = "RWHB", Answer = "RWHR";
 
     private readonly MiscMessageSerializer _all = new(system);
 
-    /// <inheritdoc/>
     public override int Identifier => _all.Identifier;
 
-    /// <inheritdoc/>
     public override string Manifest(object o) => _all.Manifest(o);
 
-    /// <inheritdoc/>
     /// <exception cref="SerializationException">The message is no heartbeat.</exception>
     public override byte[] ToBinary(object obj) => _all.Manifest(obj) is Heartbeat or Answer ? _all.ToBinary(obj)
         : throw new SerializationException($"{obj.GetType().Name} cannot leave the process");
 
-    /// <inheritdoc/>
     /// <exception cref="SerializationException">The message is no heartbeat.</exception>
     public override object FromBinary(byte[] bytes, string manifest)
     {

@@ -5,7 +5,7 @@ namespace Distributed.Hosting.Messages;
 /// one that has. Bounded: a worker applies no further rounds while as many as may be kept are not safe.
 /// </summary>
 /// <param name="limit">Bytes that may be kept before <see cref="MayApply"/> says no.</param>
-public sealed class KeptReports(long limit)
+internal sealed class KeptReports(long limit)
 {
     private readonly Queue<RoundReport> _kept = new();
     private long _bytes;

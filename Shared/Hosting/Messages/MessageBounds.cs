@@ -11,9 +11,8 @@ namespace Distributed.Hosting.Messages;
 /// How many bytes each control message has at most, from the limits on what is in it. Akka drops what is larger than its frame without
 /// a word, so nothing may be: the serializer refuses what is above <see cref="MaxBytes"/>, and a test holds every bound below that.
 /// </summary>
-public static class MessageBounds
+internal static class MessageBounds
 {
-    /// <summary>Akka's `maximum-frame-size`.</summary>
     public const int FrameBytes = 512_000;
 
     /// <summary>Bytes that a message may have; the rest of the frame is for Akka's envelope: two addresses and a manifest.</summary>
@@ -77,11 +76,9 @@ public static class MessageBounds
     /// Rounds between two <see cref="ReportsSafe"/>: a quarter of what a worker may keep, so that one that trains on while the
     /// coordinator is away has the rest.
     /// </summary>
-    /// <param name="tallies">Of a round.</param>
     public static long SafeInterval(int tallies) => Math.Clamp(KeptBytes / 4 / ReportBytes(tallies), 64, ReportsSafe.MaxInterval);
 
     /// <summary>Reports in as many messages as their bytes need, in order.</summary>
-    /// <param name="reports">The reports.</param>
     /// <param name="most">Bytes of those in a message, unless a single one has more.</param>
     public static IEnumerable<RoundsApplied> Split(IEnumerable<RoundReport> reports, int most = ReportsBytes)
     {

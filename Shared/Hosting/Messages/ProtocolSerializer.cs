@@ -12,9 +12,8 @@ namespace Distributed.Hosting.Messages;
 /// MessagePack for every <see cref="IControlMessage"/>, and for nothing else. The manifest is the name of one of the known
 /// contracts, never a type name to look up; bytes that are no such message are refused, which Akka.Remote logs and survives.
 /// </summary>
-/// <param name="system">The system that it serves.</param>
 /// <param name="metrics">Counts what is sent, received and refused, here, as every message passes and none that stays within the process.</param>
-public sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetrics? metrics = null) : SerializerWithStringManifest(system)
+internal sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetrics? metrics = null) : SerializerWithStringManifest(system)
 {
     /// <summary>Version of the protocol; both ends must speak the same.</summary>
     public const int Version = 8;
@@ -32,16 +31,12 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetric
         .Where(t => t.IsAssignableTo(typeof(IControlMessage)) && t is { IsClass: true, IsAbstract: false })
         .ToFrozenDictionary(t => t.Name, t => new Contract(t), StringComparer.Ordinal);
 
-    /// <inheritdoc/>
     public override int Identifier => SerializerId;
 
-    /// <summary>All messages it knows.</summary>
     public static IEnumerable<Type> Messages => _contracts.Values.Select(c => c.Type);
 
-    /// <inheritdoc/>
     public override string Manifest(object o) => o.GetType().Name;
 
-    /// <inheritdoc/>
     /// <exception cref="SerializationException">The message is too large.</exception>
     public override byte[] ToBinary(object obj)
     {
@@ -74,7 +69,6 @@ public sealed class ProtocolSerializer(ExtendedActorSystem system, ControlMetric
             ? (IControlMessage)Read(body, contract)
             : throw new SerializationException("a numbered message without a known content was refused");
 
-    /// <inheritdoc/>
     /// <exception cref="SerializationException">The bytes are none of the known messages.</exception>
     public override object FromBinary(byte[] bytes, string manifest)
     {

@@ -8,12 +8,9 @@ namespace Distributed.Hosting.Messages;
 /// Takes the place of a serializer of Akka's that would do what a message says: the default one for JSON creates any .NET type that the
 /// bytes name, the one for remote deployment creates actors. What has no serializer of its own can neither be sent nor received.
 /// </summary>
-/// <param name="system">The system that it serves.</param>
-/// <param name="identifier">The identifier of Akka's serializer.</param>
 /// <param name="what">What is refused, behind "a message".</param>
-public sealed class RefusingSerializer(ExtendedActorSystem system, int identifier, string what) : Serializer(system)
+internal sealed class RefusingSerializer(ExtendedActorSystem system, int identifier, string what) : Serializer(system)
 {
-    /// <summary>Akka's identifier of JSON.</summary>
     public const int Json = 1;
 
     /// <summary>Akka's identifier of messages of Protobuf, whose types the bytes name.</summary>
@@ -22,18 +19,14 @@ public sealed class RefusingSerializer(ExtendedActorSystem system, int identifie
     /// <summary>Akka's identifier of the messages that deploy an actor in another process.</summary>
     public const int Deployment = 3;
 
-    /// <inheritdoc/>
     public override int Identifier => identifier;
 
-    /// <inheritdoc/>
     public override bool IncludeManifest => true;
 
-    /// <inheritdoc/>
     /// <exception cref="SerializationException">Always.</exception>
     public override byte[] ToBinary(object obj) =>
         throw new SerializationException($"{obj.GetType()} is no message of the protocol and cannot leave the process");
 
-    /// <inheritdoc/>
     /// <exception cref="SerializationException">Always.</exception>
     public override object FromBinary(byte[] bytes, Type type) =>
         throw new SerializationException($"a message {what} was refused");

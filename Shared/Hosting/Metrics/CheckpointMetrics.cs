@@ -3,7 +3,7 @@ using Prometheus;
 namespace Distributed.Hosting.Metrics;
 
 /// <summary>What the coordinator tells Prometheus of checkpoints. What is not known yet is absent. Safe from every thread.</summary>
-public sealed class CheckpointMetrics
+internal sealed class CheckpointMetrics
 {
     // From a small state on a fast disk to 2 GiB on a slow one.
     private static readonly double[] _seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -30,7 +30,6 @@ public sealed class CheckpointMetrics
         _timestamp.Set(at.ToUnixTimeMilliseconds() / 1000.0);
     }
 
-    /// <summary>A checkpoint is stored.</summary>
     public void Stored(long bytes, DateTimeOffset at, TimeSpan took)
     {
         Found(bytes, at);

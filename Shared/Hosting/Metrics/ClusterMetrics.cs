@@ -4,7 +4,7 @@ using Prometheus;
 namespace Distributed.Hosting.Metrics;
 
 /// <summary>What the coordinator tells Prometheus of changes of the cluster. Safe from every thread.</summary>
-public sealed class ClusterMetrics
+internal sealed class ClusterMetrics
 {
     // From two workers in a mesh on one host to a large state on its way to a newcomer.
     private static readonly double[] _seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
@@ -35,7 +35,6 @@ public sealed class ClusterMetrics
     /// <summary>A local worker is started again, which was killed or else failed.</summary>
     public void WorkerRestarted(bool wasKilled) => (wasKilled ? _killed : _failed).Inc();
 
-    /// <summary>A generation has begun.</summary>
     public void GenerationBegan(GenerationCause cause) => _generations[cause].Inc();
 
     /// <summary>A plan is in force after so long without one.</summary>

@@ -9,7 +9,7 @@ namespace Distributed.Hosting.Metrics;
 /// The messages of the protocol that leave and reach a process: <see cref="IControlMessage"/>, not what the cluster itself says,
 /// such as heartbeats. What stays within the process is not counted. Safe from every thread.
 /// </summary>
-public sealed class ControlMetrics
+internal sealed class ControlMetrics
 {
     private readonly FrozenDictionary<string, Counter.Child> _sent;
     private readonly FrozenDictionary<string, Counter.Child> _received;
@@ -38,17 +38,13 @@ public sealed class ControlMetrics
             ProtocolSerializer.Messages.ToFrozenDictionary(type => type.Name, type => messages.WithLabels(direction, type.Name), StringComparer.Ordinal);
     }
 
-    /// <summary>A connection was refused.</summary>
     public void ConnectionRefused(Refusal reason) => _refused[reason].Inc();
 
     /// <summary>The first of the certificates in use expires then.</summary>
     public void CertificateExpires(DateTimeOffset at) => _certificateExpires.Set(at.ToUnixTimeSeconds());
 
-    /// <summary>A message goes to another process.</summary>
-    /// <param name="message">Name of its contract.</param>
     public void Sent(string message) => _sent[message].Inc();
 
-    /// <summary>What came is of no known contract.</summary>
     public void UnknownRefused() => _unknown.Inc();
 
     /// <summary>What came is not what its contract says.</summary>
@@ -60,7 +56,5 @@ public sealed class ControlMetrics
     /// <summary>So many messages are sent again.</summary>
     public void Repeated(long messages) => _repeated.Inc(messages);
 
-    /// <summary>A message has come from another process.</summary>
-    /// <param name="message">Name of its contract.</param>
     public void Received(string message) => _received[message].Inc();
 }

@@ -5,7 +5,7 @@ using Prometheus;
 namespace Distributed.Hosting.Metrics;
 
 /// <summary>What the status servers of a process refuse, all taken together. Safe from every thread.</summary>
-public sealed class HttpMetrics
+internal sealed class HttpMetrics
 {
     private readonly FrozenDictionary<Refusal, Counter.Child> _connections;
     private readonly Counter.Child _host;
@@ -21,7 +21,6 @@ public sealed class HttpMetrics
         (_host, _token) = (requests.WithLabels(MetricLabels.Host), requests.WithLabels(MetricLabels.Token));
     }
 
-    /// <summary>A connection was closed unanswered.</summary>
     public void ConnectionRefused(Refusal reason) => _connections[reason].Inc();
 
     /// <summary>A request came under a name that is none of the process's.</summary>

@@ -6,7 +6,7 @@ using Prometheus;
 namespace Distributed.Hosting.Metrics;
 
 /// <summary>What a process sees of its tensor links, all taken together. Safe from every thread.</summary>
-public sealed class LinkMetrics : ILinkMetrics
+internal sealed class LinkMetrics : ILinkMetrics
 {
     private readonly Counter.Child _stale;
     private readonly Counter.Child _violation;
@@ -30,10 +30,8 @@ public sealed class LinkMetrics : ILinkMetrics
     /// <summary>A connection did not become a link.</summary>
     public void ConnectionRefused(Refusal reason) => _refused[reason].Inc();
 
-    /// <inheritdoc/>
     public void Stale() => _stale.Inc();
 
-    /// <inheritdoc/>
     public void Violation() => _violation.Inc();
 
     /// <summary>So many frames are sent once more.</summary>

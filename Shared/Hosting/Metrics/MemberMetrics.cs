@@ -6,7 +6,7 @@ namespace Distributed.Hosting.Metrics;
 /// What the coordinator alone knows of each worker, by <see cref="MetricLabels.Worker"/>. There are as many series as workers: those of
 /// one that is gone are taken away. Call from one thread at a time; reading is safe meanwhile.
 /// </summary>
-public sealed class MemberMetrics
+internal sealed class MemberMetrics
 {
     private readonly Counter _behind;
     private readonly Gauge _microBatches;
@@ -23,11 +23,9 @@ public sealed class MemberMetrics
     public void Computed(string worker, int microBatches) => Of(worker).MicroBatches.Set(microBatches);
 
     /// <summary>A worker was so much later than the fastest.</summary>
-    /// <param name="worker">Its id.</param>
     /// <param name="seconds">0 or more.</param>
     public void Behind(string worker, double seconds) => Of(worker).Behind.Inc(seconds);
 
-    /// <summary>A worker is gone.</summary>
     public void Gone(string worker)
     {
         if (!_members.Remove(worker)) return;

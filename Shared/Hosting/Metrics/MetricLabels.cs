@@ -1,7 +1,7 @@
 namespace Distributed.Hosting.Metrics;
 
 /// <summary>The labels of the metrics, and the values of those that are a closed set.</summary>
-public static class MetricLabels
+internal static class MetricLabels
 {
     /// <summary>How far a worker is: a <see cref="Core.Protocol.MemberStatus"/> in lower case.</summary>
     public const string State = "state";
@@ -10,14 +10,12 @@ public static class MetricLabels
     public const string Plane = "plane";
     /// <summary>Membership, plans and reports.</summary>
     public const string Control = "control";
-    /// <summary>Tensors.</summary>
     public const string Links = "links";
     /// <summary>Metrics, probes and the live page.</summary>
     public const string Http = "http";
 
     /// <summary>Why a frame was refused, <see cref="Stale"/> or <see cref="Violation"/>, a message, <see cref="Unknown"/>, <see cref="Malformed"/> or <see cref="Oversize"/>, or a connection, a <see cref="Transport.Security.Refusal"/> in lower case, or a worker started again, <see cref="Killed"/> or <see cref="Failed"/>.</summary>
     public const string Reason = "reason";
-    /// <summary>The frame belongs to the past.</summary>
     public const string Stale = "stale";
     /// <summary>No correct peer sends the frame.</summary>
     public const string Violation = "violation";
@@ -40,9 +38,7 @@ public static class MetricLabels
 
     /// <summary>Which way bytes or messages went: <see cref="Sent"/> or <see cref="Received"/>.</summary>
     public const string Direction = "direction";
-    /// <summary>From this process.</summary>
     public const string Sent = "sent";
-    /// <summary>To this process.</summary>
     public const string Received = "received";
 
     /// <summary>Name of the contract of a message, such as RoundsApplied.</summary>
@@ -52,16 +48,12 @@ public static class MetricLabels
     public const string Phase = "phase";
     /// <summary>Forward and backward passes, and local sums.</summary>
     public const string Compute = "compute";
-    /// <summary>Handing sums to the link.</summary>
     public const string Send = "send";
-    /// <summary>Waiting for the average.</summary>
     public const string Wait = "wait";
-    /// <summary>Optimizer step and digest.</summary>
     public const string Apply = "apply";
 
     /// <summary>Kind of a round: <see cref="Train"/> or <see cref="Evaluate"/>.</summary>
     public const string Kind = "kind";
-    /// <summary>A training step.</summary>
     public const string Train = "train";
     /// <summary>A pass over the test set.</summary>
     public const string Evaluate = "evaluate";
@@ -79,7 +71,6 @@ public static class MetricLabels
     /// <summary>Why a generation began: a <see cref="Core.Protocol.GenerationCause"/> in lower case.</summary>
     public const string Cause = "cause";
 
-    /// <summary>Id of a worker in the job.</summary>
     public const string Worker = "worker";
 
     /// <summary>What a worker computes with, such as cpu or cuda:0.</summary>

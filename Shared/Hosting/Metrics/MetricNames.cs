@@ -4,9 +4,8 @@ namespace Distributed.Hosting.Metrics;
 /// The name of every metric: what dashboards, alerts and code agree on. Base units, and the suffixes of
 /// https://prometheus.io/docs/practices/naming/. What only workers export begins with distributed_worker_.
 /// </summary>
-public static class MetricNames
+internal static class MetricNames
 {
-    /// <summary>Begins every name.</summary>
     public const string Prefix = "distributed_";
 
     /// <summary>Gauge, of every process: the newest generation it knows.</summary>

@@ -8,7 +8,7 @@ namespace Distributed.Hosting.Metrics;
 /// What any .NET program tells of its process, under the names that it has in prometheus-net's DotNetStats. That one takes 4 ms of a
 /// processor each time somebody reads, since it looks through all threads and handles; this one takes hardly any.
 /// </summary>
-public static class ProcessMetrics
+internal static class ProcessMetrics
 {
     /// <summary>Registers the metrics; they are brought up to date whenever somebody reads them.</summary>
     public static void Register(CollectorRegistry registry)

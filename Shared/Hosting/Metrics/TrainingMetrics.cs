@@ -10,7 +10,7 @@ namespace Distributed.Hosting.Metrics;
 /// read as a perfect loss; counters and worker counts are there from the start. Counters begin anew with the process,
 /// <see cref="MetricNames.Step"/> does not. Call from one thread at a time; reading is safe meanwhile.
 /// </summary>
-public sealed class TrainingMetrics
+internal sealed class TrainingMetrics
 {
     private static readonly GaugeConfiguration _absentUntilKnown = new() { SuppressInitialValue = true };
 
@@ -31,7 +31,6 @@ public sealed class TrainingMetrics
     private readonly Counter _refusedCommands;
     private readonly Counter _deliveredBytes;
 
-    /// <summary>Registers the metrics.</summary>
     /// <param name="registry">Where; a registry of its own for every training keeps them apart.</param>
     public TrainingMetrics(CollectorRegistry registry)
     {
@@ -64,13 +63,10 @@ public sealed class TrainingMetrics
         Control = new(metrics);
     }
 
-    /// <summary>Each worker.</summary>
     public MemberMetrics Members { get; }
 
-    /// <summary>Changes of the cluster.</summary>
     public ClusterMetrics Cluster { get; }
 
-    /// <summary>The checkpoints.</summary>
     public CheckpointMetrics Checkpoints { get; }
 
     /// <summary>A command was refused. Safe from every thread.</summary>
@@ -80,16 +76,11 @@ public sealed class TrainingMetrics
     /// <param name="bytes">0 or more.</param>
     public void DataSent(int bytes) => _deliveredBytes.Inc(bytes);
 
-    /// <summary>The coordinator's tensor links.</summary>
     public LinkMetrics Links { get; }
 
-    /// <summary>The coordinator's messages.</summary>
     public ControlMetrics Control { get; }
 
     /// <summary>A training round is applied: to be called once a round, however many workers report it.</summary>
-    /// <param name="round">The round.</param>
-    /// <param name="loss">Mean over its samples.</param>
-    /// <param name="learningRate">That it was applied with.</param>
     /// <param name="gradientNorm">L2 norm of the averaged gradient, before clipping.</param>
     /// <param name="samplesPerSecond">Its samples over the time it took.</param>
     /// <exception cref="ArgumentException">The round is an evaluation.</exception>
@@ -107,8 +98,6 @@ public sealed class TrainingMetrics
         _samples.Inc(round.Samples);
     }
 
-    /// <summary>An evaluation is done.</summary>
-    /// <param name="loss">Mean over the test set.</param>
     /// <param name="metric">The task's, likewise.</param>
     public void Evaluated(double loss, MetricValue metric)
     {
@@ -116,7 +105,6 @@ public sealed class TrainingMetrics
         _testMetric.WithLabels(metric.Metric.Name).Set(metric.Value);
     }
 
-    /// <summary>The job has so many steps.</summary>
     public void JobSteps(long steps) => _jobSteps.Set(steps);
 
     /// <summary>So much time is left; null where it cannot be told.</summary>
@@ -126,7 +114,6 @@ public sealed class TrainingMetrics
         else _timeLeft.Unpublish();
     }
 
-    /// <summary>A new generation begins.</summary>
     public void GenerationBegan(int generation) => _generation.Set(generation);
 
     /// <summary>How many workers are in which state now.</summary>

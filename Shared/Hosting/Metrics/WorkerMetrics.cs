@@ -7,7 +7,7 @@ namespace Distributed.Hosting.Metrics;
 /// <summary>
 /// What a worker tells Prometheus. What is not known yet is absent. Call from one thread at a time; reading is safe meanwhile.
 /// </summary>
-public sealed class WorkerMetrics
+internal sealed class WorkerMetrics
 {
     // From a small model on a fast link to a straggler's minute; close enough to read a median off.
     private static readonly double[] _seconds =
@@ -29,7 +29,6 @@ public sealed class WorkerMetrics
     private readonly string _device;
     private readonly Gauge _generation;
 
-    /// <summary>Registers the metrics.</summary>
     /// <param name="registry">Where; a registry of its own for every worker keeps them apart.</param>
     /// <param name="device">What the worker computes with, such as cpu or cuda:0.</param>
     public WorkerMetrics(CollectorRegistry registry, string device)
@@ -61,13 +60,10 @@ public sealed class WorkerMetrics
         Control = new(metrics);
     }
 
-    /// <summary>The worker's tensor links.</summary>
     public LinkMetrics Links { get; }
 
-    /// <summary>The worker's messages.</summary>
     public ControlMetrics Control { get; }
 
-    /// <summary>The replica is through with a round.</summary>
     /// <param name="kind">An evaluation changes neither the loss nor the times of a step.</param>
     /// <param name="microBatches">Micro-batches that this worker computed, 0 or more.</param>
     /// <param name="samples">Samples in them, 0 or more.</param>
@@ -94,7 +90,6 @@ public sealed class WorkerMetrics
         _sentWaiting.IncTo(waiting);
     }
 
-    /// <summary>A new generation begins.</summary>
     public void GenerationBegan(int generation) => _generation.Set(generation);
 
     /// <summary>The job knows the worker by this id from now on.</summary>
@@ -107,7 +102,6 @@ public sealed class WorkerMetrics
     /// <summary>So many bytes of the device are in use now.</summary>
     public void DeviceMemory(long bytes) => _deviceMemory.Set(bytes);
 
-    /// <summary>So many tensors are alive now.</summary>
     public void LiveTensors(long count) => _liveTensors.Set(count);
 
     private sealed record Work(Counter.Child Rounds, Counter.Child Samples, Counter.Child MicroBatches)

@@ -3,7 +3,7 @@ using System.CommandLine;
 namespace Distributed.Hosting.Processes;
 
 /// <summary>The option --allow-host of coordinators and workers.</summary>
-public static class AllowHostOption
+internal static class AllowHostOption
 {
     /// <summary>The option, for a command line.</summary>
     public static Option<string[]> Create() => new("--allow-host")

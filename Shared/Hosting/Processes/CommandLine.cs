@@ -5,12 +5,10 @@ using Distributed.Jobs;
 namespace Distributed.Hosting.Processes;
 
 /// <summary>How every program of the project takes its command line.</summary>
-public static class CommandLine
+internal static class CommandLine
 {
-    /// <summary>Exit code of bad input.</summary>
     public const int BadInput = 2;
 
-    /// <summary>Characters of the reason of a failure.</summary>
     private const int MaxReason = 16_384;
 
     /// <summary>Parses and runs; what cannot be understood is told, a line each, and nothing is run.</summary>
@@ -36,7 +34,6 @@ public static class CommandLine
     }
 
     /// <summary>Tells the reason of a failure the way that a supervisor finds it: the last line that begins with error.</summary>
-    /// <returns>The exit code.</returns>
     public static int Fail(int exitCode, string reason)
     {
         Console.Error.WriteLine($"error: {Shown.InFull(reason, MaxReason)}");

@@ -8,13 +8,12 @@ namespace Distributed.Hosting.Processes;
 /// succeeds again. Nothing that is written to it ends a process.
 /// </summary>
 /// <param name="inner">Where the text goes.</param>
-public sealed class InformingWriter(TextWriter inner) : TextWriter(CultureInfo.InvariantCulture)
+internal sealed class InformingWriter(TextWriter inner) : TextWriter(CultureInfo.InvariantCulture)
 {
     private bool _isFailing;
     private long _lines;
     private string _reason = "";
 
-    /// <inheritdoc/>
     public override Encoding Encoding => inner.Encoding;
 
     /// <summary>Makes standard output and standard error such writers, for a process whose result does not go there.</summary>
@@ -25,16 +24,12 @@ public sealed class InformingWriter(TextWriter inner) : TextWriter(CultureInfo.I
         Console.SetError(new InformingWriter(Console.Error));
     }
 
-    /// <inheritdoc/>
     public override void Write(char value) => Write([value]);
 
-    /// <inheritdoc/>
     public override void Write(string? value) => Write(value.AsSpan());
 
-    /// <inheritdoc/>
     public override void Write(char[] buffer, int index, int count) => Write(buffer.AsSpan(index, count));
 
-    /// <inheritdoc/>
     public override void Write(ReadOnlySpan<char> buffer)
     {
         try
@@ -53,7 +48,6 @@ public sealed class InformingWriter(TextWriter inner) : TextWriter(CultureInfo.I
         }
     }
 
-    /// <inheritdoc/>
     public override void Flush()
     {
         try

@@ -8,9 +8,7 @@ namespace Distributed.Hosting.Processes;
 /// A log of lines for people: what a process of the project has to say beside its progress. Text from elsewhere cannot forge a line or reach a
 /// terminal's controls (<see cref="Shown"/>), and what is repeated without end is left out and counted. Never throws. Safe from every thread.
 /// </summary>
-/// <param name="write">Takes a line.</param>
-/// <param name="time">The clock.</param>
-public sealed class LimitedLog(Action<string> write, TimeProvider time) : ILoggerProvider
+internal sealed class LimitedLog(Action<string> write, TimeProvider time) : ILoggerProvider
 {
     /// <summary>Lines of one kind that may come at once.</summary>
     public const int Burst = 100;
@@ -45,10 +43,8 @@ public sealed class LimitedLog(Action<string> write, TimeProvider time) : ILogge
         public long Omitted { get; set; }
     }
 
-    /// <inheritdoc/>
     public ILogger CreateLogger(string categoryName) => new Logger(this, categoryName);
 
-    /// <summary>Tells what was left out last.</summary>
     public void Dispose()
     {
         lock (_lock)

@@ -4,9 +4,8 @@ using System.Net.Sockets;
 namespace Distributed.Hosting.Processes;
 
 /// <summary>Where a process listens.</summary>
-public static class ListenAddress
+internal static class ListenAddress
 {
-    /// <summary>The address that a text means.</summary>
     /// <param name="host">IP address or name of this machine; 0.0.0.0 or :: for all of its interfaces.</param>
     /// <param name="cancel">Gives up looking the name up.</param>
     /// <exception cref="SocketException">The name has no address.</exception>

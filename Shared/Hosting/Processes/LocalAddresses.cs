@@ -5,9 +5,8 @@ using System.Net.Sockets;
 namespace Distributed.Hosting.Processes;
 
 /// <summary>Which addresses are of this machine: what is sent to them crosses no network.</summary>
-public static class LocalAddresses
+internal static class LocalAddresses
 {
-    /// <summary>Whether an address is of this machine.</summary>
     public static bool Has(IPAddress address)
     {
         if (address.IsIPv4MappedToIPv6) address = address.MapToIPv4();

@@ -3,16 +3,14 @@ using System.CommandLine;
 namespace Distributed.Hosting.Processes;
 
 /// <summary>The option --memory-fraction of coordinators and workers.</summary>
-public static class MemoryFraction
+internal static class MemoryFraction
 {
-    /// <summary>Its name.</summary>
     public const string Name = "--memory-fraction";
 
     /// <summary>Leaves a margin for what grows later.</summary>
     public const double Default = 0.8;
 
     /// <summary>The option, for a command line.</summary>
-    /// <param name="whose">Who shares that memory.</param>
     public static Option<double> Option(string whose)
     {
         var option = new Option<double>(Name)

@@ -5,18 +5,15 @@ using System.Numerics;
 namespace Distributed.Hosting.Processes;
 
 /// <summary>Bounds of a number on the command line.</summary>
-public static class OptionRange
+internal static class OptionRange
 {
     /// <summary>Refuses what is given and lies outside. What is no number at all is refused anyway.</summary>
-    /// <param name="option">The option.</param>
     /// <param name="least">The least that is allowed.</param>
     /// <param name="most">The most.</param>
     public static void Within<T>(this Option<T> option, T least, T most) where T : INumber<T> =>
         option.Allow(value => value >= least && value <= most, $"{least} to {most}");
 
     /// <summary>As <see cref="Within"/>, with a rule of its own.</summary>
-    /// <param name="option">The option.</param>
-    /// <param name="isAllowed">The rule.</param>
     /// <param name="allowed">The rule, in a user's words.</param>
     public static void Allow<T>(this Option<T> option, Func<T, bool> isAllowed, string allowed) where T : INumber<T> => option.Validators.Add(result =>
     {

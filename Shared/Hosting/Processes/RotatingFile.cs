@@ -7,7 +7,7 @@ namespace Distributed.Hosting.Processes;
 /// A file of lines that does not grow without end: one that is full becomes NAME.1, the one before it NAME.2, and what is older than the last is
 /// deleted. Never throws once it is open: what cannot be written is left out, and told when lines can be written again. Safe from every thread.
 /// </summary>
-public sealed class RotatingFile : IDisposable
+internal sealed class RotatingFile : IDisposable
 {
     /// <summary>Bytes of a file: 16 MiB.</summary>
     public const long DefaultBytes = 16 << 20;
@@ -65,7 +65,6 @@ public sealed class RotatingFile : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         lock (_lock)

@@ -3,7 +3,7 @@ using System.CommandLine;
 namespace Distributed.Hosting.Processes;
 
 /// <summary>What an option is called beside the command line: --link-port is DISTRIBUTED_LINK_PORT in the environment, and link-port in a file of settings.</summary>
-public static class SettingNames
+internal static class SettingNames
 {
     /// <summary>What every variable of the project begins with.</summary>
     public const string Prefix = "DISTRIBUTED_";
@@ -11,10 +11,8 @@ public static class SettingNames
     /// <summary>Variables with that prefix that are no options.</summary>
     public static IReadOnlyList<string> OtherVariables { get; } = ["DISTRIBUTED_DATA", "DISTRIBUTED_LIBTORCH", "DISTRIBUTED_WORKER", "DISTRIBUTED_TESTS"];
 
-    /// <summary>Its key in a file.</summary>
     public static string KeyOf(Option option) => option.Name.TrimStart('-');
 
-    /// <summary>Its variable in the environment.</summary>
     public static string VariableOf(Option option) => Prefix + KeyOf(option).Replace('-', '_').ToUpperInvariant();
 
     /// <summary>Whether a variable is one that could be an option's.</summary>

@@ -10,7 +10,7 @@ namespace Distributed.Hosting.Processes;
 /// settings, else it has its default. The names are those of <see cref="SettingNames"/>. An option that may be given more than once
 /// is taken as a whole from the strongest of the three; its variable has a value on each line.
 /// </summary>
-public sealed class Settings
+internal sealed class Settings
 {
     private const string ConfigName = "--config";
 
@@ -32,7 +32,6 @@ public sealed class Settings
     public string? Origins =>
         _sources.Count == 0 ? null : string.Join(", ", _sources.Select(given => $"{given.Key.Name} by {given.Value}").Order(StringComparer.Ordinal));
 
-    /// <summary>Completes a command line.</summary>
     /// <param name="root">The program's commands. The option --config is added to them.</param>
     /// <param name="arguments">What the program was started with.</param>
     /// <param name="environment">The variables that it was started with.</param>

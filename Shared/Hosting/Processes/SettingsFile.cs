@@ -12,7 +12,6 @@ internal sealed record Setting(IReadOnlyList<string> Values, string Source);
 internal static class SettingsFile
 {
     /// <summary>The settings of a file, by their keys.</summary>
-    /// <param name="path">The file.</param>
     /// <param name="options">All that it may hold.</param>
     /// <exception cref="SettingsException">It cannot be read, or holds something else.</exception>
     public static IReadOnlyDictionary<string, Setting> Read(string path, IReadOnlyCollection<Option> options)

@@ -3,12 +3,11 @@ using System.Runtime.InteropServices;
 namespace Distributed.Hosting.Processes;
 
 /// <summary>Turns Ctrl-C and SIGTERM into a cancellation.</summary>
-public sealed class Signals : IDisposable
+internal sealed class Signals : IDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
     private readonly List<PosixSignalRegistration> _registrations = [];
 
-    /// <summary>Takes the signals over from here on.</summary>
     /// <param name="onInterrupt">Whether Ctrl-C cancels; otherwise it is ignored.</param>
     public Signals(bool onInterrupt)
     {
@@ -16,10 +15,8 @@ public sealed class Signals : IDisposable
         Register(PosixSignal.SIGTERM, true);
     }
 
-    /// <summary>Cancelled by a signal.</summary>
     public CancellationToken Stopping => _stopping.Token;
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var registration in _registrations) registration.Dispose();

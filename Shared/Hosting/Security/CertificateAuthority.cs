@@ -7,12 +7,11 @@ using Distributed.Transport.Security;
 namespace Distributed.Hosting.Security;
 
 /// <summary>A certificate and its private key (P-256), both in PEM.</summary>
-/// <param name="Certificate">For everybody.</param>
 /// <param name="Key">PKCS #8, not encrypted: for whoever the certificate is of.</param>
-public sealed record IssuedCertificate(string Certificate, string Key);
+internal sealed record IssuedCertificate(string Certificate, string Key);
 
 /// <summary>Signs the certificates of one cluster. Its private key never leaves the process, so whom it has not signed before it is gone, nobody can.</summary>
-public sealed partial class CertificateAuthority : IDisposable
+internal sealed partial class CertificateAuthority : IDisposable
 {
     private const int SerialBytes = 16;
 
@@ -20,7 +19,6 @@ public sealed partial class CertificateAuthority : IDisposable
 
     private CertificateAuthority(X509Certificate2 certificate) => _certificate = certificate;
 
-    /// <summary>A new one.</summary>
     /// <param name="from">Since when it is valid.</param>
     /// <param name="until">How long; after <paramref name="from"/>.</param>
     public static CertificateAuthority Create(DateTimeOffset from, DateTimeOffset until)
@@ -37,7 +35,6 @@ public sealed partial class CertificateAuthority : IDisposable
     /// <summary>Its own certificate, in PEM.</summary>
     public string Pem => _certificate.ExportCertificatePem();
 
-    /// <summary>Whether a certificate can have this name.</summary>
     /// <param name="host">A DNS name, the first part of which may be '*' for any one, or an IP address.</param>
     public static bool IsName(string host) => IPAddress.TryParse(host, out _) || (host.Length <= 253 && DnsName().IsMatch(host));
 
@@ -67,7 +64,6 @@ public sealed partial class CertificateAuthority : IDisposable
         return new(certificate.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem());
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _certificate.Dispose();
 
     [GeneratedRegex(@"^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\z")]

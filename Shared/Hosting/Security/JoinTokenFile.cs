@@ -4,9 +4,8 @@ using Distributed.Transport.Security;
 namespace Distributed.Hosting.Security;
 
 /// <summary>A file that holds a <see cref="JoinToken"/> and that only the user may read.</summary>
-public static class JoinTokenFile
+internal static class JoinTokenFile
 {
-    /// <summary>Its name in the run folder.</summary>
     public const string Name = "join.token";
 
     /// <summary>Bytes that the file may have.</summary>
@@ -16,7 +15,6 @@ public static class JoinTokenFile
     private const UnixFileMode Others = UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
     private const UnixFileMode Group = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute;
 
-    /// <summary>Reads the token.</summary>
     /// <exception cref="JoinTokenException">There is no such file, others can read it, or it holds no token.</exception>
     public static JoinToken Read(string path)
     {

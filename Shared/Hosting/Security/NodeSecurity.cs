@@ -6,7 +6,7 @@ namespace Distributed.Hosting.Security;
 /// <param name="Folder">--certs: folder with certificates.</param>
 /// <param name="TokenFile">--token-file: file with the join token.</param>
 /// <param name="IsInsecure">--insecure, which is no more.</param>
-public sealed record SecurityArguments(string? Folder = null, string? TokenFile = null, bool IsInsecure = false)
+internal sealed record SecurityArguments(string? Folder = null, string? TokenFile = null, bool IsInsecure = false)
 {
     /// <summary>The same, as arguments of another program.</summary>
     public IReadOnlyList<string> ToArguments() =>
@@ -14,7 +14,7 @@ public sealed record SecurityArguments(string? Folder = null, string? TokenFile 
 }
 
 /// <summary>How a process keeps strangers out: by certificates, or by a token that all processes of the cluster hold.</summary>
-public sealed class NodeSecurity : IDisposable
+internal sealed class NodeSecurity : IDisposable
 {
     private NodeSecurity(CertificateSource? certificates, JoinToken? token, SecurityArguments arguments) => (Certificates, Token, Arguments) = (certificates, token, arguments);
 
@@ -27,9 +27,7 @@ public sealed class NodeSecurity : IDisposable
     /// <summary>What another process of the cluster on this machine is given.</summary>
     public SecurityArguments Arguments { get; }
 
-    /// <summary>Reads the certificates or the token.</summary>
     /// <param name="host">Where others connect to the process.</param>
-    /// <param name="arguments">What the command line says.</param>
     /// <returns>Null where it says nothing of either.</returns>
     /// <exception cref="CertificateException">The certificates are no good.</exception>
     /// <exception cref="JoinTokenException">The file holds no token, or others can read it; or two ways were asked for.</exception>
@@ -44,11 +42,8 @@ public sealed class NodeSecurity : IDisposable
         return arguments.TokenFile is { } file ? new(null, JoinTokenFile.Read(file), arguments) : null;
     }
 
-    /// <summary>By a token.</summary>
-    /// <param name="token">The token.</param>
     /// <param name="file">Where others find it; null for nowhere.</param>
     public static NodeSecurity Of(JoinToken token, string? file = null) => new(null, token, new(TokenFile: file));
 
-    /// <inheritdoc/>
     public void Dispose() => Certificates?.Dispose();
 }

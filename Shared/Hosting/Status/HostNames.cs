@@ -6,11 +6,10 @@ namespace Distributed.Hosting.Status;
 /// The names under which a server answers: those of loopback, the machine's own, the address that a connection has come to, and what it was told. A
 /// page of another site that has a name of its own resolved to this machine (DNS rebinding) asks under that name, and is refused. Immutable.
 /// </summary>
-public sealed class HostNames
+internal sealed class HostNames
 {
     private readonly HashSet<string> _names;
 
-    /// <summary>With further names and addresses.</summary>
     /// <param name="names">Without ports; null and empty ones are left out.</param>
     public HostNames(params IEnumerable<string?> names) =>
         _names = new(names.Where(name => !string.IsNullOrEmpty(name)).Select(name => Normalized(name!)).Concat(["localhost", Environment.MachineName]), StringComparer.OrdinalIgnoreCase);
@@ -18,7 +17,6 @@ public sealed class HostNames
     /// <summary>All of them but the addresses, for people.</summary>
     public IEnumerable<string> Names => _names.Order(StringComparer.Ordinal);
 
-    /// <summary>Whether a request is for this server.</summary>
     /// <param name="host">The header Host without its port; empty where an old client sends none, which no browser does.</param>
     /// <param name="local">The address that the connection has come to.</param>
     public bool Allows(string host, IPAddress? local)

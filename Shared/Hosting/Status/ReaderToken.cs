@@ -8,9 +8,8 @@ namespace Distributed.Hosting.Status;
 /// What whoever reads a page from another machine must hold. It stands in the address that is printed; the browser keeps it as a cookie, so that it
 /// is in no link of the page. It only lets read: nothing follows from it about the token of the job.
 /// </summary>
-public sealed class ReaderToken
+internal sealed class ReaderToken
 {
-    /// <summary>The parameter of the address.</summary>
     public const string Parameter = "token";
 
     private const int Bytes = 16;
@@ -19,14 +18,12 @@ public sealed class ReaderToken
 
     private ReaderToken(byte[] token) => _token = token;
 
-    /// <summary>A new one.</summary>
     public static ReaderToken New() => new(RandomNumberGenerator.GetBytes(Bytes));
 
     /// <summary>That of a job: the same whenever its coordinator is started.</summary>
     /// <param name="job">The token of the job, which cannot be told from this one.</param>
     public static ReaderToken Of(ReadOnlySpan<byte> job) => new(HMACSHA256.HashData(job, "distributed: to read the live page"u8)[..Bytes]);
 
-    /// <summary>As it stands in an address.</summary>
     public override string ToString() => Convert.ToHexStringLower(_token);
 
     /// <summary>Whether a request may be answered. How long that takes tells nothing about the token.</summary>

@@ -2,7 +2,7 @@ namespace Distributed.Hosting.Status;
 
 /// <summary>Whether a process can do its work, for /readyz. Safe from every thread.</summary>
 /// <param name="initially">Why it is not ready at first.</param>
-public sealed class Readiness(string initially)
+internal sealed class Readiness(string initially)
 {
     private volatile string? _notReady = initially;
 

@@ -2,10 +2,7 @@ using System.Security.Cryptography;
 
 namespace Distributed.Hosting.Status;
 
-/// <summary>What came of a command.</summary>
-/// <param name="Status">Status of HTTP.</param>
-/// <param name="Text">In a user's words.</param>
-public readonly record struct StatusAnswer(int Status, string Text);
+internal readonly record struct StatusAnswer(int Status, string Text);
 
 /// <summary>
 /// The one thing that a process can be asked to do over its <see cref="StatusServer"/>: POST PATH?PARAMETER=VALUE, by whoever holds a
@@ -16,10 +13,9 @@ public readonly record struct StatusAnswer(int Status, string Text);
 /// <param name="Token">What the caller must hold.</param>
 /// <param name="RunAsync">Carries it out. May take its time; cancelled when the caller is gone.</param>
 /// <param name="Refused">Is told of each caller who does not hold the token.</param>
-public sealed record StatusCommand(
+internal sealed record StatusCommand(
     string Path, string Parameter, ReadOnlyMemory<byte> Token, Func<string, CancellationToken, Task<StatusAnswer>> RunAsync, Action Refused)
 {
-    /// <summary>How a token is sent.</summary>
     public const string Scheme = "Bearer";
 
     /// <summary>Whether the header of a request proves that the caller holds the token. How long that takes tells nothing about it.</summary>

@@ -8,13 +8,11 @@ namespace Distributed.Hosting.Status;
 /// Keeps the connections of a server to their number: whoever connects and asks for nothing makes room for the next one, so that strangers cannot
 /// keep probes out.
 /// </summary>
-/// <param name="capacity">Connections at a time.</param>
 /// <param name="refused">Is told of each connection that is closed for want of room.</param>
 internal sealed class StatusConnections(int capacity, Action<Refusal> refused)
 {
     private readonly ConnectionPlaces _places = new(capacity);
 
-    /// <summary>Connections that are open.</summary>
     public int Open => _places.Taken;
 
     /// <summary>Lets a connection in, or another one out.</summary>

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Distributed.Hosting.Status;
 
 /// <summary>What a <see cref="StatusServer"/> answers beside metrics and probes, and to whom.</summary>
-public sealed record StatusOptions
+internal sealed record StatusOptions
 {
     /// <summary>What it can be asked to do, by whoever is on this machine; null for nothing.</summary>
     public StatusCommand? Command { get; init; }

@@ -18,7 +18,7 @@ namespace Distributed.Hosting.Status;
 /// alive) and GET /readyz (200, or 503 with the reason) for an orchestrator's probes, and pages of its own. It answers under its own names only. On
 /// this machine, whoever holds the token of the job may give a command, if there is one; everybody else only reads.
 /// </summary>
-public sealed class StatusServer : IAsyncDisposable
+internal sealed class StatusServer : IAsyncDisposable
 {
     /// <summary>Connections at a time. When there are more, the one that has asked for nothing for longest is closed.</summary>
     public const int MaxConnections = 256;
@@ -58,10 +58,8 @@ public sealed class StatusServer : IAsyncDisposable
     /// <summary>Starts a server; from then on it answers until it is disposed of.</summary>
     /// <param name="host">IP address or name of this machine; 0.0.0.0 for all of its interfaces.</param>
     /// <param name="port">0 to 65535, 0 for a free one.</param>
-    /// <param name="registry">What /metrics shows.</param>
     /// <param name="notReady">Why the process cannot do its work now, in a user's words; null when it can. Called from any thread.</param>
     /// <param name="options">What else it answers, and to whom; null for nothing else, to everybody.</param>
-    /// <param name="cancel">Gives up starting.</param>
     /// <exception cref="IOException">It cannot listen there; the message says why.</exception>
     public static async Task<StatusServer> StartAsync(
         string host, int port, CollectorRegistry registry, Func<string?> notReady, StatusOptions? options = null, CancellationToken cancel = default)
@@ -85,7 +83,6 @@ public sealed class StatusServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops answering and frees the port.</summary>
     public async ValueTask DisposeAsync()
     {
         using var patience = new CancellationTokenSource(_shutdownTimeout);

@@ -8,20 +8,18 @@ namespace Distributed.Jobs.Data;
 
 /// <summary>A file of a data set, as it goes over a link.</summary>
 /// <param name="Name">Folders and the file's own name, with <c>/</c> between; none of them leads upwards.</param>
-/// <param name="Bytes">Its length.</param>
 /// <param name="Sha256">Its SHA-256, lower-case hexadecimal.</param>
-public sealed record DataFile(string Name, long Bytes, string Sha256);
+internal sealed record DataFile(string Name, long Bytes, string Sha256);
 
 /// <summary>
 /// The files of a data set that goes from one machine to another, in the order in which they follow it. It comes from
 /// elsewhere, and its names become paths: what is not as it should be is refused before anything is written.
 /// </summary>
-public sealed record DataManifest
+internal sealed record DataManifest
 {
     /// <summary>Bytes that a manifest may have.</summary>
     public const int MaxLength = 64 << 20;
 
-    /// <summary>Characters of a key.</summary>
     public const int KeyLength = 2 * SHA256.HashSizeInBytes;
 
     /// <summary>Files that it may list.</summary>
@@ -48,7 +46,6 @@ public sealed record DataManifest
     /// <summary>By what a data set is known: the SHA-256 of its manifest, lower-case hexadecimal.</summary>
     public static string KeyOf(ReadOnlySpan<byte> manifest) => Convert.ToHexStringLower(SHA256.HashData(manifest));
 
-    /// <summary>Whether a text could be a key.</summary>
     public static bool IsKey(string text) => text.Length == KeyLength && text.All(char.IsAsciiHexDigitLower);
 
     /// <summary>MessagePack: an array of name, length and SHA-256 in turn.</summary>

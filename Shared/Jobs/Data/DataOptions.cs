@@ -3,7 +3,7 @@ using Distributed.Core;
 namespace Distributed.Jobs.Data;
 
 /// <summary>Where data files are looked for, in the order of the members, and how they are had from elsewhere.</summary>
-public sealed record DataOptions
+internal sealed record DataOptions
 {
     /// <summary>What <see cref="DeliveryLimit"/> is where it is not given: 16 GiB.</summary>
     public const long DefaultDeliveryLimit = 16L << 30;

@@ -2,16 +2,15 @@ using Distributed.Core;
 
 namespace Distributed.Jobs.Data;
 
-/// <summary>A file of a data set on this machine.</summary>
 /// <param name="Name">As it is called on its way to another machine, see <see cref="DataManifest"/>.</param>
 /// <param name="Path">Where it lies.</param>
-public sealed record LocatedFile(string Name, string Path);
+internal sealed record LocatedFile(string Name, string Path);
 
 /// <summary>
 /// The parts that a job's data consists of, files and folders: whether they are on this machine, and how their files are
 /// called on their way to another, part <c>k</c> as <c>k/its own name</c>.
 /// </summary>
-public static class DataParts
+internal static class DataParts
 {
     private const int MaxDepth = 8;
 

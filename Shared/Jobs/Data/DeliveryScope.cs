@@ -7,7 +7,7 @@ namespace Distributed.Jobs.Data;
 /// place within the data folder, or within a folder that the user has named for that. Otherwise whoever may write into the data folder could have
 /// any file sent that the coordinator can read.
 /// </summary>
-public sealed class DeliveryScope
+internal sealed class DeliveryScope
 {
     private readonly List<string> _places;
 

@@ -10,7 +10,7 @@ namespace Distributed.Jobs.Data;
 /// </summary>
 /// <param name="handler">How to reach the network; null for plain HTTP. Stays the caller's to dispose.</param>
 /// <param name="timeout">How long one file may take, from connecting to its last byte.</param>
-public sealed class Downloader(HttpMessageHandler? handler, TimeSpan timeout)
+internal sealed class Downloader(HttpMessageHandler? handler, TimeSpan timeout)
 {
     private static readonly TimeSpan _connectTimeout = TimeSpan.FromSeconds(15);
 

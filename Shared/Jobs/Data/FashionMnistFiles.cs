@@ -6,7 +6,7 @@ namespace Distributed.Jobs.Data;
 /// The four files of Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017, arXiv:1708.07747; MIT licence), each with or
 /// without ".gz": where they are on this machine, and where they are downloaded from.
 /// </summary>
-public static class FashionMnistFiles
+internal static class FashionMnistFiles
 {
     /// <summary>The name under which a job asks for the data set, and of its folder in every place.</summary>
     public const string Name = "fashion-mnist";
@@ -19,7 +19,6 @@ public static class FashionMnistFiles
     public static PublishedFile TrainImages { get; } =
         new("train-images-idx3-ubyte", 47_040_016, "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888");
 
-    /// <summary>Their labels.</summary>
     public static PublishedFile TrainLabels { get; } =
         new("train-labels-idx1-ubyte", 60_008, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9");
 
@@ -27,11 +26,9 @@ public static class FashionMnistFiles
     public static PublishedFile TestImages { get; } =
         new("t10k-images-idx3-ubyte", 7_840_016, "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b");
 
-    /// <summary>Their labels.</summary>
     public static PublishedFile TestLabels { get; } =
         new("t10k-labels-idx1-ubyte", 10_008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34");
 
-    /// <summary>All of them.</summary>
     public static IReadOnlyList<PublishedFile> All { get; } = [TrainImages, TrainLabels, TestImages, TestLabels];
 
     /// <summary>The address that the data set's own README gives. Plain HTTP: what comes is checked by its hash.</summary>

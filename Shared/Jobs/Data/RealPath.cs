@@ -1,7 +1,7 @@
 namespace Distributed.Jobs.Data;
 
 /// <summary>Where a path leads once all links on the way are followed.</summary>
-public static class RealPath
+internal static class RealPath
 {
     private const int MaxLinks = 40;
 

@@ -8,7 +8,7 @@ namespace Distributed.Jobs.Runs;
 /// What whoever uses a trained model must know of the data that it has learned from. A worker tells it, since the coordinator has no
 /// data; a run's folder keeps it.
 /// </summary>
-public sealed record DataDescription
+internal sealed record DataDescription
 {
     /// <summary>Characters that its text may have.</summary>
     public const int MaxLength = 100_000;
@@ -48,7 +48,6 @@ public sealed record DataDescription
     /// <summary>What people want to know of how it was read.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
-    /// <summary>As JSON.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, _options);
 
     /// <summary>From JSON, which may come from anywhere.</summary>

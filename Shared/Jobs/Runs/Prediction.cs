@@ -5,7 +5,7 @@ using System.Text.Json.Serialization;
 namespace Distributed.Jobs.Runs;
 
 /// <summary>What a model says of one image, or why it cannot. As a line of JSON: what a worker writes, and what <c>predict --json</c> lists.</summary>
-public sealed record Prediction
+internal sealed record Prediction
 {
     private static readonly JsonSerializerOptions _options = new()
     {
@@ -32,8 +32,6 @@ public sealed record Prediction
     /// <summary>Why there is no prediction: what is wrong with the file.</summary>
     public string? Error { get; init; }
 
-    /// <summary>From the outputs of a model.</summary>
-    /// <param name="file">The image.</param>
     /// <param name="logits">One finite number a class, at least one.</param>
     /// <param name="labels">The classes' names, each unique.</param>
     public static Prediction Of(string file, float[] logits, IReadOnlyList<string> labels)
@@ -52,10 +50,8 @@ public sealed record Prediction
         };
     }
 
-    /// <summary>As a line.</summary>
     public string ToLine() => JsonSerializer.Serialize(this, _options);
 
-    /// <summary>From a line.</summary>
     /// <exception cref="JsonException">It is none.</exception>
     public static Prediction Parse(string line) =>
         JsonSerializer.Deserialize<Prediction>(line, _options) ?? throw new JsonException("null is no prediction");

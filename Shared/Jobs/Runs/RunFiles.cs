@@ -1,30 +1,25 @@
 namespace Distributed.Jobs.Runs;
 
 /// <summary>Names of the files in a run's folder.</summary>
-public static class RunFiles
+internal static class RunFiles
 {
-    /// <summary>The job as it was run.</summary>
     public const string Job = "job.yaml";
 
     /// <summary>What the data is like: a <see cref="DataDescription"/>.</summary>
     public const string Data = "data.json";
 
-    /// <summary>The trained parameters and buffers.</summary>
     public const string Model = "model.safetensors";
 
     /// <summary>The trained model as TorchScript, where it has begun as that.</summary>
     public const string TorchScript = "model.pt";
 
-    /// <summary>One line a step.</summary>
     public const string History = "history.csv";
 
-    /// <summary>One line an evaluation.</summary>
     public const string Evaluations = "evaluations.csv";
 
     /// <summary>One line of JSON for each thing that has happened.</summary>
     public const string Events = "events.jsonl";
 
-    /// <summary>Loss and accuracy over the steps.</summary>
     public const string LossPicture = "loss.png";
 
     /// <summary>What the trained model makes of test samples, for tasks that have such a picture.</summary>
@@ -33,6 +28,5 @@ public static class RunFiles
     /// <summary>The run in numbers, once it is finished.</summary>
     public const string Report = "report.json";
 
-    /// <summary>Holds a folder a checkpoint.</summary>
     public const string Checkpoints = "checkpoints";
 }

@@ -8,7 +8,7 @@ namespace Distributed.Jobs.State;
 /// Reads and writes the safetensors format: the header's length (unsigned 64-bit, little-endian), a JSON header, the tensors' bytes.
 /// Source: the format section of https://github.com/huggingface/safetensors.
 /// </summary>
-public static class Safetensors
+internal static class Safetensors
 {
     /// <summary>The longest header that is read or written, in bytes; the reference implementation has the same limit.</summary>
     public const int MaxHeaderLength = 100_000_000;
@@ -91,7 +91,6 @@ public static class Safetensors
     /// <summary>As <see cref="Read(Stream)"/>, but hands over one tensor at a time, so that no two need be in memory together.</summary>
     /// <param name="stream">Seekable, so that sizes can be checked before anything is allocated.</param>
     /// <param name="action">Called for each tensor, in the order of their data in the file.</param>
-    /// <returns>The file's metadata.</returns>
     /// <exception cref="SafetensorsException">The bytes are not exactly one well-formed file, or a tensor is above 2 GB.</exception>
     public static ImmutableSortedDictionary<string, string> ForEach(Stream stream, Action<TensorData> action)
     {

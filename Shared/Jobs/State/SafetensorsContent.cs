@@ -7,9 +7,8 @@ namespace Distributed.Jobs.State;
 /// <param name="DType">A key of <see cref="Safetensors.ElementSizes"/>, such as <c>F32</c> or <c>I64</c>.</param>
 /// <param name="Shape">Sizes, outermost first; none of them negative; empty for a scalar.</param>
 /// <param name="Data">Product of <paramref name="Shape"/> × element size bytes.</param>
-public sealed record TensorData(string Name, string DType, ImmutableArray<long> Shape, ReadOnlyMemory<byte> Data);
+internal sealed record TensorData(string Name, string DType, ImmutableArray<long> Shape, ReadOnlyMemory<byte> Data);
 
-/// <summary>What a safetensors file holds.</summary>
 /// <param name="Tensors">In the order of their data in the file.</param>
 /// <param name="Metadata">Free text by key; empty when the file has none.</param>
-public sealed record SafetensorsContent(ImmutableArray<TensorData> Tensors, ImmutableSortedDictionary<string, string> Metadata);
+internal sealed record SafetensorsContent(ImmutableArray<TensorData> Tensors, ImmutableSortedDictionary<string, string> Metadata);

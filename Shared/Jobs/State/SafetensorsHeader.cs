@@ -19,7 +19,7 @@ internal sealed record SafetensorsHeader(
     private static readonly UTF8Encoding _strictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>A tensor's place: bytes <paramref name="Begin"/> (inclusive) to <paramref name="End"/> after the header.</summary>
-    public sealed record Entry(string Name, string DType, ImmutableArray<long> Shape, long Begin, long End)
+    internal sealed record Entry(string Name, string DType, ImmutableArray<long> Shape, long Begin, long End)
     {
         public long Length => End - Begin;
     }

@@ -7,7 +7,7 @@ namespace Distributed.Transport.Buffers;
 /// bfloat16: the upper half of a float32, with its range and 8 bits of precision, for half the bytes on a link. The same bits
 /// on every processor: integer operations alone.
 /// </summary>
-public static class Bfloat16
+internal static class Bfloat16
 {
     private const uint Magnitude = 0x7FFF_FFFF;
     private const uint Infinity = 0x7F80_0000;
@@ -15,8 +15,6 @@ public static class Bfloat16
     private const uint Quiet = 0x0040;
 
     /// <summary>Rounds to the nearest, ties to even (IEEE 754). Too large numbers become infinite; NaN stays NaN, with its sign, made quiet.</summary>
-    /// <param name="source">Any numbers.</param>
-    /// <param name="destination">As many.</param>
     /// <exception cref="ArgumentException">The lengths differ.</exception>
     public static void Encode(ReadOnlySpan<float> source, Span<ushort> destination)
     {
@@ -32,8 +30,6 @@ public static class Bfloat16
     }
 
     /// <summary>Exact: every bfloat16 is a float32.</summary>
-    /// <param name="source">Any numbers.</param>
-    /// <param name="destination">As many.</param>
     /// <exception cref="ArgumentException">The lengths differ.</exception>
     public static void Decode(ReadOnlySpan<ushort> source, Span<float> destination)
     {

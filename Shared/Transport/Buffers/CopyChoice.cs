@@ -6,7 +6,7 @@ namespace Distributed.Transport.Buffers;
 /// lasts several times as long as a store past the caches. Which of it is so changes while a process runs: the system moves
 /// threads, and the host of a virtual machine its processors. So both ways are timed now and then.
 /// </summary>
-public struct CopyChoice
+internal struct CopyChoice
 {
     /// <summary>Every so many copies one is made the other way.</summary>
     public const int Trial = 64;
@@ -21,13 +21,11 @@ public struct CopyChoice
     private double _streaming;
     private int _copies;
 
-    /// <summary>Whether ordinary copies are dear now.</summary>
     public readonly bool IsStreaming => _ordinary > Dear * _streaming;
 
     /// <summary>Whether the next copy should go past the caches.</summary>
     public bool Next() => IsStreaming != (_copies++ % Trial == 0);
 
-    /// <summary>What a copy has taken.</summary>
     /// <param name="isStreaming">As <see cref="Next"/> said.</param>
     /// <param name="timePerByte">In any unit, always the same.</param>
     public void Note(bool isStreaming, double timePerByte)

@@ -1,9 +1,8 @@
 namespace Distributed.Transport.Buffers;
 
 /// <summary>Whoever owns the memory behind frames on their way out, and wants to know when it is free again. Called from any thread; must not wait.</summary>
-public interface IFrameOwner
+internal interface IFrameOwner
 {
-    /// <summary>One more frame has its payload there.</summary>
     void Hold();
 
     /// <summary>One of the frames has left, or goes nowhere.</summary>

@@ -11,7 +11,7 @@ namespace Distributed.Transport.Buffers;
 /// received slice whose sibling is here is added where it was received; one that has to wait does so in the place of the
 /// average, if that is free. No contribution is ever changed, so a worker still has its own when the round has to be taken up anew.
 /// </summary>
-public sealed unsafe class Reducer : IDisposable
+internal sealed unsafe class Reducer : IDisposable
 {
     private readonly VectorLayout _layout;
     private readonly RoundExchange _rules;
@@ -33,10 +33,6 @@ public sealed unsafe class Reducer : IDisposable
         public SliceBlock? Block;
     }
 
-    /// <summary>Reduces the slices that it owns.</summary>
-    /// <param name="rules">What counts.</param>
-    /// <param name="layout">Layout of a contribution.</param>
-    /// <param name="wire">How slices travel.</param>
     public Reducer(RoundExchange rules, VectorLayout layout, WireFormat wire)
     {
         (_rules, _layout, _wire) = (rules, layout, wire);
@@ -45,14 +41,12 @@ public sealed unsafe class Reducer : IDisposable
         _places = [.. Enumerable.Range(0, layout.Slices).Select(_ => new SliceBlock())];
     }
 
-    /// <summary>How slices travel.</summary>
     public WireFormat Wire => _wire;
 
     /// <summary>Time spent taking slices in, since the start.</summary>
     public TimeSpan Spent => Stopwatch.GetElapsedTime(0, _spent);
 
     /// <summary>Takes up a round; what is left of the one before is let go of.</summary>
-    /// <param name="number">Number of the round.</param>
     /// <param name="average">Where the averages of the owned slices are put.</param>
     public void Enter(long number, VectorBuffer average)
     {
@@ -67,7 +61,6 @@ public sealed unsafe class Reducer : IDisposable
         for (var slice = _firstSlice; slice < _layout.Slices; slice++) _places[slice].MoveTo(average.Storage.Address + _layout.BytesOf(slice).Offset);
     }
 
-    /// <summary>Lets go of the round.</summary>
     public void Clear()
     {
         if (_average is null) return;
@@ -114,8 +107,6 @@ public sealed unsafe class Reducer : IDisposable
     /// <summary>Adds a slice that has arrived to its siblings.</summary>
     /// <param name="merges">The additions that follow from it.</param>
     /// <param name="sum">Where it lies: in its cell, or where it was received.</param>
-    /// <param name="first">Its first micro-batch.</param>
-    /// <param name="slice">The slice.</param>
     /// <param name="isRoot">Whether the last addition gives the sum of everything.</param>
     private void Add(ReadOnlySpan<Merge> merges, byte* sum, int first, int slice, bool isRoot)
     {
@@ -142,7 +133,6 @@ public sealed unsafe class Reducer : IDisposable
         if (isRoot) Finish(slice, sum, null);
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         Clear();

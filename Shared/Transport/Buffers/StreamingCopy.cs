@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Distributed.Transport.Buffers;
 
 /// <summary>Copies past the caches of this processor, for what nobody reads here before it would be out of them again.</summary>
-public static unsafe class StreamingCopy
+internal static unsafe class StreamingCopy
 {
     /// <summary>Copies; others see all of it before anything that is written later.</summary>
     /// <param name="to">At least as long as <paramref name="from"/>; best aligned to a cache line.</param>

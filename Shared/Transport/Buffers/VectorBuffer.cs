@@ -8,7 +8,7 @@ namespace Distributed.Transport.Buffers;
 /// The memory of one contribution, outside the garbage collector's heap and aligned to a cache line, with a count of its
 /// users: whoever computes, sends or receives it holds it, and it goes back to its pool when the last one lets go.
 /// </summary>
-public sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
+internal sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
 {
     private readonly VectorPool _pool;
     private byte* _start;
@@ -26,7 +26,6 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
     /// <summary>What the memory is, to whoever allocated it.</summary>
     public IVectorMemory Storage { get; }
 
-    /// <summary>How the vector lies in it.</summary>
     public VectorLayout Layout => _pool.Layout;
 
     /// <summary>Whether more than one user holds it, so that it must not be changed.</summary>
@@ -35,7 +34,6 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
     /// <summary>The float vector.</summary>
     public Span<float> Floats => MemoryMarshal.Cast<byte, float>(GetSpan()[..(Layout.Floats * sizeof(float))]);
 
-    /// <summary>The tallies.</summary>
     public Span<double> Tallies => TalliesAt(Layout.TallySlice);
 
     /// <summary>The bytes of a slice.</summary>
@@ -52,7 +50,6 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
         return MemoryMarshal.Cast<byte, float>(GetSpan().Slice(offset, length));
     }
 
-    /// <summary>One more user.</summary>
     public VectorBuffer Hold()
     {
         if (Interlocked.Increment(ref _users) > 1) return this;
@@ -61,7 +58,6 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
         throw new InvalidOperationException("a buffer that nobody holds cannot be shared");
     }
 
-    /// <inheritdoc/>
     void IFrameOwner.Hold() => Hold();
 
     /// <summary>A buffer of the same pool with the same contents and one user.</summary>
@@ -82,7 +78,6 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
         throw new InvalidOperationException("a buffer was released more often than held");
     }
 
-    /// <inheritdoc/>
     /// <exception cref="ObjectDisposedException">Nobody holds it and its pool is gone.</exception>
     public override Span<byte> GetSpan()
     {
@@ -90,10 +85,8 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
         return new(_start, Layout.Bytes);
     }
 
-    /// <inheritdoc/>
     public override MemoryHandle Pin(int elementIndex = 0) => new(_start + elementIndex);
 
-    /// <inheritdoc/>
     public override void Unpin() { }
 
     internal VectorBuffer Rent()
@@ -104,7 +97,6 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
 
     internal void Free() => ((IDisposable)this).Dispose();
 
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         Storage.Dispose();
@@ -119,7 +111,7 @@ public sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
 }
 
 /// <summary>The memory of one vector: fixed, and freed by disposing.</summary>
-public interface IVectorMemory : IDisposable
+internal interface IVectorMemory : IDisposable
 {
     /// <summary>Address of its first byte, a multiple of <see cref="VectorPool.Alignment"/>.</summary>
     nint Address { get; }
@@ -128,7 +120,7 @@ public interface IVectorMemory : IDisposable
 /// <summary>Buffers of one layout, used again and again. It holds as many as a round needed at most.</summary>
 /// <param name="layout">How a vector lies in each of them.</param>
 /// <param name="allocate">Makes the memory of one of them: <see cref="VectorLayout.Bytes"/> long, from whichever thread rents. Plain memory where null.</param>
-public sealed class VectorPool(VectorLayout layout, Func<VectorLayout, IVectorMemory>? allocate = null) : IDisposable
+internal sealed class VectorPool(VectorLayout layout, Func<VectorLayout, IVectorMemory>? allocate = null) : IDisposable
 {
     /// <summary>Bytes to which the memory of a vector is aligned: a cache line.</summary>
     public const int Alignment = 64;
@@ -137,7 +129,6 @@ public sealed class VectorPool(VectorLayout layout, Func<VectorLayout, IVectorMe
     private readonly Lock _lock = new();
     private bool _disposed;
 
-    /// <summary>The layout of its buffers.</summary>
     public VectorLayout Layout => layout;
 
     /// <summary>A buffer with one user and with contents of no meaning: of the free ones the last used, which a cache may still hold.</summary>

@@ -4,7 +4,7 @@ namespace Distributed.Transport.Buffers;
 
 /// <summary>How contributions are added: element by element, float32 slices in float32 and tallies in float64. Elementwise IEEE
 /// additions, so vectorized or not, same bits.</summary>
-public static class VectorSums
+internal static class VectorSums
 {
     /// <summary>Adds a slice of one vector to another's.</summary>
     public static void Add(VectorBuffer into, VectorBuffer from, int slice)

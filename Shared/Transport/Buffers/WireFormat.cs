@@ -6,7 +6,7 @@ namespace Distributed.Transport.Buffers;
 /// <summary>How slices travel: float32, or float slices as bfloat16 (half the bytes; the result then depends on how many
 /// workers there are, since what a worker reduces of its own is not rounded). Tallies always travel as they are.</summary>
 /// <param name="IsHalf">Whether float slices travel as bfloat16.</param>
-public readonly record struct WireFormat(bool IsHalf)
+internal readonly record struct WireFormat(bool IsHalf)
 {
     /// <summary>Of a vector of so many bytes no cache holds the beginning when its end has come.</summary>
     private const int LargeBytes = 16 << 20;
@@ -14,9 +14,7 @@ public readonly record struct WireFormat(bool IsHalf)
     /// <summary>Whether this slice travels as bfloat16.</summary>
     public bool Halves(int slice, VectorLayout layout) => IsHalf && slice != layout.TallySlice;
 
-    /// <summary>Puts a received slice in its place.</summary>
     /// <param name="payload">Of <see cref="VectorLayout.WireBytesOf"/> bytes.</param>
-    /// <param name="slice">The slice.</param>
     /// <param name="into">Where it goes.</param>
     /// <exception cref="ArgumentOutOfRangeException">The payload has another length.</exception>
     public void Read(ReadOnlySpan<byte> payload, int slice, VectorBuffer into)
@@ -27,7 +25,6 @@ public readonly record struct WireFormat(bool IsHalf)
         else StreamingCopy.To(into.SliceMemory(slice).Span, payload);
     }
 
-    /// <summary>Rounds numbers to what can travel.</summary>
     public void Round(Span<float> numbers)
     {
         if (!IsHalf) return;
@@ -43,9 +40,8 @@ public readonly record struct WireFormat(bool IsHalf)
 }
 
 /// <summary>What is sent of the vectors of a round: the vectors themselves, or copies in bfloat16. Belongs to one thread at a time.</summary>
-/// <param name="wire">How slices travel.</param>
 /// <param name="pool">Where copies are made.</param>
-public sealed class WireCopies(WireFormat wire, VectorPool pool)
+internal sealed class WireCopies(WireFormat wire, VectorPool pool)
 {
     private readonly List<(VectorBuffer Vector, VectorBuffer Copy)> _copies = [];
     private (VectorBuffer? Vector, int Slice) _last;
@@ -61,7 +57,6 @@ public sealed class WireCopies(WireFormat wire, VectorPool pool)
         return (bytes, copy);
     }
 
-    /// <summary>The round is over.</summary>
     public void Clear()
     {
         foreach (var (_, copy) in _copies) copy.Release();

@@ -10,7 +10,7 @@ namespace Distributed.Transport.Links;
 /// owner reduces them and sends the averages to the others. <see cref="RoundExchange"/> decides; this has the buffers and
 /// the links. Belongs to its <see cref="TensorLinks"/>; used under their gate.
 /// </summary>
-public sealed class AllReduce : IDisposable
+internal sealed class AllReduce : IDisposable
 {
     private readonly TensorLinks _links;
     private readonly ulong _job;
@@ -25,11 +25,7 @@ public sealed class AllReduce : IDisposable
     private int _self;
 
     /// <summary>An all-reduce before its first plan.</summary>
-    /// <param name="links">Move the frames.</param>
-    /// <param name="job">Fingerprint of the job.</param>
-    /// <param name="rounds">The job's rounds.</param>
     /// <param name="pool">Where averages are put.</param>
-    /// <param name="wire">How slices travel.</param>
     /// <param name="isCoordinator">Whether this is the coordinator of a star, else a worker.</param>
     /// <param name="metrics">Counts frames; null for nothing.</param>
     public AllReduce(TensorLinks links, ulong job, Rounds rounds, VectorPool pool, WireFormat wire, bool isCoordinator, ILinkMetrics? metrics)
@@ -43,7 +39,6 @@ public sealed class AllReduce : IDisposable
     /// <summary>The newest generation that it has heard of; frames of older ones are stale.</summary>
     public int Generation => _exchange.Generation;
 
-    /// <summary>Number of the round in progress.</summary>
     public long Round => _exchange.Round;
 
     /// <summary>The plan in force; null after a fence.</summary>
@@ -64,7 +59,6 @@ public sealed class AllReduce : IDisposable
     }
 
     /// <summary>Takes up a plan. <see cref="Enter"/> with its first round comes next.</summary>
-    /// <param name="plan">The plan.</param>
     /// <param name="self">Index of this process in its workers, or <see cref="Core.Planning.Plan.Coordinator"/>.</param>
     /// <param name="workers">The links to its workers, in its order; null for this process, and where it needs none.</param>
     /// <param name="coordinator">The link to the coordinator; null at the coordinator.</param>
@@ -85,9 +79,6 @@ public sealed class AllReduce : IDisposable
     }
 
     /// <summary>Takes in slices of a node's sum: its own to reduce, the others to be sent to their owners.</summary>
-    /// <param name="node">What is summed.</param>
-    /// <param name="first">First of the slices.</param>
-    /// <param name="count">How many.</param>
     /// <param name="sum">Where they lie; these slices do not change before the round is over.</param>
     /// <param name="isRepeated">Whether they were computed under an earlier plan.</param>
     public void Contribute(TreeNode node, int first, int count, VectorBuffer sum, bool isRepeated)
@@ -165,7 +156,6 @@ public sealed class AllReduce : IDisposable
         return average;
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         LeaveRound();

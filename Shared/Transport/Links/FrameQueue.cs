@@ -3,8 +3,6 @@ using Distributed.Transport.Buffers;
 
 namespace Distributed.Transport.Links;
 
-/// <summary>A frame on its way out.</summary>
-/// <param name="Header">Its header.</param>
 /// <param name="Payload">Its payload; must not change before it is sent.</param>
 /// <param name="Owner">Whoever owns the memory behind the payload; holds it until it is sent.</param>
 internal readonly record struct OutgoingFrame(FrameHeader Header, ReadOnlyMemory<byte> Payload, IFrameOwner? Owner);
@@ -26,7 +24,6 @@ internal sealed class FrameQueue
         Count++;
     }
 
-    /// <summary>The first one is sent.</summary>
     public void RemoveFirst()
     {
         _frames[_first].Owner?.Release();

@@ -4,7 +4,7 @@ using Distributed.Transport.Pipes;
 namespace Distributed.Transport.Links;
 
 /// <summary>A replica's serialized state in pieces of <see cref="FrameHeader.MaxLength"/> bytes.</summary>
-public static class StateTransfer
+internal static class StateTransfer
 {
     /// <summary>Queues all pieces of a state, which must not change any more.</summary>
     public static void Send(TensorLinks links, TensorLink link, ulong job, int generation, long applied, ReadOnlyMemory<byte> state) =>
@@ -35,13 +35,12 @@ public static class StateTransfer
 
 /// <summary>Puts the pieces of one state together, which come in order over one link.</summary>
 /// <param name="bytes">Bytes that the state must have, known before the first piece.</param>
-public sealed class StateAssembly(long bytes)
+internal sealed class StateAssembly(long bytes)
 {
     private byte[]? _state;
     private FrameHeader _first;
     private int _next;
 
-    /// <summary>Takes in the next piece.</summary>
     /// <returns>The state, when this was the last piece.</returns>
     /// <exception cref="LinkException">The piece is not the one that comes next, or the state has another size.</exception>
     public byte[]? Take(in FrameHeader frame, ReadOnlySpan<byte> piece)

@@ -3,7 +3,7 @@ using Distributed.Transport.Pipes;
 namespace Distributed.Transport.Links;
 
 /// <summary>One peer, the pipe to it, and what waits to be sent. Belongs to its <see cref="TensorLinks"/>; touched under their gate.</summary>
-public sealed class TensorLink
+internal sealed class TensorLink
 {
     // By priority, the highest first.
     private readonly FrameQueue[] _queues = [new(), new(), new()];
@@ -20,7 +20,6 @@ public sealed class TensorLink
     /// <summary>Whether frames can move now; before, they wait.</summary>
     public bool IsOpen => Pipe is not null;
 
-    /// <summary>Whether it is closed for good.</summary>
     public bool IsClosed { get; internal set; }
 
     internal IFramePipe? Pipe { get; set; }

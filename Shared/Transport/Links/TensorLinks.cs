@@ -5,7 +5,7 @@ using Distributed.Transport.Pipes;
 namespace Distributed.Transport.Links;
 
 /// <summary>Who handles the frames of a process; always called under <see cref="TensorLinks.Gate"/>, must not wait.</summary>
-public interface ILinkHandler
+internal interface ILinkHandler
 {
     /// <summary>A frame has arrived whole. Its payload is there until this returns.</summary>
     /// <returns>False: it is not due yet; it stays where it is, and everything behind it.</returns>
@@ -21,7 +21,7 @@ public interface ILinkHandler
 /// (<see cref="BeginHelp"/>), one that has just queued some (<see cref="Push"/>), else a thread of their own, which sleeps
 /// while nothing can be moved. Everything happens under one gate; in steady state nothing is allocated.
 /// </summary>
-public sealed class TensorLinks : IDisposable
+internal sealed class TensorLinks : IDisposable
 {
     /// <summary>Frames that may wait for one peer: more than a round of the largest vector has.</summary>
     public const int MaxQueuedFrames = 1 << 16;
@@ -41,8 +41,6 @@ public sealed class TensorLinks : IDisposable
     private bool _isHandling;
     private volatile bool _isEnding;
 
-    /// <summary>No links yet.</summary>
-    /// <param name="handler">Handles what comes.</param>
     /// <param name="metrics">Counts bytes and refused frames.</param>
     public TensorLinks(ILinkHandler handler, ILinkMetrics? metrics)
     {
@@ -65,7 +63,6 @@ public sealed class TensorLinks : IDisposable
         return link;
     }
 
-    /// <summary>The connection of a link stands.</summary>
     public void Open(TensorLink link, IFramePipe pipe)
     {
         if (_isEnding || link.IsClosed)
@@ -78,11 +75,8 @@ public sealed class TensorLinks : IDisposable
     }
 
     /// <summary>Queues a frame. After the link has closed, frames go nowhere.</summary>
-    /// <param name="link">To whom.</param>
-    /// <param name="header">Its header.</param>
     /// <param name="payload">As long as the header says.</param>
     /// <param name="owner">Whoever owns the memory behind it; holds it until it is sent.</param>
-    /// <param name="priority">What leaves first.</param>
     public void Send(TensorLink link, in FrameHeader header, ReadOnlyMemory<byte> payload, IFrameOwner? owner = null,
         FramePriority priority = FramePriority.Normal)
     {
@@ -132,7 +126,6 @@ public sealed class TensorLinks : IDisposable
     }
 
     /// <summary>Sends and receives a few frames on each link, as far as they can be moved now.</summary>
-    /// <returns>Whether any could.</returns>
     public bool Move()
     {
         if (_isArmed) Disarm();

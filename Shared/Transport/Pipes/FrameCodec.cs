@@ -8,7 +8,7 @@ namespace Distributed.Transport.Pipes;
 /// The 56 bytes of a <see cref="FrameHeader"/> on a tensor link, little-endian. The checksum covers the header and the payload, so that a
 /// damaged frame is refused before its numbers are used.
 /// </summary>
-public static class FrameCodec
+internal static class FrameCodec
 {
     /// <summary>Version of this format; another one is refused.</summary>
     public const byte Version = 1;
@@ -51,7 +51,6 @@ public static class FrameCodec
             length);
     }
 
-    /// <summary>Checks the checksum.</summary>
     /// <exception cref="LinkException">It does not match.</exception>
     public static void Verify(ReadOnlySpan<byte> header, ReadOnlySpan<byte> payload)
     {
@@ -59,7 +58,6 @@ public static class FrameCodec
             throw new LinkException("frame received whose checksum does not match its bytes");
     }
 
-    /// <summary>Checks the checksum of a header alone.</summary>
     /// <exception cref="LinkException">It does not match.</exception>
     public static void Verify(ReadOnlySpan<byte> header)
     {

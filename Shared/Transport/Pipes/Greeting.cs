@@ -12,9 +12,7 @@ internal sealed class Greeting(IByteStream stream) : IDisposable
     private SealedChannel? _channel;
 
     /// <summary>Proves to the other end that this one holds the token, and requires the same.</summary>
-    /// <param name="token">The token.</param>
     /// <param name="connects">Whether this end is the one that has connected.</param>
-    /// <param name="patience">Gives up.</param>
     /// <exception cref="LinkException">The other end does not hold it, or says something else.</exception>
     public async Task ProveAsync(JoinToken token, bool connects, CancellationToken patience)
     {
@@ -32,7 +30,6 @@ internal sealed class Greeting(IByteStream stream) : IDisposable
         }
     }
 
-    /// <summary>Sends a frame.</summary>
     public Task SendAsync(ulong job, byte[] payload, CancellationToken patience)
     {
         var header = new byte[FrameHeader.Size];
@@ -40,10 +37,8 @@ internal sealed class Greeting(IByteStream stream) : IDisposable
         return SendAsync(_channel is { } channel ? [.. channel.Seal(header), .. channel.Seal(payload)] : [.. header, .. payload], patience);
     }
 
-    /// <summary>Receives a frame.</summary>
     /// <param name="maxLength">Bytes that its payload may have.</param>
     /// <param name="expectation">What is said if the connection is closed instead.</param>
-    /// <param name="patience">Gives up.</param>
     /// <exception cref="LinkException">What comes is no such frame.</exception>
     public async Task<(ulong Job, byte[] Payload)> ReceiveAsync(int maxLength, string expectation, CancellationToken patience)
     {
@@ -58,13 +53,11 @@ internal sealed class Greeting(IByteStream stream) : IDisposable
         });
     }
 
-    /// <summary>What came is no greeting.</summary>
     public static LinkException None(LinkException? cause = null) =>
         cause is null
             ? new("the connection does not begin with a greeting") { Refusal = Refusal.Garbage }
             : new($"the connection does not begin with a greeting: {cause.Message}", cause) { Refusal = Refusal.Garbage };
 
-    /// <summary>The connection itself lives on.</summary>
     public void Dispose() => _channel?.Dispose();
 
     private async Task<byte[]> TakeAsync(int length, string expectation, CancellationToken patience)

@@ -6,13 +6,11 @@ internal interface IByteStream : IDisposable
     /// <summary>The other end, for people.</summary>
     string Peer { get; }
 
-    /// <summary>The file descriptor to poll.</summary>
     int Descriptor { get; }
 
     /// <summary>Whether there is something to receive that poll(2) does not show: it has left the kernel already.</summary>
     bool HasReceived();
 
-    /// <summary>Takes what is there.</summary>
     /// <returns>Number of bytes; 0 if the other end has closed the connection, -1 if there are none now.</returns>
     /// <exception cref="LinkException">The connection is broken.</exception>
     int Receive(Span<byte> buffer);
@@ -29,6 +27,5 @@ internal interface IByteStream : IDisposable
 /// <summary>What every kind of connection says alike.</summary>
 internal static class ByteStreams
 {
-    /// <summary>The other end has closed it.</summary>
     public static LinkException Closed(this IByteStream stream, string when = "") => new($"{stream.Peer} closed the connection{when}") { IsDisconnect = true };
 }

@@ -3,7 +3,7 @@ using Distributed.Core.Reduction;
 namespace Distributed.Transport.Pipes;
 
 /// <summary>Frames that an end of a pipe wakes up for.</summary>
-public enum WantedFrames
+internal enum WantedFrames
 {
     /// <summary>None: the next one is not due yet.</summary>
     None,
@@ -11,7 +11,6 @@ public enum WantedFrames
     /// <summary>So many that the other end would soon have to wait: this end has better things to do than to wake up for each.</summary>
     Many,
 
-    /// <summary>Each.</summary>
     Any,
 }
 
@@ -21,7 +20,7 @@ public enum WantedFrames
 /// <see cref="Descriptor"/> may be polled outside of it. When the other end is gone, every call may throw a
 /// <see cref="LinkException"/> that names it; frames of it that are whole are received before that.
 /// </summary>
-public interface IFramePipe : IDisposable
+internal interface IFramePipe : IDisposable
 {
     /// <summary>The other end, for people: its address, and how it is reached if not by TCP.</summary>
     string Peer { get; }
@@ -29,7 +28,6 @@ public interface IFramePipe : IDisposable
     /// <summary>Whether part of a frame has left, so that only the rest of it can be sent next.</summary>
     bool IsMidFrame { get; }
 
-    /// <summary>Goes on with this frame.</summary>
     /// <param name="header">What stands before the payload.</param>
     /// <param name="payload">As many bytes as the header says; not to be changed before the frame has been taken over.</param>
     /// <returns>True: the frame has been taken over whole, and the payload's memory is free. False: no room now; call again with the same.</returns>
@@ -41,7 +39,6 @@ public interface IFramePipe : IDisposable
     /// <summary>The next frame that is whole and checked: the same one until it is released.</summary>
     /// <param name="header">What stands before the payload.</param>
     /// <param name="payload">Lies in the pipe's memory, until <see cref="Release"/>.</param>
-    /// <returns>Whether there is one.</returns>
     /// <exception cref="LinkException">The other end is gone, or has sent what is no frame.</exception>
     bool TryReceive(out FrameHeader header, out ReadOnlySpan<byte> payload);
 

@@ -3,7 +3,7 @@ using Distributed.Transport.Security;
 namespace Distributed.Transport.Pipes;
 
 /// <summary>Counts what happens on the tensor links of a process. Called from every thread.</summary>
-public interface ILinkMetrics
+internal interface ILinkMetrics
 {
     /// <summary>A connection did not become a link.</summary>
     void ConnectionRefused(Refusal reason);

@@ -44,7 +44,6 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     internal static partial nint Write(SafeFileHandle file, ulong* value, nuint length);
 
-    /// <summary>struct iovec.</summary>
     internal struct Piece
     {
         internal void* Start;
@@ -63,7 +62,6 @@ internal static unsafe partial class Libc
         internal int Flags;
     }
 
-    /// <summary>struct pollfd.</summary>
     internal struct PollDescriptor
     {
         internal int Descriptor;

@@ -3,12 +3,10 @@ using Distributed.Transport.Security;
 namespace Distributed.Transport.Pipes;
 
 /// <summary>A link was broken or broke its rules; the message is the reason, in a user's words.</summary>
-public sealed class LinkException : Exception
+internal sealed class LinkException : Exception
 {
-    /// <summary>With the reason.</summary>
     public LinkException(string message) : base(message) { }
 
-    /// <summary>With the reason and its cause.</summary>
     public LinkException(string message, Exception inner) : base(message, inner) { }
 
     /// <summary>Whether the other end is gone, rather than has broken a rule.</summary>

@@ -5,13 +5,11 @@ using Distributed.Transport.Security;
 namespace Distributed.Transport.Pipes;
 
 /// <summary>What a process says of itself when it connects.</summary>
-/// <param name="Job">Fingerprint of the job.</param>
 /// <param name="Token">What the other end expects: <see cref="LinkHello.TokenLength"/> bytes.</param>
 /// <param name="Name">1 to <see cref="LinkHello.MaxNameLength"/> letters, digits, '.', '_', '-'.</param>
-public sealed record LinkIdentity(ulong Job, byte[] Token, string Name);
+internal sealed record LinkIdentity(ulong Job, byte[] Token, string Name);
 
-/// <summary>How links are set up.</summary>
-public sealed record LinkOptions
+internal sealed record LinkOptions
 {
     /// <summary>Whether two processes of one host exchange frames through shared memory; both must want it.</summary>
     public bool SharedMemory { get; init; } = true;
@@ -37,7 +35,7 @@ public sealed record LinkOptions
 /// that connects says who it is and offers memory to share; the one that accepts checks that, opens the memory if it can, and answers. What cannot share memory goes on
 /// over the connection without a word. Where memory is shared, nothing but its doorbell goes over the connection, in the clear.
 /// </summary>
-public static class LinkHandshake
+internal static class LinkHandshake
 {
 
     /// <summary>Connects, says who this is, and waits for the answer.</summary>
@@ -71,11 +69,9 @@ public static class LinkHandshake
 
     /// <summary>Waits for the greeting on a connection that was accepted, checks it, and answers. The socket is closed if that fails.</summary>
     /// <param name="socket">Accepted, and not used yet.</param>
-    /// <param name="job">Fingerprint of the job.</param>
     /// <param name="token">What the greeting must hold.</param>
     /// <param name="admits">Whether a link of this name is expected.</param>
     /// <param name="options">Whether memory is shared, and how long the greeting may take.</param>
-    /// <param name="cancellation">Gives up.</param>
     /// <exception cref="LinkException">The greeting is against the rules, or does not come in time.</exception>
     public static async Task<(string Name, IFramePipe Pipe)> AcceptAsync(
         Socket socket, ulong job, byte[] token, Func<string, bool> admits, LinkOptions options, CancellationToken cancellation)

@@ -9,10 +9,9 @@ namespace Distributed.Transport.Pipes;
 /// boot id (16), process (4), descriptor (4), secret (16), size (8); little-endian. The answer is a frame of the same kind
 /// with one byte: 1 if the memory offered was opened, else 0.
 /// </summary>
-/// <param name="Token">The token of the job.</param>
 /// <param name="Name">Who connects: letters, digits, '.', '_', '-' of ASCII.</param>
 /// <param name="Memory">The memory offered, if any.</param>
-public sealed record LinkHello(ReadOnlyMemory<byte> Token, string Name, LinkMemoryOffer? Memory)
+internal sealed record LinkHello(ReadOnlyMemory<byte> Token, string Name, LinkMemoryOffer? Memory)
 {
     /// <summary>Bytes of a token.</summary>
     public const int TokenLength = 16;
@@ -26,7 +25,6 @@ public sealed record LinkHello(ReadOnlyMemory<byte> Token, string Name, LinkMemo
     private const int NameOffset = TokenLength + 1;
     private const int OfferLength = 48;
 
-    /// <summary>The payload.</summary>
     /// <exception cref="ArgumentException">The token or the name is none.</exception>
     public byte[] ToBytes()
     {

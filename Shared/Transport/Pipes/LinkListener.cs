@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace Distributed.Transport.Pipes;
 
 /// <summary>Accepts the connections of a job until it is disposed; each that greets as it should becomes a pipe.</summary>
-public sealed class LinkListener : IDisposable
+internal sealed class LinkListener : IDisposable
 {
     /// <summary>Connections that may be open without having said who they are; see <see cref="ConnectionPlaces"/> for what becomes of more.</summary>
     public const int MaxStrangers = 64;
@@ -27,13 +27,9 @@ public sealed class LinkListener : IDisposable
 
     /// <summary>Listens at once.</summary>
     /// <param name="bind">Address and port; port 0 for a free one.</param>
-    /// <param name="job">Fingerprint of the job.</param>
     /// <param name="token">What a greeting must hold: <see cref="LinkHello.TokenLength"/> bytes.</param>
     /// <param name="admits">Whether a link of this name is expected; from any thread, of several connections at once.</param>
     /// <param name="established">Takes over a name and its pipe; from any thread, and possibly twice for a name that connects twice at once.</param>
-    /// <param name="metrics">Counts refused connections.</param>
-    /// <param name="log">For people.</param>
-    /// <param name="options">How links are set up.</param>
     /// <exception cref="SocketException">The address is taken, or is none of this machine.</exception>
     public LinkListener(
         IPEndPoint bind, ulong job, byte[] token, Func<string, bool> admits, Action<string, IFramePipe> established,
@@ -57,7 +53,6 @@ public sealed class LinkListener : IDisposable
         _ = AcceptAsync();
     }
 
-    /// <summary>Port it listens on.</summary>
     public int Port { get; }
 
     /// <summary>Accepts nothing more; pipes that are established live on.</summary>

@@ -7,17 +7,14 @@ namespace Distributed.Transport.Pipes;
 /// <summary>Where the memory of a link is to be found, as its maker tells the other end.</summary>
 /// <param name="Boot">Which run of which kernel: only processes of the same one can share memory.</param>
 /// <param name="Process">The maker's process id, as the maker sees it.</param>
-/// <param name="Descriptor">The maker's file descriptor.</param>
-/// <param name="Secret">What the memory begins with.</param>
-/// <param name="Bytes">Its size.</param>
-public readonly record struct LinkMemoryOffer(Guid Boot, int Process, int Descriptor, UInt128 Secret, long Bytes);
+internal readonly record struct LinkMemoryOffer(Guid Boot, int Process, int Descriptor, UInt128 Secret, long Bytes);
 
 /// <summary>
 /// The memory of one link between two processes of a host: a secret, a flag for each end, and a ring of slots each way. It
 /// has no name in any file system, and is gone when neither process maps it any more, however they ended. Its size is
 /// sealed, so that neither end can take pages away from the other.
 /// </summary>
-public sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
+internal sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
 {
     private const string Name = "distributed-link";
     // F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW.
@@ -36,7 +33,6 @@ public sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
     /// <summary>What the other end needs to open it; good until <see cref="CloseFile"/>.</summary>
     public LinkMemoryOffer Offer { get; private init; }
 
-    /// <summary>New memory.</summary>
     /// <returns>Null if the system gives none.</returns>
     public static LinkMemory? TryCreate()
     {
@@ -61,7 +57,6 @@ public sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
         }
     }
 
-    /// <summary>Opens the other end's memory.</summary>
     /// <returns>Null if it is not to be reached from here, or is not the memory offered.</returns>
     public static LinkMemory? TryOpen(in LinkMemoryOffer offer)
     {
@@ -97,14 +92,12 @@ public sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
     /// <summary>From now on nobody else can open it.</summary>
     public void CloseFile() => _file?.Dispose();
 
-    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing) CloseFile();
         base.Dispose(disposing);
     }
 
-    /// <inheritdoc/>
     protected override bool ReleaseHandle() => Libc.Unmap(handle, Size) == 0;
 
     // A hardened system adds a seal of its own.

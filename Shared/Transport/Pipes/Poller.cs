@@ -7,14 +7,13 @@ namespace Distributed.Transport.Pipes;
 /// Sleeps until one of several descriptors has something to report, with poll(2). One thread fills it, waits and looks;
 /// only <see cref="Wake"/> is for every thread.
 /// </summary>
-public sealed unsafe class Poller : IDisposable
+internal sealed unsafe class Poller : IDisposable
 {
     private readonly SafeFileHandle _alarm;
     private Libc.PollDescriptor* _descriptors;
     private int _capacity = 16;
     private int _count;
 
-    /// <summary>With nothing to wait for.</summary>
     /// <exception cref="IOException">The system gives no more descriptors.</exception>
     public Poller()
     {
@@ -25,10 +24,8 @@ public sealed unsafe class Poller : IDisposable
         Clear();
     }
 
-    /// <summary>Forgets all descriptors.</summary>
     public void Clear() => _count = 1;
 
-    /// <summary>One more descriptor to wait for.</summary>
     /// <param name="descriptor">Open while <see cref="Wait"/> runs.</param>
     /// <param name="events">As in poll(2); errors and hang-ups are always reported.</param>
     /// <returns>Its index for <see cref="Reported"/>: 0 for the first after <see cref="Clear"/>, and so on.</returns>
@@ -43,7 +40,6 @@ public sealed unsafe class Poller : IDisposable
 
     /// <summary>Sleeps until a descriptor has something to report, <see cref="Wake"/> is called (also before), or the time is over.</summary>
     /// <param name="longest">Not negative; null for as long as it takes.</param>
-    /// <returns>Descriptors with something to report.</returns>
     /// <exception cref="IOException">The system refuses.</exception>
     public int Wait(TimeSpan? longest)
     {

@@ -7,7 +7,7 @@ namespace Distributed.Transport.Pipes;
 /// it rings the other end when it sleeps, and shows when it is gone. The checksum covers the header alone: no wire can damage
 /// a payload that never leaves the memory of one host.
 /// </summary>
-public sealed unsafe class SharedMemoryPipe : IFramePipe
+internal sealed unsafe class SharedMemoryPipe : IFramePipe
 {
     private const int WantsFrames = 1;
     private const int WantsRoom = 2;
@@ -32,16 +32,12 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
         Peer = $"{doorbell.Peer} (shared memory)";
     }
 
-    /// <inheritdoc/>
     public string Peer { get; }
 
-    /// <inheritdoc/>
     public bool IsMidFrame => false;
 
-    /// <inheritdoc/>
     public int Descriptor => _gone is null ? _doorbell.Descriptor : -1;
 
-    /// <inheritdoc/>
     public bool TrySend(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, header.Length);
@@ -54,7 +50,6 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
         return true;
     }
 
-    /// <inheritdoc/>
     public bool TryReceive(out FrameHeader header, out ReadOnlySpan<byte> payload)
     {
         var hasFrame = HasFrame();
@@ -64,7 +59,6 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
         return hasFrame;
     }
 
-    /// <inheritdoc/>
     public void Release()
     {
         ThrowIfDisposed();
@@ -74,7 +68,6 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
         Ring(WantsRoom);
     }
 
-    /// <inheritdoc/>
     public bool Arm(bool wantsRoom, WantedFrames frames)
     {
         ThrowIfDisposed();
@@ -86,17 +79,14 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
         return false;
     }
 
-    /// <inheritdoc/>
     public void Disarm()
     {
         ThrowIfDisposed();
         Volatile.Write(ref *_ownFlag, 0);
     }
 
-    /// <inheritdoc/>
     public short PollEvents(bool wantsFrames, bool wantsRoom) => Libc.PollIn;
 
-    /// <inheritdoc/>
     public void Polled(short revents)
     {
         if (revents == 0) return;
@@ -112,7 +102,6 @@ public sealed unsafe class SharedMemoryPipe : IFramePipe
         if (_gone is not null && !HasFrame()) throw _gone;
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _doorbell.Dispose();

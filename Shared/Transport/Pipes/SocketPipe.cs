@@ -8,7 +8,7 @@ namespace Distributed.Transport.Pipes;
 /// Frames over TCP, encrypted or not, with a checksum over header and payload. In the clear, a payload goes from the caller's
 /// memory to the kernel, and from a buffer that holds all that the kernel had to the caller, with no copy between.
 /// </summary>
-public sealed unsafe class SocketPipe : IFramePipe
+internal sealed unsafe class SocketPipe : IFramePipe
 {
     private const int Capacity = 2 * FrameHeader.MaxLength;
 
@@ -29,16 +29,12 @@ public sealed unsafe class SocketPipe : IFramePipe
 
     internal SocketPipe(IByteStream socket) => _socket = socket;
 
-    /// <inheritdoc/>
     public string Peer => _socket.Peer;
 
-    /// <inheritdoc/>
     public bool IsMidFrame => _sent > 0;
 
-    /// <inheritdoc/>
     public int Descriptor => _socket.Descriptor;
 
-    /// <inheritdoc/>
     public bool TrySend(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(payload.Length, FrameHeader.MaxLength);
@@ -58,7 +54,6 @@ public sealed unsafe class SocketPipe : IFramePipe
         return true;
     }
 
-    /// <inheritdoc/>
     public bool TryReceive(out FrameHeader header, out ReadOnlySpan<byte> payload)
     {
         while (!HasFrame())
@@ -73,7 +68,6 @@ public sealed unsafe class SocketPipe : IFramePipe
         return true;
     }
 
-    /// <inheritdoc/>
     public void Release()
     {
         if (!_hasFrame) throw new InvalidOperationException("no frame was received");
@@ -82,24 +76,19 @@ public sealed unsafe class SocketPipe : IFramePipe
         _hasHeader = _hasFrame = false;
     }
 
-    /// <inheritdoc/>
     public bool Arm(bool wantsRoom, WantedFrames frames) => frames == WantedFrames.None || !(HasFrame() || _socket.HasReceived());
 
-    /// <inheritdoc/>
     public void Disarm() { }
 
-    /// <inheritdoc/>
     public short PollEvents(bool wantsFrames, bool wantsRoom) =>
         (short)((wantsFrames ? Libc.PollIn : 0) | (wantsRoom ? Libc.PollOut : 0));
 
-    /// <inheritdoc/>
     public void Polled(short revents)
     {
         // With something to read, the end shows when the frames before it have been received.
         if ((revents & Libc.PollIn) == 0 && (revents & (Libc.PollError | Libc.PollHangUp)) != 0) throw _socket.Closed();
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _socket.Dispose();

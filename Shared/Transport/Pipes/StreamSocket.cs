@@ -30,16 +30,12 @@ internal sealed unsafe class StreamSocket : IByteStream
         Descriptor = (int)socket.SafeHandle.DangerousGetHandle();
     }
 
-    /// <inheritdoc/>
     public string Peer { get; }
 
-    /// <inheritdoc/>
     public int Descriptor { get; }
 
-    /// <inheritdoc/>
     public bool HasReceived() => false;
 
-    /// <inheritdoc/>
     public int Receive(Span<byte> buffer)
     {
         ObjectDisposedException.ThrowIf(_socket.SafeHandle.IsClosed, this);
@@ -56,7 +52,6 @@ internal sealed unsafe class StreamSocket : IByteStream
         }
     }
 
-    /// <inheritdoc/>
     public int Send(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
     {
         ObjectDisposedException.ThrowIf(_socket.SafeHandle.IsClosed, this);
@@ -77,14 +72,12 @@ internal sealed unsafe class StreamSocket : IByteStream
         }
     }
 
-    /// <inheritdoc/>
     public bool IsWritable()
     {
         var descriptor = new Libc.PollDescriptor { Descriptor = Descriptor, Events = Libc.PollOut };
         return Libc.Poll(&descriptor, 1, 0) != 0;
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _socket.Dispose();
 
     private LinkException Broken(int error) =>

@@ -56,13 +56,10 @@ internal sealed class TlsSocket : IByteStream
         return tls;
     }
 
-    /// <inheritdoc/>
     public string Peer => _socket.Peer;
 
-    /// <inheritdoc/>
     public int Descriptor => _socket.Descriptor;
 
-    /// <inheritdoc/>
     public bool HasReceived()
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
@@ -78,7 +75,6 @@ internal sealed class TlsSocket : IByteStream
         return _reading.IsCompleted;
     }
 
-    /// <inheritdoc/>
     public int Receive(Span<byte> buffer)
     {
         if (!HasReceived()) return -1;
@@ -93,7 +89,6 @@ internal sealed class TlsSocket : IByteStream
         return count;
     }
 
-    /// <inheritdoc/>
     public int Send(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
@@ -115,7 +110,6 @@ internal sealed class TlsSocket : IByteStream
         return count - 1;
     }
 
-    /// <inheritdoc/>
     public bool IsWritable() => _socket.IsWritable();
 
     /// <summary>What goes over the connection from now on is not encrypted.</summary>
@@ -127,7 +121,6 @@ internal sealed class TlsSocket : IByteStream
         _tls.Dispose();
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         Leave();

@@ -54,7 +54,6 @@ internal sealed class TlsWire(StreamSocket socket) : Stream, IValueTaskSource<in
     }
 
     /// <summary>Sends what waits, as far as there is room.</summary>
-    /// <returns>Whether all has left.</returns>
     public bool TryEmpty()
     {
         while (_start < _end)

@@ -28,11 +28,9 @@ internal sealed class CertificateFiles
     /// <summary>Differs if a file does. Of what they hold, not of their times: a mounted secret is renewed by changing where a link leads.</summary>
     public string Digest { get; }
 
-    /// <summary>Reads them.</summary>
     /// <exception cref="CertificateException">One is missing, too large, or cannot be read.</exception>
     public static CertificateFiles Read(string folder) => new(folder);
 
-    /// <summary>Path of one of them.</summary>
     public string PathOf(string name) => Path.Combine(Folder, name);
 
     private string Text(string name)

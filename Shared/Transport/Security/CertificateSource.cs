@@ -5,14 +5,13 @@ namespace Distributed.Transport.Security;
 /// <summary>
 /// The certificates of a folder, the newest that were good. Connections that stand keep theirs; each new one asks here. Safe from every thread.
 /// </summary>
-public sealed class CertificateSource : IDisposable
+internal sealed class CertificateSource : IDisposable
 {
     private readonly string _host;
     private readonly Lock _looking = new();
     private volatile NodeCertificates _current;
     private string? _refused;
 
-    /// <summary>Begins with some that have been read.</summary>
     /// <param name="first">They are disposed with this.</param>
     /// <param name="host">Name or address that those which follow must have, as others connect to it.</param>
     public CertificateSource(NodeCertificates first, string host) => (_current, _host) = (first, host);
@@ -20,7 +19,6 @@ public sealed class CertificateSource : IDisposable
     /// <summary>What a connection shows and believes that is made now.</summary>
     public NodeCertificates Current => _current;
 
-    /// <summary>Reads a folder for the first time.</summary>
     /// <param name="folder">Holds what <see cref="NodeCertificates.Load"/> reads.</param>
     /// <param name="host">Where others connect to the process.</param>
     /// <param name="now">When they have to be valid.</param>
@@ -62,7 +60,6 @@ public sealed class CertificateSource : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _current.Dispose();
 
     private static NodeCertificates Named(CertificateFiles files, string host, DateTimeOffset now)

@@ -7,8 +7,7 @@ namespace Distributed.Transport.Security;
 /// The connections that a port holds open, in bounded number. When all places are taken, a newcomer gets that of the connection that has been
 /// silent for longest, among those of the address that holds most places: an address that floods the port evicts its own. Safe from every thread.
 /// </summary>
-/// <param name="capacity">Connections at a time.</param>
-public sealed class ConnectionPlaces(int capacity)
+internal sealed class ConnectionPlaces(int capacity)
 {
     private const int SubnetBytes = 8;
 
@@ -19,7 +18,6 @@ public sealed class ConnectionPlaces(int capacity)
     private readonly LinkedList<Place> _silent = [];
     private int _taken;
 
-    /// <summary>Places that are taken.</summary>
     public int Taken
     {
         get { lock (_lock) return _taken; }
@@ -90,7 +88,7 @@ public sealed class ConnectionPlaces(int capacity)
     }
 
     /// <summary>The place of one connection, which leaves it when this is disposed.</summary>
-    public sealed class Place : IDisposable
+    internal sealed class Place : IDisposable
     {
         private readonly ConnectionPlaces _places;
         private readonly Action _evict;
@@ -98,7 +96,6 @@ public sealed class ConnectionPlaces(int capacity)
 
         internal Place(ConnectionPlaces places, string origin, Action evict) => (_places, Origin, _evict) = (places, origin, evict);
 
-        /// <summary>Whether a newcomer has got it.</summary>
         public bool IsEvicted
         {
             get => _isEvicted;
@@ -123,7 +120,6 @@ public sealed class ConnectionPlaces(int capacity)
             lock (_places._lock) _places.Silence(this, isSilent: true);
         }
 
-        /// <inheritdoc/>
         public void Dispose()
         {
             lock (_places._lock) _places.Remove(this);

@@ -7,7 +7,7 @@ namespace Distributed.Transport.Security;
 /// <param name="Reply">To be sent; null for nothing.</param>
 /// <param name="Channel">Present once both ends have proved themselves.</param>
 /// <param name="Refusal">Why the other end is not believed; null while it may be.</param>
-public readonly record struct JoinStep(byte[]? Reply, SealedChannel? Channel, Refusal? Refusal);
+internal readonly record struct JoinStep(byte[]? Reply, SealedChannel? Channel, Refusal? Refusal);
 
 /// <summary>
 /// Challenge and response of two processes, each of which proves to the other that it holds a <see cref="JoinToken"/> without sending it.
@@ -16,7 +16,7 @@ public readonly record struct JoinStep(byte[]? Reply, SealedChannel? Channel, Re
 /// be sent back. From the token and both nonces each end derives a key for each direction (HKDF), which nobody has used before. Values in,
 /// values out: no sockets and no clock.
 /// </summary>
-public sealed class JoinHandshake
+internal sealed class JoinHandshake
 {
     /// <summary>Bytes of the longest message.</summary>
     public const int MaxLength = MagicLength + NonceLength + ProofLength;
@@ -49,13 +49,9 @@ public sealed class JoinHandshake
     /// <summary>Bytes of the message that comes next.</summary>
     public int NextLength => _isInitiator ? MaxLength : MagicLength + NonceLength;
 
-    /// <summary>The end that connects.</summary>
-    /// <param name="token">What it holds.</param>
     /// <param name="plane">See <see cref="Control"/>.</param>
     public static JoinHandshake Connecting(JoinToken token, string plane) => new(token, plane, isInitiator: true);
 
-    /// <summary>The end that accepts.</summary>
-    /// <param name="token">What it holds.</param>
     /// <param name="plane">See <see cref="Control"/>.</param>
     public static JoinHandshake Accepting(JoinToken token, string plane) => new(token, plane, isInitiator: false);
 

@@ -6,7 +6,7 @@ namespace Distributed.Transport.Security;
 /// The secret that the processes of a cluster share where they have no certificates: 32 random bytes. A process proves that it holds it
 /// (<see cref="JoinHandshake"/>); the token itself never leaves the process.
 /// </summary>
-public sealed class JoinToken
+internal sealed class JoinToken
 {
     /// <summary>Bytes of a token.</summary>
     public const int Length = 32;
@@ -15,10 +15,8 @@ public sealed class JoinToken
 
     private JoinToken(byte[] bytes) => _bytes = bytes;
 
-    /// <summary>The secret itself.</summary>
     internal ReadOnlySpan<byte> Bytes => _bytes;
 
-    /// <summary>A new one.</summary>
     public static JoinToken Create() => new(RandomNumberGenerator.GetBytes(Length));
 
     /// <summary>Reads what <see cref="ToText"/> returned; null where the text is no token.</summary>

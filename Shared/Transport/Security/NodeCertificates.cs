@@ -9,7 +9,7 @@ namespace Distributed.Transport.Security;
 /// What a process proves itself with, and whom it believes: the authorities of its own ca.crt, and nobody that the system trusts.
 /// It stays what it was when it was read; <see cref="CertificateSource"/> knows of newer ones.
 /// </summary>
-public sealed class NodeCertificates : IDisposable
+internal sealed class NodeCertificates : IDisposable
 {
     /// <summary>Names of the files, as in a secret of the type kubernetes.io/tls.</summary>
     public const string AuthorityFile = "ca.crt", CertificateFile = "tls.crt", KeyFile = "tls.key";
@@ -39,10 +39,8 @@ public sealed class NodeCertificates : IDisposable
     /// <summary>When the first certificate of its chain expires, from its own to the authority's: from then on it makes no connection.</summary>
     public DateTimeOffset ExpiresAt { get; private set; }
 
-    /// <summary>Whom it believes.</summary>
     public IReadOnlyList<X509Certificate2> Authorities => [.. _authorities];
 
-    /// <summary>Of the files that it was read from.</summary>
     internal string Digest { get; }
 
     /// <summary>Reads the three files and checks that others who have the same ca.crt will believe them.</summary>
@@ -78,14 +76,12 @@ public sealed class NodeCertificates : IDisposable
                 + "Give --host a name that it has, or make a certificate with this one");
     }
 
-    /// <summary>DNS names and IP addresses that a certificate has.</summary>
     public static IReadOnlyList<string> NamesOf(X509Certificate2 certificate) =>
         certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>().FirstOrDefault() is not { } names ? []
         : [.. names.EnumerateDnsNames(), .. names.EnumerateIPAddresses().Select(address => $"{address}")];
 
     /// <summary>Whether a certificate that the other end of a connection shows is believed.</summary>
     /// <param name="certificate">What it shows, if anything.</param>
-    /// <param name="presented">With the certificates that came with it.</param>
     /// <param name="errors">What <see cref="SslStream"/> says of it; only the name counts here.</param>
     /// <param name="isServer">Whether the other end is the one that was connected to.</param>
     /// <returns>Why not; null if it is.</returns>
@@ -114,7 +110,6 @@ public sealed class NodeCertificates : IDisposable
     };
 
     /// <summary>For the end of a connection that makes it.</summary>
-    /// <param name="host">To whom.</param>
     /// <param name="refused">Is told why, if the other end is not believed.</param>
     internal SslClientAuthenticationOptions ClientOptions(string host, Action<Refusal> refused) => new()
     {
@@ -127,7 +122,6 @@ public sealed class NodeCertificates : IDisposable
         RemoteCertificateValidationCallback = (_, certificate, chain, errors) => IsBelieved(certificate, chain, errors, isServer: true, refused),
     };
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         Own.Dispose();

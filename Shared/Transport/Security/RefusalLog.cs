@@ -7,9 +7,7 @@ namespace Distributed.Transport.Security;
 /// Tells people of refused connections without letting strangers fill the log: the first of a kind is told at once, those that follow within
 /// <see cref="Interval"/> are told as one line with their number. Never throws. Safe from every thread.
 /// </summary>
-/// <param name="log">For people.</param>
-/// <param name="time">The clock.</param>
-public sealed class RefusalLog(ILogger log, TimeProvider time) : IDisposable
+internal sealed class RefusalLog(ILogger log, TimeProvider time) : IDisposable
 {
     /// <summary>The time between two lines about refusals of one kind.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
@@ -27,10 +25,7 @@ public sealed class RefusalLog(ILogger log, TimeProvider time) : IDisposable
         public string Last { get; set; } = "";
     }
 
-    /// <summary>A connection was refused.</summary>
     /// <param name="kind">What kind of refusal: one line an interval for each.</param>
-    /// <param name="peer">Who connected.</param>
-    /// <param name="reason">In a user's words.</param>
     public void Refused(Refusal kind, string peer, string reason)
     {
         lock (_lock)

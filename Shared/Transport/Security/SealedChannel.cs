@@ -7,9 +7,7 @@ namespace Distributed.Transport.Security;
 /// Encrypts and authenticates the messages of one connection (AES-256-GCM): each direction has a key of its own and numbers its messages, so
 /// that one which is changed, left out, repeated or sent back is noticed. Each direction is used by one thread at a time.
 /// </summary>
-/// <param name="sends">Key of what this end sends.</param>
-/// <param name="receives">Key of what the other end sends.</param>
-public sealed class SealedChannel(byte[] sends, byte[] receives) : IDisposable
+internal sealed class SealedChannel(byte[] sends, byte[] receives) : IDisposable
 {
     /// <summary>Bytes of a key.</summary>
     public const int KeyLength = 32;
@@ -24,7 +22,6 @@ public sealed class SealedChannel(byte[] sends, byte[] receives) : IDisposable
     private ulong _sent;
     private ulong _received;
 
-    /// <summary>A message as it is sent.</summary>
     public byte[] Seal(ReadOnlySpan<byte> message)
     {
         var box = new byte[message.Length + Overhead];
@@ -48,7 +45,6 @@ public sealed class SealedChannel(byte[] sends, byte[] receives) : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _sends.Dispose();

@@ -7,7 +7,7 @@ namespace Distributed.Worker.Data.Scenes;
 /// Scenes made of the embedded digits (see <see cref="SceneRecipe"/>): 4000 to train on, of training digits alone, and 400 to test on, of
 /// test digits alone. Two data sets of the same scenes: a task has the targets that it learns.
 /// </summary>
-public static class DigitScenes
+internal static class DigitScenes
 {
     /// <summary>The scenes with what is in them, and where.</summary>
     public const string Boxes = "digit-scenes-boxes";
@@ -18,11 +18,9 @@ public static class DigitScenes
     private const int TrainScenes = 4000, TestScenes = 400;
     private const long TrainSeed = 1, TestSeed = 2;
 
-    /// <summary>What the scenes are like.</summary>
     public static SceneFormat FormatOf(SceneTargets targets) =>
         new(targets, SceneRecipe.Side, Digits.Format.Classes + (targets == SceneTargets.Masks ? 1 : 0), SceneRecipe.MaxDigits);
 
-    /// <summary>Makes the scenes.</summary>
     /// <exception cref="DataException">The digits in this build are damaged.</exception>
     public static DataSet Load(SceneTargets targets)
     {

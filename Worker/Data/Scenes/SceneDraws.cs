@@ -3,8 +3,6 @@ using Distributed.Core.Planning;
 namespace Distributed.Worker.Data.Scenes;
 
 /// <summary>Random numbers of one scene: the same on every machine, whatever was drawn for others.</summary>
-/// <param name="seed">Of all scenes.</param>
-/// <param name="scene">The scene's number.</param>
 internal sealed class SceneDraws(long seed, int scene)
 {
     private long _count;

@@ -6,9 +6,8 @@ namespace Distributed.Worker.Data.Scenes;
 /// Makes scenes of images of single digits: 1 to 4 of them on a larger canvas, each of its own size and brightness, none upon another, and
 /// noise over all. Whole numbers only, so that a scene is the same bytes on every machine.
 /// </summary>
-public static class SceneRecipe
+internal static class SceneRecipe
 {
-    /// <summary>Rows and columns of a scene.</summary>
     public const int Side = 32;
 
     /// <summary>Digits that a scene has at most.</summary>
@@ -22,10 +21,7 @@ public static class SceneRecipe
     /// <summary>Ink from which on a pixel is part of the digit.</summary>
     private const int Threshold = 96;
 
-    /// <summary>Makes a scene.</summary>
     /// <param name="digits">Where the digits are taken from: square, grey, no larger than <see cref="Smallest"/>.</param>
-    /// <param name="seed">Of all scenes.</param>
-    /// <param name="number">Of this one.</param>
     public static Scene Make(ImageSet digits, long seed, int number)
     {
         if (digits is not { Channels: 1 } || digits.Width != digits.Height || digits.Width > Smallest)

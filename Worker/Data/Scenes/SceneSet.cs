@@ -5,8 +5,7 @@ using Distributed.Worker.Detection;
 
 namespace Distributed.Worker.Data.Scenes;
 
-/// <summary>What there is to be learned of a scene.</summary>
-public enum SceneTargets
+internal enum SceneTargets
 {
     /// <summary>What is in it, and where; see <see cref="BoxTargets"/>.</summary>
     Boxes,
@@ -16,39 +15,28 @@ public enum SceneTargets
 }
 
 /// <summary>What the scenes of a data set have in common.</summary>
-/// <param name="Targets">What is to be learned.</param>
-/// <param name="Side">Rows and columns.</param>
 /// <param name="Classes">Number of classes, the background one of them where the targets are masks.</param>
 /// <param name="MaxBoxes">Things that a scene has at most.</param>
-public sealed record SceneFormat(SceneTargets Targets, int Side, int Classes, int MaxBoxes) : SampleFormat
+internal sealed record SceneFormat(SceneTargets Targets, int Side, int Classes, int MaxBoxes) : SampleFormat
 {
-    /// <inheritdoc/>
     public override IReadOnlyList<int> Shape => [1, Side, Side];
 
-    /// <inheritdoc/>
     public override IReadOnlyList<int> TargetShape => Targets == SceneTargets.Boxes ? [MaxBoxes, BoxTargets.RowSize] : [Side, Side];
 
-    /// <inheritdoc/>
     public override int Classes { get; init; } = Classes;
 }
 
-/// <summary>Scenes of one size.</summary>
-/// <param name="format">What they have in common.</param>
 /// <param name="scenes">At least one.</param>
-public sealed class SceneSet(SceneFormat format, IReadOnlyList<Scene> scenes) : SampleSet
+internal sealed class SceneSet(SceneFormat format, IReadOnlyList<Scene> scenes) : SampleSet
 {
     private const float White = 255;
 
-    /// <inheritdoc/>
     public override SceneFormat Format => format;
 
-    /// <inheritdoc/>
     public override int Count => scenes.Count;
 
-    /// <summary>A scene.</summary>
     public Scene this[int number] => scenes[number];
 
-    /// <inheritdoc/>
     protected override void Copy(int sample, Span<float> inputs, Span<float> target)
     {
         var scene = scenes[sample];
@@ -58,7 +46,6 @@ public sealed class SceneSet(SceneFormat format, IReadOnlyList<Scene> scenes) : 
             for (var i = 0; i < target.Length; i++) target[i] = scene.Mask[i];
     }
 
-    /// <inheritdoc/>
     internal override void AppendTo(XxHash128 hash)
     {
         DataSet.Append(hash, (int)format.Targets, Count, format.Side, format.Classes, format.MaxBoxes);

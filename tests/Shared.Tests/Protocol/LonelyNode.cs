@@ -12,7 +12,7 @@ namespace Distributed.Shared.Tests.Protocol;
 public sealed class LonelyNode : IAsyncLifetime
 {
     /// <summary>What a peer has to hold.</summary>
-    public static readonly JoinToken Token = JoinToken.Create();
+    internal static readonly JoinToken Token = JoinToken.Create();
 
     private readonly IHost _host = new HostBuilder()
         .ConfigureServices(services => services.AddAkka(ClusterNode.SystemName, akka => akka
@@ -23,7 +23,7 @@ public sealed class LonelyNode : IAsyncLifetime
     public ExtendedActorSystem System => (ExtendedActorSystem)_host.Services.GetRequiredService<ActorSystem>();
 
     /// <summary>The serializer that this system has for our messages.</summary>
-    public ProtocolSerializer Serializer => (ProtocolSerializer)System.Serialization.FindSerializerForType(typeof(IControlMessage));
+    internal ProtocolSerializer Serializer => (ProtocolSerializer)System.Serialization.FindSerializerForType(typeof(IControlMessage));
 
     public async ValueTask InitializeAsync() => await _host.StartAsync();
 
