@@ -1,4 +1,4 @@
-using Distributed.Coordinator;
+using Distributed.Coordinator.Commands;
 using Distributed.Hosting.Processes;
 
 return await CommandLine.RunAsync(CoordinatorCommands.Create(), args.Length == 0 ? ["train"] : args);

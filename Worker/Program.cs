@@ -1,4 +1,4 @@
 using Distributed.Hosting.Processes;
-using Distributed.Worker;
+using Distributed.Worker.Commands;
 
 return await CommandLine.RunAsync(WorkerCommands.Create(), args);

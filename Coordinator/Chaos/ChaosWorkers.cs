@@ -1,4 +1,4 @@
-using Distributed.Coordinator.LocalWorkers;
+using Distributed.Coordinator.Cluster;
 
 namespace Distributed.Coordinator.Chaos;
 

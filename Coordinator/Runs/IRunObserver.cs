@@ -1,4 +1,3 @@
-using Distributed.Coordinator.Progress;
 using Distributed.Core.Planning;
 
 namespace Distributed.Coordinator.Runs;

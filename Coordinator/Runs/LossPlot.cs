@@ -1,4 +1,3 @@
-using Distributed.Coordinator.Live;
 using Distributed.Coordinator.Storage;
 using ScottPlot;
 using ScottPlot.TickGenerators;

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Distributed.Coordinator.Checkpoints;
 using Distributed.Core.Planning;
 using Distributed.Jobs.Runs;
 

@@ -1,4 +1,3 @@
-using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Storage;
 using Distributed.Core.Planning;
 using Distributed.Core.Scores;

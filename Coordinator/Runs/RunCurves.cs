@@ -1,4 +1,3 @@
-using Distributed.Coordinator.Live;
 using Distributed.Core.Scores;
 
 namespace Distributed.Coordinator.Runs;

@@ -1,7 +1,5 @@
 using System.Globalization;
-using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Storage;
-using Distributed.Coordinator.TensorBoard;
 using Distributed.Hosting.Security;
 using Distributed.Jobs.Runs;
 

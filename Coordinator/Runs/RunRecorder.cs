@@ -1,5 +1,3 @@
-using Distributed.Coordinator.Checkpoints;
-using Distributed.Coordinator.Progress;
 using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 using Distributed.Core.Reduction;

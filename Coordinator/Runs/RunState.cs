@@ -152,10 +152,10 @@ internal sealed record RunState
             if (file.Length > MaxBytesBefore) throw new RunFolderException($"'{path}' has {file.Length} bytes; the state of a run has at most {MaxBytesBefore}.");
             var state = JsonSerializer.Deserialize<RunState>(file, RunJson.File) ?? throw new RunFolderException($"'{path}' holds no state of a run.");
             if (state.Format > CurrentFormat) throw new RunFolderException($"'{path}' is of format {state.Format}; this program reads formats 1 to {CurrentFormat}. Resume with the version that wrote it.");
-            if (state.Version is < OldestVersion or > ProtocolSerializer.Version)
-                throw new RunFolderException($"'{path}' was written by version {state.Version} of the protocol; this program continues runs of versions {OldestVersion} to {ProtocolSerializer.Version}. Resume with the version that began the run.");
+            if (state.Version is < OldestVersion or > MessageCodec.Version)
+                throw new RunFolderException($"'{path}' was written by version {state.Version} of the protocol; this program continues runs of versions {OldestVersion} to {MessageCodec.Version}. Resume with the version that began the run.");
             // Workers of another version cannot come back.
-            return state.Version == ProtocolSerializer.Version ? state : state with { Version = ProtocolSerializer.Version, Workers = [], IsFormer = true };
+            return state.Version == MessageCodec.Version ? state : state with { Version = MessageCodec.Version, Workers = [], IsFormer = true };
         }
         catch (Exception error) when (error is JsonException || StorageError.Is(error))
         {

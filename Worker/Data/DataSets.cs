@@ -3,7 +3,6 @@ using Distributed.Jobs;
 using Distributed.Jobs.Data;
 using Distributed.Jobs.Runs;
 using Distributed.Worker.Abstractions;
-using Distributed.Worker.Data.Scenes;
 
 namespace Distributed.Worker.Data;
 

@@ -1,7 +1,5 @@
 using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
-using Distributed.Worker.Models;
-using Distributed.Worker.Pictures;
 using SkiaSharp;
 using static TorchSharp.torch;
 

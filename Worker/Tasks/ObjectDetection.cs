@@ -1,9 +1,7 @@
 using System.Runtime.InteropServices;
 using Distributed.Core.Scores;
 using Distributed.Worker.Abstractions;
-using Distributed.Worker.Data.Scenes;
-using Distributed.Worker.Detection;
-using Distributed.Worker.Pictures;
+using Distributed.Worker.Data;
 using SkiaSharp;
 using static TorchSharp.torch;
 

@@ -8,7 +8,7 @@ using Distributed.Core.Reduction;
 using Distributed.Hosting.Metrics;
 using Distributed.Transport.Buffers;
 using Distributed.Transport.Pipes;
-using Distributed.Worker.Links;
+using Distributed.Worker.Training;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prometheus;
 

@@ -2,7 +2,7 @@ using System.Globalization;
 using Distributed.Bench.Processes;
 using Distributed.Bench.Results;
 using Distributed.Bench.Training;
-using Distributed.Coordinator.Certificates;
+using Distributed.Coordinator.Commands;
 using Distributed.Hosting.Security;
 using Distributed.Transport.Security;
 

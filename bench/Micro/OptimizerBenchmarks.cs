@@ -1,5 +1,5 @@
 using BenchmarkDotNet.Attributes;
-using Distributed.Worker.Optimizers;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Bench.Micro;

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
 using Distributed.Core.Planning;

@@ -6,7 +6,7 @@ using Distributed.Core.Planning;
 using Distributed.Jobs;
 using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
-using Distributed.Worker.Tasks;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Bench.Training;

@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Distributed.Coordinator.Progress;
+using Distributed.Coordinator.Runs;
 
 namespace Distributed.Coordinator.Tests;
 

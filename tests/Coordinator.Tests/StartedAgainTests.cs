@@ -1,3 +1,4 @@
+using Distributed.Coordinator.Commands;
 using Distributed.Coordinator.Runs;
 using Distributed.Jobs;
 

@@ -2,8 +2,8 @@ using Distributed.EndToEnd.Tests.Processes;
 using Distributed.Jobs;
 using Distributed.Jobs.State;
 using Distributed.Worker.Data;
-using Distributed.Worker.Models;
 using Distributed.Worker.Tasks;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.EndToEnd.Tests;

@@ -5,8 +5,7 @@ using Distributed.Jobs.Data;
 using Distributed.Jobs.State;
 using Distributed.Transport.Buffers;
 using Distributed.Worker.Data;
-using Distributed.Worker.Kernel;
-using Distributed.Worker.Replicas;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.EndToEnd.Tests;

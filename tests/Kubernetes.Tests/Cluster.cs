@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
-using Distributed.Coordinator.Certificates;
+using Distributed.Coordinator.Commands;
 using Distributed.EndToEnd.Tests;
 using Distributed.EndToEnd.Tests.Processes;
 using Distributed.Hosting.Security;

@@ -1,7 +1,7 @@
 using System.Net;
 using Distributed.Hosting.Status;
 using Distributed.Jobs;
-using Distributed.Worker;
+using Distributed.Worker.Commands;
 using k8s.Models;
 
 namespace Distributed.Kubernetes.Tests;

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
-using Distributed.Coordinator;
+using Distributed.Coordinator.Commands;
 using Distributed.EndToEnd.Tests;
 using Distributed.EndToEnd.Tests.Processes;
 using Distributed.Hosting.Security;

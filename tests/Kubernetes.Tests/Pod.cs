@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
-using Distributed.Coordinator;
+using Distributed.Coordinator.Commands;
 using Distributed.EndToEnd.Tests;
 using Distributed.Hosting.Processes;
-using Distributed.Worker;
+using Distributed.Worker.Commands;
 using k8s.Models;
 
 namespace Distributed.Kubernetes.Tests;

@@ -1,3 +1,5 @@
+using Distributed.Worker.Commands;
+
 namespace Distributed.Worker.Tests;
 
 public sealed class ReturnPauseTests

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Distributed.Core.Reduction;
 
 namespace Distributed.Core.Planning;
 
@@ -97,7 +96,4 @@ public readonly record struct MicroBatchRange(int First, int Count)
 {
     /// <summary>Id after the last one.</summary>
     public int End => First + Count;
-
-    /// <summary>Whether all of the node's micro-batches lie in this range.</summary>
-    public bool Contains(TreeNode node) => node.First >= First && node.End <= End;
 }

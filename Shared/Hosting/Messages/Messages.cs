@@ -27,12 +27,12 @@ public sealed record Numbered(
     /// <summary>The content as a message.</summary>
     /// <exception cref="System.Runtime.Serialization.SerializationException">It is none.</exception>
     [IgnoreMember]
-    public IControlMessage Content => field ??= ProtocolSerializer.Unpack(Kind, Body);
+    public IControlMessage Content => field ??= MessageCodec.Unpack(Kind, Body);
 
     /// <summary>Around a message.</summary>
     /// <exception cref="System.Runtime.Serialization.SerializationException">The message is too large.</exception>
     public static Numbered Of(long conversation, long number, long heard, IControlMessage content) =>
-        new(conversation, number, heard, content.GetType().Name, ProtocolSerializer.Pack(content));
+        new(conversation, number, heard, content.GetType().Name, MessageCodec.Pack(content));
 }
 
 /// <summary>What its sender has heard of a <see cref="Hosting.Messages.Conversation"/>, where it has nothing to say.</summary>
@@ -42,7 +42,7 @@ public sealed record Numbered(
 public sealed record Heard([property: Key(0)] long Conversation, [property: Key(1)] long UpTo) : IControlMessage;
 
 /// <summary>A worker offers itself, or itself again. Repeated until it is answered.</summary>
-/// <param name="Version">Version of the protocol, <see cref="ProtocolSerializer.Version"/>.</param>
+/// <param name="Version">Version of the protocol, <see cref="MessageCodec.Version"/>.</param>
 /// <param name="Name">Name it would like to have: 1 to 63 letters, digits, dots, dashes or underscores. One that had a part in the job: its id.</param>
 /// <param name="Device">What it computes with, for people.</param>
 /// <param name="Token">Proves that it had a part in the job; empty for a newcomer.</param>

@@ -35,7 +35,7 @@ internal sealed class ControlMetrics
             "When the first certificate that the process uses expires, on either plane and up to the authority, in seconds since 1970; absent without certificates.", new GaugeConfiguration { SuppressInitialValue = true });
 
         FrozenDictionary<string, Counter.Child> Of(string direction) =>
-            ProtocolSerializer.Messages.ToFrozenDictionary(type => type.Name, type => messages.WithLabels(direction, type.Name), StringComparer.Ordinal);
+            MessageCodec.Messages.ToFrozenDictionary(type => type.Name, type => messages.WithLabels(direction, type.Name), StringComparer.Ordinal);
     }
 
     public void ConnectionRefused(Refusal reason) => _refused[reason].Inc();

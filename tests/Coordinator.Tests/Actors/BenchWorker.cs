@@ -55,7 +55,7 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
     /// <summary>Offers itself. The answer comes after all that was said to it before: nothing else was.</summary>
     public async Task<Welcome> RegisterAsync()
     {
-        probe.Send(bench.Actor, new Register(ProtocolSerializer.Version, name, "cpu", holding.Generation > 0 ? bench.Star.Token : [], holding.Generation, holding.Applied));
+        probe.Send(bench.Actor, new Register(MessageCodec.Version, name, "cpu", holding.Generation > 0 ? bench.Star.Token : [], holding.Generation, holding.Applied));
         _welcome = await HearAsync<Welcome>();
         _conversation ??= new(_welcome.Conversation, ConversationLimits.Worker);
         return _welcome;

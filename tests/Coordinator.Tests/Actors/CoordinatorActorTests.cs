@@ -2,8 +2,7 @@ using Akka.Actor;
 using Akka.Event;
 using Akka.TestKit;
 using Akka.TestKit.Xunit;
-using Distributed.Coordinator.Actors;
-using Distributed.Coordinator.Draining;
+using Distributed.Coordinator.Cluster;
 using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 using Distributed.Core.Reduction;
@@ -81,7 +80,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
     {
         using var bench = new CoordinatorBench(this);
         var stranger = bench.Stranger();
-        stranger.Send(bench.Actor, new Register(ProtocolSerializer.Version, name, "cpu", [], 0, 0));
+        stranger.Send(bench.Actor, new Register(MessageCodec.Version, name, "cpu", [], 0, 0));
         Assert.StartsWith("its name is not allowed; allowed are 1 to 63", (await stranger.ExpectMsgAsync<Refused>()).Reason, StringComparison.Ordinal);
         await bench.RegisterAsync("worker");
     }
@@ -92,7 +91,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         using var bench = new CoordinatorBench(this);
         var stranger = bench.Stranger();
         stranger.Send(bench.Actor, new Register(99, "worker", "cpu", [], 0, 0));
-        Assert.Equal($"it speaks version 99 of the protocol, the coordinator version {ProtocolSerializer.Version}", (await stranger.ExpectMsgAsync<Refused>()).Reason);
+        Assert.Equal($"it speaks version 99 of the protocol, the coordinator version {MessageCodec.Version}", (await stranger.ExpectMsgAsync<Refused>()).Reason);
     }
 
     [Fact]
@@ -345,7 +344,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         Assert.Equal(new Refused("it reports round 1, but 0 of 3 rounds are done: those in between are missing", MayReturn: true), await workers[0].HearAsync<Refused>());
         Assert.False(bench.HasResult);
         var back = bench.Stranger();
-        back.Send(bench.Actor, new Register(ProtocolSerializer.Version, "a", "cpu", bench.Star.Token, 1, 2));
+        back.Send(bench.Actor, new Register(MessageCodec.Version, "a", "cpu", bench.Star.Token, 1, 2));
         var welcome = await back.ExpectMsgAsync<Welcome>();
         Assert.Equal((true, 0), (welcome.IsAdopted, welcome.ReportFrom));
     }
@@ -356,7 +355,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         using var bench = new CoordinatorBench(this);
         await bench.TrainAsync("a");
         var back = bench.Stranger();
-        back.Send(bench.Actor, new Register(ProtocolSerializer.Version, "b", "cpu", bench.Star.Token, 1, 2, ReportsFrom: 1));
+        back.Send(bench.Actor, new Register(MessageCodec.Version, "b", "cpu", bench.Star.Token, 1, 2, ReportsFrom: 1));
         Assert.False((await back.ExpectMsgAsync<Welcome>()).IsAdopted);
     }
 
@@ -393,7 +392,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         }
         await heard.Task.Soon();
         var late = bench.Stranger();
-        late.Send(bench.Actor, new Register(ProtocolSerializer.Version, "late", "cpu", [], 0, 0));
+        late.Send(bench.Actor, new Register(MessageCodec.Version, "late", "cpu", [], 0, 0));
         Assert.Equal("the job failed: interrupted", (await late.ExpectMsgAsync<Refused>()).Reason);
     }
 
@@ -474,12 +473,12 @@ public sealed class CoordinatorActorTests() : TestKit("""
         Assert.Equal("saving", bench.View.Last.Phase);
 
         var late = bench.Stranger();
-        late.Send(bench.Actor, new Register(ProtocolSerializer.Version, "late", "cpu", [], 0, 0));
+        late.Send(bench.Actor, new Register(MessageCodec.Version, "late", "cpu", [], 0, 0));
         Assert.Equal("the job is done", (await late.ExpectMsgAsync<Refused>()).Reason);
         Sys.Stop(workers[0].Probe);
         workers[1].Say(new Failed("too late to matter"));
         bench.Actor.Tell(new CoordinatorNotice.LinkClosed("b", "too late to matter"));
-        late.Send(bench.Actor, new Register(ProtocolSerializer.Version, "late", "cpu", [], 0, 0));
+        late.Send(bench.Actor, new Register(MessageCodec.Version, "late", "cpu", [], 0, 0));
         await late.ExpectMsgAsync<Refused>();
         Assert.False(bench.HasResult);
         Sys.Stop(workers[1].Probe);

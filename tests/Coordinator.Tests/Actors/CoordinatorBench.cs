@@ -1,12 +1,7 @@
 using System.Net;
 using Akka.Actor;
 using Akka.TestKit;
-using Distributed.Coordinator.Actors;
-using Distributed.Coordinator.Checkpoints;
-using Distributed.Coordinator.Delivery;
-using Distributed.Coordinator.Draining;
-using Distributed.Coordinator.Links;
-using Distributed.Coordinator.Metering;
+using Distributed.Coordinator.Cluster;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
 using Distributed.Coordinator.Tests.Links;

@@ -1,7 +1,7 @@
 using Akka.Actor;
 using Akka.TestKit;
 using Akka.TestKit.Xunit;
-using Distributed.Coordinator.Actors;
+using Distributed.Coordinator.Cluster;
 using Distributed.Coordinator.Runs;
 using Distributed.Hosting.Messages;
 

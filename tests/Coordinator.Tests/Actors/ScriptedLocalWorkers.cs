@@ -1,5 +1,5 @@
 using System.ComponentModel;
-using Distributed.Coordinator.LocalWorkers;
+using Distributed.Coordinator.Cluster;
 
 namespace Distributed.Coordinator.Tests.Actors;
 

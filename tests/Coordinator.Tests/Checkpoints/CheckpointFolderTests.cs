@@ -1,4 +1,4 @@
-using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Runs;
 
 namespace Distributed.Coordinator.Tests.Checkpoints;
 

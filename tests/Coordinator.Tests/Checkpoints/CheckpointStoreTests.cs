@@ -1,4 +1,3 @@
-using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Runs;
 using Distributed.Core.Scores;
 using Distributed.Jobs.State;

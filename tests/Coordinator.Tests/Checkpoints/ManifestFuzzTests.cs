@@ -1,4 +1,4 @@
-using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Runs;
 using Distributed.Tests.Fuzzing;
 
 namespace Distributed.Coordinator.Tests.Checkpoints;

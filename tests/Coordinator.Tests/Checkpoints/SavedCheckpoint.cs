@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using Distributed.Coordinator.Checkpoints;
+using Distributed.Coordinator.Runs;
 
 namespace Distributed.Coordinator.Tests.Checkpoints;
 

@@ -1,4 +1,4 @@
-using Distributed.Coordinator.Comparison;
+using Distributed.Coordinator.Commands;
 using Distributed.Jobs;
 using SkiaSharp;
 

@@ -1,4 +1,4 @@
-using Distributed.Coordinator.Delivery;
+using Distributed.Coordinator.Cluster;
 using Distributed.Coordinator.Tests.Links;
 using Distributed.Core;
 using Distributed.Core.Reduction;

@@ -1,4 +1,4 @@
-using Distributed.Coordinator.Evaluation;
+using Distributed.Coordinator.Commands;
 using Spectre.Console;
 
 namespace Distributed.Coordinator.Tests.Evaluation;

@@ -1,4 +1,4 @@
-using Distributed.Coordinator.Inspection;
+using Distributed.Coordinator.Commands;
 using Distributed.Coordinator.Runs;
 using Distributed.Core.Scores;
 using Distributed.Jobs;

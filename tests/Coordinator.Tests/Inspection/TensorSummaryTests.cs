@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Distributed.Coordinator.Inspection;
+using Distributed.Coordinator.Commands;
 using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Tests.Inspection;

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
-using Distributed.Coordinator.Links;
+using Distributed.Coordinator.Cluster;
 using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
 using Distributed.Hosting.Metrics;

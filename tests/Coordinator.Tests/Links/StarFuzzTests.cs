@@ -1,6 +1,6 @@
 using System.Net;
 using System.Runtime.CompilerServices;
-using Distributed.Coordinator.Links;
+using Distributed.Coordinator.Cluster;
 using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
 using Distributed.Hosting.Metrics;

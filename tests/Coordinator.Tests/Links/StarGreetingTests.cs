@@ -1,5 +1,5 @@
 using System.Net.Sockets;
-using Distributed.Coordinator.Links;
+using Distributed.Coordinator.Cluster;
 using Distributed.Core.Reduction;
 using Distributed.Transport.Security;
 

@@ -1,4 +1,4 @@
-using Distributed.Coordinator.Links;
+using Distributed.Coordinator.Cluster;
 using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
 using Distributed.Hosting.Metrics;

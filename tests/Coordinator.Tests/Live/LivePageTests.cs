@@ -2,7 +2,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Distributed.Coordinator.Live;
+using Distributed.Coordinator.Observers;
 using Distributed.Coordinator.Runs;
 using Distributed.Hosting.Status;
 using Distributed.Jobs;

@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Distributed.Coordinator.Live;
-using Distributed.Coordinator.Progress;
+using Distributed.Coordinator.Observers;
 using Distributed.Coordinator.Runs;
 using Distributed.Core.Scores;
 using Distributed.Jobs;

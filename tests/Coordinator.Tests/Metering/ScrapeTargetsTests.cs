@@ -1,5 +1,5 @@
 using System.Text;
-using Distributed.Coordinator.Metering;
+using Distributed.Coordinator.Cluster;
 using Distributed.Core.Protocol;
 using Distributed.Hosting.Status;
 

@@ -1,4 +1,4 @@
-using Distributed.Coordinator.Predictions;
+using Distributed.Coordinator.Commands;
 
 namespace Distributed.Coordinator.Tests.Predictions;
 

@@ -1,8 +1,7 @@
 using Akka.Actor;
 using Akka.TestKit;
 using Akka.TestKit.Xunit;
-using Distributed.Coordinator.Actors;
-using Distributed.Coordinator.Probing;
+using Distributed.Coordinator.Cluster;
 using Distributed.Hosting.Messages;
 using Distributed.Jobs;
 
@@ -29,7 +28,7 @@ public sealed class ProbeActorTests() : TestKit("""
         var (a, b) = (await OfferAsync(probe, "a"), await OfferAsync(probe, "b"));
         a.Send(probe, new Probed(100, 1438, "half of it"));
         // One that has answered offers itself for the run.
-        a.Send(probe, new Register(ProtocolSerializer.Version, "a", "cpu", [], 0, 0));
+        a.Send(probe, new Register(MessageCodec.Version, "a", "cpu", [], 0, 0));
         a.Send(probe, new Probed(1, 1438, "again"));
         Assert.False(_result.Task.IsCompleted);
         b.Send(probe, new Probed(50, 1438, "a third"));
@@ -44,7 +43,7 @@ public sealed class ProbeActorTests() : TestKit("""
     {
         var probe = Start();
         var stranger = CreateTestProbe();
-        stranger.Send(probe, new Register(ProtocolSerializer.Version + 1, "a", "cpu", [], 0, 0));
+        stranger.Send(probe, new Register(MessageCodec.Version + 1, "a", "cpu", [], 0, 0));
         Assert.False((await stranger.ExpectMsgAsync<Refused>()).MayReturn);
     }
 
@@ -107,7 +106,7 @@ public sealed class ProbeActorTests() : TestKit("""
     private async Task<TestProbe> OfferAsync(IActorRef probe, string name)
     {
         var worker = CreateTestProbe();
-        worker.Send(probe, new Register(ProtocolSerializer.Version, name, "cpu", [], 0, 0));
+        worker.Send(probe, new Register(MessageCodec.Version, name, "cpu", [], 0, 0));
         Assert.Equal(JobFile.Format(_job), (await worker.ExpectMsgAsync<Probe>()).Job);
         return worker;
     }

@@ -1,4 +1,5 @@
-using Distributed.Coordinator.Progress;
+using Distributed.Coordinator.Observers;
+using Distributed.Coordinator.Runs;
 using Distributed.Core.Scores;
 using Spectre.Console;
 

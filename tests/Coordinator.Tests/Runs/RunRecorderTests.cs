@@ -1,4 +1,3 @@
-using Distributed.Coordinator.Progress;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
 using Distributed.Core.Planning;

@@ -47,7 +47,7 @@ public sealed class RunSecurityTests : IDisposable
     public void A_run_with_certificates_does_not_fall_back_to_a_token() => Assert.Contains(
         "was begun with --certs DIR: give it again", Assert.Throws<JoinTokenException>(() => RunSecurity.Resume(_folder, Begun(), new())).Message, StringComparison.Ordinal);
 
-    private RunState Begun(int version = ProtocolSerializer.Version, bool isOpen = false)
+    private RunState Begun(int version = MessageCodec.Version, bool isOpen = false)
     {
         new RunState
         {

@@ -9,7 +9,7 @@ public sealed class RunStateTests : IDisposable
 {
     private static readonly RunState _state = new()
     {
-        Version = ProtocolSerializer.Version,
+        Version = MessageCodec.Version,
         JobName = "job",
         Host = "127.0.0.1",
         Port = 1,
@@ -114,8 +114,8 @@ public sealed class RunStateTests : IDisposable
         var loaded = RunState.Load(Path);
         Assert.Equal((5700, 12, 1438, 1000), (loaded.Generation, loaded.StepsRedone, loaded.Facts!.TrainSamples, loaded.Facts.Layout.Floats));
         // Those of another version of the protocol cannot come back.
-        Assert.Equal(ProtocolSerializer.Version == 7 ? ["worker-1", "worker-2"] : [], loaded.Workers);
-        Assert.Equal(ProtocolSerializer.Version, loaded.Version);
+        Assert.Equal(MessageCodec.Version == 7 ? ["worker-1", "worker-2"] : [], loaded.Workers);
+        Assert.Equal(MessageCodec.Version, loaded.Version);
         loaded.Save(Path);
         Assert.InRange(new FileInfo(Path).Length, 1, RunState.MaxBytes);
     }

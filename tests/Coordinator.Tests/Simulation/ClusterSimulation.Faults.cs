@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using Distributed.Coordinator.LocalWorkers;
+using Distributed.Coordinator.Cluster;
 using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 

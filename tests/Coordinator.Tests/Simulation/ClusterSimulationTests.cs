@@ -1,4 +1,4 @@
-using Distributed.Coordinator.LocalWorkers;
+using Distributed.Coordinator.Cluster;
 using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 using Distributed.Hosting.Messages;

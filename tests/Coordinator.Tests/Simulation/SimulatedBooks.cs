@@ -1,6 +1,4 @@
-using Distributed.Coordinator.Actors;
-using Distributed.Coordinator.Checkpoints;
-using Distributed.Coordinator.Progress;
+using Distributed.Coordinator.Cluster;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
 using Distributed.Coordinator.Tests.Storage;
@@ -63,7 +61,7 @@ internal sealed class SimulatedBooks
     /// <summary>Those of a new run.</summary>
     public static SimulatedBooks Begin(ClusterSimulation simulation, int minWorkers, bool isLocal) => new(simulation, new()
     {
-        Version = ProtocolSerializer.Version,
+        Version = MessageCodec.Version,
         JobName = "job",
         Host = "coordinator",
         Port = 1,

@@ -1,4 +1,3 @@
-using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Tests.Storage;
 using Distributed.Core.Planning;

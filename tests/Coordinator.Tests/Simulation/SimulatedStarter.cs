@@ -1,4 +1,4 @@
-using Distributed.Coordinator.LocalWorkers;
+using Distributed.Coordinator.Cluster;
 using Distributed.Core.Protocol;
 
 namespace Distributed.Coordinator.Tests.Simulation;

@@ -101,7 +101,7 @@ internal sealed partial class SimulatedWorker(string id, ClusterSimulation clust
         if (_conversation is null)
         {
             if (++_offers % MaxOffers == 0) Life++;
-            cluster.Offer(this, new(ProtocolSerializer.Version, id, "cpu", Holding.Generation > 0 ? [1] : [], Holding.Generation, Applied, ReportsFrom: _kept.From));
+            cluster.Offer(this, new(MessageCodec.Version, id, "cpu", Holding.Generation > 0 ? [1] : [], Holding.Generation, Applied, ReportsFrom: _kept.From));
             return;
         }
         _conversation.Pass(elapsed);

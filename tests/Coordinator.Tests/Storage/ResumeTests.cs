@@ -1,4 +1,3 @@
-using Distributed.Coordinator.Checkpoints;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Tests.Checkpoints;
 using Distributed.Core.Planning;

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using Distributed.Coordinator.Runs;
-using Distributed.Coordinator.TensorBoard;
 using Distributed.Core.Scores;
 using Google.Protobuf;
 

@@ -8,7 +8,7 @@ internal static class ControlMessages
 {
     public static readonly IReadOnlyList<IControlMessage> Samples =
     [
-        new Register(ProtocolSerializer.Version, "worker-1", "CPU, 2 threads", [1, 2, 255], 7, 4711, 9464, 4000),
+        new Register(MessageCodec.Version, "worker-1", "CPU, 2 threads", [1, 2, 255], 7, 4711, 9464, 4000),
         new Welcome("worker-1", "task: digits\n", "10.0.0.1", 4711, [1, 2, 3, 255], true, 4711, 12, false, long.MaxValue),
         Numbered.Of(long.MaxValue, 17, 4, new Halted(3, 1L << 40, new(1, ulong.MaxValue))),
         new Heard(long.MaxValue, 4),

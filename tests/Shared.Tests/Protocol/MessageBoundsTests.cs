@@ -55,18 +55,18 @@ public sealed class MessageBoundsTests
     public void Every_message_has_a_bound_that_the_largest_one_keeps_and_that_fits_a_frame()
     {
         var largest = LargestOfEach.ToList();
-        Assert.Equal(ProtocolSerializer.Messages.Where(type => type != typeof(Numbered)).Select(type => type.Name).Order(), largest.Select(m => m.GetType().Name).Order());
+        Assert.Equal(MessageCodec.Messages.Where(type => type != typeof(Numbered)).Select(type => type.Name).Order(), largest.Select(m => m.GetType().Name).Order());
         Assert.All(largest, message =>
         {
             var bound = MessageBounds.Of(message.GetType());
-            Assert.InRange(ProtocolSerializer.Pack(message).Length, 0, bound);
+            Assert.InRange(MessageCodec.Pack(message).Length, 0, bound);
             Assert.InRange(bound + MessageBounds.NumberedBytes, 0, MessageBounds.MaxBytes);
         });
     }
 
     [Fact]
     public void A_number_costs_no_more_than_its_bound() => Assert.All(LargestOfEach.Where(message => message is IWorkerMessage or ICoordinatorMessage), message => Assert.InRange(
-        ProtocolSerializer.Pack(Numbered.Of(long.MaxValue, long.MaxValue, long.MaxValue, message)).Length - ProtocolSerializer.Pack(message).Length, 1, MessageBounds.NumberedBytes));
+        MessageCodec.Pack(Numbered.Of(long.MaxValue, long.MaxValue, long.MaxValue, message)).Length - MessageCodec.Pack(message).Length, 1, MessageBounds.NumberedBytes));
 
     [Fact]
     public void Reports_are_split_by_bytes_in_order_and_none_is_lost() => Gen.Select(Gen.Int[1, 3000], Gen.OneOfConst(3, 50, 1002, VectorLayout.MaxTallies)).Sample((count, tallies) =>
@@ -74,7 +74,7 @@ public sealed class MessageBoundsTests
         var reports = Enumerable.Range(0, tallies > 100 ? count / 30 : count).Select(round => Largest(tallies) with { Round = round }).ToList();
         var split = MessageBounds.Split(reports).ToList();
         Assert.Equal(reports.Select(report => report.Round), split.SelectMany(message => message.Rounds).Select(report => report.Round));
-        Assert.All(split, message => Assert.InRange(ProtocolSerializer.Pack(message).Length, 0, MessageBounds.Of(typeof(RoundsApplied))));
+        Assert.All(split, message => Assert.InRange(MessageCodec.Pack(message).Length, 0, MessageBounds.Of(typeof(RoundsApplied))));
         // As few messages as that takes.
         Assert.InRange(split.Count, 0, 1 + (reports.Count / Math.Max(1, MessageBounds.ReportsBytes / MessageBounds.ReportBytes(tallies))));
     }, iter: 30);
@@ -90,7 +90,7 @@ public sealed class MessageBoundsTests
         Assert.All(messages, message =>
         {
             var cut = MessageBounds.Shortened(message);
-            Assert.InRange(ProtocolSerializer.Pack(cut).Length, 0, MessageBounds.Of(message.GetType()));
+            Assert.InRange(MessageCodec.Pack(cut).Length, 0, MessageBounds.Of(message.GetType()));
             Assert.Contains($"{new string('\u20ac', 100)}...", cut.ToString(), StringComparison.Ordinal);
         });
         Assert.All(ControlMessages.Samples, message => Assert.Same(message, MessageBounds.Shortened(message)));

@@ -1,6 +1,7 @@
 using System.Runtime.Serialization;
 using System.Text;
 using Distributed.Core.Protocol;
+using Distributed.Hosting.Cluster;
 using Distributed.Hosting.Messages;
 using Distributed.Hosting.Metrics;
 using Distributed.Shared.Tests.Metrics;

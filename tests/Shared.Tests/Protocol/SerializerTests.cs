@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Runtime.Serialization;
 using System.Security.Cryptography;
 using System.Text;
+using Distributed.Hosting.Cluster;
 using Distributed.Hosting.Messages;
 using Distributed.Hosting.Metrics;
 using Distributed.Shared.Tests.Metrics;
@@ -19,13 +20,13 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
 
     [Fact]
     public void Every_message_has_a_sample() =>
-        Assert.Equal(ProtocolSerializer.Messages.Select(t => t.Name).Order(), ControlMessages.Samples.Select(m => m.GetType().Name).Order());
+        Assert.Equal(MessageCodec.Messages.Select(t => t.Name).Order(), ControlMessages.Samples.Select(m => m.GetType().Name).Order());
 
-    /// <summary>A change of it is a change of the protocol: <see cref="ProtocolSerializer.Version"/> goes with it.</summary>
+    /// <summary>A change of it is a change of the protocol: <see cref="MessageCodec.Version"/> goes with it.</summary>
     [Fact]
     public void The_bytes_of_messages_are_those_of_this_version_of_the_protocol() =>
         Assert.Equal("8: d043bf48b541cfcaa25491dd6a46cc0c",
-            $"{ProtocolSerializer.Version}: {Convert.ToHexStringLower(SHA256.HashData([.. ControlMessages.Samples.SelectMany(ProtocolSerializer.Pack)]))[..32]}");
+            $"{MessageCodec.Version}: {Convert.ToHexStringLower(SHA256.HashData([.. ControlMessages.Samples.SelectMany(MessageCodec.Pack)]))[..32]}");
 
     [Fact]
     public void Every_message_goes_through_this_serializer_and_no_other() => Assert.All(ControlMessages.Samples, message =>
@@ -74,7 +75,7 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
         Assert.InRange(((Failed)_serializer.FromBinary(_serializer.ToBinary(new Failed(new('x', 1 << 18))), nameof(Failed))).Reason.Length, 16_000, 17_000);
 
     [Fact]
-    public void No_message_may_lack_a_reference() => Assert.All(ProtocolSerializer.Messages.Append(typeof(RoundReport)), type =>
+    public void No_message_may_lack_a_reference() => Assert.All(MessageCodec.Messages.Append(typeof(RoundReport)), type =>
     {
         var context = new NullabilityInfoContext();
         Assert.All(type.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly), property =>
@@ -109,7 +110,7 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
             Assert.Throws<SerializationException>(() => serializer.FromBinary([.. bytes, 0], serializer.Manifest(message)));
         }
         var page = await Exposition.Of(registry);
-        Assert.All(ProtocolSerializer.Messages.Where(type => type != typeof(Numbered)), type =>
+        Assert.All(MessageCodec.Messages.Where(type => type != typeof(Numbered)), type =>
         {
             Assert.Equal(1, page[$"distributed_control_messages_total{{direction=\"sent\",message=\"{type.Name}\"}}"]);
             Assert.Equal(2, page[$"distributed_control_messages_total{{direction=\"received\",message=\"{type.Name}\"}}"]);
@@ -148,7 +149,7 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
     [Fact]
     public void An_unknown_manifest_is_refused()
     {
-        var known = ProtocolSerializer.Messages.Select(t => t.Name).ToHashSet();
+        var known = MessageCodec.Messages.Select(t => t.Name).ToHashSet();
         Gen.Select(Gen.String, Good).Where((manifest, _) => !known.Contains(manifest))
             .Sample((manifest, good) => AssertRefused(good.Bytes, manifest));
         string[] close = ["", "register", "Register ", nameof(IControlMessage), nameof(RoundReport), typeof(Register).AssemblyQualifiedName!];

@@ -1,8 +1,7 @@
 using Akka.Actor;
-using Akka.Cluster;
 using Distributed.Hosting.Messages;
 using Distributed.Hosting.Metrics;
-using Distributed.Worker.Actors;
+using Distributed.Worker.Cluster;
 using Distributed.Worker.Tests.Links;
 using Distributed.Worker.Tests.Replicas;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -25,7 +24,7 @@ public sealed class NodeDownTests(TwoNodes nodes) : IClassFixture<TwoNodes>
         nodes.Worker.ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, new("joining the cluster"), NullLogger.Instance, null)));
         coordinator.ExpectMsg<Register>(Patience.Limit);
 
-        var cluster = Cluster.Get(nodes.Worker);
+        var cluster = Akka.Cluster.Cluster.Get(nodes.Worker);
         cluster.Down(cluster.SelfAddress);
 
         Assert.Equal(new(1, "the cluster has given this node up", MayReturn: true), await end.Task.Soon());

@@ -66,14 +66,14 @@ public sealed class TwoNodes : IAsyncLifetime
     public TestProbe WatchReachability()
     {
         var probe = _kit.CreateTestProbe();
-        Cluster.Get(Coordinator).Subscribe(probe.Ref, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.UnreachableMember));
+        Akka.Cluster.Cluster.Get(Coordinator).Subscribe(probe.Ref, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.UnreachableMember));
         return probe;
     }
 
     public async ValueTask InitializeAsync()
     {
         await _coordinator.StartAsync();
-        var cluster = Cluster.Get(Coordinator);
+        var cluster = Akka.Cluster.Cluster.Get(Coordinator);
         await cluster.JoinAsync(cluster.SelfAddress).Soon();
         _worker = NodeHost.Build("127.0.0.1", 0, ClusterNode.WorkerRole, Address, _ => { }, _security);
         await _worker.StartAsync();

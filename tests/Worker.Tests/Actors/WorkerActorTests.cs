@@ -1,7 +1,6 @@
 using System.Net;
 using System.Text;
 using Akka.Actor;
-using Akka.Cluster;
 using Akka.TestKit;
 using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
@@ -12,7 +11,7 @@ using Distributed.Hosting.Status;
 using Distributed.Jobs;
 using Distributed.Jobs.Data;
 using Distributed.Transport.Buffers;
-using Distributed.Worker.Actors;
+using Distributed.Worker.Cluster;
 using Distributed.Worker.Data;
 using Distributed.Worker.Tests.Data;
 using Distributed.Worker.Tests.Delivery;
@@ -64,7 +63,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     {
         Start();
         var offer = Next<Register>();
-        Assert.Equal((ProtocolSerializer.Version, "fritz", "cpu", default, 9464), (offer.Version, offer.Name, offer.Device, offer.Holding, offer.MetricsPort));
+        Assert.Equal((MessageCodec.Version, "fritz", "cpu", default, 9464), (offer.Version, offer.Name, offer.Device, offer.Holding, offer.MetricsPort));
         Assert.Empty(offer.Token);
         Assert.Equal("fritz", Next<Register>().Name);
 
@@ -591,7 +590,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     private void AssertReachable(TestProbe unreachable)
     {
         Assert.False(unreachable.HasMessages);
-        Assert.Equal(2, Cluster.Get(nodes.Coordinator).State.Members.Count(member => member.Status == Akka.Cluster.MemberStatus.Up));
+        Assert.Equal(2, Akka.Cluster.Cluster.Get(nodes.Coordinator).State.Members.Count(member => member.Status == Akka.Cluster.MemberStatus.Up));
     }
 
     /// <summary>A network whose first request waits, and with it the thread that asked, until it is told to fail.</summary>

@@ -5,7 +5,7 @@ using Distributed.Core.Reduction;
 using Distributed.Hosting.Metrics;
 using Distributed.Jobs.Data;
 using Distributed.Transport.Pipes;
-using Distributed.Worker.Delivery;
+using Distributed.Worker.Cluster;
 using Distributed.Worker.Tests.Data;
 using Distributed.Worker.Tests.Links;
 using Prometheus;

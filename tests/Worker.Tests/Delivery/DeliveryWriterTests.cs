@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using Distributed.Core;
 using Distributed.Jobs.Data;
-using Distributed.Worker.Delivery;
+using Distributed.Worker.Cluster;
 using Distributed.Worker.Tests.Data;
 
 namespace Distributed.Worker.Tests.Delivery;

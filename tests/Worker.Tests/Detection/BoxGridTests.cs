@@ -1,4 +1,5 @@
-using Distributed.Worker.Detection;
+using Distributed.Worker.Data;
+using Distributed.Worker.Tasks;
 
 namespace Distributed.Worker.Tests.Detection;
 

@@ -1,5 +1,6 @@
 using Distributed.Core.Scores;
-using Distributed.Worker.Detection;
+using Distributed.Worker.Data;
+using Distributed.Worker.Tasks;
 
 namespace Distributed.Worker.Tests.Detection;
 

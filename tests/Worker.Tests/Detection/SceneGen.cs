@@ -1,4 +1,4 @@
-using Distributed.Worker.Detection;
+using Distributed.Worker.Data;
 
 namespace Distributed.Worker.Tests.Detection;
 

@@ -2,11 +2,8 @@ using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 using Distributed.Jobs;
 using Distributed.Transport.Buffers;
-using Distributed.Worker.Kernel;
-using Distributed.Worker.Optimizers;
-using Distributed.Worker.Replicas;
-using Distributed.Worker.Tasks;
 using Distributed.Worker.Tests.Replicas;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Kernel;

@@ -1,7 +1,7 @@
 using Distributed.Core.Planning;
-using Distributed.Worker.Kernel;
 using Distributed.Worker.Tests.Links;
 using Distributed.Worker.Tests.Replicas;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Kernel;

@@ -1,8 +1,7 @@
 using Distributed.Core.Planning;
 using Distributed.Transport.Buffers;
 using Distributed.Worker.Abstractions;
-using Distributed.Worker.Kernel;
-using Distributed.Worker.Replicas;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Kernel;

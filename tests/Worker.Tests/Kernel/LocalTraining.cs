@@ -5,7 +5,7 @@ using Distributed.Core.Reduction;
 using Distributed.Jobs;
 using Distributed.Transport.Buffers;
 using Distributed.Worker.Abstractions;
-using Distributed.Worker.Replicas;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Kernel;

@@ -3,9 +3,8 @@ using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
 using Distributed.Jobs;
 using Distributed.Transport.Buffers;
-using Distributed.Worker.Kernel;
-using Distributed.Worker.Replicas;
 using Distributed.Worker.Tasks;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Kernel;

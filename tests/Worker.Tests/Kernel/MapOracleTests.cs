@@ -1,9 +1,9 @@
 using Distributed.Core.Planning;
 using Distributed.Jobs;
 using Distributed.Worker.Data;
-using Distributed.Worker.Replicas;
 using Distributed.Worker.Tests.Oracle;
 using Distributed.Worker.Tests.Replicas;
+using Distributed.Worker.Training;
 
 namespace Distributed.Worker.Tests.Kernel;
 

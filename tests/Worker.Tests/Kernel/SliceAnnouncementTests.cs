@@ -1,7 +1,7 @@
 using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
-using Distributed.Worker.Kernel;
 using Distributed.Worker.Tests.Replicas;
+using Distributed.Worker.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 

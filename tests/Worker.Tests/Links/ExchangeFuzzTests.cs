@@ -9,7 +9,7 @@ using Distributed.Tests.Fuzzing;
 using Distributed.Transport.Buffers;
 using Distributed.Transport.Links;
 using Distributed.Transport.Pipes;
-using Distributed.Worker.Links;
+using Distributed.Worker.Training;
 using Prometheus;
 
 namespace Distributed.Worker.Tests.Links;

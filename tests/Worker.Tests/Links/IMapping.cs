@@ -1,6 +1,6 @@
 using Distributed.Core.Planning;
 using Distributed.Transport.Buffers;
-using Distributed.Worker.Kernel;
+using Distributed.Worker.Training;
 
 namespace Distributed.Worker.Tests.Links;
 

@@ -4,9 +4,7 @@ using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 using Distributed.Core.Reduction;
 using Distributed.Hosting.Messages;
-using Distributed.Worker.Kernel;
-using Distributed.Worker.Links;
-using Distributed.Worker.Replicas;
+using Distributed.Worker.Training;
 
 namespace Distributed.Worker.Tests.Links;
 

@@ -1,4 +1,4 @@
-using Distributed.Worker.Models;
+using Distributed.Worker.Tasks;
 using Distributed.Worker.Tests.Replicas;
 using static TorchSharp.torch;
 

@@ -1,11 +1,11 @@
 using Distributed.Jobs;
 using Distributed.Jobs.State;
 using Distributed.Worker.Abstractions;
-using Distributed.Worker.Models;
-using Distributed.Worker.Replicas;
+using Distributed.Worker.Tasks;
 using Distributed.Worker.Tests.Data;
 using Distributed.Worker.Tests.Kernel;
 using Distributed.Worker.Tests.Replicas;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Models;

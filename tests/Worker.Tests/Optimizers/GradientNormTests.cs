@@ -1,5 +1,5 @@
-using Distributed.Worker.Optimizers;
 using Distributed.Worker.Tests.Replicas;
+using Distributed.Worker.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 

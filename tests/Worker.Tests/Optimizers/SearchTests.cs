@@ -1,6 +1,5 @@
-using Distributed.Worker.Optimizers;
-using Distributed.Worker.Replicas;
 using Distributed.Worker.Tests.Replicas;
+using Distributed.Worker.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 

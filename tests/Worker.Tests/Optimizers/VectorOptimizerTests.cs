@@ -1,5 +1,5 @@
-using Distributed.Worker.Optimizers;
 using Distributed.Worker.Tests.Replicas;
+using Distributed.Worker.Training;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -33,7 +33,7 @@ public sealed class VectorOptimizerTests
     public void Adam_gives_the_bits_of_torch() => Gen.Select(_problems, _moments).Sample(
         (problem, h) => AssertSameBits(
             problem,
-            p => new Worker.Optimizers.Adam(p, h.Beta1, h.Beta2, h.Epsilon, h.Decay),
+            p => new Worker.Training.Adam(p, h.Beta1, h.Beta2, h.Epsilon, h.Decay),
             p => optim.Adam([p], problem.Rate, h.Beta1, h.Beta2, h.Epsilon, h.Decay)),
         iter: 50, threads: 1);
 
@@ -41,7 +41,7 @@ public sealed class VectorOptimizerTests
     public void AdamW_gives_the_bits_of_torch() => Gen.Select(_problems, _moments).Sample(
         (problem, h) => AssertSameBits(
             problem,
-            p => new Worker.Optimizers.AdamW(p, h.Beta1, h.Beta2, h.Epsilon, h.Decay),
+            p => new Worker.Training.AdamW(p, h.Beta1, h.Beta2, h.Epsilon, h.Decay),
             p => optim.AdamW([p], problem.Rate, h.Beta1, h.Beta2, h.Epsilon, h.Decay)),
         iter: 50, threads: 1);
 
@@ -60,8 +60,8 @@ public sealed class VectorOptimizerTests
         (problem, h, decoupled) => AssertFollows(
             problem,
             p => decoupled
-                ? new Worker.Optimizers.AdamW(p, h.Beta1, h.Beta2, h.Epsilon, h.Decay)
-                : new Worker.Optimizers.Adam(p, h.Beta1, h.Beta2, h.Epsilon, h.Decay),
+                ? new Worker.Training.AdamW(p, h.Beta1, h.Beta2, h.Epsilon, h.Decay)
+                : new Worker.Training.Adam(p, h.Beta1, h.Beta2, h.Epsilon, h.Decay),
             (x, g, t, m, v) =>
             {
                 if (decoupled) x -= problem.Rate * h.Decay * x;
@@ -90,7 +90,7 @@ public sealed class VectorOptimizerTests
             Assert.Equal(Steps, after.StepCount);
             Assert.Equal(straight.bytes.ToArray(), resumed.bytes.ToArray());
 
-            IGradientOptimizer Make(Tensor p) => new Worker.Optimizers.Adam(p, h.Beta1, h.Beta2, h.Epsilon, h.Decay);
+            IGradientOptimizer Make(Tensor p) => new Worker.Training.Adam(p, h.Beta1, h.Beta2, h.Epsilon, h.Decay);
         },
         iter: 20, threads: 1);
 
@@ -101,7 +101,7 @@ public sealed class VectorOptimizerTests
         using var gradient = randn(100);
         var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         IGradientOptimizer[] rules =
-            [new Sgd(parameters, 0.9, nesterov: true, 0.1), new Worker.Optimizers.Adam(parameters), new Worker.Optimizers.AdamW(parameters)];
+            [new Sgd(parameters, 0.9, nesterov: true, 0.1), new Worker.Training.Adam(parameters), new Worker.Training.AdamW(parameters)];
         var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         foreach (var rule in rules)
         {
@@ -118,7 +118,7 @@ public sealed class VectorOptimizerTests
     {
         using var parameters = randn(3);
         using Sgd plain = new(parameters), momentum = new(parameters, 0.9);
-        using Worker.Optimizers.Adam adam = new(parameters);
+        using Worker.Training.Adam adam = new(parameters);
 
         Assert.Empty(plain.State);
         Assert.Equal(["momentum_buffer"], momentum.State.Select(s => s.Name));
@@ -133,8 +133,8 @@ public sealed class VectorOptimizerTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new Sgd(parameters, momentum: -1));
         Assert.Throws<ArgumentOutOfRangeException>(() => new Sgd(parameters, weightDecay: double.NaN));
         Assert.Throws<ArgumentException>(() => new Sgd(parameters, nesterov: true));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Worker.Optimizers.Adam(parameters, beta1: 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Worker.Optimizers.AdamW(parameters, epsilon: -1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Worker.Training.Adam(parameters, beta1: 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Worker.Training.AdamW(parameters, epsilon: -1));
     }
 
     private static (Tensor Start, Tensor[] Gradients) Draw((int Length, double Rate, long Seed) problem)

@@ -2,9 +2,9 @@ using Distributed.Jobs;
 using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
 using Distributed.Worker.Plugins;
-using Distributed.Worker.Tasks;
 using Distributed.Worker.Tests.Kernel;
 using Distributed.Worker.Tests.Replicas;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Plugins;

@@ -1,10 +1,10 @@
 using Distributed.Core;
 using Distributed.Jobs;
 using Distributed.Jobs.Data;
-using Distributed.Worker.Probing;
-using Distributed.Worker.Tasks;
+using Distributed.Worker.Cluster;
 using Distributed.Worker.Tests.Kernel;
 using Distributed.Worker.Tests.Replicas;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Probing;

@@ -1,4 +1,4 @@
-using Distributed.Worker.Replicas;
+using Distributed.Worker.Training;
 using TorchSharp;
 
 namespace Distributed.Worker.Tests.Replicas;

@@ -1,6 +1,6 @@
 using Distributed.Worker.Abstractions;
-using Distributed.Worker.Models;
-using Distributed.Worker.Replicas;
+using Distributed.Worker.Tasks;
+using Distributed.Worker.Training;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Distributed.Jobs.State;
-using Distributed.Worker.Replicas;
 using Distributed.Worker.Tests.Kernel;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Replicas;

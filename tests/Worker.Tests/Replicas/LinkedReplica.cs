@@ -9,9 +9,8 @@ using Distributed.Jobs.Data;
 using Distributed.Jobs.Runs;
 using Distributed.Transport.Buffers;
 using Distributed.Transport.Pipes;
-using Distributed.Worker.Links;
-using Distributed.Worker.Replicas;
 using Distributed.Worker.Tests.Links;
+using Distributed.Worker.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 

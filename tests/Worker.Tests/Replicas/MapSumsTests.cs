@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
 using Distributed.Transport.Buffers;
-using Distributed.Worker.Replicas;
+using Distributed.Worker.Training;
 
 namespace Distributed.Worker.Tests.Replicas;
 

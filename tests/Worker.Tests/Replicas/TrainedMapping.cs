@@ -3,9 +3,8 @@ using Distributed.Core.Protocol;
 using Distributed.Jobs;
 using Distributed.Transport.Buffers;
 using Distributed.Worker.Abstractions;
-using Distributed.Worker.Kernel;
-using Distributed.Worker.Replicas;
 using Distributed.Worker.Tests.Links;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Replicas;

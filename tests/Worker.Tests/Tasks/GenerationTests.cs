@@ -1,7 +1,6 @@
 using Distributed.Core.Planning;
 using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
-using Distributed.Worker.Models;
 using Distributed.Worker.Tasks;
 using Distributed.Worker.Tests.Replicas;
 using static TorchSharp.torch;

@@ -1,9 +1,8 @@
 using Distributed.Jobs;
 using Distributed.Jobs.State;
-using Distributed.Worker.Replicas;
-using Distributed.Worker.Tasks;
 using Distributed.Worker.Tests.Kernel;
 using Distributed.Worker.Tests.Replicas;
+using Distributed.Worker.Training;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Tasks;

@@ -1,7 +1,5 @@
 using Distributed.Core.Scores;
-using Distributed.Worker.Data.Scenes;
-using Distributed.Worker.Detection;
-using Distributed.Worker.Models;
+using Distributed.Worker.Data;
 using Distributed.Worker.Tasks;
 using Distributed.Worker.Tests.Oracle;
 using Distributed.Worker.Tests.Replicas;

@@ -1,7 +1,6 @@
 using Distributed.Core.Planning;
 using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
-using Distributed.Worker.Data.Scenes;
 using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Tasks;

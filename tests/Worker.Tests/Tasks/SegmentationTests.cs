@@ -1,6 +1,5 @@
 using Distributed.Core.Scores;
-using Distributed.Worker.Data.Scenes;
-using Distributed.Worker.Models;
+using Distributed.Worker.Data;
 using Distributed.Worker.Tasks;
 using Distributed.Worker.Tests.Replicas;
 using static TorchSharp.torch;

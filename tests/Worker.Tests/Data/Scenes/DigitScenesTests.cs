@@ -1,8 +1,6 @@
 using Distributed.Jobs.Data;
 using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
-using Distributed.Worker.Data.Scenes;
-using Distributed.Worker.Detection;
 
 namespace Distributed.Worker.Tests.Data.Scenes;
 

@@ -1,6 +1,5 @@
 using Distributed.Worker.Data;
-using Distributed.Worker.Data.Scenes;
-using Distributed.Worker.Detection;
+using Distributed.Worker.Tasks;
 
 namespace Distributed.Worker.Tests.Data.Scenes;
 

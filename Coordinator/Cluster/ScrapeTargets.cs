@@ -1,0 +1,50 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using Distributed.Core.Protocol;
+using Distributed.Hosting.Metrics;
+using Microsoft.AspNetCore.Http;
+
+namespace Distributed.Coordinator.Cluster;
+
+/// <summary>
+/// Where the metrics of the coordinator and of its workers are, as Prometheus discovers them
+/// (https://prometheus.io/docs/prometheus/latest/http_sd/). Safe from every thread.
+/// </summary>
+internal sealed class ScrapeTargets
+{
+    /// <summary>Path under which they are served.</summary>
+    public const string Path = "/targets";
+
+    private ImmutableSortedDictionary<string, LinkEndpoint> _workers = ImmutableSortedDictionary.Create<string, LinkEndpoint>(StringComparer.Ordinal);
+
+    /// <summary>A worker has come. One that says nothing usable of where its metrics are is left out.</summary>
+    /// <param name="endpoint">As it says; not checked.</param>
+    public void Add(string worker, LinkEndpoint endpoint)
+    {
+        if (endpoint.IsValid && Uri.CheckHostName(endpoint.Host) != UriHostNameType.Unknown)
+            ImmutableInterlocked.Update(ref _workers, workers => workers.SetItem(worker, endpoint));
+    }
+
+    public void Remove(string worker) => ImmutableInterlocked.Update(ref _workers, workers => workers.Remove(worker));
+
+    /// <summary>The targets as JSON: the coordinator, and each worker with a label that names it.</summary>
+    /// <param name="coordinator">Where the metrics of the coordinator are.</param>
+    public byte[] ToJson(LinkEndpoint coordinator) => JsonSerializer.SerializeToUtf8Bytes(
+        _workers.Select(worker => GroupOf(worker.Value, new() { [MetricLabels.Worker] = worker.Key })).Prepend(GroupOf(coordinator, [])));
+
+    /// <summary>Answers a request for them, which has come to where the metrics of the coordinator are too.</summary>
+    public Task AnswerAsync(HttpContext context)
+    {
+        var here = context.Connection;
+        context.Response.ContentType = "application/json";
+        return context.Response.Body.WriteAsync(ToJson(new($"{here.LocalIpAddress}", here.LocalPort)), context.RequestAborted).AsTask();
+    }
+
+    private static Dictionary<string, object> GroupOf(LinkEndpoint endpoint, Dictionary<string, string> labels) =>
+        new() { ["targets"] = new[] { TextOf(endpoint) }, ["labels"] = labels };
+
+    private static string TextOf(LinkEndpoint endpoint) =>
+        IPAddress.TryParse(endpoint.Host, out var address) && address.AddressFamily == AddressFamily.InterNetworkV6 ? $"[{address}]:{endpoint.Port}" : $"{endpoint}";
+}

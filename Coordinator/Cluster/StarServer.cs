@@ -1,0 +1,271 @@
+using System.Net;
+using System.Security.Cryptography;
+using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
+using Distributed.Core.Reduction;
+using Distributed.Hosting.Metrics;
+using Distributed.Transport.Buffers;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
+using Microsoft.Extensions.Logging;
+
+namespace Distributed.Coordinator.Cluster;
+
+/// <summary>
+/// The coordinator's end of the links: takes in and hands out states, and in the topology `star` reduces every slice and
+/// sends the averages back. Knows bytes, not actors.
+/// </summary>
+internal sealed class StarServer : ILinkHandler, IDisposable
+{
+    /// <summary>Bytes of the token that a link begins with.</summary>
+    public const int TokenLength = 16;
+
+    private readonly ulong _job;
+    private readonly WireFormat _wire;
+    private readonly Action<string, string> _linkClosed;
+    private readonly LinkMetrics _metrics;
+    private readonly TensorLinks _links;
+    private readonly LinkListener _listener;
+    private readonly Dictionary<string, TensorLink> _workers = new(StringComparer.Ordinal);
+    private readonly StateDonations _donations = new();
+    private AllReduce? _allReduce;
+    private VectorPool? _pool;
+    private Rounds? _rounds;
+    private bool _isFreed;
+    private Saver? _saver;
+    private long _stateBytes;
+    private bool _isDisposed;
+
+    private sealed record Saver(string Worker, int Generation, Action<long, byte[]> Received)
+    {
+        public StateAssembly? Assembly { get; set; }
+    }
+
+    /// <summary>Listens at once.</summary>
+    /// <param name="bind">Address and port; port 0 for a free one.</param>
+    /// <param name="linkClosed">Is told the worker whose link has closed, and why. Called under a lock: must not wait.</param>
+    /// <param name="metrics">Counts bytes and refused frames.</param>
+    /// <param name="token">What a link has to begin with; null for a new one.</param>
+    public StarServer(
+        IPEndPoint bind, ulong job, WireFormat wire, Action<string, string> linkClosed, LinkMetrics metrics, ILogger log, byte[]? token = null, LinkOptions? options = null)
+    {
+        Token = token ?? RandomNumberGenerator.GetBytes(TokenLength);
+        (_job, _wire, _linkClosed, _metrics) = (job, wire, linkClosed, metrics);
+        _links = new(this, metrics);
+        _listener = new(bind, job, Token, Admits, Establish, metrics, log, options ?? new());
+    }
+
+    public int Port => _listener.Port;
+
+    public byte[] Token { get; }
+
+    public long Completed
+    {
+        get { lock (_links.Gate) return _allReduce?.Round ?? 0; }
+    }
+
+    /// <summary>From now on a link of this worker is let in, once.</summary>
+    public void Admit(string worker)
+    {
+        // What is due to a worker waits until its connection stands, which the worker knows sooner than this end.
+        lock (_links.Gate)
+        {
+            if (!_workers.ContainsKey(worker)) _workers.Add(worker, _links.Add(worker));
+        }
+    }
+
+    /// <summary>Sends a worker the parameters that it begins with, once its link stands.</summary>
+    public void SendInitial(string worker, ReadOnlyMemory<byte> parameters)
+    {
+        lock (_links.Gate)
+        {
+            if (_workers.GetValueOrDefault(worker) is not { } link) return;
+            StateTransfer.SendInitial(_links, link, _job, parameters);
+            _links.Push();
+        }
+    }
+
+    /// <summary>The worker's link, to send it a data set over; null where it has none. Stands or is about to.</summary>
+    public TensorLink? LinkOf(string worker)
+    {
+        lock (_links.Gate) return _workers.GetValueOrDefault(worker);
+    }
+
+    /// <summary>Queues a piece of a data set, behind all that training waits for.</summary>
+    /// <param name="link">Of <see cref="LinkOf"/>.</param>
+    /// <param name="offset">Bytes before it.</param>
+    /// <param name="piece">1 to <see cref="FrameHeader.MaxLength"/> bytes, which must not change before they are sent.</param>
+    /// <param name="owner">Is told when they are.</param>
+    /// <returns>False where the link is closed.</returns>
+    public bool SendData(TensorLink link, long offset, ReadOnlyMemory<byte> piece, IFrameOwner owner)
+    {
+        lock (_links.Gate)
+        {
+            if (link.IsClosed || _isDisposed) return false;
+            _links.Send(link, new(FrameKind.Data, _job, FrameHeader.AnyGeneration, offset, 0, default, piece.Length), piece, owner, FramePriority.Background);
+            _links.Push();
+            return true;
+        }
+    }
+
+    public bool IsLinked(string worker)
+    {
+        lock (_links.Gate) return _workers.GetValueOrDefault(worker) is { IsOpen: true };
+    }
+
+    public void Expel(string worker)
+    {
+        lock (_links.Gate)
+        {
+            _donations.Remove(worker);
+            if (_workers.Remove(worker, out var link)) _links.Remove(link);
+        }
+    }
+
+    /// <summary>The sizes are known: gets ready to reduce.</summary>
+    public void Open(WorkerFacts facts, Rounds rounds)
+    {
+        lock (_links.Gate)
+        {
+            (_rounds, _stateBytes) = (rounds, facts.StateBytes);
+            MakeVectors(facts.Layout);
+        }
+    }
+
+    /// <summary>Puts a plan of a star in force, and refuses everything of older ones from now on.</summary>
+    public void Begin(Plan plan)
+    {
+        lock (_links.Gate)
+        {
+            // All workers were lost before the result was safe.
+            if (_isFreed) MakeVectors(_pool!.Layout);
+            // A worker that comes back under its name while the plan is in force has no part in it before the next one.
+            foreach (var (worker, link) in _workers) link.Index = plan.Includes(worker) ? plan.IndexOf(worker) : -1;
+            _allReduce!.Begin(plan, Plan.Coordinator, [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))], coordinator: null);
+            _allReduce.Enter(plan.FirstRound);
+        }
+    }
+
+    /// <summary>All rounds are applied everywhere: gives the memory of the reduction back. States still come and go.</summary>
+    public void EndReduction()
+    {
+        lock (_links.Gate) FreeVectors();
+    }
+
+    /// <summary>The next state that this worker sends under this generation goes to <paramref name="received"/>: rounds applied, bytes.</summary>
+    public void ExpectState(string donor, int generation, Action<long, byte[]> received)
+    {
+        lock (_links.Gate) _donations.Expect(donor, generation, _stateBytes, received);
+    }
+
+    /// <summary>
+    /// A state of this worker under this generation goes to another. All who are to have it get the same one: it is in memory once,
+    /// however many there are.
+    /// </summary>
+    /// <returns>Whether the donor is to be asked for it; false where it is on its way for somebody else.</returns>
+    public bool PassOn(string donor, string receiver, int generation)
+    {
+        lock (_links.Gate)
+            return _donations.PassOn(donor, receiver, generation, _stateBytes, (there, applied, state) => SendState(there, generation, applied, state));
+    }
+
+    /// <summary>From now on this worker sends checkpoints under this generation, and nobody else does: rounds applied, bytes.</summary>
+    public void ExpectCheckpoints(string worker, int generation, Action<long, byte[]> received)
+    {
+        lock (_links.Gate) _saver = new(worker, generation, received);
+    }
+
+    public void SendState(string worker, int generation, long applied, byte[] state)
+    {
+        lock (_links.Gate)
+        {
+            if (_workers.GetValueOrDefault(worker) is not { } link) return;
+            StateTransfer.Send(_links, link, _job, generation, applied, state);
+            _links.Push();
+        }
+    }
+
+    public void Dispose()
+    {
+        _listener.Dispose();
+        lock (_links.Gate) _isDisposed = true;
+        _links.Dispose();
+        FreeVectors();
+    }
+
+    bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        if (header.Job != _job) throw new LinkException("a frame of another job was received");
+        switch (header.Kind)
+        {
+            case FrameKind.Contribution or FrameKind.Present:
+                Reduce(link, header, payload);
+                break;
+            case FrameKind.State:
+                _donations.Take(link.Peer, header, payload);
+                break;
+            case FrameKind.Checkpoint:
+                ReceiveCheckpoint(link.Peer, header, payload);
+                break;
+            default:
+                throw new LinkException($"{link.Peer} sent a frame of kind {header.Kind}");
+        }
+        return true;
+    }
+
+    void ILinkHandler.Closed(TensorLink link, string reason)
+    {
+        if (_isDisposed || _workers.GetValueOrDefault(link.Peer) != link) return;
+        _workers.Remove(link.Peer);
+        _linkClosed(link.Peer, reason);
+    }
+
+    private bool Admits(string worker)
+    {
+        lock (_links.Gate) return _workers.TryGetValue(worker, out var link) && !link.IsOpen;
+    }
+
+    private void Establish(string worker, IFramePipe pipe)
+    {
+        lock (_links.Gate)
+        {
+            if (!_isDisposed && _workers.TryGetValue(worker, out var link) && !link.IsOpen) _links.Open(link, pipe);
+            else pipe.Dispose();
+        }
+    }
+
+    private void Reduce(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        if (_allReduce is null) throw new LinkException($"{link.Peer} sent a contribution before it was prepared");
+        _allReduce.Receive(link, header, payload);
+        if (!_allReduce.IsComplete) return;
+        _allReduce.TakeAverage().Release();
+        _allReduce.Enter(_allReduce.Round + 1);
+    }
+
+    private void MakeVectors(VectorLayout layout)
+    {
+        _pool = new(layout);
+        _allReduce = new(_links, _job, _rounds!, _pool, _wire, isCoordinator: true, _metrics);
+        _isFreed = false;
+    }
+
+    private void FreeVectors()
+    {
+        if (_allReduce is null || _isFreed) return;
+        _allReduce.Dispose();
+        _pool!.Dispose();
+        _isFreed = true;
+    }
+
+    private void ReceiveCheckpoint(string worker, in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        // One of an older generation was interrupted; the next one begins anew.
+        if (_saver is not { } saver || header.Generation < saver.Generation) return;
+        if (saver.Worker != worker || saver.Generation != header.Generation) throw new LinkException($"{worker} sent a checkpoint that nobody asked for");
+        saver.Assembly ??= new(_stateBytes);
+        if (saver.Assembly.Take(header, payload) is not { } state) return;
+        saver.Assembly = null;
+        saver.Received(header.Round, state);
+    }
+}

@@ -1,0 +1,56 @@
+using Distributed.Core.Reduction;
+using Distributed.Transport.Links;
+using Distributed.Transport.Pipes;
+
+namespace Distributed.Coordinator.Cluster;
+
+/// <summary>The states that workers were asked for, and who is to have each. Used under the gate of the links.</summary>
+internal sealed class StateDonations
+{
+    private readonly Dictionary<string, Queue<Donation>> _expected = new(StringComparer.Ordinal);
+    private int _generation;
+
+    private sealed record Donation(int Generation, StateAssembly Assembly, Action<long, byte[]> Received, List<string> Receivers);
+
+    /// <summary>The next state of this worker under this generation goes to <paramref name="received"/>: rounds applied, bytes.</summary>
+    /// <param name="generation">The generation; those of older ones are not waited for any more.</param>
+    /// <param name="bytes">Bytes that it must have.</param>
+    public void Expect(string donor, int generation, long bytes, Action<long, byte[]> received) => Enqueue(donor, generation, bytes, received, []);
+
+    /// <summary>A state of this worker under this generation goes to another.</summary>
+    /// <param name="bytes">Bytes that it must have.</param>
+    /// <param name="send">Sends it: receiver, rounds applied, bytes.</param>
+    /// <returns>Whether the donor is to be asked for it; false where it is on its way for somebody else, and goes to both.</returns>
+    public bool PassOn(string donor, string receiver, int generation, long bytes, Action<string, long, byte[]> send)
+    {
+        if (generation == _generation && _expected.GetValueOrDefault(donor)?.LastOrDefault(donation => donation.Receivers.Count > 0) is { } coming)
+        {
+            coming.Receivers.Add(receiver);
+            return false;
+        }
+        List<string> receivers = [receiver];
+        Enqueue(donor, generation, bytes, (applied, state) => receivers.ForEach(there => send(there, applied, state)), receivers);
+        return true;
+    }
+
+    public void Remove(string donor) => _expected.Remove(donor);
+
+    /// <exception cref="LinkException">Nobody has asked for it, or it is not the one that comes next.</exception>
+    public void Take(string donor, in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        if (header.Generation < _generation) return;
+        if (!_expected.TryGetValue(donor, out var queue) || !queue.TryPeek(out var donation) || donation.Generation != header.Generation)
+            throw new LinkException($"{donor} sent a state that nobody asked for");
+        if (donation.Assembly.Take(header, payload) is not { } state) return;
+        queue.Dequeue();
+        donation.Received(header.Round, state);
+    }
+
+    private void Enqueue(string donor, int generation, long bytes, Action<long, byte[]> received, List<string> receivers)
+    {
+        if (generation > _generation) _expected.Clear();
+        _generation = generation;
+        if (!_expected.TryGetValue(donor, out var queue)) _expected[donor] = queue = new();
+        queue.Enqueue(new(generation, new(bytes), received, receivers));
+    }
+}

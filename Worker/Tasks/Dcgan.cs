@@ -1,0 +1,131 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
+namespace Distributed.Worker.Tasks;
+
+/// <summary>
+/// Two networks that train each other (Goodfellow et al. 2014), convolutional ones (Radford et al. 2016) that are told the class
+/// (Mirza and Osindero 2014). The model as such is the generator: what it is called with becomes images.
+/// </summary>
+/// <remarks>
+/// Input: float32 [samples, latent + classes], noise and then 1 at the place of the class; output: images, float32
+/// [samples, channels, height, width], each value 0 to 1.
+/// </remarks>
+internal sealed class Dcgan : Module<Tensor, Tensor>
+{
+    /// <summary>Builds the layers, with weights drawn from torch's default generator as PyTorch draws them.</summary>
+    /// <param name="channels">Channels of an image, at least 1.</param>
+    /// <param name="height">Rows of an image, a multiple of 4.</param>
+    /// <param name="width">Columns of an image, a multiple of 4.</param>
+    /// <param name="classes">Classes, at least 1.</param>
+    /// <param name="latent">Numbers of noise, at least 1.</param>
+    /// <param name="filters">Channels next to the image; those of the layer behind are twice as many.</param>
+    /// <param name="dropout">Probability with which the discriminator's features are zeroed in training: at least 0, below 1.</param>
+    /// <exception cref="ArgumentException">A value is out of range.</exception>
+    public Dcgan(int channels, int height, int width, int classes, int latent = 32, int filters = 32, double dropout = 0)
+        : base(nameof(Dcgan))
+    {
+        if (height < 4 || width < 4 || height % 4 != 0 || width % 4 != 0)
+            throw new ArgumentException($"The images are {height}x{width}; a dcgan needs sides that are multiples of 4, as it halves them twice.");
+        (Latent, Classes) = (ModelArguments.Positive(latent), ModelArguments.Positive(classes));
+        Generator = new(ModelArguments.Positive(channels), height / 4, width / 4, latent + classes, ModelArguments.Positive(filters));
+        Discriminator = new(channels, height / 4, width / 4, classes, filters, ModelArguments.Probability(dropout));
+        register_module("generator", Generator);
+        register_module("discriminator", Discriminator);
+    }
+
+    public int Latent { get; }
+
+    public int Classes { get; }
+
+    public DcganGenerator Generator { get; }
+
+    public DcganDiscriminator Discriminator { get; }
+
+    public override Tensor forward(Tensor input) => Generator.call(input);
+}
+
+/// <summary>From noise and class to an image: a linear layer, and two transposed convolutions that double its sides.</summary>
+internal sealed class DcganGenerator : Module<Tensor, Tensor>
+{
+    private readonly Linear _start;
+    private readonly BatchNorm2d _norm1, _norm2;
+    private readonly ConvTranspose2d _up1, _up2;
+    private readonly long[] _shape;
+
+    internal DcganGenerator(int channels, int rows, int columns, int inputs, int width)
+        : base(nameof(DcganGenerator))
+    {
+        _shape = [-1, 2 * width, rows, columns];
+        _start = Linear(inputs, (long)2 * width * rows * columns);
+        _norm1 = BatchNorm2d(2 * width);
+        _up1 = ConvTranspose2d(2 * width, width, kernel_size: 4, stride: 2, padding: 1);
+        _norm2 = BatchNorm2d(width);
+        _up2 = ConvTranspose2d(width, channels, kernel_size: 4, stride: 2, padding: 1);
+        RegisterComponents();
+    }
+
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var x = functional.relu(_norm1.call(_start.call(input).view(_shape)));
+        x = functional.relu(_norm2.call(_up1.call(x)));
+        return _up2.call(x).sigmoid().MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>
+/// How real an image of a class looks, a logit: two convolutions that halve its sides, and a projection of the features onto the class
+/// (Miyato and Koyama 2018).
+/// </summary>
+internal sealed class DcganDiscriminator : Module<Tensor, Tensor, Tensor>
+{
+    private const double Slope = 0.2;
+
+    private readonly Conv2d _down1, _down2;
+    private readonly Linear _any, _each;
+    private readonly double _dropout;
+
+    internal DcganDiscriminator(int channels, int rows, int columns, int classes, int width, double dropout)
+        : base(nameof(DcganDiscriminator))
+    {
+        var features = (long)2 * width * rows * columns;
+        _dropout = dropout;
+        _down1 = Conv2d(channels, width, kernel_size: 4, stride: 2, padding: 1);
+        _down2 = Conv2d(width, 2 * width, kernel_size: 4, stride: 2, padding: 1);
+        _any = Linear(features, 1);
+        _each = Linear(features, classes, hasBias: false);
+        RegisterComponents();
+    }
+
+    /// <param name="images">Float32 [samples, channels, height, width].</param>
+    /// <param name="classes">Float32 [samples, classes]: 1 at the place of the class.</param>
+    /// <returns>Float32 [samples].</returns>
+    public override Tensor forward(Tensor images, Tensor classes)
+    {
+        using var scope = NewDisposeScope();
+        var features = Features(_down2.call(Active(_down1.call(images))));
+        return (_any.call(features).flatten() + (_each.call(features) * classes).sum(1)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The same with weights that a gradient passes by: it goes on to the images, and nothing is learned here.</summary>
+    public Tensor Frozen(Tensor images, Tensor classes)
+    {
+        using var scope = NewDisposeScope();
+        var features = Features(Convolve(_down2, Active(Convolve(_down1, images))));
+        var any = functional.linear(features, _any.weight!.detach(), _any.bias!.detach());
+        var each = functional.linear(features, _each.weight!.detach());
+        return (any.flatten() + (each * classes).sum(1)).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Active(Tensor x) => functional.leaky_relu(x, Slope);
+
+    private static Tensor Convolve(Conv2d layer, Tensor x) => functional.conv2d(x, layer.weight!.detach(), layer.bias!.detach(), strides: [2, 2], padding: [1, 1]);
+
+    private Tensor Features(Tensor x)
+    {
+        var features = Active(x).flatten(1);
+        return _dropout > 0 ? functional.dropout(features, _dropout, training) : features;
+    }
+}
