@@ -44,8 +44,10 @@ internal static class AtomicFile
     /// <param name="write">Writes its bytes.</param>
     internal static void Fill(IFileSystem files, Stream file, Action<Stream> write)
     {
-        // Disposed first: that hands all of it over, and may fail.
-        using (var buffered = new BufferedStream(new Borrowed(file), Buffer)) write(buffered);
+        // Not disposed: that would close the file.
+        var buffered = new BufferedStream(file, Buffer);
+        write(buffered);
+        buffered.Flush();
         files.FlushToDisk(file);
     }
 
