@@ -81,6 +81,7 @@ internal sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<RoundsApplied>(m => FromWorker(worker => Enter(worker, m)));
         Receive<PeerLost>(m => FromWorker(worker => Decide(new ClusterEvent.PeerLost(worker, m.Generation, m.Peer, m.Why))));
         Receive<Leave>(m => FromWorker(worker => Decide(new ClusterEvent.Leaving(worker, m.Reason))));
+        Receive<Noted>(m => FromWorker(_ => _notes.Tell(m.Text)));
         Receive<Failed>(m => FromWorker(worker => Lose(worker, m.Reason, isSaid: true)));
         Receive<Terminated>(m => Lose(_workers.NameOf(m.ActorRef), "its process is gone"));
         Receive<CoordinatorNotice.LinkClosed>(m => Lose(m.Worker, m.Reason));

@@ -6,7 +6,7 @@ using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Cluster;
 
-/// <summary>What all workers say alike when they are prepared: told and written down once. Used by one thread at a time.</summary>
+/// <summary>What all workers say alike: told and written down once. Used by one thread at a time.</summary>
 /// <param name="describe">Writes down what the data is like, see <see cref="CoordinatorContext.Describe"/>.</param>
 internal sealed class PreparedNotes(RunRecorder recorder, Func<DataDescription, string?>? describe)
 {
@@ -14,6 +14,7 @@ internal sealed class PreparedNotes(RunRecorder recorder, Func<DataDescription, 
     private DataDescription? _unwritten;
     private bool _isInitialTold;
     private bool _isDescribed;
+    private bool _isNoted;
 
     /// <summary>What a worker has taken out of the file with the parameters to begin with.</summary>
     public void TellInitial(string initial)
@@ -21,6 +22,14 @@ internal sealed class PreparedNotes(RunRecorder recorder, Func<DataDescription, 
         if (_isInitialTold || initial.Length is 0 or > Prepared.MaxInitial) return;
         _isInitialTold = true;
         recorder.Happened(RunEventKind.Note, initial);
+    }
+
+    /// <summary>What a worker has found out about the job's model.</summary>
+    public void Tell(string note)
+    {
+        if (_isNoted) return;
+        _isNoted = true;
+        recorder.Happened(RunEventKind.Note, note);
     }
 
     /// <summary>Tries again what could not be written.</summary>

@@ -374,6 +374,11 @@ internal sealed class WorkerActor : ReceiveActor, IWithTimers
             session.Replica.Begin(session.Plan, begin.ToEndpoints(), begin.Best);
         });
         Receive<SendState>(send => session.Replica.SendState(send.Generation));
+        Receive<Noted>(noted =>
+        {
+            _log.Warning("{0}", noted.Text);
+            _line!.Say(noted);
+        });
         Receive<IWorkerMessage>(_line!.Say);
         Receive<Welcome>(_ => { });
         ReceiveEnds();

@@ -28,6 +28,7 @@ internal sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDisp
     private readonly bool _isInitialStrict;
     private readonly bool _hasDeviceMemory;
     private IActorRef _actor;
+    private bool _isNoted;
     private LinkListener? _listener;
 
     /// <summary>Starts the replica, which prepares itself at once.</summary>
@@ -160,6 +161,9 @@ internal sealed class WorkerSession : IReplicaObserver, IExchangeObserver, IDisp
         {
             _kept.Keep(rounds);
             foreach (var reports in MessageBounds.Split(rounds)) _actor.Tell(reports);
+            if (_isNoted || _actor.IsNobody() || Replica.OverlapNote is not { } note) return;
+            _isNoted = true;
+            _actor.Tell(new Noted(note));
         }
     }
 

@@ -88,7 +88,7 @@ internal sealed class BackwardProgress
     /// <summary>The slices that hold gradients alone, final after backward: 0 to this, exclusive.</summary>
     public int GradientSlices => _parts.Whole;
 
-    /// <summary>Why some slices wait for the end of backward though their modules are called; null where none do.</summary>
+    /// <summary>For the user: why some gradients are not sent during backward although their modules are called; null where all are.</summary>
     public string? Note { get; private set; }
 
     /// <param name="contribution">What backward will add its gradients to.</param>
@@ -223,7 +223,7 @@ internal sealed class BackwardProgress
         {
             if (_isLate[parameter] || _hashes[parameter] is not { } hash || hash == HashOf(parameter)) continue;
             _isLate[parameter] = true;
-            Note ??= $"the slices of '{_parts.Parameters[parameter].Name}' wait for the end of backward: it is used outside of the calls of its module";
+            Note ??= $"the gradient of '{_parts.Parameters[parameter].Name}' is sent only after backward: the model uses it outside of the calls of its module";
         }
         if (++_verified < Verifications) return;
         for (var parameter = 0; parameter < _isLate.Length; parameter++)

@@ -29,7 +29,7 @@ internal sealed class Map(FlatModel model, ITrainingTask task, long seed, Device
     public VectorLayout Layout { get; } = new(
         checked((int)((search is null ? model.Parameters.numel() : 0) + model.Buffers.numel())), Tally.FirstMetric + task.Metrics);
 
-    /// <summary>Why some slices wait for the end of backward where they need not by the structure of the model; null where none do.</summary>
+    /// <summary>See <see cref="BackwardProgress.Note"/>.</summary>
     public string? OverlapNote => _progress?.Note;
 
     /// <param name="contribution">Of <see cref="Layout"/>; overwritten. An evaluation leaves the float vector as it is.</param>

@@ -156,6 +156,9 @@ internal sealed class ReplicaThread : ISliceSink, IDisposable
     /// <summary>Why the thread has ended by itself; null while it has not. Read from any thread.</summary>
     public string? Fault { get; private set; }
 
+    /// <summary>See <see cref="Map.OverlapNote"/>. Read on the replica's thread.</summary>
+    public string? OverlapNote => _replica.Map.OverlapNote;
+
     /// <summary>Complete when the thread has ended and everything is freed.</summary>
     public Task Completion => _completion.Task;
 

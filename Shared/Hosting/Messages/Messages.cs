@@ -275,6 +275,11 @@ public readonly record struct RoundTimes(
 [MessagePackObject]
 public sealed record Leave([property: Key(0)] string Reason) : IWorkerMessage;
 
+/// <summary>Something about the training that its user should know.</summary>
+/// <param name="Text">In a user's words.</param>
+[MessagePackObject]
+public sealed record Noted([property: Key(0)] string Text) : IWorkerMessage;
+
 /// <summary>The worker cannot go on.</summary>
 /// <param name="Reason">In a user's words.</param>
 [MessagePackObject]

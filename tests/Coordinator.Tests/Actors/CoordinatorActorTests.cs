@@ -3,6 +3,7 @@ using Akka.Event;
 using Akka.TestKit;
 using Akka.TestKit.Xunit;
 using Distributed.Coordinator.Cluster;
+using Distributed.Coordinator.Runs;
 using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 using Distributed.Core.Reduction;
@@ -164,6 +165,16 @@ public sealed class CoordinatorActorTests() : TestKit("""
         var second = await bench.JoinAsync("second");
         foreach (var worker in (BenchWorker[])[first, second]) await worker.HaltAsync(1, 0);
         Assert.Equal(["first", "second"], (await first.HearAsync<BeginPlan>()).Workers);
+    }
+
+    [Fact]
+    public async Task A_note_that_every_worker_sends_is_told_once()
+    {
+        using var bench = new CoordinatorBench(this);
+        var workers = await bench.TrainAsync("a", "b");
+        foreach (var worker in workers) worker.Say(new Noted("the gradient of 'w' is sent only after backward"));
+        await bench.HandledAsync();
+        Assert.Equal("the gradient of 'w' is sent only after backward", Assert.Single(bench.Events, happened => happened.Kind == RunEventKind.Note).Text);
     }
 
     [Fact]

@@ -29,6 +29,7 @@ internal static class ControlMessages
         new SendState(4),
         new RoundsApplied([new(17, new(ulong.MaxValue, 6), [32, 1.25, -0.0, double.NaN], 0.01, 2.5, 4, new(0.1, 0.2, 0.3, 0.4, 0.5)), new(18, default, [], 0, 0, 0, default)]),
         new Leave("asked to"),
+        new Noted("it is sent late"),
         new Failed("no data"),
         new Dismissed("done"),
     ];

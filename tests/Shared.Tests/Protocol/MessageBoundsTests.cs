@@ -44,6 +44,7 @@ public sealed class MessageBoundsTests
         new SendState(int.MaxValue),
         new RoundsApplied([Largest(VectorLayout.MaxTallies)]),
         new Leave(Wide(MessageBounds.MaxText)),
+        new Noted(Wide(MessageBounds.MaxText)),
         new Failed(Wide(MessageBounds.MaxText)),
         new Dismissed(Wide(MessageBounds.MaxText)),
         new Heard(long.MaxValue, long.MaxValue),
@@ -86,7 +87,7 @@ public sealed class MessageBoundsTests
     [Fact]
     public void A_text_that_is_too_long_is_cut_and_that_shows()
     {
-        IControlMessage[] messages = [new FindData(Wide(9000)), new NoData(Wide(9000)), new Refused(Wide(9000), false), new PeerLost(1, "a", Wide(9000)), new Leave(Wide(9000)), new Failed(Wide(9000)), new Dismissed(Wide(9000))];
+        IControlMessage[] messages = [new FindData(Wide(9000)), new NoData(Wide(9000)), new Refused(Wide(9000), false), new PeerLost(1, "a", Wide(9000)), new Leave(Wide(9000)), new Noted(Wide(9000)), new Failed(Wide(9000)), new Dismissed(Wide(9000))];
         Assert.All(messages, message =>
         {
             var cut = MessageBounds.Shortened(message);

@@ -13,10 +13,12 @@ using Distributed.Jobs.Data;
 using Distributed.Transport.Buffers;
 using Distributed.Worker.Cluster;
 using Distributed.Worker.Data;
+using Distributed.Worker.Plugins;
 using Distributed.Worker.Tests.Data;
 using Distributed.Worker.Tests.Delivery;
 using Distributed.Worker.Tests.Kernel;
 using Distributed.Worker.Tests.Links;
+using Distributed.Worker.Tests.Plugins;
 using Distributed.Worker.Tests.Replicas;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prometheus;
@@ -168,6 +170,40 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Assert.Equal(new Halted(2, 2, byHand.Replica.Digest()), Next<Halted>());
         _link.SendState(2, 5, state);
         Assert.Equal(new Synced(2, 5, byHand.Replica.Digest()), Next<Synced>());
+    }
+
+    [Fact]
+    public void A_model_whose_gradients_cannot_be_sent_during_backward_is_told_once()
+    {
+        var job = TestJobs.Of(new PluginSpec { Class = nameof(Borrower) });
+        using var link = new ScriptedCoordinator(JobFile.Fingerprint(job));
+        Start(plugins: new(new PluginLibrary("/x/own.dll", [typeof(Borrower)])));
+        Next<Register>();
+        Welcome(JobFile.Format(job), link);
+        var prepared = Assert.IsType<Prepared>(NextButOffers());
+        using var pool = new VectorPool(new(prepared.Floats, prepared.Tallies));
+        var rounds = job.ToShape().RoundsOf(prepared.TrainSamples, prepared.TestSamples);
+        Tell(new BeginPlan(1, 0, 2, ["w7"], Topology.Star, [], [], []));
+
+        AverageOf(0);
+        Assert.Equal(0, Assert.Single(Next<RoundsApplied>().Rounds).Round);
+        Assert.Equal("the gradient of '_second.weight' is sent only after backward: the model uses it outside of the calls of its module", Next<Noted>().Text);
+        AverageOf(1);
+        Assert.Equal(1, Assert.Single(Assert.IsType<RoundsApplied>(NextButOffers()).Rounds).Round);
+        Tell(new Halt(2));
+        Assert.IsType<Halted>(NextButOffers());
+
+        void AverageOf(long number)
+        {
+            var round = rounds.At(number);
+            link.NextSum(pool, 1, round, new(0, round.MicroBatches)).Release();
+            var average = pool.Rent();
+            average.Floats.Clear();
+            average.Tallies.Clear();
+            average.Tallies[Tally.Samples] = round.Samples;
+            link.SendAverage(average, 1, round);
+            average.Release();
+        }
     }
 
     [Fact]
@@ -499,11 +535,11 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         Assert.Empty(Directory.EnumerateFileSystemEntries(folder.At("cache", "delivered")));
     }
 
-    private void Start(DataOptions? data = null, WorkerSession? session = null)
+    private void Start(DataOptions? data = null, WorkerSession? session = null, PluginSet? plugins = null)
     {
         if (session is not null) _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
         var end = _end;
-        var options = new WorkerOptions("fritz", nodes.Address, "127.0.0.1", 0, CPU, data ?? new(), _patience) { MetricsPort = 9464 };
+        var options = new WorkerOptions("fritz", nodes.Address, "127.0.0.1", 0, CPU, data ?? new(), _patience) { MetricsPort = 9464, Plugins = plugins ?? PluginSet.None };
         var metrics = new WorkerMetrics(_registry, "cpu");
         _worker = nodes.Worker.ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, _readiness, NullLogger.Instance, session)));
     }

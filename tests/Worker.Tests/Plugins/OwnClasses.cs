@@ -34,6 +34,22 @@ namespace Distributed.Worker.Tests.Plugins
         public bool? Flag => flag;
     }
 
+    /// <summary>Uses the weight of its second layer before it calls that layer.</summary>
+    public sealed class Borrower : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> _first, _output;
+        private readonly TorchSharp.Modules.Linear _second;
+
+        public Borrower(int inputs, int outputs) : base(nameof(Borrower))
+        {
+            (_first, _second, _output) = (nn.Linear(inputs, inputs), nn.Linear(inputs, inputs), nn.Linear(inputs, outputs));
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor input) =>
+            _output.call(_second.call(_first.call(nn.functional.linear(input.flatten(1), _second.weight!))));
+    }
+
     public sealed class Broken() : nn.Module(Throw())
     {
         private static string Throw() => throw new ArgumentException("no such luck.");
