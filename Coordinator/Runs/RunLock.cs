@@ -167,8 +167,17 @@ internal sealed class RunLock : IDisposable
     private static void Replace(string path, HolderMark mark)
     {
         var temporary = path + AtomicFile.TemporaryEnding;
-        File.WriteAllText(temporary, mark.ToText());
-        File.Move(temporary, path, overwrite: true);
+        try
+        {
+            File.WriteAllText(temporary, mark.ToText());
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch (Exception error) when (StorageError.Is(error))
+        {
+            // The run may end before the next renewal would replace it.
+            File.Delete(temporary);
+            throw;
+        }
     }
 
     private bool IsOwn(string text) => HolderMark.Parse(text)?.Id == _mark.Id;

@@ -140,6 +140,22 @@ public sealed class RunLockTests : IDisposable
     }
 
     [Fact]
+    public void A_renewal_that_a_full_disk_cuts_short_leaves_nothing_behind()
+    {
+        if (!File.Exists("/dev/full")) Assert.Skip("this system has no device that is always full");
+        var temporary = _folder[$"{RunLock.MarkName}.tmp"];
+        using (var held = Take("here", out _))
+        {
+            var before = File.ReadAllText(_folder[RunLock.MarkName]);
+            File.CreateSymbolicLink(temporary, "/dev/full");
+            _time.Renew();
+            Assert.Equal(before, File.ReadAllText(_folder[RunLock.MarkName]));
+            Assert.False(held!.Lost.IsCancellationRequested);
+        }
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
     public void Of_many_that_take_and_release_it_at_the_same_time_never_two_hold_it()
     {
         var (inside, taken) = (0, 0);
