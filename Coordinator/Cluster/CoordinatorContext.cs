@@ -22,12 +22,12 @@ namespace Distributed.Coordinator.Cluster;
 /// Writes down what a coordinator needs that is started again; says what was wrong, in a user's words, null if nothing was.
 /// </param>
 internal sealed record CoordinatorContext(
-    string Job, string LinkHost, StarServer Star, RunRecorder Recorder, CheckpointDesk Checkpoints, TrainingMetrics Metrics,
+    string Job, string LinkHost, CoordinatorLinks Links, RunRecorder Recorder, CheckpointDesk Checkpoints, TrainingMetrics Metrics,
     ScrapeTargets Targets, TaskCompletionSource<RunResult> Result,
     ILocalWorkers? Local = null, int MaxRestarts = 0, Action<Address>? Down = null, Func<ClusterProtocol, string?>? Save = null,
     InitialParameters? Initial = null,
     Func<DataDescription, string?>? Describe = null, DataDesk? Data = null, Func<RunResult, IRunOutcome>? Outcome = null)
 {
     /// <summary>Whether a worker holds the token of the job: this coordinator has taken it in before, or one that this one follows.</summary>
-    internal bool HadPart(Register register) => CryptographicOperations.FixedTimeEquals(register.Token, Star.Token);
+    internal bool HadPart(Register register) => CryptographicOperations.FixedTimeEquals(register.Token, Links.Token);
 }

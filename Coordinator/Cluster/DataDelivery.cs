@@ -10,7 +10,7 @@ namespace Distributed.Coordinator.Cluster;
 /// <summary>Answers workers that have not got the data. Used by the thread of the coordinator's actor, which hears as a notice what became of it.</summary>
 /// <param name="desk">Finds and sends the data; null where there is none to send.</param>
 /// <param name="log">For people: who asks for what.</param>
-internal sealed class DataDelivery(DataDesk? desk, StarServer star, RunRecorder recorder, TrainingMetrics metrics, ILoggingAdapter log, IActorRef coordinator)
+internal sealed class DataDelivery(DataDesk? desk, CoordinatorLinks star, RunRecorder recorder, TrainingMetrics metrics, ILoggingAdapter log, IActorRef coordinator)
 {
     public void Offer(string worker, IActorRef there, FindData wanted)
     {

@@ -39,7 +39,7 @@ internal sealed class DataDesk(DataSpec data, DataOptions options)
     /// <param name="sent">Is told of each piece that is queued, by its bytes.</param>
     /// <returns>Done when all of it is queued, or the link is closed.</returns>
     /// <exception cref="DataException">A file cannot be read any more.</exception>
-    public static Task SendAsync(StarServer star, string worker, DataOffer offer, Action<int> sent) => Task.Run(async () =>
+    public static Task SendAsync(CoordinatorLinks star, string worker, DataOffer offer, Action<int> sent) => Task.Run(async () =>
     {
         if (star.LinkOf(worker) is not { } link) return;
         var free = Channel.CreateUnbounded<Piece>();

@@ -17,19 +17,19 @@ internal sealed class Orders(
     CoordinatorContext run, ConnectedWorkers workers, CheckpointKeeper checkpoints, ILoggingAdapter log, IActorRef coordinator)
 {
     /// <summary>Carries out an effect, if it is such an order.</summary>
-    public void Give(ClusterEffect effect, string reason)
+    public void Execute(ClusterEffect effect, string reason)
     {
         switch (effect)
         {
             case ClusterEffect.Open open:
-                run.Star.Open(open.Facts, open.Rounds);
+                run.Links.Open(open.Facts, open.Rounds);
                 run.Recorder.Open(open.Rounds);
                 break;
             case ClusterEffect.Halt halt:
                 workers.Tell(halt.Worker, new Halt(halt.Generation));
                 break;
             case ClusterEffect.Transfer transfer:
-                if (run.Star.PassOn(transfer.Donor, transfer.Receiver, transfer.Generation))
+                if (run.Links.PassOn(transfer.Donor, transfer.Receiver, transfer.Generation))
                     workers.Tell(transfer.Donor, new SendState(transfer.Generation));
                 break;
             case ClusterEffect.Load load:
@@ -39,8 +39,8 @@ internal sealed class Orders(
                 Begin(begin, reason);
                 break;
             case ClusterEffect.Collect collect:
-                run.Star.EndReduction();
-                run.Star.ExpectState(collect.Donor, collect.Generation,
+                run.Links.EndReduction();
+                run.Links.ExpectState(collect.Donor, collect.Generation,
                     (_, state) => coordinator.Tell(new CoordinatorNotice.StateCollected(state)));
                 run.Recorder.Phase("saving");
                 workers.Tell(collect.Donor, new SendState(collect.Generation));
@@ -51,13 +51,13 @@ internal sealed class Orders(
     private void Begin(ClusterEffect.Begin begin, string reason)
     {
         var plan = begin.Plan;
-        if (plan.Topology == Topology.Star) run.Star.Begin(plan);
+        if (plan.Topology == Topology.Star) run.Links.Begin(plan);
         log.Info(
             "Generation {0} ({1}): from round {2} with {3}", plan.Generation, reason, plan.FirstRound, string.Join(", ", plan.Workers));
         run.Recorder.Happened(RunEventKind.Generation, $"generation {plan.Generation}: {reason}", workers: plan.Workers);
         run.Recorder.Started(plan);
         checkpoints.Begin(plan);
-        run.Star.ExpectCheckpoints(plan.Workers[0], plan.Generation,
+        run.Links.ExpectCheckpoints(plan.Workers[0], plan.Generation,
             (applied, state) => coordinator.Tell(new CoordinatorNotice.CheckpointArrived(applied, state)));
         var message = BeginPlan.Of(plan, begin.Endpoints, run.Checkpoints.Best);
         foreach (var worker in plan.Workers) workers.Tell(worker, message);

@@ -1,10 +1,10 @@
 using System.Security.Cryptography;
-using Distributed.Coordinator.Cluster;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
 using Distributed.Hosting.Messages;
 using Distributed.Hosting.Security;
 using Distributed.Jobs;
+using Distributed.Transport.Pipes;
 using Distributed.Transport.Security;
 
 namespace Distributed.Coordinator.Commands;
@@ -60,7 +60,7 @@ internal static class RunStart
         TokenFile = security.Arguments.TokenFile is { } file ? Path.GetFullPath(file) : null,
     };
 
-    private static byte[] NewToken() => RandomNumberGenerator.GetBytes(StarServer.TokenLength);
+    private static byte[] NewToken() => RandomNumberGenerator.GetBytes(LinkHello.TokenLength);
 
     /// <summary>Continues a run. Its workers look for the coordinator where it was, so that a new one listens there too.</summary>
     /// <param name="taken">Its folder, where this process has that already.</param>

@@ -198,8 +198,8 @@ internal static class TrainCommand
         var resumed = arguments.Resume ? ResumedRun.Find(LocalDisk.Instance, folder.Path, job.Kind.Metric, rounds, store) : ResumePoint.Start;
         using var journal = new RunJournal(LocalDisk.Instance, folder.Path, job.Kind.Metric);
         using var recorder = new RunRecorder(journal, job, view, metrics, TimeProvider.System, rounds, resumed, begun.StartedAt, job.IsEvaluation ? [live] : [live, board]);
-        var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<StarServer>();
-        using var star = new StarServer(
+        var logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger<CoordinatorLinks>();
+        using var star = new CoordinatorLinks(
             new(await ListenAddress.OfAsync(begun.Bind ?? begun.Host, stopping), begun.LinkPort), JobFile.Fingerprint(job), new(job.IsWireHalf), notices.LinkClosed, metrics.Links, logger, begun.Token,
             new() { Certificates = security.Certificates, Token = security.Token });
         // Gone before the server is.

@@ -49,7 +49,7 @@ internal sealed class BackwardProgress
     private Pass _pass;
     private bool _isExpected;
     private VectorBuffer _contribution = null!;
-    private ISliceSink _sink = null!;
+    private Action<int> _announce = null!;
     private ExceptionDispatchInfo? _error;
     private int _next;
 
@@ -92,9 +92,9 @@ internal sealed class BackwardProgress
     public string? Note { get; private set; }
 
     /// <param name="contribution">What backward will add its gradients to.</param>
-    public void Begin(VectorBuffer contribution, ISliceSink sink)
+    public void Begin(VectorBuffer contribution, Action<int> announce)
     {
-        (_contribution, _sink, _error, _next, _isExpected, _pass) = (contribution, sink, null, 0, true, Pass.Forward);
+        (_contribution, _announce, _error, _next, _isExpected, _pass) = (contribution, announce, null, 0, true, Pass.Forward);
         _modules.Clear();
         Array.Fill(_firstCalls, -1);
         Array.Clear(_isAnnounced);
@@ -201,7 +201,7 @@ internal sealed class BackwardProgress
     {
         if (_isAnnounced[slice]) return;
         _isAnnounced[slice] = true;
-        _sink.Ready(slice);
+        _announce(slice);
     }
 
     private void HashAt(int call)

@@ -33,12 +33,12 @@ internal sealed class Map(FlatModel model, ITrainingTask task, long seed, Device
     public string? OverlapNote => _progress?.Note;
 
     /// <param name="contribution">Of <see cref="Layout"/>; overwritten. An evaluation leaves the float vector as it is.</param>
-    /// <param name="sink">
+    /// <param name="announce">
     /// Is told of each slice that the round exchanges, once, as soon as it is final: some of them while backward still runs.
     /// </param>
     /// <param name="next">The micro-batch that will be asked for next, if that is known: its samples may be fetched meanwhile.</param>
     /// <exception cref="InvalidOperationException">The model changed how it uses its parameters after slices of them were announced.</exception>
-    public void Compute(Round round, int microBatch, VectorBuffer contribution, ISliceSink? sink = null, (Round Round, int MicroBatch)? next = null)
+    public void Compute(Round round, int microBatch, VectorBuffer contribution, Action<int>? announce = null, (Round Round, int MicroBatch)? next = null)
     {
         contribution.Tallies.Clear();
         var samples = round.MicroBatch(microBatch).Count;
@@ -54,9 +54,9 @@ internal sealed class Map(FlatModel model, ITrainingTask task, long seed, Device
             using var batch = _batches.Take(round, microBatch, next);
             if (round.Kind == RoundKind.Evaluate) Evaluate(batch, contribution);
             else if (search is not null) Try(search, round, microBatch, batch, contribution);
-            else if (Train(round, microBatch, batch, contribution, sink)) return;
+            else if (Train(round, microBatch, batch, contribution, announce)) return;
         }
-        for (var slice = Layout.FirstSlice(round.Kind); slice < Layout.Slices; slice++) sink?.Ready(slice);
+        for (var slice = Layout.FirstSlice(round.Kind); slice < Layout.Slices; slice++) announce?.Invoke(slice);
     }
 
     public void Dispose()
@@ -89,7 +89,7 @@ internal sealed class Map(FlatModel model, ITrainingTask task, long seed, Device
         if (inPlace is null) CopyOut(target, contribution);
     }
 
-    private bool Train(Round round, int microBatch, SampleBatch batch, VectorBuffer contribution, ISliceSink? sink)
+    private bool Train(Round round, int microBatch, SampleBatch batch, VectorBuffer contribution, Action<int>? announce)
     {
         var inPlace = InPlace(contribution);
         var target = inPlace ?? Staging();
@@ -97,8 +97,8 @@ internal sealed class Map(FlatModel model, ITrainingTask task, long seed, Device
         using (no_grad()) target.Gradient.zero_();
         model.AddGradientsTo(target);
         using var generator = manual_seed((long)Permutation.Mix(seed, round.Step, microBatch));
-        var progress = inPlace is null || sink is null ? null : _progress ??= new(model, Layout);
-        progress?.Begin(contribution, sink!);
+        var progress = inPlace is null || announce is null ? null : _progress ??= new(model, Layout);
+        progress?.Begin(contribution, announce!);
         var loss = Loss(batch, contribution);
         contribution.Tallies[Tally.Loss] = loss.item<float>();
         if (progress is null) loss.backward();

@@ -61,11 +61,11 @@ internal static class RankProgram
         var metrics = new WorkerMetrics(Metrics.NewCustomRegistry(), "none").Links;
         using var waiting = new SemaphoreSlim(0);
         var options = new LinkOptions { SharedMemory = !arguments.Tcp };
-        using var exchange = new Exchange(
-            new(new(Job, _token, NameOf(rank)), rounds, pool, 1, new(false), options, null), new Observer(waiting));
-        using var listener = new LinkListener(new(IPAddress.Loopback, 0), Job, _token, _ => true, exchange.Accept, metrics, NullLogger.Instance, options);
+        using var links = new WorkerLinks(
+            new(new(Job, _token, NameOf(rank)), rounds, pool, 1, new(false), options, null), notice => Receive(notice, waiting));
+        using var listener = new LinkListener(new(IPAddress.Loopback, 0), Job, _token, _ => true, links.Accept, metrics, NullLogger.Instance, options);
         var plan = new Plan(1, 0, rounds.Count, [.. Enumerable.Range(0, world).Select(NameOf)], Topology.Mesh);
-        exchange.Begin(plan, Meet(arguments, listener.Port));
+        links.Begin(plan, Meet(arguments, listener.Port));
 
         var sum = pool.Rent();
         sum.Floats.Fill(1);
@@ -76,7 +76,7 @@ internal static class RankProgram
         {
             if (round == warmup) allocated = GC.GetTotalAllocatedBytes(precise: false);
             var start = Stopwatch.GetTimestamp();
-            Reduce(exchange, arguments, round, sum, waiting);
+            Reduce(links, arguments, round, sum, waiting);
             if (round >= warmup) laps[round - warmup] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         }
         allocated = GC.GetTotalAllocatedBytes(precise: false) - allocated;
@@ -88,13 +88,13 @@ internal static class RankProgram
         return 0;
     }
 
-    private static void Reduce(Exchange exchange, RankArguments arguments, int round, VectorBuffer sum, SemaphoreSlim waiting)
+    private static void Reduce(WorkerLinks links, RankArguments arguments, int round, VectorBuffer sum, SemaphoreSlim waiting)
     {
-        exchange.Enter(round);
-        exchange.Contribute(new(arguments.Rank, 1), 0, sum.Layout.Slices, sum);
-        while (!exchange.Await(_never))
+        links.Enter(round);
+        links.Contribute(new(arguments.Rank, 1), 0, sum.Layout.Slices, sum);
+        while (!links.Await(_never))
             if (!waiting.Wait(_patience)) throw new TimeoutException($"round {round} does not end");
-        var average = exchange.TakeAverage();
+        var average = links.TakeAverage();
         if (average.Tallies[Tally.Samples] != arguments.World || average.Floats[^1] != 1) throw new InvalidDataException($"round {round} has a wrong sum");
         average.Release();
     }
@@ -116,12 +116,9 @@ internal static class RankProgram
         })];
     }
 
-    private sealed class Observer(SemaphoreSlim waiting) : IExchangeObserver
+    private static void Receive(LinkNotice notice, SemaphoreSlim waiting)
     {
-        public void AverageComplete() => waiting.Release();
-        public void StateArrived(int generation, long applied, byte[] state) { }
-        public void InitialArrived(byte[] file) { }
-        public void CoordinatorLinkClosed(string reason) { }
-        public void PeerLinkClosed(int generation, string peer, string reason) => Console.Error.WriteLine($"{peer}: {reason}");
+        if (notice is LinkNotice.AverageComplete) waiting.Release();
+        else if (notice is LinkNotice.PeerLost lost) Console.Error.WriteLine($"{lost.Peer}: {lost.Reason}");
     }
 }

@@ -46,6 +46,6 @@ public sealed partial class LocalRestartTests
     [GeneratedRegex(@"^all workers are gone: waiting for at least 1; training then goes on from the checkpoint of step [1-9]")]
     private static partial Regex GoesOn();
 
-    [GeneratedRegex(@"^worker-3 did not answer .*, but nobody else holds the newest parameters: waiting for another 15 s$")]
+    [GeneratedRegex(@"^worker-3 did not answer .*, but no other worker holds the newest parameters: waiting for another 15 s$")]
     private static partial Regex WaitsForLast();
 }

@@ -6,7 +6,7 @@ namespace Distributed.Core.Protocol;
 /// Sees from the reports how far behind the fastest each worker of a plan was. All get the average of a round at the same time, so
 /// the one that waited longest for it was done first.
 /// </summary>
-public sealed class ArrivalWatch
+internal sealed class ArrivalWatch
 {
     /// <summary>Rounds that may lie between the first worker to report and the last; of more, the oldest reports are forgotten.</summary>
     public const int MaxRounds = 4096;

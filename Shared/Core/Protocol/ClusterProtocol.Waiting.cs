@@ -2,18 +2,18 @@ using System.Collections.Immutable;
 
 namespace Distributed.Core.Protocol;
 
-/// <summary>For whom the cluster waits, and when it would wait in vain.</summary>
-public sealed partial record ClusterProtocol
+/// <summary>Which workers the cluster waits for, and when it would wait in vain.</summary>
+internal sealed partial record ClusterProtocol
 {
-    /// <summary>The started workers that are left, once one of them has ended that is not started again; null before.</summary>
+    /// <summary>The local workers that are left, once one has ended that is not started again; null before.</summary>
     public ClusterEvent.Supply? Supply { get; init; }
 
-    /// <summary>Whether people have heard that the cluster waits for workers that alone hold the newest parameters, see <see cref="AwaitsLastHolder"/>.</summary>
+    /// <summary>Whether it was announced that the cluster waits for the only workers with the newest parameters, see <see cref="AwaitsLastHolder"/>.</summary>
     public bool IsLastHolderAnnounced { get; init; }
 
     /// <summary>
-    /// Whether those that have yet to say how far they are hold what nobody else does: without them, more than one round would have
-    /// to be done again, or the parameters would be gone.
+    /// Whether only workers that have not answered yet hold the newest parameters: without them, more than one round would have to be
+    /// redone, or the parameters would be lost.
     /// </summary>
     public bool AwaitsLastHolder
     {
@@ -31,22 +31,31 @@ public sealed partial record ClusterProtocol
     }
 
     /// <summary>No worker is left.</summary>
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Abandoned() => true switch
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Abandoned()
     {
-        _ when Starvation is { } starvation => Stop(starvation),
-        _ when !IsOpen => Reached > 0 ? Stop("all workers are gone, and with them the parameters") : (this, []),
-        _ => (this, [new ClusterEffect.Announce($"all workers are gone: waiting for at least {Needed}; training then {(true switch
-        {
-            _ when Stored is { } stored => $"goes on from the checkpoint of step {Rounds!.StepsBefore(stored.Applied)}",
-            _ when Reached > 0 => "begins again from the start, since there is no checkpoint",
-            _ => "begins",
-        })}")]),
-    };
+        if (Starvation is { } starvation) return Stop(FailureCause.Starved, starvation);
+        if (!IsOpen) return Reached > 0 ? Stop(FailureCause.AllLost, "all workers are gone, and with them the parameters") : (this, []);
+        var next = Stored is { } stored ? $"goes on from the checkpoint of step {Rounds!.StepsBefore(stored.Applied)}"
+            : Reached > 0 ? "begins again from the start, since there is no checkpoint"
+            : "begins";
+        return (this, [new ClusterEffect.Announce($"all workers are gone: waiting for at least {Needed}; training then {next}")]);
+    }
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Starve() => Phase == ClusterPhase.Gathering && Starvation is { } starvation ? Stop(starvation) : (this, []);
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Starve(ClusterEvent.Supply e)
+    {
+        if (IsStart) return Stop(FailureCause.LocalWorker, e.Why);
+        return Phase == ClusterPhase.Gathering && Starvation is { } starvation ? Stop(FailureCause.Starved, starvation) : (this, []);
+    }
 
     /// <summary>Why the cluster would wait for workers in vain, in a user's words; null where more may come.</summary>
-    private string? Starvation => Supply is { } supply && supply.Living.Union(Members.Keys).Count is var most && most < Needed
-        ? most == 0 ? $"all workers are gone, and with them the parameters: {supply.Why}" : $"{most} of at least {Needed} workers are left, and no other is started: {supply.Why}"
-        : null;
+    private string? Starvation
+    {
+        get
+        {
+            if (Supply is not { } supply || supply.Living.Union(Members.Keys).Count is var most && most >= Needed) return null;
+            return most == 0
+                ? $"all workers are gone, and with them the parameters: {supply.Why}"
+                : $"{most} of at least {Needed} workers are left, and no other is started: {supply.Why}";
+        }
+    }
 }

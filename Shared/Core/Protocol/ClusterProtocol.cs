@@ -4,13 +4,13 @@ using Distributed.Core.Planning;
 namespace Distributed.Core.Protocol;
 
 /// <summary>
-/// The protocol of the coordinator. Every change of the cluster is one mechanism, the reconfiguration: a new generation;
-/// all workers stop and say how many rounds they have applied; those that lack something get the state of one that does not;
-/// when all are at the same round, a new plan begins. Values in, values out; whoever runs it moves messages.
+/// The protocol of the coordinator. Every change of the cluster is one mechanism, the reconfiguration: a new generation begins; all workers
+/// stop and report how many rounds they have applied; workers that lack rounds receive the state of one that does not; when all are at the
+/// same round, a new plan begins. Values in, values out; the coordinator's actor moves messages.
 /// </summary>
-public sealed partial record ClusterProtocol
+internal sealed partial record ClusterProtocol
 {
-    /// <summary>A link that breaks so often while no round is applied costs one of its ends the place.</summary>
+    /// <summary>A worker is evicted when its link to the same peer breaks this often without a round being applied in between.</summary>
     public const int MaxBreaks = 3;
 
     /// <summary>How many of <see cref="Generations"/> are kept.</summary>
@@ -25,22 +25,22 @@ public sealed partial record ClusterProtocol
     /// <summary>Workers that later plans need, at least 1.</summary>
     public required int MinWorkers { get; init; }
 
-    /// <summary>Who reduces.</summary>
+    /// <summary>Whether the workers reduce (mesh) or the coordinator does (star).</summary>
     public required Topology Topology { get; init; }
 
-    /// <summary>Whether workers may still come when all are gone. Otherwise the end of the last one is the end of the job.</summary>
+    /// <summary>Whether workers may still join when all are gone. Otherwise the job ends with its last worker.</summary>
     public bool IsOpen { get; init; }
 
-    /// <summary>After a restart of the coordinator, the workers of its last plan that have yet to come back.</summary>
+    /// <summary>After a restart of the coordinator, the workers of its last plan that have not come back yet.</summary>
     public ImmutableHashSet<string> Returning { get; init; } = [];
 
-    /// <summary>Micro-batches of a step that each worker should compute; empty where all the same.</summary>
+    /// <summary>Micro-batches of a step that each worker should compute; empty for even shares.</summary>
     public ImmutableDictionary<string, int> Shares { get; init; } = ImmutableDictionary<string, int>.Empty;
 
-    /// <summary>Steps that were applied, as far as the coordinator had heard, and had to be done again.</summary>
+    /// <summary>Steps that were reported as applied and had to be redone.</summary>
     public long StepsRedone { get; init; }
 
-    /// <summary>The newest state that the coordinator has stored; null where there is none.</summary>
+    /// <summary>The newest state that the coordinator has stored; null before the first.</summary>
     public StoredState? Stored { get; init; }
 
     /// <summary>Where the cluster stands.</summary>
@@ -55,7 +55,7 @@ public sealed partial record ClusterProtocol
     /// <summary>The plan in force, or the last one of this coordinator.</summary>
     public Plan? Plan { get; init; }
 
-    /// <summary>Generation of the last plan, also of a coordinator before this one; 0 where there was none.</summary>
+    /// <summary>Generation of the last plan, also of a coordinator before this one; 0 before the first.</summary>
     public int PlanGeneration { get; init; }
 
     /// <summary>What the first prepared worker reported; the others must agree.</summary>
@@ -68,10 +68,10 @@ public sealed partial record ClusterProtocol
     public ImmutableSortedDictionary<string, Member> Members { get; init; } =
         ImmutableSortedDictionary.Create<string, Member>(StringComparer.Ordinal);
 
-    /// <summary>How many of <see cref="Members"/> still have to say how far they are: counted rather than looked for, since each of them reports.</summary>
+    /// <summary>How many of <see cref="Members"/> have not reported yet how many rounds they hold: counted rather than searched, since each reports.</summary>
     public int Awaited { get; init; }
 
-    /// <summary>Rounds that those who are sent what they lack will have applied.</summary>
+    /// <summary>Rounds that the workers in <see cref="MemberStatus.Syncing"/> will have applied.</summary>
     public long CatchingUpTo { get; init; }
 
     /// <summary>The newest generations and why they began; <see cref="Generation"/> says how many there were.</summary>
@@ -85,170 +85,49 @@ public sealed partial record ClusterProtocol
 
     private bool IsOver => Phase is ClusterPhase.Finished or ClusterPhase.Failed;
 
-    /// <summary>What follows from an event: the new state, and what to do, in order.</summary>
+    /// <summary>The next state after an event, and what to do, in order. Once the job is over, an event changes nothing.</summary>
     public (ClusterProtocol State, ImmutableList<ClusterEffect> Effects) Handle(ClusterEvent happened) => happened switch
     {
         _ when IsOver => (this, []),
-        ClusterEvent.Registered e => (With(new(e.Worker, MemberStatus.Preparing, 0, Leaving: false)), []),
+        ClusterEvent.Registered e => Register(e),
         ClusterEvent.Prepared e => Prepare(e.Worker, e.Facts, e.Holding),
-        ClusterEvent.Overdue e => Expire(e.Why),
-        ClusterEvent.Unbalanced e => Phase == ClusterPhase.Training && Job.IsExact ? (this with { Shares = e.Shares }).Reconfigure(GenerationCause.Balance, e.Why) : (this, []),
-        ClusterEvent.Stored e => (this with { Stored = e.State }, []),
-        ClusterEvent.Damaged e => Phase == ClusterPhase.Reconfiguring ? (this with { Stored = e.Next }).Reconfigure(GenerationCause.Checkpoint, e.Why) : (this with { Stored = e.Next }, []),
-        ClusterEvent.ReturnOver => Returning.IsEmpty ? (this, []) : (this with { Returning = [] }).Start(),
-        ClusterEvent.Lost e => Lose(e.Worker, e.Why),
-        ClusterEvent.Supply e => (this with { Supply = e }).Starve(),
-        ClusterEvent.Leaving e => Leave(e.Worker, e.Why),
-        ClusterEvent.PeerLost e => LosePeer(e),
-        ClusterEvent.Halted e => Report(e.Worker, e.Generation, e.Applied, e.Digest, MemberStatus.Ready),
+        ClusterEvent.Halted e => Report(e.Worker, e.Generation, e.Applied, e.Digest, MemberStatus.Ready, e.Recorded),
         ClusterEvent.Synced e => Report(e.Worker, e.Generation, e.Applied, e.Digest, MemberStatus.Syncing),
         ClusterEvent.Reached e => Reach(e.Worker, e.Applied),
-        ClusterEvent.Collected => Phase == ClusterPhase.Collecting ? (this with { Phase = ClusterPhase.Saving }, [new ClusterEffect.Save()]) : (this, []),
+        ClusterEvent.ReportsMissing e => Evict(e.Worker, RefusalCause.ReportsMissing, e.Why),
+        ClusterEvent.RecordsContradicted e => Stop(FailureCause.Records, e.Why),
+        ClusterEvent.Lost e => Lose(e),
+        ClusterEvent.PeerLost e => LosePeer(e),
+        ClusterEvent.Leaving e => Leave(e.Worker, e.Why),
+        ClusterEvent.Supply e => (this with { Supply = e }).Starve(e),
+        ClusterEvent.Overdue e => Expire(e.Why),
+        ClusterEvent.Unbalanced e => Rebalance(e),
+        ClusterEvent.Stored e => (this with { Stored = e.State }, []),
+        ClusterEvent.Damaged e => Skip(e),
+        ClusterEvent.ReturnOver => Returning.IsEmpty ? (this, []) : (this with { Returning = [] }).Start(),
+        ClusterEvent.Collected e => Collect(e.Shortfall),
         ClusterEvent.Saved => Phase == ClusterPhase.Saving ? (this with { Phase = ClusterPhase.Finished }, [new ClusterEffect.Finish()]) : (this, []),
         _ => throw new ProtocolException($"unknown event {happened}"),
     };
 
-    /// <summary>
-    /// Whether what a worker holds can be gone on with: it is of the newest plan, or the bits do not depend on the plan. One that was not
-    /// there when the newest plan began may hold rounds that were rolled back and done again, to other bits.
-    /// </summary>
-    public bool CanAdopt(Holding holding) =>
-        holding.Generation is > 0 and <= Holding.MaxGeneration && holding.Applied >= 0 && (Job.IsExact || holding.Generation >= PlanGeneration);
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Rebalance(ClusterEvent.Unbalanced e) => Phase == ClusterPhase.Training && Job.IsExact
+        ? (this with { Shares = e.Shares }).Reconfigure(GenerationCause.Balance, e.Why)
+        : (this, []);
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Prepare(string worker, WorkerFacts facts, Holding holding)
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Skip(ClusterEvent.Damaged e)
     {
-        if (Members.GetValueOrDefault(worker)?.Status != MemberStatus.Preparing) return (this, []);
-        if (Phase is ClusterPhase.Collecting or ClusterPhase.Saving) return Turn(worker, "the job is done");
-        if (!facts.Layout.IsValid || facts.TrainSamples < 1 || facts.TestSamples < 0 || facts.StateBytes < 1 || facts.StateBytes > WorkerFacts.MaxStateBytes)
-            return Turn(worker, $"it reports impossible sizes: {facts}");
-        if (Topology == Topology.Mesh && !facts.Endpoint.IsValid)
-            return Turn(worker, $"its links are at port {facts.LinkPort} of a host with a name of {facts.LinkHost.Length} characters; allowed: ports 1 to 65535, 1 to {LinkEndpoint.MaxHostLength} characters");
-        if (Facts is { } known && Difference(known, facts) is { } difference) return Turn(worker, difference);
-        if (Job.Batch > facts.TrainSamples)
-            return Stop($"batch is {Job.Batch}, but the training set has {facts.TrainSamples} samples; allowed: 1 to {facts.TrainSamples}");
-
-        if (holding.Generation != 0 && !CanAdopt(holding)) return Turn(worker, $"what it holds of generation {holding.Generation} is of another past than the job's", mayReturn: true);
-        var ready = With(new(worker, MemberStatus.Ready, holding.Applied, Leaving: false, facts.Endpoint));
-        ready = ready with { Returning = Returning.Remove(worker) };
-        ImmutableList<ClusterEffect> effects = [];
-        if (Facts is null)
-        {
-            ready = ready with { Facts = facts, Rounds = Job.RoundsOf(facts) };
-            effects = [new ClusterEffect.Open(facts, ready.Rounds)];
-        }
-        if (holding.Applied > ready.Rounds!.Count) return Turn(worker, $"it holds {holding.Applied} rounds of a job of {ready.Rounds.Count}");
-        var isAhead = holding.Generation > Generation;
-        if (isAhead) ready = ready with { Generation = holding.Generation };
-        var (next, more) = Phase switch
-        {
-            ClusterPhase.Reconfiguring when !isAhead => (ready, [new ClusterEffect.Halt(worker, Generation)]),
-            ClusterPhase.Gathering => ready.Start(worker),
-            _ => ready.Reconfigure(GenerationCause.Joined, $"{worker} joined"),
-        };
-        return (next, effects.AddRange(more));
+        if (e.Generation != Generation) return (this, []);
+        var next = this with { Stored = e.Next };
+        return Phase == ClusterPhase.Reconfiguring ? next.Reconfigure(GenerationCause.Checkpoint, e.Why) : (next, []);
     }
 
-    /// <summary>Begins, if all are there that it waits for.</summary>
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Start(string? joined = null) =>
-        Phase == ClusterPhase.Gathering && Returning.IsEmpty
-        // Whoever wants to leave and may not, because nobody else holds the parameters, has been waiting for this one.
-        && (InPlay >= Needed || (InPlay > 1 && Members.Values.Any(m => m.Leaving)))
-            ? Generation == 0 ? Reconfigure(GenerationCause.Start, "start")
-                : Plan is null ? Reconfigure(GenerationCause.Coordinator, "the coordinator was started again")
-                : Reconfigure(GenerationCause.Joined, $"{joined} joined")
-            : (this, []);
-
-    /// <summary>No end is in sight: whoever does not answer is out; if it is somebody's silence in the middle of a round, or the
-    /// way of a state, asking all of them shows whose.</summary>
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Expire(string why)
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Collect(string? shortfall)
     {
-        if (Phase == ClusterPhase.Collecting) return Expel(Donor!, $"the result did not come: {why}", mayReturn: true);
-        if (Phase is ClusterPhase.Gathering or ClusterPhase.Saving) return (this, []);
-        var silent = Members.Values.Where(m => m.Status == MemberStatus.Ready).Select(m => m.Id).ToList();
-        if (silent.Count == 0) return Reconfigure(GenerationCause.Silence, why);
-        if (AwaitsLastHolder && !IsLastHolderAnnounced)
-            return (this with { IsLastHolderAnnounced = true }, [new ClusterEffect.Announce(
-                $"{string.Join(", ", silent)} did not answer ({why}), but nobody else holds the newest parameters: waiting for another {ProgressWatch.LastHolderPatience.TotalSeconds:0} s")]);
-        var (next, effects) = silent.Aggregate(this, (rest, worker) => rest.Without(worker)).Reconfigure(GenerationCause.Silence, $"{string.Join(", ", silent)} did not answer: {why}");
-        return (next, effects.InsertRange(0, silent.Select(worker => new ClusterEffect.Refuse(worker, $"it did not answer: {why}", MayReturn: true))));
+        if (Phase != ClusterPhase.Collecting) return (this, []);
+        return shortfall is null ? (this with { Phase = ClusterPhase.Saving }, [new ClusterEffect.Save()]) : Stop(FailureCause.Records, shortfall);
     }
 
-    private static string? Difference(WorkerFacts known, WorkerFacts facts) => true switch
-    {
-        _ when facts.DataFingerprint != known.DataFingerprint || facts.TrainSamples != known.TrainSamples || facts.TestSamples != known.TestSamples =>
-            $"its data differs: {facts.TrainSamples} + {facts.TestSamples} samples with fingerprint {facts.DataFingerprint}; the job's is {known.TrainSamples} + {known.TestSamples} with {known.DataFingerprint}. Give it the same files",
-        _ when facts.Layout != known.Layout || facts.StateBytes != known.StateBytes =>
-            $"its model differs: {facts.Layout.Floats} numbers a contribution; the job's has {known.Layout.Floats}. Run the same version everywhere",
-        _ when facts.InitialDigest != known.InitialDigest =>
-            $"its initial parameters differ in their bits ({facts.InitialDigest}, the job's are {known.InitialDigest}). Run the same version on the same type of processor everywhere",
-        _ => null,
-    };
-
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Lose(string worker, string why)
-    {
-        if (!Members.TryGetValue(worker, out var lost)) return (this, []);
-        var announcement = new ClusterEffect.Announce($"{worker} is lost: {why}", worker);
-        return lost.Status == MemberStatus.Preparing
-            ? (Without(worker), [announcement])
-            : GoOnWithout(worker, GenerationCause.Lost, "was lost", announcement);
-    }
-
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) GoOnWithout(string worker, GenerationCause cause, string what, ClusterEffect first)
-    {
-        var rest = Without(worker);
-        var (next, effects) = Phase switch
-        {
-            ClusterPhase.Collecting when worker == Donor => rest.Finishing(),
-            ClusterPhase.Training or ClusterPhase.Reconfiguring => rest.Reconfigure(cause, $"{worker} {what}"),
-            ClusterPhase.Gathering when rest.InPlay == 0 && rest.Generation > 0 => rest.Abandoned(),
-            _ => (rest, []),
-        };
-        return (next, effects.Insert(0, first));
-    }
-
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) LosePeer(ClusterEvent.PeerLost e)
-    {
-        // Both ends report a link; the second report is of an older generation by then.
-        if (Phase != ClusterPhase.Training || e.Generation != Generation || e.Worker == e.Peer || !IsActive(e.Worker) || !IsActive(e.Peer)) return (this, []);
-        var before = BreaksAt(Members.Values.Max(m => m.Applied));
-        var pair = string.CompareOrdinal(e.Worker, e.Peer) < 0 ? (e.Worker, e.Peer) : (e.Peer, e.Worker);
-        var times = before.GetValueOrDefault(pair) + 1;
-        var broken = this with { BrokenLinks = before.SetItem(pair, times) };
-        return times < MaxBreaks
-            ? broken.Reconfigure(GenerationCause.Link, $"the link between {e.Worker} and {e.Peer} broke: {e.Why}")
-            // What lies between the two may be mended, and the one that is turned away may be the one that the others reach.
-            : broken.Expel(e.Peer, $"{e.Worker} cannot reach it over its link: {e.Why}", mayReturn: true);
-    }
-
-    /// <summary>
-    /// <see cref="BrokenLinks"/>, without those that a round went over under the last plan. Who was turned away for one and comes back
-    /// is turned away at once when it breaks again.
-    /// </summary>
-    private ImmutableDictionary<(string, string), int> BreaksAt(long applied) => BrokenLinks.IsEmpty || Plan is not { } plan || applied <= plan.FirstRound
-        ? BrokenLinks
-        : BrokenLinks.RemoveRange(BrokenLinks.Keys.Where(pair => plan.Includes(pair.Item1) && plan.Includes(pair.Item2)));
-
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Expel(string worker, string reason, bool mayReturn = false) =>
-        GoOnWithout(worker, GenerationCause.Refused, "was turned away", new ClusterEffect.Refuse(worker, reason, mayReturn));
-
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Leave(string worker, string why)
-    {
-        if (!Members.TryGetValue(worker, out var member)) return (this, []);
-        if (member.Leaving) return (this, Phase == ClusterPhase.Gathering ? [new ClusterEffect.HoldBack(worker)] : []);
-        var isNeeded = member.Applied > 0 && !Members.Values.Any(m => m.Id != worker && !m.Leaving && m.Applied >= member.Applied);
-        if (member.Status == MemberStatus.Preparing || (Phase == ClusterPhase.Gathering && !isNeeded))
-            return (Without(worker), [new ClusterEffect.Dismiss(worker)]);
-        var leaving = With(member with { Leaving = true });
-        return Phase switch
-        {
-            ClusterPhase.Training => leaving.Reconfigure(GenerationCause.Left, $"{worker} leaves: {why}"),
-            ClusterPhase.Gathering when InPlay > 1 => leaving.Reconfigure(GenerationCause.Left, $"{worker} leaves: {why}"),
-            ClusterPhase.Gathering => (leaving, [new ClusterEffect.HoldBack(worker)]),
-            _ => (leaving, []),
-        };
-    }
-
-    /// <summary>A new generation: everybody stops.</summary>
+    /// <summary>A new generation: all workers stop.</summary>
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Reconfigure(GenerationCause cause, string reason)
     {
         var generation = Generation + 1;
@@ -262,21 +141,29 @@ public sealed partial record ClusterProtocol
             Awaited = present.Count,
         };
         ImmutableList<ClusterEffect> halts = [.. present.Select(m => new ClusterEffect.Halt(m.Id, generation))];
-        // Where nobody is left, nobody will answer.
+        // With no worker left, no answer will come.
         return halts.IsEmpty ? next.Advance() : (next, halts);
     }
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Report(string worker, int generation, long applied, StateDigest digest, MemberStatus from)
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Report(
+        string worker, int generation, long applied, StateDigest digest, MemberStatus from, long recorded = long.MaxValue)
     {
         if (generation != Generation || !Members.TryGetValue(worker, out var member) || member.Status != from) return (this, []);
-        // What it was sent under an older generation it may have got, though that was not heard any more.
+        // A state that was sent under an older generation may have arrived after the worker's last report.
         var (least, most) = from == MemberStatus.Syncing ? (CatchingUpTo, CatchingUpTo) : (member.Applied, Rounds!.Count);
-        if (applied < least || applied > most) return Expel(worker, $"it reports {applied} applied rounds; possible are {least} to {most}");
+        if (applied < least || applied > most)
+            return Evict(worker, RefusalCause.ImpossibleReport, $"it reports {applied} applied rounds; possible are {least} to {most}");
+        // A state that a former coordinator passed on may reach a worker after it has registered with this one.
+        if (applied > recorded)
+        {
+            return Evict(worker, RefusalCause.Unreported,
+                $"it holds {applied} rounds, but {recorded} of {Rounds!.Count} are reported, and it has no reports of the others: the worker that had them is gone");
+        }
         var reported = With(member with { Status = MemberStatus.Halted, Applied = applied, Digest = digest });
         return (reported with { Reached = Math.Max(Reached, applied) }).Advance();
     }
 
-    /// <summary>When everybody has stopped: bring all to the same round, then begin.</summary>
+    /// <summary>When all workers have stopped: brings them to the same round, then begins.</summary>
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Advance()
     {
         if (Phase != ClusterPhase.Reconfiguring || Awaited > 0) return (this, []);
@@ -292,7 +179,7 @@ public sealed partial record ClusterProtocol
         var donor = present.Find(m => m.Applied == target);
         var next = this with { CatchingUpTo = target };
         ImmutableList<ClusterEffect> effects = [];
-        // One that leaves may be the only one from whom the others can be brought up to date.
+        // A worker that leaves may be the only one with the newest parameters.
         foreach (var member in donor is null ? present : behind)
         {
             ClusterEffect? help = donor is not null ? new ClusterEffect.Transfer(donor.Id, member.Id, Generation)
@@ -308,7 +195,7 @@ public sealed partial record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Begin(long target)
     {
         var workers = Members.Values.Where(m => IsInPlay(m) && !m.Leaving).ToList();
-        if (Odd(target) is { } odd) return Stop(odd, isMismatch: true);
+        if (FindMismatch(target) is { } mismatch) return Stop(FailureCause.Mismatch, mismatch);
         var heldBack = workers.Count == 0 && target > 0 ? Members.Values.First(m => m.Applied == target).Id : null;
         var leaving = Members.Values.Where(m => m.Leaving && m.Id != heldBack).Select(m => m.Id).ToList();
         var stay = this with { Members = Members.RemoveRange(leaving), IsLastHolderAnnounced = false };
@@ -318,7 +205,7 @@ public sealed partial record ClusterProtocol
             var (finishing, last) = stay.Finishing();
             return (finishing, dismissals.AddRange(last));
         }
-        if (workers.Count < Needed && stay.Starvation is { } starvation) return stay.Stop(starvation);
+        if (workers.Count < Needed && stay.Starvation is { } starvation) return stay.Stop(FailureCause.Starved, starvation);
         if (workers.Count < Needed)
             return (stay with { Phase = ClusterPhase.Gathering }, dismissals.Add(heldBack is null
                 ? new ClusterEffect.Announce($"{workers.Count} of at least {Needed} workers: waiting for more")
@@ -328,9 +215,10 @@ public sealed partial record ClusterProtocol
             // Shares are of the workers that they were measured with.
             Shares = Shares.Count == workers.Count && workers.TrueForAll(m => Shares.ContainsKey(m.Id)) ? [.. workers.Select(m => Shares[m.Id])] : [],
         };
-        // Of the last round, or of all there were, those who had applied it may all be gone: others do it again.
+        // The workers that had applied the last round, or all rounds, may be gone: the others redo it.
         var redone = Math.Max(0, Rounds.StepsBefore(Reached) - Rounds.StepsBefore(target));
-        if (target < Reached - 1) dismissals = dismissals.Add(new ClusterEffect.Announce($"nobody is left who holds the parameters of round {Reached}: going back to round {target}"));
+        if (target < Reached - 1)
+            dismissals = dismissals.Add(new ClusterEffect.Announce($"no worker holds the parameters of round {Reached} any more: going back to round {target}"));
         return (stay with
         {
             Phase = ClusterPhase.Training,
@@ -343,11 +231,11 @@ public sealed partial record ClusterProtocol
         }, dismissals.Add(new ClusterEffect.Begin(plan, Topology == Topology.Star ? [] : [.. workers.Select(m => m.Endpoint)])));
     }
 
-    /// <summary>All who have applied the same rounds hold the same bits, also whoever was just sent them.</summary>
-    private string? Odd(long target)
+    /// <summary>All workers that have applied the same rounds must hold the same bits.</summary>
+    private string? FindMismatch(long target)
     {
         var there = Members.Values.Where(m => IsInPlay(m) && m.Applied == target).ToList();
-        // In an inexact job, rounds that were rolled back are done again to other bits than those of a checkpoint that was being written meanwhile.
+        // In an inexact job, rounds that were rolled back are redone with other bits than those of a checkpoint that was being written meanwhile.
         if (Job.IsExact && Stored is { } stored && stored.Applied == target && there.Find(m => m.Digest != stored.Digest) is { } other)
             return $"{other.Id}: after {target} rounds its parameters ({other.Digest}) differ from those of the checkpoint ({stored.Digest})";
         return there.Find(m => m.Digest != there[0].Digest) is { } odd
@@ -366,15 +254,12 @@ public sealed partial record ClusterProtocol
     {
         var donor = Members.Values.FirstOrDefault(m => m.Applied == Rounds!.Count);
         return donor is null
-            ? IsOpen ? (this with { Phase = ClusterPhase.Gathering }).Abandoned() : Stop("all workers were lost before the result was safe")
+            ? IsOpen ? (this with { Phase = ClusterPhase.Gathering }).Abandoned() : Stop(FailureCause.AllLost, "all workers were lost before the result was safe")
             : (this with { Phase = ClusterPhase.Collecting, Donor = donor.Id }, [new ClusterEffect.Collect(donor.Id, Generation)]);
     }
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Turn(string worker, string reason, bool mayReturn = false) =>
-        (Without(worker), [new ClusterEffect.Refuse(worker, reason, mayReturn)]);
-
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Stop(string reason, bool isMismatch = false) =>
-        (this with { Phase = ClusterPhase.Failed }, [new ClusterEffect.Fail(reason, isMismatch)]);
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Stop(FailureCause cause, string reason) =>
+        (this with { Phase = ClusterPhase.Failed }, [new ClusterEffect.Fail(cause, reason)]);
 
     private int Needed => Generation == 0 ? Math.Max(StartWith, MinWorkers) : MinWorkers;
 

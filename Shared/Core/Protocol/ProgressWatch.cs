@@ -6,7 +6,7 @@ namespace Distributed.Core.Protocol;
 /// Tells when the cluster has stood still for longer than it ever took: somebody is frozen, or hangs in its device. What is
 /// normal is learned from the times that the workers report; before that, much is allowed. Time is what the caller says it is.
 /// </summary>
-public sealed class ProgressWatch
+internal sealed class ProgressWatch
 {
     /// <summary>
     /// How much longer the cluster waits for a silent worker that alone holds the newest parameters. As long as the failure detector

@@ -1,71 +1,73 @@
+using System.Collections.Immutable;
 using Distributed.Core.Planning;
 
 namespace Distributed.Core.Protocol;
 
-/// <summary>What happens to a worker, as its protocol sees it.</summary>
-public abstract record ReplicaEvent
+/// <summary>What happens to a replica, as its protocol sees it.</summary>
+internal abstract record ReplicaEvent
 {
-    /// <summary>A plan has come.</summary>
-    public sealed record PlanBegan(Plan Plan) : ReplicaEvent;
+    /// <summary>A plan has come, with where its workers' links are reached and the best first metric of any checkpoint so far.</summary>
+    internal sealed record PlanBegan(Plan Plan, ImmutableArray<LinkEndpoint> Endpoints = default, double Best = double.NaN) : ReplicaEvent;
     /// <summary>The coordinator calls for a stop under a new generation.</summary>
-    public sealed record HaltAsked(int Generation) : ReplicaEvent;
-    /// <summary>The averaged contribution of the expected round is complete.</summary>
-    public sealed record AverageArrived(int Generation, long Round) : ReplicaEvent;
-    /// <summary>A peer's state has come: so many rounds are applied to it.</summary>
-    public sealed record StateArrived(int Generation, long Applied) : ReplicaEvent;
+    internal sealed record HaltAsked(int Generation) : ReplicaEvent;
+    /// <summary>The average of the round in progress is applied to the replica.</summary>
+    internal sealed record RoundApplied : ReplicaEvent;
+    /// <summary>The state of a peer or a checkpoint has come: so many rounds are applied to it.</summary>
+    internal sealed record StateArrived(int Generation, long Applied) : ReplicaEvent;
 }
 
-/// <summary>What a worker does, as its protocol decides.</summary>
-public abstract record ReplicaEffect
+/// <summary>What a replica does, as its protocol decides.</summary>
+internal abstract record ReplicaEffect
 {
-    /// <summary>Exchange nothing of older generations any more, and leave the computation in progress where it is.</summary>
-    public sealed record Fence(int Generation) : ReplicaEffect;
-    /// <summary>Link with the workers of this plan.</summary>
-    public sealed record Begin(Plan Plan) : ReplicaEffect;
-    /// <summary>Exchange this round from now on.</summary>
-    public sealed record Enter(Round Round) : ReplicaEffect;
-    /// <summary>Compute these micro-batches of this round and send their sums.</summary>
-    public sealed record Map(Round Round, MicroBatchRange Range) : ReplicaEffect;
-    /// <summary>Apply the average of this round.</summary>
-    public sealed record Apply(Round Round) : ReplicaEffect;
-    /// <summary>Put the state that has arrived in the place of what this replica holds.</summary>
-    public sealed record Restore : ReplicaEffect;
-    /// <summary>Tell the coordinator how far this replica is, at a halt.</summary>
-    public sealed record ReportHalted(int Generation, long Applied) : ReplicaEffect;
+    /// <summary>Exchange nothing of older generations any more, and leave the step in progress where it is.</summary>
+    internal sealed record Fence(int Generation) : ReplicaEffect;
+    /// <summary>Connect to the workers of this plan.</summary>
+    internal sealed record Begin(Plan Plan, ImmutableArray<LinkEndpoint> Endpoints, double Best) : ReplicaEffect;
+    /// <summary>
+    /// Run a round under this plan: compute these micro-batches, exchange their sums and apply the average. <paramref name="Next"/> is the
+    /// first micro-batch that this worker computes after them, if the plan has one in the next round.
+    /// </summary>
+    internal sealed record Step(Plan Plan, Round Round, MicroBatchRange Range, (Round Round, int MicroBatch)? Next) : ReplicaEffect;
+    /// <summary>Replace what this replica holds by the state that has arrived.</summary>
+    internal sealed record Restore : ReplicaEffect;
+    /// <summary>Tell the coordinator how many rounds this replica has applied, at a halt.</summary>
+    internal sealed record ReportHalted(int Generation, long Applied) : ReplicaEffect;
     /// <summary>Tell the coordinator that this replica has caught up.</summary>
-    public sealed record ReportSynced(int Generation, long Applied) : ReplicaEffect;
+    internal sealed record ReportSynced(int Generation, long Applied) : ReplicaEffect;
 }
 
 /// <summary>
-/// The protocol of a worker: a replica that applies rounds in order, each exactly once, under the plan in force. Values in,
-/// values out; whoever runs it computes, sends and applies.
+/// The protocol of a worker that trains: a replica that applies rounds in order, each exactly once, under the plan in force. Values in,
+/// values out; <c>TrainingStep</c> computes, sends and applies.
 /// </summary>
 /// <param name="Worker">Id of this worker.</param>
 /// <param name="Rounds">The job's rounds.</param>
 /// <param name="Applied">Rounds applied: the number of the next one.</param>
 /// <param name="Generation">The newest generation heard of.</param>
-/// <param name="Plan">The plan in force; none between a halt and the next plan.</param>
-public sealed record ReplicaProtocol(string Worker, Rounds Rounds, long Applied = 0, int Generation = 0, Plan? Plan = null)
+/// <param name="Plan">The plan in force; null between a halt and the next plan.</param>
+internal sealed record ReplicaProtocol(string Worker, Rounds Rounds, long Applied = 0, int Generation = 0, Plan? Plan = null)
 {
-    /// <summary>What follows from an event: the new state, and what to do, in order.</summary>
-    /// <exception cref="ProtocolException">The coordinator asks for what cannot be.</exception>
+    /// <summary>The next state after an event, and what to do, in order.</summary>
+    /// <exception cref="ProtocolException">The coordinator asks for something impossible.</exception>
+    /// <exception cref="InvalidOperationException">A round is said to be applied although none is in progress.</exception>
     public (ReplicaProtocol State, IReadOnlyList<ReplicaEffect> Effects) Handle(ReplicaEvent happened) => happened switch
     {
-        ReplicaEvent.PlanBegan e => Begin(e.Plan),
+        ReplicaEvent.PlanBegan e => Begin(e),
         ReplicaEvent.HaltAsked e => Halt(e.Generation),
-        ReplicaEvent.AverageArrived e => Average(e),
-        ReplicaEvent.StateArrived e => State(e),
+        ReplicaEvent.RoundApplied => Apply(),
+        ReplicaEvent.StateArrived e => Restore(e),
         _ => throw new ProtocolException($"unknown event {happened}"),
     };
 
-    private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) Begin(Plan plan)
+    private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) Begin(ReplicaEvent.PlanBegan e)
     {
+        var plan = e.Plan;
         if (plan.Generation < Generation) return (this, []);
         if (!plan.Includes(Worker)) throw new ProtocolException($"generation {plan.Generation} has no part for {Worker}");
         if (plan.FirstRound != Applied)
             throw new ProtocolException($"generation {plan.Generation} starts at round {plan.FirstRound}, but this replica has applied {Applied} rounds");
         var next = this with { Generation = plan.Generation, Plan = plan };
-        return (next, [new ReplicaEffect.Begin(plan), .. next.Start()]);
+        return (next, [new ReplicaEffect.Begin(plan, e.Endpoints, e.Best), .. next.Start()]);
     }
 
     private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) Halt(int generation)
@@ -75,27 +77,29 @@ public sealed record ReplicaProtocol(string Worker, Rounds Rounds, long Applied 
             [new ReplicaEffect.Fence(generation), new ReplicaEffect.ReportHalted(generation, Applied)]);
     }
 
-    private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) Average(ReplicaEvent.AverageArrived e)
+    private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) Apply()
     {
-        if (Plan is null || e.Generation != Generation || e.Round != Applied) return (this, []);
+        if (Plan is null || Applied >= Plan.EndRound) throw new InvalidOperationException("no round is in progress");
         var next = this with { Applied = Applied + 1 };
-        return (next, [new ReplicaEffect.Apply(Plan.RoundAt(Rounds, Applied)), .. next.Start()]);
+        return (next, next.Start());
     }
 
-    private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) State(ReplicaEvent.StateArrived e)
+    private (ReplicaProtocol, IReadOnlyList<ReplicaEffect>) Restore(ReplicaEvent.StateArrived e)
     {
         if (e.Generation != Generation || Plan is not null) return (this, []);
-        return (this with { Applied = e.Applied },
-            [new ReplicaEffect.Restore(), new ReplicaEffect.ReportSynced(Generation, e.Applied)]);
+        return (this with { Applied = e.Applied }, [new ReplicaEffect.Restore(), new ReplicaEffect.ReportSynced(Generation, e.Applied)]);
     }
 
-    private IReadOnlyList<ReplicaEffect> Start()
-    {
-        if (Applied >= Plan!.EndRound) return [];
-        var round = Plan.RoundAt(Rounds, Applied);
-        return [new ReplicaEffect.Enter(round), new ReplicaEffect.Map(round, Plan.RangeOf(Worker, round.MicroBatches))];
-    }
+    private IReadOnlyList<ReplicaEffect> Start() => Applied < Plan!.EndRound
+        ? [new ReplicaEffect.Step(Plan, RoundAt(Applied), RangeAt(Applied), FirstOf(Applied + 1))]
+        : [];
+
+    private Round RoundAt(long round) => Plan!.RoundAt(Rounds, round);
+
+    private MicroBatchRange RangeAt(long round) => Plan!.RangeOf(Worker, RoundAt(round).MicroBatches);
+
+    private (Round, int)? FirstOf(long round) => round < Plan!.EndRound && RangeAt(round) is { Count: > 0 } range ? (RoundAt(round), range.First) : null;
 }
 
-/// <summary>One end of the protocol asks for what cannot be; the message says what.</summary>
+/// <summary>One end of the protocol asks for something impossible; the message says what.</summary>
 public sealed class ProtocolException(string message) : Exception(message);

@@ -8,7 +8,7 @@ namespace Distributed.Core.Protocol;
 /// what the caller says it is.
 /// </summary>
 /// <param name="microBatches">Micro-batches of a step.</param>
-public sealed class StragglerWatch(int microBatches)
+internal sealed class StragglerWatch(int microBatches)
 {
     /// <summary>The computing of a step must become shorter by this much: estimates scatter, and a change is not free.</summary>
     public const double WorthIt = 0.75;

@@ -129,7 +129,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         await worker.ApplyAsync(1, 0);
         var drained = bench.DrainAsync("a");
         await worker.HaltAsync(2, applied: 1);
-        DrainOutcome stays = new(DrainResult.HeldBack, "a wants to leave, but nobody else holds the parameters: it stays until another worker has them");
+        DrainOutcome stays = new(DrainResult.HeldBack, "a wants to leave, but no other worker holds the parameters: it stays until another has them");
         Assert.Equal(stays, await drained);
         Assert.Equal(stays, await bench.DrainAsync("a"));
     }
@@ -541,7 +541,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         await StepAsync(workers, plan, 0);
         foreach (var worker in workers) worker.Contribute(plan, 1);
         await workers[0].ApplyAsync(1, 1);
-        await Patience.UntilAsync(() => bench.Star.Completed == 2);
+        await Patience.UntilAsync(() => Links.StarBench.CompletedBy(bench.Star) == 2);
 
         var newcomer = await bench.JoinAsync("c");
         await workers[0].HaltAsync(2, applied: 2);
@@ -692,7 +692,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         var workers = await bench.TrainAsync("a", "b");
         workers[1].Link.SendCheckpoint(1, 0, new byte[8]);
         Assert.Equal(2, (await workers[0].HearAsync<Halt>()).Generation);
-        Assert.Contains(bench.View.Messages, line => line.StartsWith("b is lost: b sent a checkpoint that nobody asked for", StringComparison.Ordinal));
+        Assert.Contains(bench.View.Messages, line => line.StartsWith("b is lost: b sent a checkpoint that was not requested", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -61,7 +61,7 @@ internal sealed class CoordinatorBench : IDisposable
 
     public ScrapeTargets Targets { get; } = new();
 
-    public StarServer Star { get; }
+    public CoordinatorLinks Star { get; }
 
     public RunRecorder Recorder { get; }
 

@@ -95,7 +95,7 @@ public sealed class DataDeskTests : IDisposable
         var sending = DataDesk.SendAsync(_bench.Star, "w", offer, _ => queued.TrySetResult());
         await queued.Task.Soon();
         Assert.False(sending.IsCompleted);
-        _bench.Star.Expel("w");
+        _bench.Star.Remove("w");
         await sending.Soon();
         await DataDesk.SendAsync(_bench.Star, "nobody", offer, _ => { }).Soon();
     }

@@ -27,7 +27,7 @@ internal sealed class StarBench : IDisposable
     public StarBench(bool wireHalf = false) =>
         Star = new(new(IPAddress.Loopback, 0), Job, new(wireHalf), (worker, reason) => _closed.Writer.TryWrite((worker, reason)), new TrainingMetrics(_registry).Links, Log);
 
-    public StarServer Star { get; }
+    public CoordinatorLinks Star { get; }
 
     public LogLines Log { get; } = new();
 
@@ -50,9 +50,16 @@ internal sealed class StarBench : IDisposable
     {
         Star.Admit(worker);
         var peer = isShared ? await LinkSharedAsync(worker) : await LinkOverTcpAsync(worker);
-        await Patience.UntilAsync(() => Star.IsLinked(worker));
+        await Patience.UntilAsync(() => IsLinked(worker));
         return peer;
     }
+
+    public bool IsLinked(string worker) => Star.LinkOf(worker) is { IsOpen: true };
+
+    /// <summary>Rounds reduced.</summary>
+    public long Completed => CompletedBy(Star);
+
+    public static long CompletedBy(CoordinatorLinks star) => AllReduceOf(star)?.Round ?? 0;
 
     /// <summary>Lets all workers of a plan in.</summary>
     public async Task<Dictionary<string, StarPeer>> LinkAllAsync(Plan plan, bool isShared = false)
@@ -80,7 +87,7 @@ internal sealed class StarBench : IDisposable
     public Plan Begin(int generation, Rounds rounds, params string[] workers)
     {
         foreach (var worker in workers) Star.Admit(worker);
-        var plan = new Plan(generation, Star.Completed, rounds.Count, [.. workers], Topology.Star);
+        var plan = new Plan(generation, Completed, rounds.Count, [.. workers], Topology.Star);
         Star.Begin(plan);
         return plan;
     }
@@ -148,6 +155,9 @@ internal sealed class StarBench : IDisposable
         }
     }
 
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_allReduce")]
+    private static extern ref Transport.Links.AllReduce? AllReduceOf(CoordinatorLinks star);
+
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_pool")]
-    private static extern ref VectorPool? PoolOf(StarServer star);
+    private static extern ref VectorPool? PoolOf(CoordinatorLinks star);
 }

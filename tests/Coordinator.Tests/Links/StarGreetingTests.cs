@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Distributed.Transport.Pipes;
 using Distributed.Coordinator.Cluster;
 using Distributed.Core.Reduction;
 using Distributed.Transport.Security;
@@ -10,7 +11,7 @@ public sealed class StarGreetingTests : IDisposable
 {
     private readonly StarBench _bench = new();
 
-    private StarServer Star => _bench.Star;
+    private CoordinatorLinks Star => _bench.Star;
 
     public void Dispose() => _bench.Dispose();
 
@@ -18,19 +19,19 @@ public sealed class StarGreetingTests : IDisposable
     public async Task One_who_knows_the_token_and_is_admitted_is_let_in_once()
     {
         using var first = await _bench.LinkAsync("worker-1");
-        Assert.True(Star.IsLinked("worker-1"));
+        Assert.True(_bench.IsLinked("worker-1"));
         await AssertRefusedAsync(Star.Token, "worker-1");
-        Assert.True(Star.IsLinked("worker-1"));
+        Assert.True(_bench.IsLinked("worker-1"));
         Assert.False(first.IsClosed);
         first.Dispose();
         Assert.Equal("worker-1", (await _bench.Closed.NextAsync()).Worker);
-        Assert.False(Star.IsLinked("worker-1"));
+        Assert.False(_bench.IsLinked("worker-1"));
         await AssertRefusedAsync(Star.Token, "worker-1");
         await _bench.LinkAsync("worker-1");
     }
 
     [Fact]
-    public Task Another_token_or_name_is_refused_and_counted() => Gen.Select(Gen.Byte.Array[StarServer.TokenLength], Gen.String[Gen.Char.AlphaNumeric, 1, 20], Gen.Bool).SampleAsync(async (token, name, knowsToken) =>
+    public Task Another_token_or_name_is_refused_and_counted() => Gen.Select(Gen.Byte.Array[LinkHello.TokenLength], Gen.String[Gen.Char.AlphaNumeric, 1, 20], Gen.Bool).SampleAsync(async (token, name, knowsToken) =>
     {
         using var bench = new StarBench();
         var linked = await bench.LinkAsync("worker-1");
@@ -41,7 +42,7 @@ public sealed class StarGreetingTests : IDisposable
         await peer.WhenClosed;
         await bench.Log.WhenContainsAsync(knowsToken ? $"refused: x{name} is not expected, or has a link already" : "refused: the greeting is not one of this job");
         Assert.Equal(1, await bench.RefusedConnectionsAsync(Refusal.Stranger));
-        Assert.False(bench.Star.IsLinked("worker-2"));
+        Assert.False(bench.IsLinked("worker-2"));
         Assert.False(linked.IsClosed);
     }, iter: 10, threads: 1);
 
@@ -50,7 +51,7 @@ public sealed class StarGreetingTests : IDisposable
     [InlineData(FrameKind.State, 64)]
     [InlineData(FrameKind.Present, 0)]
     [InlineData(FrameKind.Hello, 0)]
-    [InlineData(FrameKind.Hello, StarServer.TokenLength)]
+    [InlineData(FrameKind.Hello, LinkHello.TokenLength)]
     [InlineData(FrameKind.Hello, 257)]
     [InlineData(FrameKind.Hello, FrameHeader.MaxLength)]
     public async Task What_does_not_begin_with_a_greeting_is_refused(FrameKind kind, int length)
@@ -125,7 +126,7 @@ public sealed class StarGreetingTests : IDisposable
         await _bench.Log.WhenContainsAsync("it did not say who it is within 10 s");
         await RefusedAsync(63, Refusal.Slow);
         await RefusedAsync(1, Refusal.Crowded);
-        Assert.True(Star.IsLinked("worker-2"));
+        Assert.True(_bench.IsLinked("worker-2"));
         Assert.False(linked.IsClosed);
         Assert.False(silent[^1].IsClosed);
     }

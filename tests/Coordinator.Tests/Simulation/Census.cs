@@ -10,7 +10,18 @@ internal sealed class Census
     /// <summary>So many more.</summary>
     public void Count(string state, int times = 1) => _counts.AddOrUpdate(state, times, (_, count) => count + times);
 
-    /// <summary>How often it was come to.</summary>
+    /// <summary>Counts an effect of a protocol, and the cause where it refuses or ends something.</summary>
+    public void Count(object effect)
+    {
+        Count(NameOf(effect.GetType()));
+        if (effect.GetType().GetProperty("Cause")?.GetValue(effect) is Enum cause) Count(NameOf(cause));
+    }
+
+    public static string NameOf(Type effect) => $"{effect.DeclaringType!.Name}.{effect.Name}";
+
+    public static string NameOf(Enum cause) => $"{cause.GetType().Name}.{cause}";
+
+    /// <summary>How often it was reached.</summary>
     public int this[string state] => _counts.GetValueOrDefault(state);
 
     /// <summary>All that were counted.</summary>

@@ -8,8 +8,49 @@ namespace Distributed.Coordinator.Tests.Simulation;
 /// <summary>What goes wrong.</summary>
 internal sealed partial class ClusterSimulation
 {
+    /// <summary>The first worker of a run that is to fail for a cause.</summary>
+    private static Misfit MisfitFor(FailureCause? expected) => expected switch
+    {
+        FailureCause.BatchTooLarge => Misfit.SmallData,
+        FailureCause.Mismatch => Misfit.OtherBits,
+        FailureCause.Records => Misfit.OtherReports,
+        _ => Misfit.None,
+    };
+
+    /// <summary>Whether a worker that looks for a coordinator gives up for good.</summary>
+    public bool MayGiveUp() => Cluster.IsOpen && _starter is null && Random.Next(500) == 0;
+
+    /// <summary>Whether a worker's data, model or device fails, so that it ends for good.</summary>
+    public bool MayFail(SimulatedWorker worker) => Cluster.IsOpen && HasMistakes && worker.Applied == 0 && Random.Next(20) == 0;
+
+    /// <summary>Whether a connection to the coordinator cannot be made.</summary>
+    public bool MayFailToConnect() => Cluster.IsOpen && Random.Next(50) == 0;
+
+    /// <summary>Whether the coordinator has a reason to refuse a worker in this simulation.</summary>
+    public bool MayRefuse(ClusterEffect.Refuse refuse) => refuse.Cause is RefusalCause.JobDone or RefusalCause.RolledBack or RefusalCause.Unreported
+        or RefusalCause.NoAnswer or RefusalCause.ResultMissing or RefusalCause.Unreachable || _misfits.Contains(refuse.Worker);
+
+    /// <summary>The plan as the coordinator tells it to a worker, by mistake perhaps one that the worker cannot follow.</summary>
+    public Plan Mistaken(Plan plan, string worker)
+    {
+        if (!HasMistakes || Random.Next(30) > 0) return plan;
+        if (Random.Next(2) == 0 && plan.Workers.Length > 1) return plan with { Workers = plan.Workers.Remove(worker), Shares = [] };
+        return plan.FirstRound + 1 < plan.EndRound ? plan with { FirstRound = plan.FirstRound + 1 } : plan;
+    }
+
     private void Fault()
     {
+        if (Expected == FailureCause.AllLost)
+        {
+            if (Cluster.Reached == 0) return;
+            foreach (var worker in _workers.Values.ToList()) End(worker, WorkerEnding.Killed);
+            return;
+        }
+        if (HasMistakes && _starter is null && Cluster.Facts is not null && Random.Next(4) == 0)
+        {
+            Join((Misfit)Random.Next((int)Misfit.Sizes, (int)Misfit.LosesReports + 1));
+            return;
+        }
         if (_starter is not null && Random.Next(3) == 0)
         {
             KillAll();
@@ -33,6 +74,11 @@ internal sealed partial class ClusterSimulation
             case 1:
                 // One that alone holds the parameters would stay, and wait for others, which nothing starts.
                 if (_starter is not null && (_maxRestarts < RestartPolicy.Most || Cluster.Generation == 0 || --_leaves < Cluster.MinWorkers)) break;
+                if (Cluster.IsOpen && _starter is null && AnyOf([.. _workers.Values.Where(w => !w.IsPrepared && Random.Next(3) == 0)]) is { } joining)
+                {
+                    joining.Leave();
+                    break;
+                }
                 // The coordinator may let it go before it notices that another is dead.
                 AnyOf([.. Expendable().Where(w => w.IsPrepared && !w.IsLeaving)])?.Leave();
                 break;

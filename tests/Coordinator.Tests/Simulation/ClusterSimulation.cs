@@ -32,6 +32,7 @@ internal sealed partial class ClusterSimulation
     private bool _isFinishedWithoutFarewell;
     private bool _areAllNew;
     private int _leaves;
+    private readonly HashSet<string> _misfits = new(StringComparer.Ordinal);
 
     /// <param name="seed">Decides everything that is left open.</param>
     /// <param name="rounds">The job; the states of a relaxed one follow a plain loop only as long as the workers stay the same.</param>
@@ -44,10 +45,12 @@ internal sealed partial class ClusterSimulation
     /// <param name="census">Counts what happens.</param>
     /// <param name="maxRestarts">How often the coordinator starts workers again that it has started; null where they come from elsewhere.</param>
     public ClusterSimulation(
-        int seed, Rounds rounds, Topology topology, int workers, int minWorkers, (string, string)? blocked = null, bool isOpen = false, int messageFaults = 0, Census? census = null, int? maxRestarts = null)
+        int seed, Rounds rounds, Topology topology, int workers, int minWorkers, (string, string)? blocked = null, bool isOpen = false,
+        int messageFaults = 0, Census? census = null, int? maxRestarts = null, FailureCause? expected = null)
     {
         (Random, Rounds, _blocked, Census, _messageFaults, _maxRestarts) = (new(seed), rounds, blocked, census ?? new(), messageFaults, maxRestarts);
-        IsHalf = Random.Next(2) == 0;
+        (IsHalf, HasFiles, HasInitial, IsProbing) = (Random.Next(2) == 0, Random.Next(2) == 0, Random.Next(4) == 0, Random.Next(4) == 0);
+        Expected = expected;
         Limits = new(_tick, 4 * _tick, Random.Next(20, 60) * _tick, Window: Random.Next(1, 5));
         SafeInterval = Random.Next(1, 9);
         KeptBytes = (SafeInterval + Random.Next(1, 9)) * (long)MessageBounds.ReportBytes(3);
@@ -60,11 +63,11 @@ internal sealed partial class ClusterSimulation
             MicroBatches = rounds.MicroBatches,
             Determinism = rounds.Relaxed ? "relaxed" : "strict",
             Wire = "float32",
-            Checkpoint = new() { EverySteps = Random.Next(6), Keep = Random.Next(1, 3) },
+            Checkpoint = new() { EverySteps = expected is null ? Random.Next(6) : 0, Keep = Random.Next(1, 3) },
         };
         (Topology, Folder, Lineage) = (topology, new(Random, Census), new(rounds, workers, Census));
         Current = new(this, SimulatedBooks.Begin(this, minWorkers, isLocal: maxRestarts is not null), startWith: workers, isOpen);
-        if (maxRestarts is null) for (var i = 0; i < workers; i++) Join();
+        if (maxRestarts is null) for (var i = 0; i < workers; i++) Join(i == 0 || expected == FailureCause.BatchTooLarge ? MisfitFor(expected) : Misfit.None);
         else StartLocal(workers);
     }
 
@@ -102,6 +105,23 @@ internal sealed partial class ClusterSimulation
 
     /// <summary>Whether contributions travel in half precision.</summary>
     public bool IsHalf { get; }
+
+    /// <summary>Whether the data is in files, which a worker may lack.</summary>
+    public bool HasFiles { get; }
+
+    /// <summary>Whether the job begins with parameters from a file.</summary>
+    public bool HasInitial { get; }
+
+    /// <summary>Whether each worker is asked first how large a micro-batch may be.</summary>
+    public bool IsProbing { get; }
+
+    /// <summary>The cause that the run is to fail for; null where it is to succeed.</summary>
+    public FailureCause? Expected { get; }
+
+    /// <summary>Whether the coordinator makes mistakes and workers come that do not fit.</summary>
+    public bool HasMistakes { get; init; }
+
+    public bool IsLocal => _starter is not null;
 
     public Job Job { get; }
 
@@ -143,10 +163,16 @@ internal sealed partial class ClusterSimulation
             }
         }
         foreach (var (what, count) in Folder.Disk.Seen) Census.Count(what, count);
+        if (Expected is { } expected)
+        {
+            Assert.Equal(expected, Current.FailureCause);
+            return;
+        }
+        if (_starter is not null && Current.FailureCause is FailureCause.LocalWorker) return;
         if (_starter is not null && Current.Failure is { } failure && (failure.Contains(" are left, and no other is started: ", StringComparison.Ordinal) || failure.StartsWith("all workers are gone", StringComparison.Ordinal)))
         {
             // One that comes while the result is collected is told that the job is done, and not started again though the result is then lost.
-            Assert.True(_starter.IsUsedUp || Refused.Any(refused => refused.Reason == "the job is done"), failure);
+            Assert.True(HasMistakes || _starter.IsUsedUp || Refused.Any(refused => refused.Reason == "the job is done"), failure);
             Census.Count(_starter.IsUsedUp ? "restarts used up" : "turned away before the result was lost");
             return;
         }
@@ -284,14 +310,17 @@ internal sealed partial class ClusterSimulation
         closed.Coordinator.Lose(closed.Worker, "its link is closed");
     }
 
-    private void Join() => Join($"worker-{++_born}");
+    private void Join(Misfit misfit = Misfit.None) => Join($"worker-{++_born}", misfit);
 
     /// <summary>A worker of this name begins to look for the coordinator.</summary>
-    public void Join(string worker)
+    public void Join(string worker, Misfit misfit = Misfit.None)
     {
         // That a former process of this name is gone, the coordinator has heard.
         _closed.RemoveAll(closed => closed.Worker == worker);
-        _workers.Add(worker, new(worker, this));
+        var joining = new SimulatedWorker(worker, this, misfit);
+        if (misfit != Misfit.None) _misfits.Add(worker);
+        _workers.Add(worker, joining);
+        joining.Start();
     }
 
     /// <summary>A coordinator starts workers of its own.</summary>

@@ -57,14 +57,51 @@ public sealed class ClusterSimulationTests
         Assert.All(_rare, state => Assert.True(census[state] > 0, $"no simulation came to: {state}; {census}"));
     }
 
-    private static void Drawn(int seed, bool isRelaxed, bool isLossy, Census census, out ClusterSimulation simulation, int? maxRestarts = null)
+    /// <summary>
+    /// Counts over a run of CI how often each effect of the three protocols was executed, and each cause for which one refuses a worker, ends
+    /// it or fails the job.
+    /// </summary>
+    [Fact]
+    public void Every_effect_and_every_refusal_of_the_three_protocols_is_reached()
+    {
+        var census = new Census();
+        for (var seed = 0; seed < Sampling.Of(300); seed++)
+            Drawn(seed, isRelaxed: seed % 3 == 0, isLossy: seed % 2 == 0, census, out _, hasMistakes: true);
+        for (var seed = 0; seed < Sampling.Of(200); seed++)
+            Drawn(seed, isRelaxed: seed % 4 == 0, isLossy: false, census, out _, maxRestarts: seed % 5 == 0 ? 3 : RestartPolicy.Most, hasMistakes: true);
+        var rounds = new Rounds(TrainSamples: 12, TestSamples: 5, Epochs: 2, Batch: 3, MicroBatches: 2);
+        for (var seed = 0; seed < 5; seed++)
+            new ClusterSimulation(seed, rounds, Topology.Mesh, 3, 2, blocked: ("worker-1", "worker-2"), census: census).Run(faults: 0);
+        foreach (var expected in (FailureCause[])[FailureCause.BatchTooLarge, FailureCause.Mismatch, FailureCause.Records, FailureCause.AllLost])
+        {
+            for (var seed = 0; seed < 5; seed++)
+                new ClusterSimulation(seed, rounds, Topology.Mesh, 3, 2, census: census, expected: expected).Run(faults: 1000);
+        }
+        string[] all =
+        [
+            .. Effects<ClusterEffect>(), .. Effects<ReplicaEffect>(), .. Effects<JoinEffect>(), .. Causes<RefusalCause>(), .. Causes<FailureCause>(),
+            .. Causes<ReturnCause>(), .. Causes<EndCause>(), "plan without this worker", "plan from another round", "frame that came early", "link that came early",
+        ];
+        foreach (var reached in all) TestContext.Current.TestOutputHelper?.WriteLine($"{reached}: {census[reached]}");
+        Assert.All(all, reached => Assert.True(census[reached] > 0, $"no simulation reached {reached}; {census}"));
+
+        static IEnumerable<string> Effects<T>() => typeof(T).GetNestedTypes(System.Reflection.BindingFlags.NonPublic).Where(type => type.IsSubclassOf(typeof(T))).Select(Census.NameOf);
+
+        static IEnumerable<string> Causes<T>() where T : struct, Enum => Enum.GetValues<T>().Select(cause => Census.NameOf(cause));
+    }
+
+    private static void Drawn(
+        int seed, bool isRelaxed, bool isLossy, Census census, out ClusterSimulation simulation, int? maxRestarts = null, bool hasMistakes = false)
     {
         var random = new Random(seed);
         var train = random.Next(4, 21);
         var batch = random.Next(3, train + 1);
         var rounds = new Rounds(train, random.Next(2) * random.Next(300), random.Next(1, 4), batch, random.Next(1, batch + 1), isRelaxed);
         var workers = random.Next(1, 6);
-        simulation = new(seed, rounds, seed % 2 == 0 ? Topology.Star : Topology.Mesh, workers, random.Next(1, workers + 1), isOpen: true, messageFaults: isLossy ? 20 : 0, census: census, maxRestarts: maxRestarts);
+        simulation = new(seed, rounds, seed % 2 == 0 ? Topology.Star : Topology.Mesh, workers, random.Next(1, workers + 1), isOpen: true, messageFaults: isLossy ? 20 : 0, census: census, maxRestarts: maxRestarts)
+        {
+            HasMistakes = hasMistakes,
+        };
         simulation.Run(faults: random.Next(25));
     }
 

@@ -35,7 +35,7 @@ internal sealed partial class SimulatedCoordinator
         if (!_workers.ContainsKey(worker.Id) || _saver is not var (saver, current) || generation < current) return;
         // Two coordinators may give two plans the same number; the real one closes the link.
         if ((saver, current) == (worker.Id, generation)) Books.Arrived(applied, state, _simulation.Rounds);
-        else Assert.True(_simulation.HadTwo, $"{worker.Id} sent a checkpoint of generation {generation} that nobody asked for");
+        else Assert.True(_simulation.HadTwo, $"{worker.Id} sent a checkpoint of generation {generation} that was not requested");
     }
 
     private void Link(string worker, Action<SimulatedWorker> deliver)

@@ -14,9 +14,13 @@ internal sealed partial class SimulatedCoordinator
     private readonly ClusterSimulation _simulation;
     private readonly SortedDictionary<string, Connected> _workers = new(StringComparer.Ordinal);
     private readonly Dictionary<SimulatedWorker, Conversation> _parting = [];
+    private readonly HashSet<string> _probed = new(StringComparer.Ordinal);
     private long _result;
 
-    private sealed record Connected(SimulatedWorker Worker, int Life, Conversation Conversation, Welcome Welcome);
+    private sealed record Connected(SimulatedWorker Worker, int Life, Conversation Conversation)
+    {
+        public Welcome Welcome { get; set; } = null!;
+    }
 
     /// <param name="simulation">The cluster.</param>
     /// <param name="books">What it finds on the disk.</param>
@@ -43,6 +47,8 @@ internal sealed partial class SimulatedCoordinator
 
     /// <summary>Why the job has failed.</summary>
     public string? Failure { get; private set; }
+
+    public FailureCause? FailureCause { get; private set; }
 
     /// <summary>Workers that it has taken in.</summary>
     public IEnumerable<SimulatedWorker> Workers => _workers.Values.Select(there => there.Worker);
@@ -93,11 +99,11 @@ internal sealed partial class SimulatedCoordinator
     }
 
     /// <summary>A worker's process is gone, or its link.</summary>
-    public void Lose(string worker, string why)
+    public void Lose(string worker, string why, bool isOwnFailure = false)
     {
         if (!_workers.Remove(worker, out var lost)) return;
         lost.Worker.CloseLink(this);
-        Decide(new ClusterEvent.Lost(worker, why));
+        Decide(new ClusterEvent.Lost(worker, why, isOwnFailure));
     }
 
     /// <summary>Tells a worker, as often as it takes.</summary>
@@ -115,7 +121,7 @@ internal sealed partial class SimulatedCoordinator
         if (before is { IsLastHolderAnnounced: true, AwaitsLastHolder: true } && !Cluster.AwaitsLastHolder)
             _simulation.Census.Count(effects.Any(effect => effect is ClusterEffect.Refuse) ? "last holder given up" : "last holder answered");
         Books.Keep(Cluster);
-        foreach (var effect in effects) Carry(effect);
+        foreach (var effect in effects) Execute(effect);
         // Nobody is left out, and nobody held who wants to go.
         if (Cluster.Phase == ClusterPhase.Training) Assert.All(InPlay, m => Assert.Equal((MemberStatus.Active, false), (m.Status, m.Leaving)));
     }
@@ -147,15 +153,24 @@ internal sealed partial class SimulatedCoordinator
             _simulation.ToWorker(this, worker, new Dismissed("the job is done"));
             return;
         }
+        if (_simulation.IsProbing && _probed.Add(worker.Id))
+        {
+            _simulation.ToWorker(this, worker, new Probe("the job"));
+            return;
+        }
         _parting.Remove(worker);
-        var isAdopted = register.Token.Length > 0 && Cluster.CanAdopt(register.Holding) && register.ReportsFrom <= Entered;
         if (register.Holding.Generation > 0 && !Cluster.CanAdopt(register.Holding)) _simulation.Census.Count("rolled-back worker refused");
         if (register.Holding.Generation > 0 && register.ReportsFrom > Entered) _simulation.Census.Count("worker without the missing reports begins anew");
-        var conversation = new Conversation(_simulation.Random.NextInt64(), _simulation.Limits);
-        var welcome = new Welcome(worker.Id, "the job", "coordinator", 1, [], isAdopted, Entered, Conversation: conversation.Id);
-        _workers[worker.Id] = new(worker, life, conversation, welcome);
-        Decide(new ClusterEvent.Registered(worker.Id));
-        _simulation.ToWorker(this, worker, welcome);
+        _workers[worker.Id] = new(worker, life, new(_simulation.Random.NextInt64(), _simulation.Limits));
+        Decide(new ClusterEvent.Registered(worker.Id, HadPart: register.Token.Length > 0, register.Holding, register.ReportsFrom, Entered));
+    }
+
+    private void Welcome(ClusterEffect.Welcome effect)
+    {
+        var there = _workers[effect.Worker];
+        there.Welcome = new(
+            effect.Worker, "the job", "coordinator", 1, [], effect.IsAdopted, Entered, _simulation.HasInitial ? 1 : 0, Conversation: there.Conversation.Id);
+        _simulation.ToWorker(this, there.Worker, there.Welcome);
     }
 
     private void Hear(SimulatedWorker worker, IControlMessage said)
@@ -167,13 +182,7 @@ internal sealed partial class SimulatedCoordinator
                 if (Books.Safe > 0) Tell(worker.Id, new ReportsSafe(Books.Safe));
                 break;
             case Halted m:
-                if (Books.Recorder.Unreported(m.Applied) is { } unreported)
-                {
-                    _simulation.Census.Count("worker halted with rounds nobody reported");
-                    Part(worker.Id, new Refused(unreported, MayReturn: true));
-                    Decide(new ClusterEvent.Lost(worker.Id, unreported));
-                }
-                else Decide(new ClusterEvent.Halted(worker.Id, m.Generation, m.Applied, m.Digest));
+                Decide(new ClusterEvent.Halted(worker.Id, m.Generation, m.Applied, m.Digest, Entered));
                 break;
             case Synced m:
                 Decide(new ClusterEvent.Synced(worker.Id, m.Generation, m.Applied, m.Digest));
@@ -187,6 +196,15 @@ internal sealed partial class SimulatedCoordinator
             case Leave m:
                 Decide(new ClusterEvent.Leaving(worker.Id, m.Reason));
                 break;
+            case FindData:
+                Tell(worker.Id, _simulation.Random.Next(3) == 0 ? new NoData("there is none") : new DataFound("key", 1, 1));
+                break;
+            case SendData:
+                Link(worker.Id, w => w.ReceiveData());
+                break;
+            case Failed m:
+                Lose(worker.Id, m.Reason, isOwnFailure: _simulation.IsLocal);
+                break;
             default:
                 Assert.Fail($"{worker.Id} says {said}");
                 break;
@@ -195,8 +213,18 @@ internal sealed partial class SimulatedCoordinator
 
     private void Enter(string worker, RoundsApplied progress)
     {
-        if (Books.Recorder.Gap(progress.Rounds) is { } gap) Assert.Fail(gap);
-        Assert.Null(Books.Recorder.Applied(worker, progress.Rounds));
+        if (Books.Recorder.Gap(progress.Rounds) is { } gap)
+        {
+            Assert.True(_simulation.Find(worker)?.Misfit == Misfit.LosesReports, gap);
+            Decide(new ClusterEvent.ReportsMissing(worker, gap));
+            return;
+        }
+        if (Books.Recorder.Applied(worker, progress.Rounds) is { } wrong)
+        {
+            Assert.True(_simulation.Expected == Core.Protocol.FailureCause.Records, wrong);
+            Decide(new ClusterEvent.RecordsContradicted(wrong));
+            return;
+        }
         Decide(new ClusterEvent.Reached(worker, progress.Rounds[^1].Round + 1));
         Books.StoreNext();
         Books.MakeSafe(_simulation.SafeInterval);
@@ -207,10 +235,14 @@ internal sealed partial class SimulatedCoordinator
         foreach (var there in _workers.Keys.ToList()) Tell(there, new ReportsSafe(before));
     }
 
-    private void Carry(ClusterEffect effect)
+    private void Execute(ClusterEffect effect)
     {
+        _simulation.Census.Count(effect);
         switch (effect)
         {
+            case ClusterEffect.Welcome welcome:
+                Welcome(welcome);
+                break;
             case ClusterEffect.Open open:
                 Assert.Equal(_simulation.Rounds, open.Rounds);
                 Open(open.Rounds);
@@ -231,17 +263,13 @@ internal sealed partial class SimulatedCoordinator
                 Assert.All(InPlay, m => Assert.True(m.Applied < Cluster.Stored!.Applied));
                 Books.Load(load.Generation, load.State, _simulation.Random,
                     (applied, state) => Link(load.Receiver, w => w.Receive(load.Generation, applied, SimulatedState.Of(state))),
-                    why =>
-                    {
-                        if (load.Generation == Cluster.Generation) Decide(new ClusterEvent.Damaged(Books.Newest, why));
-                    });
+                    why => Decide(new ClusterEvent.Damaged(load.Generation, Books.Newest, why)));
                 break;
             case ClusterEffect.Dismiss dismiss:
                 Tell(dismiss.Worker, new Dismissed("it has asked to leave"));
                 break;
             case ClusterEffect.Refuse refuse:
-                // No worker here reports what cannot be.
-                Assert.DoesNotContain("possible are", refuse.Reason, StringComparison.Ordinal);
+                Assert.True(_simulation.MayRefuse(refuse), refuse.Reason);
                 _simulation.Refused.Add(refuse);
                 _simulation.Unblock();
                 Part(refuse.Worker, new Refused(refuse.Reason, refuse.MayReturn));
@@ -251,10 +279,9 @@ internal sealed partial class SimulatedCoordinator
                 Expect(collect.Donor, collect.Generation, (applied, state) =>
                 {
                     Assert.Equal(_simulation.Rounds.Count, applied);
-                    Assert.Null(Books.Recorder.Shortfall);
                     _simulation.Lineage.Check(applied, state);
                     _result = state;
-                    Decide(new ClusterEvent.Collected());
+                    Decide(new ClusterEvent.Collected(Books.Recorder.Shortfall));
                 });
                 Tell(collect.Donor, new SendState(collect.Generation));
                 break;
@@ -269,11 +296,11 @@ internal sealed partial class SimulatedCoordinator
             case ClusterEffect.Announce announce when announce.Text.StartsWith("all workers are gone", StringComparison.Ordinal):
                 _simulation.Census.Count(Cluster.Stored is null ? "all gone without a checkpoint" : "all gone with a checkpoint");
                 break;
-            case ClusterEffect.Announce announce when announce.Text.Contains("nobody else holds the newest parameters", StringComparison.Ordinal):
+            case ClusterEffect.Announce announce when announce.Text.Contains("no other worker holds the newest parameters", StringComparison.Ordinal):
                 _simulation.Census.Count("last holder waited for");
                 break;
             case ClusterEffect.Fail fail:
-                Failure = fail.Reason;
+                (Failure, FailureCause) = (fail.Reason, fail.Cause);
                 break;
             default:
                 break;
@@ -299,7 +326,11 @@ internal sealed partial class SimulatedCoordinator
         _simulation.Began(this, begin.Plan);
         Books.Begin(begin.Plan);
         _saver = (begin.Plan.Workers[0], begin.Plan.Generation);
-        foreach (var worker in begin.Plan.Workers) Tell(worker, BeginPlan.Of(begin.Plan, begin.Endpoints, Books.Best));
+        foreach (var worker in begin.Plan.Workers)
+        {
+            var plan = _simulation.Mistaken(begin.Plan, worker);
+            Tell(worker, BeginPlan.Of(plan, [.. begin.Endpoints.Take(plan.Workers.Length)], Books.Best));
+        }
     }
 
     private void AssertFits(Plan plan)

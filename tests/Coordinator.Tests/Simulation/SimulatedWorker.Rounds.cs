@@ -11,8 +11,8 @@ internal sealed partial class SimulatedWorker
 {
     private SimulatedExchange _exchange = new(cluster);
     private readonly SimulatedSums _sums = new();
-    private RoundWork? _work;
-    private bool _isMapping;
+    private RoundWork? _roundWork;
+    private ReplicaEffect.Step? _step;
     private long _arrived;
 
     /// <summary>A frame has come over a link.</summary>
@@ -51,6 +51,7 @@ internal sealed partial class SimulatedWorker
             LoseLink(peer, "it does not answer");
             return;
         }
+        if (other.Protocol.Generation != Protocol.Generation || other.Protocol.Plan is null) cluster.Census.Count("link that came early");
         var link = new SimulatedLink(id, peer);
         Links[peer] = link;
         if (other.Links.ContainsKey(id)) other.LoseLink(id, "it was replaced");
@@ -62,8 +63,12 @@ internal sealed partial class SimulatedWorker
     {
         foreach (var (slice, sum) in _exchange.Take(sender, frame, value))
             foreach (var peer in _exchange.Rounds.Plan!.Workers) SendTo(peer, frame with { Kind = FrameKind.Average, Slice = slice, Node = default, Length = BytesOf(slice) }, sum);
-        if (_exchange.Rounds.IsComplete) _mail.Enqueue(w => w.Handle(new ReplicaEvent.AverageArrived(frame.Generation, frame.Round)));
     }
+
+    private bool IsMapping => _step is not null && !_roundWork!.IsDone;
+
+    /// <summary>Its part of the round is computed, and the average is here.</summary>
+    private bool MayApply => _step is not null && _roundWork!.IsDone && _exchange.Rounds.IsComplete;
 
     private int BytesOf(int slice) => SimulatedVectors.Layout.WireBytesOf(slice, cluster.IsHalf);
 
@@ -74,9 +79,16 @@ internal sealed partial class SimulatedWorker
 
     public void Handle(ReplicaEvent happened)
     {
-        if (happened is ReplicaEvent.PlanBegan) _isUnlinked = false;
-        (Protocol, var effects) = Protocol.Handle(happened);
-        foreach (var effect in effects) Carry(effect);
+        try
+        {
+            (Protocol, var effects) = Protocol.Handle(happened);
+            foreach (var effect in effects) Execute(effect);
+        }
+        catch (ProtocolException error) when (cluster.HasMistakes)
+        {
+            cluster.Census.Count(error.Message.Contains("has no part", StringComparison.Ordinal) ? "plan without this worker" : "plan from another round");
+            Decide(new JoinEvent.Failed(error.Message));
+        }
     }
 
     /// <summary>The link tells the replica, which may have been told other things before.</summary>
@@ -88,48 +100,35 @@ internal sealed partial class SimulatedWorker
         Handle(new ReplicaEvent.StateArrived(generation, applied));
     }
 
-    private void Carry(ReplicaEffect effect)
+    private void Execute(ReplicaEffect effect)
     {
+        cluster.Census.Count(effect);
         switch (effect)
         {
             case ReplicaEffect.Fence fence:
-                _isMapping = false;
+                _step = null;
                 _exchange.Rounds.Fence(fence.Generation);
                 break;
             case ReplicaEffect.Begin begin:
+                _best = begin.Best;
+                // A plan of a star ends with the link that it began with.
+                _isUnlinked = _linked is null;
                 _exchange.Rounds.Begin(begin.Plan, begin.Plan.IndexOf(id));
                 if (!cluster.IsMesh) break;
                 foreach (var peer in begin.Plan.Workers) Connect(peer);
                 break;
-            case ReplicaEffect.Enter enter:
-                _exchange.Enter(enter.Round.Number);
-                break;
             case ReplicaEffect.Restore:
                 State = _arrived;
+                cluster.Census.Count("state restored");
                 if (!cluster.Rounds.Relaxed) cluster.Lineage.Check(Applied, State);
                 break;
-            case ReplicaEffect.Map map:
-                if (_work?.Round != map.Round)
-                {
-                    _work = new(map.Round);
-                    _sums.Values.Clear();
-                }
-                foreach (var node in _work.Assign(map.Range, [])) Send(node);
-                if (map.Range.Count == 0) SendPresent(map.Round);
-                _isMapping = !_work.IsDone;
-                break;
-            case ReplicaEffect.Apply apply:
-                State = SimulatedVectors.Applied(State, apply.Round, _exchange.Average.Values);
-                cluster.Check(this, apply.Round.Number);
-                // What an evaluation finds depends on the state alone.
-                double[] tallies = [apply.Round.Samples, apply.Round.Number, (ulong)State % (ulong)(apply.Round.Samples + 1)];
-                SaveIfDue(apply.Round, tallies);
-                _unreported.Add(new(apply.Round.Number, Digest, tallies, 0.1, 1, 1, new(Compute: 1, 0, 0, 0, 0)));
-                if (apply.Round.Number + 1 == Protocol.Plan?.EndRound) Report();
+            case ReplicaEffect.Step step:
+                Begin(step);
                 break;
             case ReplicaEffect.ReportHalted halted:
                 Report();
-                Say(new Halted(halted.Generation, halted.Applied, Digest));
+                Say(new Halted(
+                    halted.Generation, misfit == Misfit.ImpossibleReport ? cluster.Rounds.Count + 1 : halted.Applied, misfit == Misfit.OtherBits ? new(1, 1) : Digest));
                 break;
             case ReplicaEffect.ReportSynced synced:
                 Report();
@@ -137,6 +136,33 @@ internal sealed partial class SimulatedWorker
                 Say(new Synced(synced.Generation, synced.Applied, Digest));
                 break;
         }
+    }
+
+    private void Begin(ReplicaEffect.Step step)
+    {
+        _step = step;
+        _exchange.Enter(step.Round.Number);
+        if (_roundWork?.Round != step.Round)
+        {
+            _roundWork = new(step.Round);
+            _sums.Values.Clear();
+        }
+        foreach (var node in _roundWork.Assign(step.Range, [])) Send(node);
+        if (step.Range.Count == 0) SendPresent(step.Round);
+    }
+
+    private void Apply()
+    {
+        var (round, isLast) = (_step!.Round, _step.Round.Number + 1 == _step.Plan.EndRound);
+        State = SimulatedVectors.Applied(State, round, _exchange.Average.Values);
+        _step = null;
+        // The metrics of an evaluation depend on the state alone.
+        double[] tallies = [round.Samples, round.Number, (ulong)State % (ulong)(round.Samples + 1)];
+        _unreported.Add(new(round.Number, misfit == Misfit.OtherReports ? new(1, 1) : Digest, tallies, 0.1, 1, 1, new(Compute: 1, 0, 0, 0, 0)));
+        Handle(new ReplicaEvent.RoundApplied());
+        cluster.Check(this, round.Number);
+        SaveIfDue(round, tallies);
+        if (isLast) Report();
     }
 
     /// <summary>One of the plan's workers sends its state for a checkpoint, unless one is still on its way.</summary>
@@ -153,12 +179,10 @@ internal sealed partial class SimulatedWorker
 
     private void Compute()
     {
-        Assert.NotNull(Protocol.Plan);
-        var (round, first) = (_work!.Round, SimulatedVectors.Layout.FirstSlice(_work.Round.Kind));
+        var (round, first) = (_roundWork!.Round, SimulatedVectors.Layout.FirstSlice(_roundWork.Round.Kind));
         for (var slice = first; slice < SimulatedVectors.Layout.Slices; slice++)
-            _sums.Values[(_work.Next, slice)] = SimulatedVectors.Contribution(State, round, _work.Next, slice);
-        if (_work.Computed(Add) is { } node) Send(node);
-        _isMapping = !_work.IsDone;
+            _sums.Values[(_roundWork.Next, slice)] = SimulatedVectors.Contribution(State, round, _roundWork.Next, slice);
+        if (_roundWork.Computed(Add) is { } node) Send(node);
 
         void Add(Merge merge)
         {
@@ -168,7 +192,7 @@ internal sealed partial class SimulatedWorker
 
     private void Send(TreeNode node)
     {
-        var round = _work!.Round;
+        var round = _roundWork!.Round;
         for (var slice = SimulatedVectors.Layout.FirstSlice(round.Kind); slice < SimulatedVectors.Layout.Slices; slice++)
         {
             var (plan, value) = (Protocol.Plan!, _sums.Values[(node.First, slice)]);

@@ -53,7 +53,7 @@ public sealed class ClusterLinksTests
             Assert.DoesNotContain(cluster.Tell(new ClusterEvent.PeerLost(worker, generation, peer, "no answer")), e => e is ClusterEffect.Refuse);
             cluster.HaltAll(generation + 1, 0, "a", "b", "c");
         }
-        Assert.Equal([new ClusterEffect.Refuse("b", "a cannot reach it over its link: no answer", MayReturn: true), new ClusterEffect.Halt("a", 4), new ClusterEffect.Halt("c", 4)],
+        Assert.Equal([new ClusterEffect.Refuse("b", RefusalCause.Unreachable, "a cannot reach it over its link: no answer"), new ClusterEffect.Halt("a", 4), new ClusterEffect.Halt("c", 4)],
             cluster.Tell(new ClusterEvent.PeerLost("a", ClusterProtocol.MaxBreaks, "b", "no answer")));
         Assert.Equal(new GenerationStart(4, GenerationCause.Refused, "b was turned away"), cluster.State.Generations[^1]);
         Assert.Equal(["a", "c"], cluster.State.Members.Keys);
@@ -75,7 +75,7 @@ public sealed class ClusterLinksTests
         cluster.Tell(new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", ToldCluster.FactsOf("b"), new(3, 0)));
         cluster.HaltAll(5, 1, "a", "c");
         cluster.Tell(new ClusterEvent.Halted("b", 5, 0), new ClusterEvent.Synced("b", 5, 1));
-        Assert.Equal(new ClusterEffect.Refuse("b", "a cannot reach it over its link: no answer", MayReturn: true),
+        Assert.Equal(new ClusterEffect.Refuse("b", RefusalCause.Unreachable, "a cannot reach it over its link: no answer"),
             cluster.Tell(new ClusterEvent.PeerLost("a", 5, "b", "no answer"))[0]);
         cluster.HaltAll(6, 1, "a", "c");
 

@@ -119,7 +119,7 @@ public sealed class ClusterProtocolTests
         var cluster = new ToldCluster(startWith: 2, topology: topology).Train("a", "b");
         cluster.Tell(new ClusterEvent.Leaving("b", "the machine is needed"));
         var effects = cluster.Tell(new ClusterEvent.Halted("a", 2, applied));
-        Assert.Equal(new ClusterEffect.Refuse("a", $"it reports {applied} applied rounds; possible are 0 to 3"), effects[0]);
+        Assert.Equal(new ClusterEffect.Refuse("a", RefusalCause.ImpossibleReport, $"it reports {applied} applied rounds; possible are 0 to 3"), effects[0]);
         Assert.Contains(new ClusterEffect.Halt("b", 3), effects);
     }
 
@@ -132,7 +132,7 @@ public sealed class ClusterProtocolTests
         var cluster = new ToldCluster(topology: Topology.Mesh).Train("a");
         cluster.Tell(new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", ToldCluster.FactsOf("b")), new ClusterEvent.Halted("a", 2, 2));
         Assert.Equal([new ClusterEffect.Transfer("a", "b", 2)], cluster.Tell(new ClusterEvent.Halted("b", 2, 0)));
-        Assert.Equal(new ClusterEffect.Refuse("b", $"it reports {applied} applied rounds; possible are 2 to 2"), cluster.Tell(new ClusterEvent.Synced("b", 2, applied))[0]);
+        Assert.Equal(new ClusterEffect.Refuse("b", RefusalCause.ImpossibleReport, $"it reports {applied} applied rounds; possible are 2 to 2"), cluster.Tell(new ClusterEvent.Synced("b", 2, applied))[0]);
     }
 
     [Fact]
@@ -191,7 +191,7 @@ public sealed class ClusterProtocolTests
     {
         var cluster = new ToldCluster();
         cluster.Tell(new ClusterEvent.Registered("a"));
-        Assert.Equal(new ClusterEffect.Fail("batch is 4, but the training set has 3 samples; allowed: 1 to 3"),
+        Assert.Equal(new ClusterEffect.Fail(FailureCause.BatchTooLarge, "batch is 4, but the training set has 3 samples; allowed: 1 to 3"),
             Assert.Single(cluster.Tell(new ClusterEvent.Prepared("a", ToldCluster.Facts with { TrainSamples = 3 }))));
     }
 
@@ -226,7 +226,7 @@ public sealed class ClusterProtocolTests
     {
         var cluster = new ToldCluster(startWith: 1).Train("a");
         cluster.Tell(new ClusterEvent.Reached("a", 2));
-        Assert.Equal(new ClusterEffect.Fail("all workers are gone, and with them the parameters"), cluster.Tell(new ClusterEvent.Lost("a", "it died"))[^1]);
+        Assert.Equal(new ClusterEffect.Fail(FailureCause.AllLost, "all workers are gone, and with them the parameters"), cluster.Tell(new ClusterEvent.Lost("a", "it died"))[^1]);
     }
 
     [Fact]
@@ -235,7 +235,7 @@ public sealed class ClusterProtocolTests
         var cluster = new ToldCluster(startWith: 1).Train("a");
         cluster.Tell(new ClusterEvent.Reached("a", 2), new ClusterEvent.Registered("b"), new ClusterEvent.Prepared("b", ToldCluster.Facts), new ClusterEvent.Lost("a", "it died"));
         var effects = cluster.Tell(new ClusterEvent.Halted("b", 3, 0));
-        Assert.Equal(new ClusterEffect.Announce("nobody is left who holds the parameters of round 2: going back to round 0"), effects[0]);
+        Assert.Equal(new ClusterEffect.Announce("no worker holds the parameters of round 2 any more: going back to round 0"), effects[0]);
         Assert.Equal((0, 3), (Assert.IsType<ClusterEffect.Begin>(effects[1]).Plan.FirstRound, Assert.IsType<ClusterEffect.Begin>(effects[1]).Plan.EndRound));
         Assert.Equal((0, 2), (cluster.State.Reached, cluster.State.StepsRedone));
     }
@@ -247,13 +247,13 @@ public sealed class ClusterProtocolTests
         Assert.Empty(cluster.Tell(new ClusterEvent.Reached("a", 3), new ClusterEvent.Reached("b", 2)));
         Assert.Equal([new ClusterEffect.Collect("a", 1)], cluster.Tell(new ClusterEvent.Reached("b", 3)));
         cluster.Tell(new ClusterEvent.Registered("late"));
-        Assert.Equal([new ClusterEffect.Refuse("late", "the job is done")], cluster.Tell(new ClusterEvent.Prepared("late", ToldCluster.Facts)));
+        Assert.Equal([new ClusterEffect.Refuse("late", RefusalCause.JobDone, "the job is done")], cluster.Tell(new ClusterEvent.Prepared("late", ToldCluster.Facts)));
         Assert.Equal([new ClusterEffect.Announce("a is lost: it died", "a"), new ClusterEffect.Collect("b", 1)], cluster.Tell(new ClusterEvent.Lost("a", "it died")));
         Assert.Equal([new ClusterEffect.Save()], cluster.Tell(new ClusterEvent.Collected()));
         // The coordinator has the state, and writes it for as long as it takes.
         Assert.Empty(cluster.Tell(new ClusterEvent.Overdue("nothing was heard"), new ClusterEvent.Collected()));
         cluster.Tell(new ClusterEvent.Registered("later"));
-        Assert.Equal([new ClusterEffect.Refuse("later", "the job is done")], cluster.Tell(new ClusterEvent.Prepared("later", ToldCluster.Facts)));
+        Assert.Equal([new ClusterEffect.Refuse("later", RefusalCause.JobDone, "the job is done")], cluster.Tell(new ClusterEvent.Prepared("later", ToldCluster.Facts)));
         Assert.Equal([new ClusterEffect.Announce("b is lost: it died", "b")], cluster.Tell(new ClusterEvent.Lost("b", "it died")));
         Assert.Equal([new ClusterEffect.Finish()], cluster.Tell(new ClusterEvent.Saved()));
         Assert.Equal(ClusterPhase.Finished, cluster.State.Phase);
@@ -280,7 +280,7 @@ public sealed class ClusterProtocolTests
     {
         var cluster = new ToldCluster(startWith: 1).Train("a");
         cluster.Tell(new ClusterEvent.Reached("a", 3));
-        Assert.Contains(new ClusterEffect.Fail("all workers were lost before the result was safe"), cluster.Tell(new ClusterEvent.Lost("a", "it died")));
+        Assert.Contains(new ClusterEffect.Fail(FailureCause.AllLost, "all workers were lost before the result was safe"), cluster.Tell(new ClusterEvent.Lost("a", "it died")));
     }
 
     [Fact]
@@ -342,7 +342,7 @@ public sealed class ClusterProtocolTests
         Assert.Equal([.. ((string[])["a", "b", "c"]).Select(w => new ClusterEffect.Halt(w, 2))], cluster.Tell(new ClusterEvent.Overdue("nothing was heard for 2 s")));
         Assert.Empty(cluster.Tell(new ClusterEvent.Halted("a", 2, 1), new ClusterEvent.Halted("c", 2, 1)));
         Assert.Equal(
-            [new ClusterEffect.Refuse("b", "it did not answer: nothing was heard for 2 s", MayReturn: true), new ClusterEffect.Halt("a", 3), new ClusterEffect.Halt("c", 3)],
+            [new ClusterEffect.Refuse("b", RefusalCause.NoAnswer, "it did not answer: nothing was heard for 2 s"), new ClusterEffect.Halt("a", 3), new ClusterEffect.Halt("c", 3)],
             cluster.Tell(new ClusterEvent.Overdue("nothing was heard for 2 s")));
         Assert.Equal(new GenerationStart(3, GenerationCause.Silence, "b did not answer: nothing was heard for 2 s"), cluster.State.Generations[^1]);
     }
@@ -353,7 +353,7 @@ public sealed class ClusterProtocolTests
         var cluster = new ToldCluster(startWith: 1, topology: Topology.Mesh).Train("a").Prepare("b");
         Assert.Contains(new ClusterEffect.Transfer("a", "b", 2), cluster.Tell(new ClusterEvent.Halted("a", 2, 1), new ClusterEvent.Halted("b", 2, 0)));
         Assert.Equal([new ClusterEffect.Halt("a", 3), new ClusterEffect.Halt("b", 3)], cluster.Tell(new ClusterEvent.Overdue("no state")));
-        Assert.Equal(new ClusterEffect.Refuse("a", "it did not answer: no state", MayReturn: true),
+        Assert.Equal(new ClusterEffect.Refuse("a", RefusalCause.NoAnswer, "it did not answer: no state"),
             cluster.Tell(new ClusterEvent.Halted("b", 3, 0), new ClusterEvent.Overdue("no state"))[0]);
     }
 
@@ -362,7 +362,7 @@ public sealed class ClusterProtocolTests
     {
         var cluster = new ToldCluster(startWith: 2).Train("a", "b");
         cluster.Tell(new ClusterEvent.Reached("a", 3), new ClusterEvent.Reached("b", 3));
-        Assert.Equal([new ClusterEffect.Refuse("a", "the result did not come: no state", MayReturn: true), new ClusterEffect.Collect("b", 1)], cluster.Tell(new ClusterEvent.Overdue("no state")));
+        Assert.Equal([new ClusterEffect.Refuse("a", RefusalCause.ResultMissing, "the result did not come: no state"), new ClusterEffect.Collect("b", 1)], cluster.Tell(new ClusterEvent.Overdue("no state")));
     }
 
     [Theory]
@@ -376,7 +376,7 @@ public sealed class ClusterProtocolTests
         Assert.Equal([new ClusterEffect.Transfer("a", "c", 2)], effects);
         effects = cluster.Tell(new ClusterEvent.Synced("c", 2, 2, isNewcomer ? new(1, 3) : new(1, 2)));
         Assert.Equal(
-            [new ClusterEffect.Fail($"{(isNewcomer ? "c" : "b")}: after 2 rounds its parameters (00000000000000010000000000000003) differ from those of a (00000000000000010000000000000002)", IsMismatch: true)],
+            [new ClusterEffect.Fail(FailureCause.Mismatch, $"{(isNewcomer ? "c" : "b")}: after 2 rounds its parameters (00000000000000010000000000000003) differ from those of a (00000000000000010000000000000002)")],
             effects);
         Assert.Equal(ClusterPhase.Failed, cluster.State.Phase);
     }

@@ -92,7 +92,7 @@ public sealed class ClusterRestartTests
         cluster.Prepare("a");
         cluster.Tell(new ClusterEvent.Halted("a", 5, 0));
         Assert.Equal(
-            [new ClusterEffect.Fail("a: after 2 rounds its parameters (00000000000000070000000000000008) differ from those of the checkpoint (00000000000000070000000000000007)", IsMismatch: true)],
+            [new ClusterEffect.Fail(FailureCause.Mismatch, "a: after 2 rounds its parameters (00000000000000070000000000000008) differ from those of the checkpoint (00000000000000070000000000000007)")],
             cluster.Tell(new ClusterEvent.Synced("a", 5, 2, new(7, 8))));
     }
 
@@ -124,9 +124,9 @@ public sealed class ClusterRestartTests
         var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Mesh) with { Stored = new(2, new(7, 7)) } };
         cluster.Prepare("a");
         cluster.Tell(new ClusterEvent.Halted("a", 5, 0));
-        Assert.Equal([new ClusterEffect.Halt("a", 6)], cluster.Tell(new ClusterEvent.Damaged(new(1, new(6, 6)), "it is cut short")));
+        Assert.Equal([new ClusterEffect.Halt("a", 6)], cluster.Tell(new ClusterEvent.Damaged(cluster.State.Generation, new(1, new(6, 6)), "it is cut short")));
         Assert.Equal([new ClusterEffect.Load("a", 6, new(1, new(6, 6)))], cluster.Tell(new ClusterEvent.Halted("a", 6, 0)));
-        cluster.Tell(new ClusterEvent.Damaged(null, "it is cut short"));
+        cluster.Tell(new ClusterEvent.Damaged(cluster.State.Generation, null, "it is cut short"));
         Assert.Equal(0, Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Halted("a", 7, 0))[^1]).Plan.FirstRound);
     }
 }

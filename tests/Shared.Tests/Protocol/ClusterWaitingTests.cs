@@ -6,7 +6,7 @@ namespace Distributed.Shared.Tests.Protocol;
 /// <summary>For whom the cluster waits when workers are silent or gone, and when that is in vain.</summary>
 public sealed class ClusterWaitingTests
 {
-    private const string Waits = "c did not answer (silence), but nobody else holds the newest parameters: waiting for another 15 s";
+    private const string Waits = "c did not answer (silence), but no other worker holds the newest parameters: waiting for another 15 s";
 
     private static ToldCluster Open(int minWorkers = 1) => new(3, minWorkers, Topology.Mesh)
     {
@@ -26,7 +26,7 @@ public sealed class ClusterWaitingTests
         // It is waited for each time.
         cluster.Tell(new ClusterEvent.Overdue("silence"));
         Assert.IsType<ClusterEffect.Announce>(Assert.Single(cluster.Tell(new ClusterEvent.Overdue("silence"))));
-        Assert.Contains(new ClusterEffect.Refuse("c", "it did not answer: silence", MayReturn: true), cluster.Tell(new ClusterEvent.Overdue("silence")));
+        Assert.Contains(new ClusterEffect.Refuse("c", RefusalCause.NoAnswer, "it did not answer: silence"), cluster.Tell(new ClusterEvent.Overdue("silence")));
         Assert.Equal(isOpen ? ClusterPhase.Gathering : ClusterPhase.Failed, cluster.State.Phase);
     }
 
@@ -76,10 +76,10 @@ public sealed class ClusterWaitingTests
     public void Where_too_few_are_left_and_no_other_is_started_the_run_ends(string living, string? failure)
     {
         var cluster = Open(minWorkers: 2);
-        cluster.Train("a", "b", "c");
+        cluster.Train("a", "b", "c").Tell(new ClusterEvent.Reached("a", 1));
         foreach (var worker in (string[])["a", "b", "c"]) cluster.Tell(new ClusterEvent.Lost(worker, "killed"));
         var effects = cluster.Tell(new ClusterEvent.Supply([.. living.Split(',', StringSplitOptions.RemoveEmptyEntries)], "a was killed"));
-        Assert.Equal(failure is null ? [] : [new ClusterEffect.Fail(failure)], effects);
+        Assert.Equal(failure is null ? [] : [new ClusterEffect.Fail(FailureCause.Starved, failure)], effects);
     }
 
     [Fact]
@@ -89,7 +89,7 @@ public sealed class ClusterWaitingTests
         cluster.Train("a", "b", "c").Tell(new ClusterEvent.Lost("a", "killed"));
         Assert.Empty(cluster.Tell(new ClusterEvent.Supply(["b", "c"], "a was killed")));
         cluster.Tell(new ClusterEvent.Halted("b", 2, 0));
-        Assert.Equal([new ClusterEffect.Fail("2 of at least 3 workers are left, and no other is started: a was killed")], cluster.Tell(new ClusterEvent.Halted("c", 2, 0)));
+        Assert.Equal([new ClusterEffect.Fail(FailureCause.Starved, "2 of at least 3 workers are left, and no other is started: a was killed")], cluster.Tell(new ClusterEvent.Halted("c", 2, 0)));
     }
 
     [Fact]

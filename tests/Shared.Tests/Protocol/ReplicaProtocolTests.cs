@@ -20,7 +20,8 @@ public sealed class ReplicaProtocolTests
     {
         var plan = PlanOf(4, 1);
         var (state, effects) = _halted.Handle(new ReplicaEvent.PlanBegan(plan));
-        Assert.Equal([new ReplicaEffect.Begin(plan), new ReplicaEffect.Enter(_rounds.At(1)), new ReplicaEffect.Map(_rounds.At(1), new(1, 1))], effects);
+        Assert.Equal(
+            [new ReplicaEffect.Begin(plan, default, double.NaN), new ReplicaEffect.Step(plan, _rounds.At(1), new(1, 1), (_rounds.At(2), 0))], effects);
         Assert.Equal(4, state.Plan!.Generation);
     }
 
@@ -28,10 +29,11 @@ public sealed class ReplicaProtocolTests
     public void In_a_relaxed_job_the_plan_has_a_say_in_how_a_round_is_cut()
     {
         var relaxed = new ReplicaProtocol("b", _rounds with { MicroBatches = 4, Relaxed = true }, Generation: 4);
-        var (state, effects) = relaxed.Handle(new ReplicaEvent.PlanBegan(PlanOf(4, 0)));
-        var round = relaxed.Rounds.At(0) with { MicroBatches = 2 };
-        Assert.Equal(new ReplicaEffect.Map(round, new(1, 1)), effects[^1]);
-        Assert.Equal(new ReplicaEffect.Apply(round), state.Handle(new ReplicaEvent.AverageArrived(4, 0)).Effects[0]);
+        var plan = PlanOf(4, 0);
+        var (state, effects) = relaxed.Handle(new ReplicaEvent.PlanBegan(plan));
+        var (first, second) = (relaxed.Rounds.At(0) with { MicroBatches = 2 }, relaxed.Rounds.At(1) with { MicroBatches = 2 });
+        Assert.Equal(new ReplicaEffect.Step(plan, first, new(1, 1), (second, 1)), effects[^1]);
+        Assert.Equal(new ReplicaEffect.Step(plan, second, new(1, 1), (relaxed.Rounds.At(2), 0)), state.Handle(new ReplicaEvent.RoundApplied()).Effects[0]);
     }
 
     [Fact]
@@ -58,27 +60,22 @@ public sealed class ReplicaProtocolTests
     public void A_halt_of_the_past_is_ignored() => Gen.Int[0, 3].Sample(generation => AssertIgnores(_training, new ReplicaEvent.HaltAsked(generation)));
 
     [Fact]
-    public void The_average_that_is_awaited_is_applied_once_and_the_next_round_starts()
+    public void When_a_round_is_applied_the_next_one_starts()
     {
-        var (state, effects) = _training.Handle(new ReplicaEvent.AverageArrived(3, 1));
-        Assert.Equal([new ReplicaEffect.Apply(_rounds.At(1)), new ReplicaEffect.Enter(_rounds.At(2)), new ReplicaEffect.Map(_rounds.At(2), new(0, 1))], effects);
+        var (state, effects) = _training.Handle(new ReplicaEvent.RoundApplied());
+        Assert.Equal([new ReplicaEffect.Step(_training.Plan!, _rounds.At(2), new(0, 1), null)], effects);
         Assert.Equal(2, state.Applied);
-        AssertIgnores(state, new ReplicaEvent.AverageArrived(3, 1));
     }
 
     [Fact]
-    public void Another_average_is_ignored() => Gen.Select(Gen.Int[0, 6], Gen.Long[0, 4]).Sample((generation, round) =>
-    {
-        if ((generation, round) != (3, 1)) AssertIgnores(_training, new ReplicaEvent.AverageArrived(generation, round));
-        AssertIgnores(_halted, new ReplicaEvent.AverageArrived(generation, round));
-    });
+    public void Without_a_plan_no_round_is_applied() => Assert.Throws<InvalidOperationException>(() => _halted.Handle(new ReplicaEvent.RoundApplied()));
 
     [Fact]
     public void After_the_last_round_of_a_plan_there_is_nothing_to_do()
     {
         var last = new ReplicaProtocol("b", _rounds, 2, 3, PlanOf(3, 2));
-        var (state, effects) = last.Handle(new ReplicaEvent.AverageArrived(3, 2));
-        Assert.Equal([new ReplicaEffect.Apply(_rounds.At(2))], effects);
+        var (state, effects) = last.Handle(new ReplicaEvent.RoundApplied());
+        Assert.Empty(effects);
         Assert.Equal(_rounds.Count, state.Applied);
     }
 

@@ -30,13 +30,14 @@ internal sealed class ToldCluster(int startWith = 1, int minWorkers = 1, Topolog
         Returning = [.. workers],
     };
 
+    /// <summary>The effects of these events, but for the welcome that follows every registration.</summary>
     public List<ClusterEffect> Tell(params ClusterEvent[] events)
     {
         var all = new List<ClusterEffect>();
         foreach (var happened in events)
         {
             (State, var effects) = State.Handle(happened);
-            all.AddRange(effects);
+            all.AddRange(effects.Where(effect => effect is not ClusterEffect.Welcome));
         }
         return all;
     }

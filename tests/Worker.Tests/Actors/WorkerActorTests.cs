@@ -479,10 +479,10 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
     }
 
     [Theory]
-    [InlineData("0123", 10, 10, "the coordinator offers data that is none")]
-    [InlineData("0000000000000000000000000000000000000000000000000000000000000000", 0, 10, "the coordinator offers data that is none")]
-    [InlineData("0000000000000000000000000000000000000000000000000000000000000000", 10, -1, "the coordinator offers data that is none")]
-    [InlineData("0000000000000000000000000000000000000000000000000000000000000000", 10, 1001, "what the coordinator would send has 1001 bytes; 1000 are allowed. Allow more with --data-limit")]
+    [InlineData("0123", 10, 10, "the coordinator offers malformed data")]
+    [InlineData("0000000000000000000000000000000000000000000000000000000000000000", 0, 10, "the coordinator offers malformed data")]
+    [InlineData("0000000000000000000000000000000000000000000000000000000000000000", 10, -1, "the coordinator offers malformed data")]
+    [InlineData("0000000000000000000000000000000000000000000000000000000000000000", 10, 1001, "the coordinator would send 1001 bytes; allowed are 1000. Allow more with --data-limit")]
     public async Task Data_that_it_may_not_take_is_refused_before_it_comes(string key, int manifestBytes, long bytes, string reason)
     {
         using var folder = new TemporaryFolder();

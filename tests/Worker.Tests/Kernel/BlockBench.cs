@@ -13,7 +13,7 @@ namespace Distributed.Worker.Tests.Kernel;
 internal sealed record Announced(int Slice, byte[] Bytes, bool IsEarly);
 
 /// <summary>The map of a <see cref="BlockModel"/>, and what it announces.</summary>
-internal sealed class BlockBench : ITrainingTask, ISliceSink, IDisposable
+internal sealed class BlockBench : ITrainingTask, IDisposable
 {
     private const int Inputs = 5;
 
@@ -64,7 +64,7 @@ internal sealed class BlockBench : ITrainingTask, ISliceSink, IDisposable
         Announced.Clear();
         try
         {
-            Map.Compute(round, kind is RoundKind.Train ? step % 4 : 0, _contribution, isAnnounced ? this : null);
+            Map.Compute(round, kind is RoundKind.Train ? step % 4 : 0, _contribution, isAnnounced ? Ready : null);
             return _contribution.GetSpan().ToArray();
         }
         finally
@@ -74,10 +74,10 @@ internal sealed class BlockBench : ITrainingTask, ISliceSink, IDisposable
     }
 
     /// <summary>Computes without keeping anything.</summary>
-    public void Run(int step, ISliceSink? sink)
+    public void Run(int step, Action<int>? announce)
     {
         var contribution = _pool.Rent();
-        Map.Compute(new(step, RoundKind.Train, 0, step, 0, 64, 4), step % 4, contribution, sink);
+        Map.Compute(new(step, RoundKind.Train, 0, step, 0, 64, 4), step % 4, contribution, announce);
         contribution.Release();
     }
 
@@ -94,7 +94,7 @@ internal sealed class BlockBench : ITrainingTask, ISliceSink, IDisposable
         return nn.functional.mse_loss(output, batch.Targets, nn.Reduction.Sum);
     }
 
-    public void Ready(int slice)
+    private void Ready(int slice)
     {
         if (Refusal is not null) throw Refusal;
         var input = Parameters.Single(p => p.Name == $"{BlockModel.Input}.bias");

@@ -30,8 +30,8 @@ public sealed class ExchangeFuzzTests
         var registry = Metrics.NewCustomRegistry();
         var heard = new Heard();
         using var pool = new VectorPool(_layout);
-        using var exchange = new Exchange(
-            new(new(Job, new byte[16], "b"), _rounds, pool, 8, new(false), new(), new WorkerMetrics(registry, "cpu").Links) { InitialBytes = 16 }, heard);
+        using var exchange = new WorkerLinks(
+            new(new(Job, new byte[16], "b"), _rounds, pool, 8, new(false), new(), new WorkerMetrics(registry, "cpu").Links) { InitialBytes = 16 }, heard.Receive);
         var links = LinksOf(exchange);
         links.BeginHelp();
         var generation = 0;
@@ -92,21 +92,20 @@ public sealed class ExchangeFuzzTests
     }
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_links")]
-    private static extern ref TensorLinks LinksOf(Exchange exchange);
+    private static extern ref TensorLinks LinksOf(WorkerLinks exchange);
 
     /// <summary>Why a link was closed; what comes is of no interest.</summary>
-    private sealed class Heard : IExchangeObserver
+    private sealed class Heard
     {
         public string? Closed { get; set; }
 
-        void IExchangeObserver.AverageComplete() { }
-
-        void IExchangeObserver.StateArrived(int generation, long applied, byte[] state) => Assert.Equal(8, state.Length);
-
-        void IExchangeObserver.InitialArrived(byte[] file) => Assert.Equal(16, file.Length);
-
-        void IExchangeObserver.CoordinatorLinkClosed(string reason) => Closed = reason;
-
-        void IExchangeObserver.PeerLinkClosed(int generation, string peer, string reason) => Closed = reason;
+        public void Receive(LinkNotice notice)
+        {
+            if (notice is LinkNotice.StateArrived state) Assert.Equal(8, state.State.Length);
+            if (notice is LinkNotice.InitialArrived initial) Assert.Equal(16, initial.File.Length);
+            Closed = notice is LinkNotice.CoordinatorLost coordinator ? coordinator.Reason
+                : notice is LinkNotice.PeerLost peer ? peer.Reason
+                : Closed;
+        }
     }
 }

@@ -58,7 +58,7 @@ public sealed class ExchangePeerTests : IDisposable
     {
         var (p, q) = (await LinkAsync("p"), await LinkAsync("q"));
         Begin(_three);
-        _worker.Exchange.Enter(0);
+        _worker.Links.Enter(0);
         var payload = new byte[FrameHeader.MaxLength];
         var contribution = Contribution(_three, "p", 0, new(0, 1), 2);
         foreach (var frame in (FrameHeader[])[contribution, Average(0), change(contribution)]) p.Send(frame, payload.AsMemory(0, frame.Length));
@@ -71,7 +71,7 @@ public sealed class ExchangePeerTests : IDisposable
 
         var plan = new Plan(2, 0, 4, ["q", "w"], Topology.Mesh);
         Begin(plan);
-        _worker.Exchange.Enter(0);
+        _worker.Links.Enter(0);
         Play(q, plan, 0);
         AssertTakes(plan, 0);
         Assert.False(q.Closed.IsCompleted);
@@ -84,11 +84,11 @@ public sealed class ExchangePeerTests : IDisposable
     {
         var p = await LinkAsync("p");
         Begin(_two);
-        _worker.Exchange.Enter(0);
+        _worker.Links.Enter(0);
         Play(p, _two, 0);
         AssertTakes(_two, 0);
 
-        _worker.Exchange.Enter(1);
+        _worker.Links.Enter(1);
         PlayContributions(p, _two, 0);
         PlayAverages(p, _two, 0);
         Play(p, _two, 1);
@@ -97,10 +97,10 @@ public sealed class ExchangePeerTests : IDisposable
         Assert.Equal(_setup.Layout.Slices, await _worker.RefusedAsync(MetricLabels.Stale));
 
         var plan = new Plan(2, 2, 4, ["w", "p"], Topology.Mesh);
-        _worker.Exchange.Fence(2);
+        _worker.Links.Fence(2);
         Play(p, _two, 2);
         Begin(plan);
-        _worker.Exchange.Enter(2);
+        _worker.Links.Enter(2);
         Play(p, plan, 2);
         AssertTakes(plan, 2);
 
@@ -117,7 +117,7 @@ public sealed class ExchangePeerTests : IDisposable
     {
         var p = await LinkAsync("p", isShared);
         Begin(_two);
-        _worker.Exchange.Enter(0);
+        _worker.Links.Enter(0);
         Play(p, _two, 0);
         PlayContributions(p, _two, 1);
         Assert.False(_worker.Help());
@@ -125,7 +125,7 @@ public sealed class ExchangePeerTests : IDisposable
         {
             if (round > 0)
             {
-                _worker.Exchange.Enter(round);
+                _worker.Links.Enter(round);
                 PlayAverages(p, _two, round);
                 if (round < 3) PlayContributions(p, _two, round + 1);
                 Assert.False(_worker.Help());
@@ -146,19 +146,19 @@ public sealed class ExchangePeerTests : IDisposable
         PlayContributions(p, _two, 0);
         Assert.False(_worker.Help());
         Begin(_two);
-        _worker.Exchange.Enter(0);
+        _worker.Links.Enter(0);
         PlayAverages(p, _two, 0);
         AssertTakes(_two, 0);
 
         // Under another one, in which the same two have other shares, while the first is in force, and then none.
         var plan = new Plan(2, 1, 4, ["w", "p"], Topology.Mesh);
-        _worker.Exchange.Enter(1);
+        _worker.Links.Enter(1);
         PlayContributions(p, plan, 1);
         Assert.False(_worker.Help());
-        _worker.Exchange.Fence(2);
+        _worker.Links.Fence(2);
         Assert.False(_worker.Help());
         Begin(plan);
-        _worker.Exchange.Enter(1);
+        _worker.Links.Enter(1);
         PlayAverages(p, plan, 1);
         AssertTakes(plan, 1);
         await AssertNothingIsRefusedAsync();
@@ -174,7 +174,7 @@ public sealed class ExchangePeerTests : IDisposable
     {
         var former = await LinkAsync("p", isShared);
         Begin(_two);
-        _worker.Exchange.Enter(0);
+        _worker.Links.Enter(0);
         Contribute(_two, 0);
         PlayContributions(former, _two, 0);
         if (isNoticed)
@@ -191,7 +191,7 @@ public sealed class ExchangePeerTests : IDisposable
 
         var plan = _two with { Generation = 2 };
         Begin(plan);
-        _worker.Exchange.Enter(0);
+        _worker.Links.Enter(0);
         Play(p, plan, 0);
         AssertTakes(plan, 0);
         // Nothing of the former plan is sent to it.
@@ -207,13 +207,13 @@ public sealed class ExchangePeerTests : IDisposable
     {
         var (p, q) = (await LinkAsync("p", isShared), await LinkAsync("q", isShared));
         Begin(_three);
-        _worker.Exchange.Enter(0);
+        _worker.Links.Enter(0);
         p.Dispose();
         Assert.Equal((1, "p"), Who(_worker.NextClosed()));
 
         var plan = new Plan(2, 0, 4, ["q", "w"], Topology.Mesh);
         Begin(plan);
-        _worker.Exchange.Enter(0);
+        _worker.Links.Enter(0);
         Play(q, plan, 0);
         AssertTakes(plan, 0);
         Assert.Equal(0, _worker.ClosedLinks);
@@ -239,7 +239,7 @@ public sealed class ExchangePeerTests : IDisposable
         var gone = new LinkedExchange("z", _setup);
         gone.Dispose();
         var plan = new Plan(7, 0, 4, ["w", "z"], Topology.Mesh);
-        _worker.Exchange.Begin(plan, [_worker.Endpoint, gone.Endpoint]);
+        _worker.Links.Begin(plan, [_worker.Endpoint, gone.Endpoint]);
         var (generation, peer, reason) = _worker.NextClosed();
         Assert.Equal((7, "z"), (generation, peer));
         Assert.Contains($"{gone.Endpoint} cannot be reached", reason, StringComparison.Ordinal);
@@ -253,7 +253,7 @@ public sealed class ExchangePeerTests : IDisposable
     }
 
     /// <summary>Nobody is connected to: all peers' names come before the worker's.</summary>
-    private void Begin(Plan plan) => _worker.Exchange.Begin(plan, [.. plan.Workers.Select(_ => _worker.Endpoint)]);
+    private void Begin(Plan plan) => _worker.Links.Begin(plan, [.. plan.Workers.Select(_ => _worker.Endpoint)]);
 
     private static FrameHeader Average(int slice) =>
         new(FrameKind.Average, LinkedExchange.Job, 1, 0, slice, default, _setup.Layout.BytesOf(slice).Length);
@@ -311,7 +311,7 @@ public sealed class ExchangePeerTests : IDisposable
             var (sum, numbers) = (_worker.Buffers.Pool.Rent(), _plain.Sum(_setup.Rounds.At(round), node));
             numbers.Floats.CopyTo(sum.Floats);
             numbers.Tallies.CopyTo(sum.Tallies);
-            _worker.Exchange.Contribute(node, 0, _setup.Layout.Slices, sum);
+            _worker.Links.Contribute(node, 0, _setup.Layout.Slices, sum);
             sum.Release();
         }
     }

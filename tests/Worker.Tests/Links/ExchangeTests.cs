@@ -105,7 +105,7 @@ public sealed class ExchangeTests
         cluster.Finish();
         var linked = cluster.All[0].Linked;
         Assert.Equal(setup.Rounds.Count, linked.Completed);
-        Assert.Equal((0, 0, 0), (linked.Exchange.ContributionBytesSent, linked.Greeted, linked.ClosedLinks));
+        Assert.Equal((0, 0, 0), (linked.Links.ContributionBytesSent, linked.Greeted, linked.ClosedLinks));
         Assert.Equal(0, await linked.LinkBytesAsync());
         AssertPlain(cluster);
         cluster.AssertNothingIsHeld();
@@ -121,7 +121,7 @@ public sealed class ExchangeTests
         using var a = new LinkedExchange("a", setup);
         using var b = new LinkedExchange("b", setup);
         var plan = new Plan(1, 0, setup.Rounds.Count, ["a", "b"], Topology.Mesh);
-        foreach (var linked in (LinkedExchange[])[a, b]) linked.Exchange.Begin(plan, [a.Endpoint, b.Endpoint]);
+        foreach (var linked in (LinkedExchange[])[a, b]) linked.Links.Begin(plan, [a.Endpoint, b.Endpoint]);
 
         var allocated = await Task.WhenAll(
             Task.Factory.StartNew(() => Run(a, 0), default, TaskCreationOptions.LongRunning, TaskScheduler.Default),
@@ -139,8 +139,8 @@ public sealed class ExchangeTests
             for (var round = 0; round < setup.Rounds.Count; round++)
             {
                 if (round == warmUp) before = GC.GetAllocatedBytesForCurrentThread();
-                linked.Exchange.Enter(round);
-                linked.Exchange.Contribute(new(self, 1), 0, setup.Layout.Slices, sum);
+                linked.Links.Enter(round);
+                linked.Links.Contribute(new(self, 1), 0, setup.Layout.Slices, sum);
                 var average = linked.Take();
                 var isRight = average.Floats[^1] == 1 && average.Tallies[0] == 2;
                 average.Release();

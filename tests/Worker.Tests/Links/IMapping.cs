@@ -1,6 +1,5 @@
 using Distributed.Core.Planning;
 using Distributed.Transport.Buffers;
-using Distributed.Worker.Training;
 
 namespace Distributed.Worker.Tests.Links;
 
@@ -8,7 +7,7 @@ namespace Distributed.Worker.Tests.Links;
 internal interface IMapping
 {
     /// <summary>Computes the contribution of a micro-batch, and tells of each of its slices when that is final.</summary>
-    void Compute(Round round, int microBatch, VectorBuffer contribution, ISliceSink sink);
+    void Compute(Round round, int microBatch, VectorBuffer contribution, Action<int> announce);
 
     /// <summary>Applies the average of a round.</summary>
     void Apply(Round round, VectorBuffer average);
@@ -19,13 +18,13 @@ internal sealed class PlainMapping(PlainSums plain, int seed) : IMapping
 {
     private readonly Random _random = new(seed);
 
-    public void Compute(Round round, int microBatch, VectorBuffer contribution, ISliceSink sink)
+    public void Compute(Round round, int microBatch, VectorBuffer contribution, Action<int> announce)
     {
         plain.Fill(round, microBatch, contribution);
         var first = plain.Layout.FirstSlice(round.Kind);
         int[] slices = [.. Enumerable.Range(first, plain.Layout.Slices - first)];
         _random.Shuffle(slices);
-        foreach (var slice in slices) sink.Ready(slice);
+        foreach (var slice in slices) announce(slice);
     }
 
     public void Apply(Round round, VectorBuffer average)

@@ -22,7 +22,7 @@ namespace Distributed.Worker.Tests.Links;
 internal sealed record ExchangeSetup(Rounds Rounds, VectorLayout Layout, bool IsShared = true, bool IsHalf = false);
 
 /// <summary>An exchange that listens on this machine, with everything that it tells.</summary>
-internal sealed class LinkedExchange : IExchangeObserver, IDisposable
+internal sealed class LinkedExchange : IDisposable
 {
     public const ulong Job = 0xC0FFEE;
 
@@ -40,7 +40,7 @@ internal sealed class LinkedExchange : IExchangeObserver, IDisposable
         (Name, Buffers) = (name, new(setup.Layout));
         var metrics = new WorkerMetrics(_registry, "none").Links;
         var links = LinksOf(setup.IsShared);
-        Exchange = new(new(new(Job, Token, name), setup.Rounds, Buffers.Pool, 8, new(setup.IsHalf), links, metrics), this);
+        Links = new(new(new(Job, Token, name), setup.Rounds, Buffers.Pool, 8, new(setup.IsHalf), links, metrics), Receive);
         _listener = new(new(IPAddress.Loopback, 0), Job, Token, IsExpected, Accept, metrics, NullLogger.Instance, links);
     }
 
@@ -49,7 +49,7 @@ internal sealed class LinkedExchange : IExchangeObserver, IDisposable
 
     public string Name { get; }
 
-    public Exchange Exchange { get; }
+    public WorkerLinks Links { get; }
 
     public CountedPool Buffers { get; }
 
@@ -78,13 +78,13 @@ internal sealed class LinkedExchange : IExchangeObserver, IDisposable
     /// <summary>Waits for the average as a replica does, and takes it with the hold on it.</summary>
     public VectorBuffer Take()
     {
-        while (!Exchange.Await(_never)) Assert.True(_complete.Wait(Patience.Limit), "the average is not complete");
-        return Exchange.TakeAverage();
+        while (!Links.Await(_never)) Assert.True(_complete.Wait(Patience.Limit), "the average is not complete");
+        return Links.TakeAverage();
     }
 
     /// <summary>Moves frames for a moment.</summary>
     /// <returns>Whether the average is complete.</returns>
-    public bool Help() => Exchange.Await(_never);
+    public bool Help() => Links.Await(_never);
 
     public Task<double> RefusedAsync(string reason) => ValueAsync($"{MetricNames.RefusedFrames}{{reason=\"{reason}\"}}");
 
@@ -94,23 +94,25 @@ internal sealed class LinkedExchange : IExchangeObserver, IDisposable
     public void Dispose()
     {
         _listener.Dispose();
-        Exchange.Dispose();
+        Links.Dispose();
     }
 
-    void IExchangeObserver.AverageComplete()
+    private void Receive(LinkNotice notice)
     {
-        Interlocked.Increment(ref _completed);
-        _complete.Release();
-        OnComplete();
+        switch (notice)
+        {
+            case LinkNotice.AverageComplete:
+                Interlocked.Increment(ref _completed);
+                _complete.Release();
+                OnComplete();
+                break;
+            case LinkNotice.PeerLost lost:
+                _closed.Add((lost.Generation, lost.Peer, lost.Reason));
+                break;
+            default:
+                throw new InvalidOperationException($"{notice} without a coordinator");
+        }
     }
-
-    void IExchangeObserver.StateArrived(int generation, long applied, byte[] state) => throw new InvalidOperationException("no state is sent here");
-
-    void IExchangeObserver.InitialArrived(byte[] file) => throw new NotSupportedException();
-
-    void IExchangeObserver.CoordinatorLinkClosed(string reason) => throw new InvalidOperationException("no coordinator is linked here");
-
-    void IExchangeObserver.PeerLinkClosed(int generation, string peer, string reason) => _closed.Add((generation, peer, reason));
 
     private bool IsExpected(string peer)
     {
@@ -120,7 +122,7 @@ internal sealed class LinkedExchange : IExchangeObserver, IDisposable
 
     private void Accept(string peer, IFramePipe pipe)
     {
-        Exchange.Accept(peer, pipe);
+        Links.Accept(peer, pipe);
         Interlocked.Increment(ref _linked);
     }
 

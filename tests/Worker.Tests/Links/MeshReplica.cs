@@ -11,7 +11,7 @@ namespace Distributed.Worker.Tests.Links;
 /// <summary>
 /// A replica whose contributions the test decides: a thread of its own drives an exchange as <see cref="ReplicaThread"/> does.
 /// </summary>
-internal sealed class MeshReplica : ISliceSink, IDisposable
+internal sealed class MeshReplica : IDisposable
 {
     /// <summary>It has computed as many micro-batches as it may, in the middle of a round.</summary>
     public sealed record Stopped;
@@ -31,8 +31,7 @@ internal sealed class MeshReplica : ISliceSink, IDisposable
     private readonly List<(Round Round, Numbers Average)> _taken = [];
     private ReplicaProtocol _protocol;
     private RoundWork? _work;
-    private bool _isMapping;
-    private ImmutableArray<LinkEndpoint> _endpoints;
+    private ReplicaEffect.Step? _step;
     private bool _isEnding;
     private int _left;
 
@@ -72,8 +71,8 @@ internal sealed class MeshReplica : ISliceSink, IDisposable
     /// <param name="limit">Micro-batches that it may compute before it stops.</param>
     public void Begin(Plan plan, ImmutableArray<LinkEndpoint> endpoints, int limit) => Post(() =>
     {
-        (_left, _endpoints) = (limit, endpoints);
-        Handle(new ReplicaEvent.PlanBegan(plan));
+        _left = limit;
+        Handle(new ReplicaEvent.PlanBegan(plan, endpoints));
     });
 
     /// <summary>Waits until it has said something of a type.</summary>
@@ -105,13 +104,13 @@ internal sealed class MeshReplica : ISliceSink, IDisposable
     }
 
     /// <summary>A slice of the micro-batch that is computed is final.</summary>
-    void ISliceSink.Ready(int slice)
+    private void Send(int slice)
     {
         foreach (ref readonly var merge in _work!.Merges) _sums.AddSlice(merge, slice);
-        if (_work.Completes is { } node) Exchange.Contribute(node, slice, 1, _sums.At(node));
+        if (_work.Completes is { } node) Links.Contribute(node, slice, 1, _sums.At(node));
     }
 
-    private Exchange Exchange => _linked.Exchange;
+    private WorkerLinks Links => _linked.Links;
 
     private void Post(Action action)
     {
@@ -139,8 +138,8 @@ internal sealed class MeshReplica : ISliceSink, IDisposable
     private void Turn()
     {
         if (_mail.TryDequeue(out var happened)) happened();
-        else if (_isMapping && _left > 0) MapNext();
-        else if (!_isMapping && Exchange.Await(_hasMail)) Handle(new ReplicaEvent.AverageArrived(_protocol.Generation, _protocol.Applied));
+        else if (IsMapping && _left > 0) MapNext();
+        else if (_step is not null && !IsMapping && Links.Await(_hasMail)) Apply();
         else
         {
             _signal.Wait();
@@ -151,28 +150,22 @@ internal sealed class MeshReplica : ISliceSink, IDisposable
     private void Handle(ReplicaEvent happened)
     {
         (_protocol, var effects) = _protocol.Handle(happened);
-        foreach (var effect in effects) Carry(effect);
+        foreach (var effect in effects) Execute(effect);
     }
 
-    private void Carry(ReplicaEffect effect)
+    private void Execute(ReplicaEffect effect)
     {
         switch (effect)
         {
             case ReplicaEffect.Fence fence:
-                _isMapping = false;
-                Exchange.Fence(fence.Generation);
+                _step = null;
+                Links.Fence(fence.Generation);
                 break;
             case ReplicaEffect.Begin begin:
-                Exchange.Begin(begin.Plan, _endpoints);
+                Links.Begin(begin.Plan, begin.Endpoints);
                 break;
-            case ReplicaEffect.Enter enter:
-                Exchange.Enter(enter.Round.Number);
-                break;
-            case ReplicaEffect.Map map:
-                BeginMap(map);
-                break;
-            case ReplicaEffect.Apply apply:
-                Take(apply.Round);
+            case ReplicaEffect.Step step:
+                Begin(step);
                 break;
             case ReplicaEffect.ReportHalted halted:
                 _said.Add(new Halted(halted.Generation, halted.Applied));
@@ -183,44 +176,49 @@ internal sealed class MeshReplica : ISliceSink, IDisposable
         }
     }
 
-    private void BeginMap(ReplicaEffect.Map map)
+    private bool IsMapping => _step is not null && !_work!.IsDone;
+
+    private void Begin(ReplicaEffect.Step step)
     {
-        if (_work?.Round != map.Round)
+        _step = step;
+        Links.Enter(step.Round.Number);
+        if (_work?.Round != step.Round)
         {
-            _sums.Restart(map.Round.MicroBatches);
-            _work = new(map.Round);
+            _sums.Restart(step.Round.MicroBatches);
+            _work = new(step.Round);
         }
         var dropped = new List<TreeNode>();
-        var first = _layout.FirstSlice(map.Round.Kind);
-        foreach (var node in _work.Assign(map.Range, dropped)) Exchange.Contribute(node, first, _layout.Slices - first, _sums.At(node));
+        var first = _layout.FirstSlice(step.Round.Kind);
+        foreach (var node in _work.Assign(step.Range, dropped)) Links.Contribute(node, first, _layout.Slices - first, _sums.At(node));
         foreach (var node in dropped) _sums.Drop(node);
-        if (map.Range.Count == 0) Exchange.SendPresent();
-        _isMapping = !_work.IsDone;
+        if (step.Range.Count == 0) Links.SendPresent();
         SayIfStopped();
     }
 
     private void MapNext()
     {
         var work = _work!;
-        _mapping.Compute(work.Round, work.Next, _sums.Place(work.Next, work.Merges), this);
+        _mapping.Compute(work.Round, work.Next, _sums.Place(work.Next, work.Merges), Send);
         _sums.Complete(work.Merges);
         work.Advance();
-        _isMapping = !work.IsDone;
         _left--;
         SayIfStopped();
     }
 
     private void SayIfStopped()
     {
-        if (_isMapping && _left == 0) _said.Add(new Stopped());
+        if (IsMapping && _left == 0) _said.Add(new Stopped());
     }
 
-    private void Take(Round round)
+    private void Apply()
     {
-        var average = Exchange.TakeAverage();
+        var round = _step!.Round;
+        var average = Links.TakeAverage();
         _taken.Add((round, Numbers.Of(average, round.Kind)));
         _mapping.Apply(round, average);
         average.Release();
+        _step = null;
+        Handle(new ReplicaEvent.RoundApplied());
         _said.Add(round);
     }
 }

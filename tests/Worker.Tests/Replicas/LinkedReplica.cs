@@ -6,7 +6,6 @@ using Distributed.Hosting.Messages;
 using Distributed.Hosting.Metrics;
 using Distributed.Jobs;
 using Distributed.Jobs.Data;
-using Distributed.Jobs.Runs;
 using Distributed.Transport.Buffers;
 using Distributed.Transport.Pipes;
 using Distributed.Worker.Tests.Links;
@@ -17,7 +16,7 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Tests.Replicas;
 
 /// <summary>A replica on its thread, linked to a scripted coordinator on this machine, and what it says.</summary>
-internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisposable
+internal sealed class LinkedReplica : IDisposable
 {
     public const string Worker = "w2";
 
@@ -32,7 +31,9 @@ internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisp
     {
         Job = job;
         Coordinator = new(JobFile.Fingerprint(job));
-        Thread = new(Worker, job, data, CPU, this);
+        var outbox = new ReplicaOutbox(long.MaxValue);
+        outbox.Resume(Hear);
+        Thread = new(Worker, job, data, CPU, outbox);
     }
 
     public Job Job { get; }
@@ -66,9 +67,10 @@ internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisp
         replica.Rounds = job.ToShape().RoundsOf(replica.Facts);
         var metrics = new WorkerMetrics(Prometheus.Metrics.NewCustomRegistry(), "cpu");
         var identity = new LinkIdentity(JobFile.Fingerprint(job), replica.Coordinator.Token, Worker);
-        var exchange = new Exchange(new(identity, replica.Rounds, replica.Pool, replica.Facts.StateBytes, new(false), new(), metrics.Links), replica);
-        exchange.Connect(await LinkHandshake.ConnectAsync(ScriptedCoordinator.Host, replica.Coordinator.Port, identity, new(), default).Soon());
-        replica.Thread.Attach(exchange);
+        var links = new WorkerLinks(
+            new(identity, replica.Rounds, replica.Pool, replica.Facts.StateBytes, new(false), new(), metrics.Links), replica.Receive);
+        links.Connect(await LinkHandshake.ConnectAsync(ScriptedCoordinator.Host, replica.Coordinator.Port, identity, new(), default).Soon());
+        replica.Thread.Attach(links);
         return replica;
     }
 
@@ -129,38 +131,23 @@ internal sealed class LinkedReplica : IReplicaObserver, IExchangeObserver, IDisp
         Coordinator.Dispose();
     }
 
-    void IExchangeObserver.AverageComplete() => Thread.AverageComplete();
-
-    void IExchangeObserver.StateArrived(int generation, long applied, byte[] state) => Thread.Restore(generation, applied, state);
-
-    void IExchangeObserver.InitialArrived(byte[] file) => Thread.Initialize(file, isStrict: true);
-
-    void IExchangeObserver.CoordinatorLinkClosed(string reason) => _linkClosed.TrySetResult(reason);
-
-    void IExchangeObserver.PeerLinkClosed(int generation, string peer, string reason) => _linkClosed.TrySetResult(reason);
-
-    void IReplicaObserver.Prepared(WorkerFacts facts, VectorPool pool, DataDescription data) => Hear((facts, pool));
-
-    void IReplicaObserver.Initialized(StateDigest digest, string what) => Hear((digest, what));
-
-    void IReplicaObserver.Halted(int generation, long applied, StateDigest digest) => Hear(new Halted(generation, applied, digest));
-
-    void IReplicaObserver.Synced(int generation, long applied, StateDigest digest) => Hear(new Synced(generation, applied, digest));
-
-    bool IReplicaObserver.MayApply => true;
-
-    void IReplicaObserver.Applied(IReadOnlyList<RoundReport> rounds)
+    private void Receive(LinkNotice notice)
     {
-        OnApplied(rounds);
-        Hear(new RoundsApplied([.. rounds]));
+        if (notice is LinkNotice.CoordinatorLost coordinator) _linkClosed.TrySetResult(coordinator.Reason);
+        else if (notice is LinkNotice.PeerLost peer) _linkClosed.TrySetResult(peer.Reason);
+        else Thread.Receive(notice);
     }
-
-    void IReplicaObserver.PeerLost(int generation, string peer, string reason) => Hear(new PeerLost(generation, peer, reason));
-
-    void IReplicaObserver.Failed(string reason) => Hear(new Failed(reason));
 
     private void Hear(object what)
     {
+        if (what is RoundsApplied applied) OnApplied(applied.Rounds);
+        what = what switch
+        {
+            ReplicaNotice.Prepared prepared => (prepared.Facts, prepared.Pool),
+            ReplicaNotice.Initialized initialized => (initialized.Digest, initialized.What),
+            ReplicaNotice.Failed failed => new Failed(failed.Reason),
+            _ => what,
+        };
         var made = DisposeScopeManager.Statistics;
         _notices.Add(new(what, System.Threading.Thread.CurrentThread, made.CreatedInScopeCount + made.CreatedOutsideScopeCount));
     }

@@ -9,6 +9,7 @@ using Distributed.Transport.Buffers;
 using Distributed.Worker.Tests.Data;
 using Distributed.Worker.Tests.Kernel;
 using Distributed.Worker.Tests.Links;
+using Distributed.Worker.Training;
 
 namespace Distributed.Worker.Tests.Replicas;
 
@@ -232,11 +233,11 @@ public sealed class ReplicaThreadTests
         var file = Safetensors.ToBytes([.. Safetensors.Read(byHand.Replica.Serialize()).Tensors
             .Where(t => t.Name.StartsWith("model.", StringComparison.Ordinal)).Select(t => t with { Name = t.Name["model.".Length..] })]);
         using var replica = await LinkedReplica.StartAsync(_job);
-        replica.Thread.Initialize(file, isStrict: true);
+        replica.Thread.Initialize(file);
         var (digest, said) = ((StateDigest, string))replica.Next<(StateDigest, string)>().What;
         Assert.Equal(byHand.Replica.Digest(), digest);
         Assert.StartsWith("Initial parameters: all ", said, StringComparison.Ordinal);
-        replica.Thread.Initialize(new byte[9], isStrict: true);
+        replica.Thread.Initialize(new byte[9]);
         Assert.Contains("safetensors", ((Failed)replica.Next<Failed>().What).Reason, StringComparison.Ordinal);
     }
 
@@ -266,7 +267,7 @@ public sealed class ReplicaThreadTests
         for (var round = 0; round < 2; round++) replica.Reduce(1, round);
         replica.ReduceLast(1, 2);
 
-        replica.Thread.LosePeer(1, "w3", "gone");
+        replica.Thread.Receive(new LinkNotice.PeerLost(1, "w3", "gone"));
 
         Assert.Equal(new PeerLost(1, "w3", "gone"), replica.Next<PeerLost>().What);
         Assert.Equal([0L, 1, 2], replica.Reports.Select(r => r.Round));
@@ -307,11 +308,11 @@ public sealed class ReplicaThreadTests
         using var donor = new LocalTraining(_job);
         donor.Run(0, 3);
         using var replica = await LinkedReplica.StartAsync(_job);
-        replica.Thread.Restore(0, 3, donor.Replica.Serialize());
+        replica.Thread.Receive(new LinkNotice.StateArrived(0, 3, donor.Replica.Serialize()));
         Assert.Equal(new Synced(0, 3, donor.Replica.Digest()), replica.Next<Synced>().What);
-        replica.Thread.Restore(5, 1, new byte[1]);
+        replica.Thread.Receive(new LinkNotice.StateArrived(5, 1, new byte[1]));
         replica.Begin(1, 3);
-        replica.Thread.Restore(1, 1, new byte[1]);
+        replica.Thread.Receive(new LinkNotice.StateArrived(1, 1, new byte[1]));
 
         replica.ReduceLast(1, 3);
         Assert.Equal(4, replica.Halt(2));

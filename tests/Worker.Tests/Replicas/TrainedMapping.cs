@@ -22,12 +22,12 @@ internal sealed class TrainedMapping(Job job, DataSet data) : IMapping, IDisposa
     /// <summary>What came of each round: the digest of parameters and buffers, and the sums over its samples.</summary>
     public List<(StateDigest Digest, double[] Tallies)> Applied { get; } = [];
 
-    public void Compute(Round round, int microBatch, VectorBuffer contribution, ISliceSink sink)
+    public void Compute(Round round, int microBatch, VectorBuffer contribution, Action<int> announce)
     {
         lock (_turn)
         {
             set_num_threads(job.Threads);
-            _replica.Map.Compute(round, microBatch, contribution, sink);
+            _replica.Map.Compute(round, microBatch, contribution, announce);
         }
     }
 

@@ -10,70 +10,66 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Worker.Training;
 
-/// <summary>Who wants to know what comes over a worker's links; called under their gate, must not wait.</summary>
-internal interface IExchangeObserver
+/// <summary>What comes over a worker's links. Told under their gate: the receiver must not wait.</summary>
+internal abstract record LinkNotice
 {
-    /// <summary>The expected average is complete: <see cref="Exchange.TakeAverage"/> has it.</summary>
-    void AverageComplete();
+    /// <summary><see cref="WorkerLinks.TakeAverage"/> has the average of the round.</summary>
+    internal sealed record AverageComplete : LinkNotice
+    {
+        internal static AverageComplete Instance { get; } = new();
+    }
 
-    void StateArrived(int generation, long applied, byte[] state);
+    internal sealed record StateArrived(int Generation, long Applied, byte[] State) : LinkNotice;
 
-    /// <summary>The file with the parameters to begin with has come.</summary>
-    void InitialArrived(byte[] file);
+    /// <summary>The file with the initial parameters has come.</summary>
+    internal sealed record InitialArrived(byte[] File) : LinkNotice;
 
-    /// <summary>The link to the coordinator is closed; nothing comes any more.</summary>
-    void CoordinatorLinkClosed(string reason);
+    internal sealed record CoordinatorLost(string Reason) : LinkNotice;
 
     /// <summary>The link to another worker of the plan is closed, or could not be made.</summary>
-    void PeerLinkClosed(int generation, string peer, string reason);
+    internal sealed record PeerLost(int Generation, string Peer, string Reason) : LinkNotice;
 }
 
-/// <summary>What an <see cref="Exchange"/> works with.</summary>
 /// <param name="Identity">Job, token and name to greet peers with.</param>
-/// <param name="Pool">Where averages are put.</param>
-/// <param name="StateBytes">Bytes that a state has.</param>
-/// <param name="Metrics">Counts bytes and refused frames.</param>
-internal sealed record ExchangeOptions(
+/// <param name="Pool">Memory of averages.</param>
+/// <param name="StateBytes">Bytes of a replica's state.</param>
+internal sealed record WorkerLinksOptions(
     LinkIdentity Identity, Rounds Rounds, VectorPool Pool, long StateBytes, WireFormat Wire, LinkOptions Links, LinkMetrics? Metrics)
 {
-    /// <summary>Bytes of the file with the parameters to begin with; 0 where none comes.</summary>
+    /// <summary>Bytes of the file with the initial parameters; 0 where the job begins with random ones.</summary>
     public long InitialBytes { get; init; }
 }
 
 /// <summary>
-/// A worker's end of the third move, in both topologies: slices of its sums go to who owns them, those that it owns itself
-/// it reduces and sends on, and the averages come back. A worker alone in a mesh uses no link.
+/// A worker's links: the all-reduce with its peers or with the coordinator of a star, and states and checkpoints on their way. A worker
+/// alone in a mesh uses no link for the all-reduce.
 /// </summary>
-internal sealed class Exchange : ILinkHandler, IDisposable
+internal sealed class WorkerLinks : ILinkHandler, IDisposable
 {
     /// <summary>
-    /// How long a waiting thread moves frames itself when none come, before it leaves that to the links' own: a few times what
-    /// a wake-up costs, and no longer, since another process may need the processor to bring forth what is waited for.
+    /// How long a waiting thread moves frames itself when none come, before it leaves that to the links' own thread: a few times the cost
+    /// of a wake-up, and no longer, since another process may need the processor to send what this one waits for.
     /// </summary>
-    private static readonly long _patience = Stopwatch.Frequency / 2000;
+    private static readonly long _spin = Stopwatch.Frequency / 2000;
 
-    /// <summary>Tries that it makes all the same: the time may have passed while another process had the processor.</summary>
+    /// <summary>Least number of tries: the time may have passed while another process had the processor.</summary>
     private const int MinTries = 100;
 
-    private readonly ExchangeOptions _options;
-    private readonly IExchangeObserver _observer;
+    private readonly WorkerLinksOptions _options;
+    private readonly Action<LinkNotice> _tell;
     private readonly TensorLinks _links;
     private readonly AllReduce _allReduce;
-    private readonly Dictionary<string, IFramePipe> _early = new(StringComparer.Ordinal);
-    private readonly CancellationTokenSource _closing = new();
+    private readonly PeerLinks _peers;
     private TensorLink? _coordinator;
-    private TensorLink?[] _peers = [];
-    private int _self;
-    private int _linked;
     private StateAssembly? _state;
     private StateAssembly? _initial;
     private bool _isDisposed;
 
-    /// <summary>An exchange without links.</summary>
-    public Exchange(ExchangeOptions options, IExchangeObserver observer)
+    public WorkerLinks(WorkerLinksOptions options, Action<LinkNotice> tell)
     {
-        (_options, _observer) = (options, observer);
+        (_options, _tell) = (options, tell);
         _links = new(this, options.Metrics);
+        _peers = new(_links, options.Identity, options.Links);
         _allReduce = new(_links, Job, options.Rounds, options.Pool, options.Wire, isCoordinator: false, options.Metrics);
     }
 
@@ -100,26 +96,10 @@ internal sealed class Exchange : ILinkHandler, IDisposable
         }
     }
 
-    /// <summary>Another worker has connected. It may know of the plan sooner than this one.</summary>
+    /// <summary>Another worker has connected.</summary>
     public void Accept(string peer, IFramePipe pipe)
     {
-        lock (_links.Gate)
-        {
-            if (_isDisposed)
-            {
-                pipe.Dispose();
-                return;
-            }
-            if (LinkOf(peer) is { IsOpen: false, IsClosed: false } awaited)
-            {
-                _links.Open(awaited, pipe);
-                return;
-            }
-            // It connects anew where this end has not noticed yet that the old connection is broken.
-            if (_early.Remove(peer, out var former)) former.Dispose();
-            _early[peer] = pipe;
-            if (LinkOf(peer) is { } broken) _links.Close(broken, $"{peer} has connected anew");
-        }
+        lock (_links.Gate) _peers.Accept(peer, pipe);
     }
 
     /// <summary>Refuses everything of older generations from now on.</summary>
@@ -139,9 +119,8 @@ internal sealed class Exchange : ILinkHandler, IDisposable
     {
         lock (_links.Gate)
         {
-            _self = plan.IndexOf(_options.Identity.Name);
-            if (plan.Topology == Topology.Mesh) LinkPeers(plan, endpoints);
-            _allReduce.Begin(plan, _self, _peers, _coordinator);
+            if (plan.Topology == Topology.Mesh) _peers.Begin(plan, endpoints);
+            _allReduce.Begin(plan, plan.IndexOf(_options.Identity.Name), _peers.All, _coordinator);
         }
     }
 
@@ -161,7 +140,7 @@ internal sealed class Exchange : ILinkHandler, IDisposable
         lock (_links.Gate)
         {
             _allReduce.Contribute(node, first, count, sum, isRepeated);
-            if (_allReduce.IsComplete) _observer.AverageComplete();
+            if (_allReduce.IsComplete) _tell(LinkNotice.AverageComplete.Instance);
             Progress();
         }
     }
@@ -186,7 +165,7 @@ internal sealed class Exchange : ILinkHandler, IDisposable
         try
         {
             var idle = 0;
-            for (var last = Stopwatch.GetTimestamp(); !isWanted() && (idle < MinTries || Stopwatch.GetTimestamp() - last < _patience);)
+            for (var last = Stopwatch.GetTimestamp(); !isWanted() && (idle < MinTries || Stopwatch.GetTimestamp() - last < _spin);)
             {
                 bool hasMoved;
                 lock (_links.Gate)
@@ -243,13 +222,11 @@ internal sealed class Exchange : ILinkHandler, IDisposable
 
     public void Dispose()
     {
-        _closing.Cancel();
         lock (_links.Gate)
         {
             if (_isDisposed) return;
             _isDisposed = true;
-            foreach (var pipe in _early.Values) pipe.Dispose();
-            _early.Clear();
+            _peers.Dispose();
         }
         _links.Dispose();
         _allReduce.Dispose();
@@ -272,69 +249,11 @@ internal sealed class Exchange : ILinkHandler, IDisposable
     void ILinkHandler.Closed(TensorLink link, string reason)
     {
         if (_isDisposed) return;
-        if (link == _coordinator) _observer.CoordinatorLinkClosed(reason);
-        else if (LinkOf(link.Peer) == link) _observer.PeerLinkClosed(_linked, link.Peer, reason);
+        if (link == _coordinator) _tell(new LinkNotice.CoordinatorLost(reason));
+        else if (_peers.Includes(link)) _tell(new LinkNotice.PeerLost(_peers.Generation, link.Peer, reason));
     }
 
     private ulong Job => _options.Identity.Job;
-
-    private void LinkPeers(Plan plan, ImmutableArray<LinkEndpoint> endpoints)
-    {
-        _linked = plan.Generation;
-        var former = _peers;
-        _peers = new TensorLink?[plan.Workers.Length];
-        for (var i = 0; i < _peers.Length; i++)
-        {
-            if (i == _self) continue;
-            var peer = plan.Workers[i];
-            _peers[i] = Array.Find(former, link => link is { IsClosed: false } && link.Peer == peer) ?? NewLink(peer, endpoints[i]);
-            _peers[i]!.Index = i;
-        }
-        foreach (var link in former)
-            if (link is not null && Array.IndexOf(_peers, link) < 0) _links.Remove(link);
-        foreach (var (peer, pipe) in _early)
-        {
-            if (plan.Includes(peer)) continue;
-            pipe.Dispose();
-            _early.Remove(peer);
-        }
-    }
-
-    private TensorLink NewLink(string peer, LinkEndpoint endpoint)
-    {
-        var link = _links.Add(peer);
-        if (_early.Remove(peer, out var pipe)) _links.Open(link, pipe);
-        // One of the two connects; not here, where a refusal that comes at once would find the link without its place among the peers.
-        else if (string.CompareOrdinal(_options.Identity.Name, peer) < 0) _ = Task.Run(() => ConnectAsync(link, endpoint));
-        return link;
-    }
-
-    private async Task ConnectAsync(TensorLink link, LinkEndpoint endpoint)
-    {
-        try
-        {
-            var pipe = await LinkHandshake.ConnectAsync(endpoint.Host, endpoint.Port, _options.Identity, _options.Links, _closing.Token).ConfigureAwait(false);
-            lock (_links.Gate)
-            {
-                if (link.IsClosed || _isDisposed) pipe.Dispose();
-                else _links.Open(link, pipe);
-            }
-        }
-        catch (LinkException error)
-        {
-            lock (_links.Gate)
-            {
-                if (link.IsClosed || _isDisposed) return;
-                _links.Close(link, error.Message);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The worker ends.
-        }
-    }
-
-    private TensorLink? LinkOf(string peer) => Array.Find(_peers, link => link?.Peer == peer);
 
     private bool Stale()
     {
@@ -346,7 +265,7 @@ internal sealed class Exchange : ILinkHandler, IDisposable
     {
         var wasComplete = _allReduce.IsComplete;
         if (!_allReduce.Receive(link, header, payload)) return false;
-        if (!wasComplete && _allReduce.IsComplete) _observer.AverageComplete();
+        if (!wasComplete && _allReduce.IsComplete) _tell(LinkNotice.AverageComplete.Instance);
         return true;
     }
 
@@ -354,21 +273,21 @@ internal sealed class Exchange : ILinkHandler, IDisposable
     {
         if ((_state ??= new(_options.StateBytes)).Take(header, payload) is not { } state) return true;
         _state = null;
-        _observer.StateArrived(header.Generation, header.Round, state);
+        _tell(new LinkNotice.StateArrived(header.Generation, header.Round, state));
         return true;
     }
 
     private bool ReceiveInitial(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        if (_options.InitialBytes == 0) throw new LinkException("parameters to begin with were received that nobody had announced");
-        if ((_initial ??= new(_options.InitialBytes)).Take(header, payload) is { } file) _observer.InitialArrived(file);
+        if (_options.InitialBytes == 0) throw new LinkException("initial parameters were received that the coordinator had not announced");
+        if ((_initial ??= new(_options.InitialBytes)).Take(header, payload) is { } file) _tell(new LinkNotice.InitialArrived(file));
         return true;
     }
 
     /// <summary>What was queued leaves as far as there is room now.</summary>
     private void Progress()
     {
-        if (_allReduce.Plan is not { Topology: Topology.Star } && _peers.Length < 2) return;
+        if (_allReduce.Plan is not { Topology: Topology.Star } && _peers.All.Length < 2) return;
         _links.Push();
     }
 }

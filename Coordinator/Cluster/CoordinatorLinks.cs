@@ -12,14 +12,11 @@ using Microsoft.Extensions.Logging;
 namespace Distributed.Coordinator.Cluster;
 
 /// <summary>
-/// The coordinator's end of the links: takes in and hands out states, and in the topology `star` reduces every slice and
-/// sends the averages back. Knows bytes, not actors.
+/// The coordinator's end of the links: admits workers, relays states and checkpoints, and in a star reduces every slice and sends the
+/// averages back. Knows bytes, not actors.
 /// </summary>
-internal sealed class StarServer : ILinkHandler, IDisposable
+internal sealed class CoordinatorLinks : ILinkHandler, IDisposable
 {
-    /// <summary>Bytes of the token that a link begins with.</summary>
-    public const int TokenLength = 16;
-
     private readonly ulong _job;
     private readonly WireFormat _wire;
     private readonly Action<string, string> _linkClosed;
@@ -30,10 +27,8 @@ internal sealed class StarServer : ILinkHandler, IDisposable
     private readonly StateDonations _donations = new();
     private AllReduce? _allReduce;
     private VectorPool? _pool;
-    private Rounds? _rounds;
-    private bool _isFreed;
+    private (VectorLayout Layout, Rounds Rounds, long StateBytes)? _sizes;
     private Saver? _saver;
-    private long _stateBytes;
     private bool _isDisposed;
 
     private sealed record Saver(string Worker, int Generation, Action<long, byte[]> Received)
@@ -46,10 +41,11 @@ internal sealed class StarServer : ILinkHandler, IDisposable
     /// <param name="linkClosed">Is told the worker whose link has closed, and why. Called under a lock: must not wait.</param>
     /// <param name="metrics">Counts bytes and refused frames.</param>
     /// <param name="token">What a link has to begin with; null for a new one.</param>
-    public StarServer(
-        IPEndPoint bind, ulong job, WireFormat wire, Action<string, string> linkClosed, LinkMetrics metrics, ILogger log, byte[]? token = null, LinkOptions? options = null)
+    public CoordinatorLinks(
+        IPEndPoint bind, ulong job, WireFormat wire, Action<string, string> linkClosed, LinkMetrics metrics, ILogger log,
+        byte[]? token = null, LinkOptions? options = null)
     {
-        Token = token ?? RandomNumberGenerator.GetBytes(TokenLength);
+        Token = token ?? RandomNumberGenerator.GetBytes(LinkHello.TokenLength);
         (_job, _wire, _linkClosed, _metrics) = (job, wire, linkClosed, metrics);
         _links = new(this, metrics);
         _listener = new(bind, job, Token, Admits, Establish, metrics, log, options ?? new());
@@ -58,11 +54,6 @@ internal sealed class StarServer : ILinkHandler, IDisposable
     public int Port => _listener.Port;
 
     public byte[] Token { get; }
-
-    public long Completed
-    {
-        get { lock (_links.Gate) return _allReduce?.Round ?? 0; }
-    }
 
     /// <summary>From now on a link of this worker is let in, once.</summary>
     public void Admit(string worker)
@@ -108,12 +99,7 @@ internal sealed class StarServer : ILinkHandler, IDisposable
         }
     }
 
-    public bool IsLinked(string worker)
-    {
-        lock (_links.Gate) return _workers.GetValueOrDefault(worker) is { IsOpen: true };
-    }
-
-    public void Expel(string worker)
+    public void Remove(string worker)
     {
         lock (_links.Gate)
         {
@@ -122,13 +108,13 @@ internal sealed class StarServer : ILinkHandler, IDisposable
         }
     }
 
-    /// <summary>The sizes are known: gets ready to reduce.</summary>
+    /// <summary>The sizes of the job are known.</summary>
     public void Open(WorkerFacts facts, Rounds rounds)
     {
         lock (_links.Gate)
         {
-            (_rounds, _stateBytes) = (rounds, facts.StateBytes);
-            MakeVectors(facts.Layout);
+            _sizes = (facts.Layout, rounds, facts.StateBytes);
+            _pool = new(facts.Layout);
         }
     }
 
@@ -137,11 +123,10 @@ internal sealed class StarServer : ILinkHandler, IDisposable
     {
         lock (_links.Gate)
         {
-            // All workers were lost before the result was safe.
-            if (_isFreed) MakeVectors(_pool!.Layout);
-            // A worker that comes back under its name while the plan is in force has no part in it before the next one.
+            _allReduce ??= Allocate();
+            // A worker that returns under its name while the plan is in force has no part in it.
             foreach (var (worker, link) in _workers) link.Index = plan.Includes(worker) ? plan.IndexOf(worker) : -1;
-            _allReduce!.Begin(plan, Plan.Coordinator, [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))], coordinator: null);
+            _allReduce.Begin(plan, Plan.Coordinator, [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))], coordinator: null);
             _allReduce.Enter(plan.FirstRound);
         }
     }
@@ -149,27 +134,26 @@ internal sealed class StarServer : ILinkHandler, IDisposable
     /// <summary>All rounds are applied everywhere: gives the memory of the reduction back. States still come and go.</summary>
     public void EndReduction()
     {
-        lock (_links.Gate) FreeVectors();
+        lock (_links.Gate) Free();
     }
 
     /// <summary>The next state that this worker sends under this generation goes to <paramref name="received"/>: rounds applied, bytes.</summary>
     public void ExpectState(string donor, int generation, Action<long, byte[]> received)
     {
-        lock (_links.Gate) _donations.Expect(donor, generation, _stateBytes, received);
+        lock (_links.Gate) _donations.Expect(donor, generation, StateBytes, received);
     }
 
     /// <summary>
-    /// A state of this worker under this generation goes to another. All who are to have it get the same one: it is in memory once,
-    /// however many there are.
+    /// A state of this worker under this generation goes to another. All receivers get the same copy in memory.
     /// </summary>
-    /// <returns>Whether the donor is to be asked for it; false where it is on its way for somebody else.</returns>
+    /// <returns>Whether the donor must be asked for it; false where it is on its way to another receiver already.</returns>
     public bool PassOn(string donor, string receiver, int generation)
     {
         lock (_links.Gate)
-            return _donations.PassOn(donor, receiver, generation, _stateBytes, (there, applied, state) => SendState(there, generation, applied, state));
+            return _donations.PassOn(donor, receiver, generation, StateBytes, (there, applied, state) => SendState(there, generation, applied, state));
     }
 
-    /// <summary>From now on this worker sends checkpoints under this generation, and nobody else does: rounds applied, bytes.</summary>
+    /// <summary>From now on this worker alone sends checkpoints, under this generation: rounds applied, bytes.</summary>
     public void ExpectCheckpoints(string worker, int generation, Action<long, byte[]> received)
     {
         lock (_links.Gate) _saver = new(worker, generation, received);
@@ -190,7 +174,7 @@ internal sealed class StarServer : ILinkHandler, IDisposable
         _listener.Dispose();
         lock (_links.Gate) _isDisposed = true;
         _links.Dispose();
-        FreeVectors();
+        Free();
     }
 
     bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
@@ -236,34 +220,39 @@ internal sealed class StarServer : ILinkHandler, IDisposable
 
     private void Reduce(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        if (_allReduce is null) throw new LinkException($"{link.Peer} sent a contribution before it was prepared");
+        if (_sizes is null) throw new LinkException($"{link.Peer} sent a contribution before it was prepared");
+        if (_allReduce is null)
+        {
+            _metrics.Stale();
+            return;
+        }
         _allReduce.Receive(link, header, payload);
         if (!_allReduce.IsComplete) return;
         _allReduce.TakeAverage().Release();
         _allReduce.Enter(_allReduce.Round + 1);
     }
 
-    private void MakeVectors(VectorLayout layout)
+    private AllReduce Allocate()
     {
-        _pool = new(layout);
-        _allReduce = new(_links, _job, _rounds!, _pool, _wire, isCoordinator: true, _metrics);
-        _isFreed = false;
+        var (layout, rounds, _) = _sizes!.Value;
+        return new(_links, _job, rounds, _pool ??= new(layout), _wire, isCoordinator: true, _metrics);
     }
 
-    private void FreeVectors()
+    private void Free()
     {
-        if (_allReduce is null || _isFreed) return;
-        _allReduce.Dispose();
-        _pool!.Dispose();
-        _isFreed = true;
+        _allReduce?.Dispose();
+        _pool?.Dispose();
+        (_allReduce, _pool) = (null, null);
     }
+
+    private long StateBytes => _sizes?.StateBytes ?? 0;
 
     private void ReceiveCheckpoint(string worker, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         // One of an older generation was interrupted; the next one begins anew.
         if (_saver is not { } saver || header.Generation < saver.Generation) return;
-        if (saver.Worker != worker || saver.Generation != header.Generation) throw new LinkException($"{worker} sent a checkpoint that nobody asked for");
-        saver.Assembly ??= new(_stateBytes);
+        if (saver.Worker != worker || saver.Generation != header.Generation) throw new LinkException($"{worker} sent a checkpoint that was not requested");
+        saver.Assembly ??= new(StateBytes);
         if (saver.Assembly.Take(header, payload) is not { } state) return;
         saver.Assembly = null;
         saver.Received(header.Round, state);
