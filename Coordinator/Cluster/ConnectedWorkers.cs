@@ -55,7 +55,7 @@ internal sealed partial class ConnectedWorkers(ControlMetrics metrics)
     /// <summary>Why a newcomer cannot be taken in, in a user's words; null if it can.</summary>
     public string? FaultOf(Register register) =>
         register.Version != MessageCodec.Version ? MessageCodec.Difference(register.Version)
-        : !AllowedName().IsMatch(register.Name) ? "its name is not allowed; allowed are 1 to 63 letters, digits, dots, dashes and underscores"
+        : !AllowedName().IsMatch(register.Name) ? "its name is not allowed; allowed: 1 to 63 letters, digits, dots, dashes and underscores"
         : _workers.Count >= MessageBounds.MaxWorkers ? $"there are {_workers.Count} workers already; allowed are {MessageBounds.MaxWorkers}"
         : null;
 

@@ -114,7 +114,8 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         });
         Receive<CoordinatorNotice.RecordsSafe>(m => _records.Flushed(m.Before));
         Receive<CoordinatorNotice.RecordsUnsafe>(_ => _records.NotFlushed());
-        Receive<CoordinatorNotice.DataOffered>(m => _workers.Tell(_workers.NameOf(m.Worker), new DataFound(m.Offer.Key, m.Offer.Manifest.Length, m.Offer.Bytes)));
+        Receive<CoordinatorNotice.DataOffered>(m => _workers.Tell(
+            _workers.NameOf(m.Worker), new DataFound(m.Offer.Key, m.Offer.Manifest.Length, m.Offer.Bytes)));
         Receive<CoordinatorNotice.DataNotFound>(m => _workers.Tell(_workers.NameOf(m.Worker), new NoData(m.Reason)));
         Receive<CoordinatorNotice.DataNotSent>(m => Remove(_workers.NameOf(m.Worker), m.Reason));
         Receive<CoordinatorNotice.StateLoaded>(m => _run.Links.SendState(m.Worker, m.Generation, m.Applied, m.State));
@@ -125,7 +126,8 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         });
         Receive<CoordinatorNotice.StateCollected>(m =>
         {
-            _result.Collected(new(m.State, _cluster.Members.Values.Count(member => member.Status != MemberStatus.Preparing), _cluster.Generations, _cluster.StepsRedone));
+            var workers = _cluster.Members.Values.Count(member => member.Status != MemberStatus.Preparing);
+            _result.Collected(new(m.State, workers, _cluster.Generations, _cluster.StepsRedone));
             Decide(new ClusterEvent.Collected(_run.Recorder.Shortfall));
         });
         Receive<CoordinatorNotice.ResultWritten>(_ => Decide(new ClusterEvent.Saved()));
@@ -258,7 +260,9 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         if (_shown != _cluster.Members)
         {
             _shown = _cluster.Members;
-            _run.Recorder.Workers(_shown.Values.Where(m => _workers.DeviceOf(m.Id) is not null).Select(m => (m.Id, _workers.DeviceOf(m.Id)!, m.Status)));
+            _run.Recorder.Workers(_shown.Values
+                .Where(m => _workers.DeviceOf(m.Id) is not null)
+                .Select(m => (m.Id, _workers.DeviceOf(m.Id)!, m.Status)));
         }
         _run.Recorder.Refresh();
         _restart.Retry();

@@ -93,7 +93,8 @@ internal sealed class CoordinatorLinks : ILinkHandler, IDisposable
         lock (_links.Gate)
         {
             if (link.IsClosed || _isDisposed) return false;
-            _links.Send(link, new(FrameKind.Data, _job, FrameHeader.AnyGeneration, offset, 0, default, piece.Length), piece, owner, FramePriority.Background);
+            var header = new FrameHeader(FrameKind.Data, _job, FrameHeader.AnyGeneration, offset, 0, default, piece.Length);
+            _links.Send(link, header, piece, owner, FramePriority.Background);
             _links.Push();
             return true;
         }
@@ -126,7 +127,8 @@ internal sealed class CoordinatorLinks : ILinkHandler, IDisposable
             _allReduce ??= Allocate();
             // A worker that returns under its name while the plan is in force has no part in it.
             foreach (var (worker, link) in _workers) link.Index = plan.Includes(worker) ? plan.IndexOf(worker) : -1;
-            _allReduce.Begin(plan, Plan.Coordinator, [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))], coordinator: null);
+            TensorLink?[] links = [.. plan.Workers.Select(worker => _workers.GetValueOrDefault(worker))];
+            _allReduce.Begin(plan, Plan.Coordinator, links, coordinator: null);
             _allReduce.Enter(plan.FirstRound);
         }
     }
@@ -137,7 +139,7 @@ internal sealed class CoordinatorLinks : ILinkHandler, IDisposable
         lock (_links.Gate) Free();
     }
 
-    /// <summary>The next state that this worker sends under this generation goes to <paramref name="received"/>: rounds applied, bytes.</summary>
+    /// <summary>The next state of this worker under this generation goes to <paramref name="received"/>: rounds applied, bytes.</summary>
     public void ExpectState(string donor, int generation, Action<long, byte[]> received)
     {
         lock (_links.Gate) _donations.Expect(donor, generation, StateBytes, received);
@@ -150,7 +152,10 @@ internal sealed class CoordinatorLinks : ILinkHandler, IDisposable
     public bool PassOn(string donor, string receiver, int generation)
     {
         lock (_links.Gate)
-            return _donations.PassOn(donor, receiver, generation, StateBytes, (there, applied, state) => SendState(there, generation, applied, state));
+        {
+            return _donations.PassOn(
+                donor, receiver, generation, StateBytes, (there, applied, state) => SendState(there, generation, applied, state));
+        }
     }
 
     /// <summary>From now on this worker alone sends checkpoints, under this generation: rounds applied, bytes.</summary>
@@ -251,7 +256,8 @@ internal sealed class CoordinatorLinks : ILinkHandler, IDisposable
     {
         // One of an older generation was interrupted; the next one begins anew.
         if (_saver is not { } saver || header.Generation < saver.Generation) return;
-        if (saver.Worker != worker || saver.Generation != header.Generation) throw new LinkException($"{worker} sent a checkpoint that was not requested");
+        if (saver.Worker != worker || saver.Generation != header.Generation)
+            throw new LinkException($"{worker} sent a checkpoint that was not requested");
         saver.Assembly ??= new(StateBytes);
         if (saver.Assembly.Take(header, payload) is not { } state) return;
         saver.Assembly = null;

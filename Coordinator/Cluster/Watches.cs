@@ -29,7 +29,7 @@ internal sealed class Watches(int microBatches)
         _stragglers.Forget(worker);
     }
 
-    /// <summary>The time that counts since this was last asked: of a pause of its own, in which it heard nobody, a coordinator must not conclude anything.</summary>
+    /// <summary>Time since the last call, without pauses of this process: while it pauses, it cannot hear the workers.</summary>
     public TimeSpan Elapsed()
     {
         var now = Stopwatch.GetTimestamp();
@@ -38,10 +38,9 @@ internal sealed class Watches(int microBatches)
         return elapsed > 2 * RunRecorder.Interval ? 2 * RunRecorder.Interval : elapsed;
     }
 
-    /// <summary>Whether somebody is overdue, after more time.</summary>
-    public ClusterEvent? Overdue(TimeSpan elapsed, ClusterProtocol cluster) => _progress.Tick(elapsed, cluster) is { } overdue ? new ClusterEvent.Overdue(overdue) : null;
+    public ClusterEvent? Overdue(TimeSpan elapsed, ClusterProtocol cluster) =>
+        _progress.Tick(elapsed, cluster) is { } overdue ? new ClusterEvent.Overdue(overdue) : null;
 
-    /// <summary>Whether micro-batches would better be elsewhere, after more time.</summary>
     public ClusterEvent? Unbalanced(TimeSpan elapsed, ClusterProtocol cluster) =>
         cluster.Job.IsExact && _stragglers.Tick(elapsed, cluster.Phase == ClusterPhase.Training ? cluster.Plan : null) is var (shares, why)
             ? new ClusterEvent.Unbalanced(shares, why)

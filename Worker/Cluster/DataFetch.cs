@@ -18,14 +18,17 @@ internal sealed class DataFetch(Job job, Welcome welcome, WorkerOptions options,
     public async Task<(DataOptions Data, DeliveredLink? Link)> RunAsync(DataFound found, Action request, CancellationToken cancellation)
     {
         if (!DataManifest.IsKey(found.Key) || found.ManifestBytes is < 1 or > DataManifest.MaxLength || found.Bytes < 0)
-            throw new DataException($"the coordinator offers malformed data: {found.Bytes} bytes and a manifest of {found.ManifestBytes} bytes");
+        {
+            throw new DataException(
+                $"the coordinator offers malformed data: {found.Bytes} bytes and a manifest of {found.ManifestBytes} bytes");
+        }
         var cache = new DeliveryCache(options.Data.DeliveryDirectory);
         if (await Task.Run(() => cache.Find(found.Key), cancellation) is { } folder) return (In(folder), null);
         if (found.Bytes > options.Data.DeliveryLimit)
         {
             throw new DataException(
-                $"the data is not on this machine, and the coordinator would send {found.Bytes} bytes; allowed are {options.Data.DeliveryLimit}. "
-                + "Allow more with --data-limit, or copy the data to this machine");
+                $"the data is not on this machine, and the coordinator would send {found.Bytes} bytes; "
+                + $"allowed are {options.Data.DeliveryLimit}. Allow more with --data-limit, or copy the data to this machine");
         }
         using var writer = cache.Begin(found.Key, found.ManifestBytes, found.Bytes);
         var identity = new LinkIdentity(JobFile.Fingerprint(job), welcome.Token, welcome.Worker);

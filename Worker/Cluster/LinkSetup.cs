@@ -30,7 +30,8 @@ internal sealed class LinkSetup(WorkerOptions options, Welcome welcome, LinkMetr
             if (job.IsMesh)
             {
                 var address = await ListenAddress.OfAsync(options.Bind ?? options.Host, cancellation);
-                listener = new(new(address, options.LinkPort), identity.Job, identity.Token, _ => true, links.Accept, metrics, logger, options.Links);
+                listener = new(
+                    new(address, options.LinkPort), identity.Job, identity.Token, _ => true, links.Accept, metrics, logger, options.Links);
                 facts = facts with { LinkHost = options.Host, LinkPort = listener.Port };
             }
             links.Connect(delivered?.Pipe ?? await ConnectAsync(session, cancellation));
@@ -46,8 +47,11 @@ internal sealed class LinkSetup(WorkerOptions options, Welcome welcome, LinkMetr
     }
 
     /// <summary>Connects to the coordinator alone.</summary>
-    public Task<IFramePipe> ConnectAsync(WorkerSession session, CancellationToken cancellation) => LinkHandshake.ConnectAsync(
-        welcome.LinkHost, welcome.LinkPort, new(JobFile.Fingerprint(session.Job), welcome.Token, welcome.Worker), options.Links, cancellation);
+    public Task<IFramePipe> ConnectAsync(WorkerSession session, CancellationToken cancellation)
+    {
+        var identity = new LinkIdentity(JobFile.Fingerprint(session.Job), welcome.Token, welcome.Worker);
+        return LinkHandshake.ConnectAsync(welcome.LinkHost, welcome.LinkPort, identity, options.Links, cancellation);
+    }
 
     /// <param name="Initial">The file with the initial parameters, where it came with the data.</param>
     internal sealed record Connected(WorkerLinks Links, LinkListener? Listener, WorkerFacts Facts, DataDescription Data, byte[]? Initial);

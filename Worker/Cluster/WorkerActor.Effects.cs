@@ -37,14 +37,17 @@ internal sealed partial class WorkerActor
                 break;
             case JoinEffect.FindData:
                 Task.Run(() => DataParts.Missing(_job.Data, _options.Data)).PipeTo(
-                    Self, success: missing => new Local.Happened(missing is null ? new JoinEvent.DataReady() : new JoinEvent.DataMissing(missing)), failure: Failed);
+                    Self,
+                    success: missing => new Local.Happened(missing is null ? new JoinEvent.DataReady() : new JoinEvent.DataMissing(missing)),
+                    failure: Failed);
                 break;
             case JoinEffect.RequestData request:
                 _line!.Say(new FindData(request.Missing));
                 break;
             case JoinEffect.FetchData:
                 var (self, key) = (Self, _offered!.Key);
-                new DataFetch(_job, _welcome, _options, _metrics.Links).RunAsync(_offered, () => self.Tell(new SendData(key)), _stopping.Token)
+                new DataFetch(_job, _welcome, _options, _metrics.Links)
+                    .RunAsync(_offered, () => self.Tell(new SendData(key)), _stopping.Token)
                     .PipeTo(Self, success: fetched => new Local.Fetched(fetched.Data, fetched.Link), failure: Failed);
                 break;
             case JoinEffect.Prepare prepare:
@@ -65,7 +68,7 @@ internal sealed partial class WorkerActor
                 break;
             case JoinEffect.Resume:
                 _session!.Links!.Connect(_relinked!);
-                // Before the reports: where the coordinator finds that the rounds that this worker holds were rolled back, they do not count.
+                // Before the reports: they do not count if the coordinator finds that these rounds were rolled back.
                 _line!.Say(Prepared.Of(_session.Facts!, _session.Replica.Holding, _session.Data));
                 _session.Resume(Self, _welcome.ReportFrom);
                 break;
@@ -113,7 +116,8 @@ internal sealed partial class WorkerActor
         }
         var holding = _session?.Replica.Holding ?? default;
         var protocol = Akka.Cluster.Cluster.Get(Context.System).SelfAddress.Protocol;
-        Context.ActorSelection($"{protocol}://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}").Tell(new Register(
+        var coordinator = $"{protocol}://{ClusterNode.SystemName}@{_options.Coordinator}/user/{ClusterNode.CoordinatorActor}";
+        Context.ActorSelection(coordinator).Tell(new Register(
             MessageCodec.Version, _session?.Worker ?? _options.Name, $"{_options.Device}", _session?.Token ?? [],
             holding.Generation, holding.Applied, _options.MetricsPort, _session?.ReportsFrom ?? 0));
     }
@@ -126,7 +130,8 @@ internal sealed partial class WorkerActor
             // A thread of its own, as it computes for long.
             _probe = (job, Task.Factory.StartNew(
                 () => MemoryProbe.Run(
-                    JobFile.Parse(job, "the coordinator's job"), _options.Data, _options.Device, _options.MemoryFraction, _options.Plugins, stopping: _stopping.Token),
+                    JobFile.Parse(job, "the coordinator's job"), _options.Data, _options.Device, _options.MemoryFraction, _options.Plugins,
+                    stopping: _stopping.Token),
                 _stopping.Token, TaskCreationOptions.LongRunning, TaskScheduler.Default));
         }
         _probe.Value.Answer.PipeTo(Self, failure: Failed);

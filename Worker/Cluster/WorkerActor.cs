@@ -52,7 +52,8 @@ internal sealed partial class WorkerActor : ReceiveActor, IWithTimers
     /// <param name="links">Logs what happens to connections.</param>
     /// <param name="session">What this worker holds of the job from an earlier life; null for a newcomer.</param>
     public WorkerActor(
-        WorkerOptions options, TaskCompletionSource<WorkerEnd> end, WorkerMetrics metrics, Readiness readiness, ILogger links, WorkerSession? session = null)
+        WorkerOptions options, TaskCompletionSource<WorkerEnd> end, WorkerMetrics metrics, Readiness readiness, ILogger links,
+        WorkerSession? session = null)
     {
         (_options, _end, _metrics, _readiness, _logger, _session) = (options, end, metrics, readiness, links, session);
         _data = options.Data;
@@ -119,9 +120,11 @@ internal sealed partial class WorkerActor : ReceiveActor, IWithTimers
         Receive<Dismissed>(m => Decide(new JoinEvent.Dismissed(m.Reason)));
         Receive<Terminated>(_ => Decide(new JoinEvent.Disconnected("the coordinator is gone")));
         Receive<QuarantinedEvent>(
-            m => IsCoordinators(m.Address), _ => Decide(new JoinEvent.CoordinatorLost("the control connection to the coordinator cannot be used any more")));
+            m => IsCoordinators(m.Address),
+            _ => Decide(new JoinEvent.CoordinatorLost("the control connection to the coordinator cannot be used any more")));
         Receive<ThisActorSystemQuarantinedEvent>(
-            m => IsCoordinators(m.RemoteAddress), _ => Decide(new JoinEvent.CoordinatorLost("the coordinator has given this node up")));
+            m => IsCoordinators(m.RemoteAddress),
+            _ => Decide(new JoinEvent.CoordinatorLost("the coordinator has given this node up")));
         Receive<ReportsSafe>(m => _session?.Forget(m.Before));
         WhileTraining<Halt>((session, m) => session.Replica.Halt(m.Generation));
         WhileTraining<SendState>((session, m) => session.Replica.SendState(m.Generation));
@@ -169,7 +172,8 @@ internal sealed partial class WorkerActor : ReceiveActor, IWithTimers
     {
         Receive<ReplicaNotice.Prepared>(m =>
         {
-            _log.Info("Prepared: {0} training and {1} test samples, {2} numbers a contribution", m.Facts.TrainSamples, m.Facts.TestSamples, m.Facts.Layout.Floats);
+            _log.Info("Prepared: {0} training and {1} test samples, {2} numbers a contribution",
+                m.Facts.TrainSamples, m.Facts.TestSamples, m.Facts.Layout.Floats);
             foreach (var note in m.Data.Notes) _log.Warning("{0}", note);
             _prepared = m;
             Decide(new JoinEvent.ReplicaReady());
@@ -182,7 +186,8 @@ internal sealed partial class WorkerActor : ReceiveActor, IWithTimers
             Decide(new JoinEvent.Initialized());
         });
         Receive<ReplicaNotice.Failed>(m => Decide(new JoinEvent.Failed(m.Reason)));
-        Receive<ReplicaNotice.CoordinatorLost>(m => Decide(new JoinEvent.Disconnected($"the link to the coordinator was lost: {m.Reason}")));
+        Receive<ReplicaNotice.CoordinatorLost>(
+            m => Decide(new JoinEvent.Disconnected($"the link to the coordinator was lost: {m.Reason}")));
         WhileTraining<Noted>((_, m) =>
         {
             _log.Warning("{0}", m.Text);
@@ -223,6 +228,6 @@ internal sealed partial class WorkerActor : ReceiveActor, IWithTimers
         return new(1, reason, MayReturn: true, _session is { Links: not null } session ? session : null, _join.HasTakenPart, wasRefused);
     }
 
-    /// <summary>The coordinator has removed this node from the cluster and could not tell it; the other nodes did: Akka then stops the system.</summary>
+    /// <summary>The other nodes told this one that the coordinator has removed it from the cluster: Akka then stops the system.</summary>
     private static bool IsNodeDown => CoordinatedShutdown.Get(Context.System).ShutdownReason is CoordinatedShutdown.ClusterDowningReason;
 }

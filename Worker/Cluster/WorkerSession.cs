@@ -2,6 +2,7 @@ using Akka.Actor;
 using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 using Distributed.Hosting.Messages;
+using Distributed.Hosting.Metrics;
 using Distributed.Jobs;
 using Distributed.Jobs.Data;
 using Distributed.Transport.Pipes;
@@ -21,7 +22,7 @@ internal sealed class WorkerSession : IDisposable
 
     /// <summary>Starts the replica, which prepares itself at once.</summary>
     /// <param name="data">Where the data is looked for.</param>
-    public WorkerSession(Welcome welcome, Job job, DataOptions data, WorkerOptions options, Hosting.Metrics.WorkerMetrics metrics, IActorRef actor)
+    public WorkerSession(Welcome welcome, Job job, DataOptions data, WorkerOptions options, WorkerMetrics metrics, IActorRef actor)
     {
         (Worker, Job, Token) = (welcome.Worker, job, welcome.Token);
         var meter = new RoundMeter(metrics, hasDeviceMemory: options.Device.type == DeviceType.CUDA);

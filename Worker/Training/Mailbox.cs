@@ -23,9 +23,9 @@ internal sealed class Mailbox : IDisposable
 
     /// <summary>Sleeps until there is mail or a signal.</summary>
     /// <returns>False: the time is over.</returns>
-    public bool Wait(TimeSpan patience)
+    public bool Wait(TimeSpan timeout)
     {
-        if (!_signal.Wait(patience)) return false;
+        if (!_signal.Wait(timeout)) return false;
         // What comes between this and the next look into the mailbox sets it again.
         _signal.Reset();
         return true;

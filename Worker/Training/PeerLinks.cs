@@ -86,7 +86,8 @@ internal sealed class PeerLinks(TensorLinks links, LinkIdentity identity, LinkOp
     {
         try
         {
-            var pipe = await LinkHandshake.ConnectAsync(endpoint.Host, endpoint.Port, identity, options, _closing.Token).ConfigureAwait(false);
+            var connecting = LinkHandshake.ConnectAsync(endpoint.Host, endpoint.Port, identity, options, _closing.Token);
+            var pipe = await connecting.ConfigureAwait(false);
             lock (links.Gate)
             {
                 if (link.IsClosed || _isDisposed) pipe.Dispose();

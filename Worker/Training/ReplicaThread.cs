@@ -62,7 +62,8 @@ internal sealed class ReplicaThread : IDisposable
     /// <param name="data">Where the data is looked for.</param>
     /// <param name="isInitialStrict">Whether a file of initial parameters must hold exactly the tensors of the model.</param>
     public ReplicaThread(
-        string worker, Job job, DataOptions data, Device device, ReplicaOutbox outbox, PluginSet? plugins = null, RoundMeter? meter = null, bool isInitialStrict = true)
+        string worker, Job job, DataOptions data, Device device, ReplicaOutbox outbox,
+        PluginSet? plugins = null, RoundMeter? meter = null, bool isInitialStrict = true)
     {
         (_worker, _job, _data, _device, _outbox) = (worker, job, data, device, outbox);
         (_plugins, _meter, _isInitialStrict) = (plugins, meter, isInitialStrict);
@@ -172,7 +173,7 @@ internal sealed class ReplicaThread : IDisposable
         _pool = _replica.CreatePool();
         var task = _replica.Task;
         var facts = new WorkerFacts(
-            task.DataFingerprint, task.TrainSamples, task.TestSamples, _pool.Layout, _replica.StateBytes, _replica.Digest().ToString(), "", 0);
+            task.DataFingerprint, task.TrainSamples, task.TestSamples, _pool.Layout, _replica.StateBytes, $"{_replica.Digest()}", "", 0);
         _outbox.Tell(new ReplicaNotice.Prepared(facts, _pool, data.Describe()));
     }
 

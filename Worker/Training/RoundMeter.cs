@@ -11,7 +11,10 @@ internal sealed class RoundMeter(WorkerMetrics metrics, bool hasDeviceMemory)
     public void Measure(IReadOnlyList<AppliedRound> rounds)
     {
         foreach (var (report, kind, samples) in rounds)
-            metrics.RoundApplied(kind, report.MicroBatches, samples, report.Tallies[Tally.Loss] / report.Tallies[Tally.Samples], report.Times);
+        {
+            var loss = report.Tallies[Tally.Loss] / report.Tallies[Tally.Samples];
+            metrics.RoundApplied(kind, report.MicroBatches, samples, loss, report.Times);
+        }
         metrics.LiveTensors(Tensor.TotalCount);
         if (hasDeviceMemory && DeviceMemory.Used() is { } bytes) metrics.DeviceMemory(bytes);
     }

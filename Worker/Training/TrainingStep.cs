@@ -58,7 +58,7 @@ internal sealed class TrainingStep(
     public void Stop() => _step = null;
 
     /// <summary>Runs the step to its end, or until it is interrupted: the next call goes on from there.</summary>
-    /// <param name="isInterrupted">Whether the thread has something else to do. Looked at between two micro-batches and while it waits.</param>
+    /// <param name="isInterrupted">Whether the thread has something else to do; asked before each micro-batch and while it waits.</param>
     /// <returns>Whether the round is applied.</returns>
     public bool TryRun(Func<bool> isInterrupted)
     {
@@ -100,7 +100,8 @@ internal sealed class TrainingStep(
         _times = _times with { Apply = Lap(), Reduce = (links.Reducing - _reducing).TotalSeconds };
         _reducing = links.Reducing;
         meter?.Sent(_sentComputing, _sentWaiting);
-        var report = new RoundReport(step.Round.Number, digest, tallies, update.LearningRate, update.GradientNorm, step.Range.Count, _times);
+        var report = new RoundReport(
+            step.Round.Number, digest, tallies, update.LearningRate, update.GradientNorm, step.Range.Count, _times);
         outbox.Add(new(report, step.Round.Kind, SamplesOf(step.Round, step.Range)), isLast: step.Round.Number + 1 == step.Plan.EndRound);
         Stop();
         return true;
@@ -108,7 +109,7 @@ internal sealed class TrainingStep(
 
     public void Dispose() => _sums.Dispose();
 
-    /// <summary>A slice of the micro-batch that is computed is final: adds it to its siblings, and sends it if that completes a sum.</summary>
+    /// <summary>A slice of the current micro-batch is final: adds it to its siblings, and sends it if that completes a sum.</summary>
     private void Send(int slice)
     {
         foreach (ref readonly var merge in _work!.Merges) _sums.AddSlice(merge, slice);
@@ -119,7 +120,8 @@ internal sealed class TrainingStep(
     }
 
     /// <summary>The micro-batch after the next one, whose samples can be fetched meanwhile.</summary>
-    private static (Round, int)? NextAfter(ReplicaEffect.Step step, RoundWork work) => work.AfterNext is { } next ? (step.Round, next) : step.Next;
+    private static (Round, int)? NextAfter(ReplicaEffect.Step step, RoundWork work) =>
+        work.AfterNext is { } next ? (step.Round, next) : step.Next;
 
     private static long SamplesOf(Round round, MicroBatchRange range) =>
         (long)round.Samples * range.End / round.MicroBatches - (long)round.Samples * range.First / round.MicroBatches;

@@ -19,7 +19,7 @@ internal static partial class Startup
         ("coordinator's cluster", "coordinator.log", "is JOINING itself"),
         ("workers' processes", "worker-*.log", "Starting remoting"),
         ("workers in the cluster", "worker-*.log", "Welcome from"),
-        ("workers taken in", "worker-*.log", "Taken in as"),
+        ("workers taken in", "worker-*.log", "Joined as"),
         ("workers prepared", "worker-*.log", "Prepared:"),
         ("plan", "worker-*.log", "Generation 1:"),
     ];

@@ -49,7 +49,7 @@ public sealed partial class AutoBatchTests : IDisposable
         using var first = StartWorker(run, coordinator, "first");
         await run.Coordinator.LineAsync(Answer());
         await AnswersAsync(metrics, "probing: workers find out how large a micro-batch may be");
-        await AnswersAsync((await first.LineAsync(Metrics())).Groups[1].Value, "waiting until the other workers have found out how large a micro-batch may be");
+        await AnswersAsync((await first.LineAsync(Metrics())).Groups[1].Value, "waiting for the other workers to find out how large a micro-batch may be");
 
         using var second = StartWorker(run, coordinator, "second");
         using var third = StartWorker(run, coordinator, "third");

@@ -226,7 +226,7 @@ public sealed partial class ChangingClusterTests
     [GeneratedRegex(@"^west was turned away: it did not answer")]
     private static partial Regex TurnedAway();
 
-    [GeneratedRegex(@"Taken in again as north, with [1-9]\d* rounds applied")]
+    [GeneratedRegex(@"Rejoined as north, with [1-9]\d* rounds applied")]
     private static partial Regex TakenInAgain();
 
     [GeneratedRegex(@"^Waiting for [123] worker\(s\): .* --coordinator (\S+) --token-file \S+$")]

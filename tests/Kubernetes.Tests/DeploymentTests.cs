@@ -69,7 +69,7 @@ public sealed partial class DeploymentTests
     [GeneratedRegex(@"Generation \d+: from round")]
     private static partial Regex TakesPart();
 
-    [GeneratedRegex(@"Taken in again as worker-0, with [1-9]\d* rounds applied")]
+    [GeneratedRegex(@"Rejoined as worker-0, with [1-9]\d* rounds applied")]
     private static partial Regex TakenInAgain();
 
     [GeneratedRegex(@"^Showing ")]

@@ -3,12 +3,12 @@ using System.Collections.Immutable;
 namespace Distributed.Core.Protocol;
 
 /// <summary>
-/// Sees from the reports how far behind the fastest each worker of a plan was. All get the average of a round at the same time, so
-/// the one that waited longest for it was done first.
+/// Measures how far behind the fastest each worker of a plan was. All receive the average of a round at the same time, so the worker that
+/// waited longest for it finished first.
 /// </summary>
 internal sealed class ArrivalWatch
 {
-    /// <summary>Rounds that may lie between the first worker to report and the last; of more, the oldest reports are forgotten.</summary>
+    /// <summary>Rounds between the fastest and the slowest report; beyond that, the oldest reports are dropped.</summary>
     public const int MaxRounds = 4096;
 
     private readonly Dictionary<long, Waits> _rounds = [];
@@ -24,7 +24,7 @@ internal sealed class ArrivalWatch
     /// <summary>The workers of the plan.</summary>
     public ImmutableArray<string> Workers { get; private set; } = [];
 
-    /// <summary>A plan with these workers is in force: rounds that not all of the former have reported are forgotten.</summary>
+    /// <summary>A plan with these workers is in force: incomplete rounds of the former plan are dropped.</summary>
     public void Begin(ImmutableArray<string> workers)
     {
         Workers = workers;
@@ -36,10 +36,13 @@ internal sealed class ArrivalWatch
     }
 
     /// <summary>A worker reports how long it waited for the average of a round.</summary>
-    /// <param name="worker">Its id; one that has no part in the plan is left out.</param>
+    /// <param name="worker">Its id; workers outside the plan are ignored.</param>
     /// <param name="round">Number of the round.</param>
     /// <param name="seconds">0 or more.</param>
-    /// <returns>In the order of <see cref="Workers"/>, by how many seconds each was behind, once all have reported the round; else nothing. Valid until the next call.</returns>
+    /// <returns>
+    /// Seconds that each worker was behind, in the order of <see cref="Workers"/>, once all have reported the round; else empty. Valid until
+    /// the next call.
+    /// </returns>
     public ReadOnlySpan<double> Waited(string worker, long round, double seconds)
     {
         if (!_places.TryGetValue(worker, out var place)) return [];

@@ -14,7 +14,8 @@ namespace Distributed.Core.Protocol;
 /// <param name="LinkHost">Host at which other workers reach its links: 1 to 255 characters; unused in a star.</param>
 /// <param name="LinkPort">Port of them: 1 to 65535.</param>
 public sealed record WorkerFacts(
-    string DataFingerprint, int TrainSamples, int TestSamples, VectorLayout Layout, long StateBytes, string InitialDigest, string LinkHost, int LinkPort)
+    string DataFingerprint, int TrainSamples, int TestSamples, VectorLayout Layout, long StateBytes, string InitialDigest,
+    string LinkHost, int LinkPort)
 {
     /// <summary>Bytes a state may have: it is one array.</summary>
     public static long MaxStateBytes => Array.MaxLength;
@@ -30,11 +31,13 @@ internal abstract record ClusterEvent
     /// A worker has registered. <paramref name="HadPart"/>: it proved that it took part before; then it holds these rounds, can still
     /// report them from <paramref name="ReportsFrom"/> on, and the coordinator has records up to <paramref name="Recorded"/>.
     /// </summary>
-    internal sealed record Registered(string Worker, bool HadPart = false, Holding Holding = default, long ReportsFrom = 0, long Recorded = 0) : ClusterEvent;
-    /// <summary>A worker has loaded its data and built its model. It holds the initial parameters, or those of an earlier part in the job.</summary>
+    internal sealed record Registered(
+        string Worker, bool HadPart = false, Holding Holding = default, long ReportsFrom = 0, long Recorded = 0) : ClusterEvent;
+    /// <summary>A worker has loaded its data and model. It holds the initial parameters, or those of an earlier part in the job.</summary>
     internal sealed record Prepared(string Worker, WorkerFacts Facts, Holding Holding = default) : ClusterEvent;
     /// <summary>A worker has stopped with so many rounds applied; the coordinator has records up to <paramref name="Recorded"/>.</summary>
-    internal sealed record Halted(string Worker, int Generation, long Applied, StateDigest Digest = default, long Recorded = long.MaxValue) : ClusterEvent;
+    internal sealed record Halted(
+        string Worker, int Generation, long Applied, StateDigest Digest = default, long Recorded = long.MaxValue) : ClusterEvent;
     /// <summary>A worker has caught up.</summary>
     internal sealed record Synced(string Worker, int Generation, long Applied, StateDigest Digest = default) : ClusterEvent;
     /// <summary>A worker reports during training that it has applied so many rounds.</summary>
@@ -56,11 +59,11 @@ internal abstract record ClusterEvent
     internal sealed record Supply(ImmutableHashSet<string> Living, string Why) : ClusterEvent;
     /// <summary>An expected event has not come for longer than it ever took.</summary>
     internal sealed record Overdue(string Why) : ClusterEvent;
-    /// <summary>Workers should compute these shares of a step from now on; even shares apply to others, and again when the workers change.</summary>
+    /// <summary>Workers should compute these shares of a step from now on; when the workers change, even shares apply again.</summary>
     internal sealed record Unbalanced(ImmutableDictionary<string, int> Shares, string Why) : ClusterEvent;
     /// <summary>The coordinator has stored a newer state.</summary>
     internal sealed record Stored(StoredState State) : ClusterEvent;
-    /// <summary>A checkpoint that was to be sent under a generation cannot be read; <paramref name="Next"/> is the newest that can, if any.</summary>
+    /// <summary>A checkpoint to be sent under a generation cannot be read; <paramref name="Next"/> is the newest that can, if any.</summary>
     internal sealed record Damaged(int Generation, StoredState? Next, string Why) : ClusterEvent;
     /// <summary>A coordinator that was started again has waited long enough for the workers of its last plan.</summary>
     internal sealed record ReturnOver : ClusterEvent;
@@ -150,7 +153,7 @@ internal abstract record ClusterEffect
     internal sealed record HoldBack(string Worker) : ClusterEffect;
     /// <summary>Have this worker's state sent to the coordinator: the result.</summary>
     internal sealed record Collect(string Donor, int Generation) : ClusterEffect;
-    /// <summary>Write the result to the disk; answer with <see cref="ClusterEvent.Saved"/>. The workers, which hold it too, stay until then.</summary>
+    /// <summary>Write the result to the disk, then answer with <see cref="ClusterEvent.Saved"/>. The workers stay until then.</summary>
     internal sealed record Save : ClusterEffect;
     /// <summary>The job is done, and its result is on the disk.</summary>
     internal sealed record Finish : ClusterEffect;
@@ -261,5 +264,6 @@ public sealed record JobShape(int Epochs, int? Batch, int MicroBatches, bool Rel
     public Rounds RoundsOf(WorkerFacts facts) => RoundsOf(facts.TrainSamples, facts.TestSamples);
 
     /// <summary>The rounds of the job with so many samples.</summary>
-    public Rounds RoundsOf(int trainSamples, int testSamples) => new(trainSamples, testSamples, Epochs, Batch ?? trainSamples, MicroBatches, Relaxed);
+    public Rounds RoundsOf(int trainSamples, int testSamples) =>
+        new(trainSamples, testSamples, Epochs, Batch ?? trainSamples, MicroBatches, Relaxed);
 }

@@ -11,7 +11,8 @@ internal sealed partial record ClusterProtocol
     /// was absent when the newest plan began may hold rounds that were rolled back and redone with other bits.
     /// </summary>
     public bool CanAdopt(Holding holding) =>
-        holding.Generation is > 0 and <= Holding.MaxGeneration && holding.Applied >= 0 && (Job.IsExact || holding.Generation >= PlanGeneration);
+        holding.Generation is > 0 and <= Holding.MaxGeneration && holding.Applied >= 0
+        && (Job.IsExact || holding.Generation >= PlanGeneration);
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Register(ClusterEvent.Registered e)
     {
@@ -72,11 +73,12 @@ internal sealed partial record ClusterProtocol
     }
 
     private static bool ImpossibleSize(WorkerFacts facts) =>
-        !facts.Layout.IsValid || facts.TrainSamples < 1 || facts.TestSamples < 0 || facts.StateBytes < 1 || facts.StateBytes > WorkerFacts.MaxStateBytes;
+        !facts.Layout.IsValid || facts.TrainSamples < 1 || facts.TestSamples < 0 || facts.StateBytes < 1
+        || facts.StateBytes > WorkerFacts.MaxStateBytes;
 
     private static (RefusalCause Cause, string Text)? Difference(WorkerFacts known, WorkerFacts facts)
     {
-        if (facts.DataFingerprint != known.DataFingerprint || facts.TrainSamples != known.TrainSamples || facts.TestSamples != known.TestSamples)
+        if ((facts.DataFingerprint, facts.TrainSamples, facts.TestSamples) != (known.DataFingerprint, known.TrainSamples, known.TestSamples))
         {
             return (RefusalCause.DataDiffers,
                 $"its data differs: {facts.TrainSamples} + {facts.TestSamples} samples with fingerprint {facts.DataFingerprint}; "
@@ -85,7 +87,8 @@ internal sealed partial record ClusterProtocol
         if (facts.Layout != known.Layout || facts.StateBytes != known.StateBytes)
         {
             return (RefusalCause.ModelDiffers,
-                $"its model differs: {facts.Layout.Floats} numbers a contribution; the job's has {known.Layout.Floats}. Run the same version everywhere");
+                $"its model differs: {facts.Layout.Floats} numbers a contribution; the job's has {known.Layout.Floats}. "
+                + "Run the same version everywhere");
         }
         if (facts.InitialDigest != known.InitialDigest)
         {

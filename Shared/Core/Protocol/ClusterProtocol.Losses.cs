@@ -22,24 +22,27 @@ internal sealed partial record ClusterProtocol
         {
             return (this with { IsLastHolderAnnounced = true }, [new ClusterEffect.Announce(
                 $"{string.Join(", ", silent)} did not answer ({why}), but no other worker holds the newest parameters: "
-                + $"waiting for another {ProgressWatch.LastHolderPatience.TotalSeconds:0} s")]);
+                + $"waiting for another {ProgressWatch.LastHolderTimeout.TotalSeconds:0} s")]);
         }
         var (next, effects) = silent.Aggregate(this, (rest, worker) => rest.Without(worker))
             .Reconfigure(GenerationCause.Silence, $"{string.Join(", ", silent)} did not answer: {why}");
-        return (next, effects.InsertRange(0, silent.Select(worker => new ClusterEffect.Refuse(worker, RefusalCause.NoAnswer, $"it did not answer: {why}"))));
+        var refusals = silent.Select(worker => new ClusterEffect.Refuse(worker, RefusalCause.NoAnswer, $"it did not answer: {why}"));
+        return (next, effects.InsertRange(0, refusals));
     }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Lose(ClusterEvent.Lost e)
     {
         if (!Members.TryGetValue(e.Worker, out var lost)) return (this, []);
-        if (e.IsOwnFailure && Without(e.Worker).IsStart) return Without(e.Worker).Stop(FailureCause.LocalWorker, $"{e.Worker} failed: {e.Why}");
+        var rest = Without(e.Worker);
+        if (e.IsOwnFailure && rest.IsStart) return rest.Stop(FailureCause.LocalWorker, $"{e.Worker} failed: {e.Why}");
         var announcement = new ClusterEffect.Announce($"{e.Worker} is lost: {e.Why}", e.Worker);
         return lost.Status == MemberStatus.Preparing
-            ? (Without(e.Worker), [announcement])
+            ? (rest, [announcement])
             : GoOnWithout(e.Worker, GenerationCause.Lost, "was lost", announcement);
     }
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) GoOnWithout(string worker, GenerationCause cause, string what, ClusterEffect first)
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) GoOnWithout(
+        string worker, GenerationCause cause, string what, ClusterEffect first)
     {
         var rest = Without(worker);
         var (next, effects) = Phase switch
@@ -70,13 +73,17 @@ internal sealed partial record ClusterProtocol
     /// <see cref="BrokenLinks"/> without those that a round went over under the last plan. A worker that was evicted for a link and comes
     /// back is evicted at once when the link breaks again.
     /// </summary>
-    private ImmutableDictionary<(string, string), int> BreaksAt(long applied) => BrokenLinks.IsEmpty || Plan is not { } plan || applied <= plan.FirstRound
-        ? BrokenLinks
-        : BrokenLinks.RemoveRange(BrokenLinks.Keys.Where(pair => plan.Includes(pair.Item1) && plan.Includes(pair.Item2)));
+    private ImmutableDictionary<(string, string), int> BreaksAt(long applied)
+    {
+        if (BrokenLinks.IsEmpty || Plan is not { } plan || applied <= plan.FirstRound) return BrokenLinks;
+        return BrokenLinks.RemoveRange(BrokenLinks.Keys.Where(pair => plan.Includes(pair.Item1) && plan.Includes(pair.Item2)));
+    }
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Evict(string worker, RefusalCause cause, string reason) => Members.ContainsKey(worker)
-        ? GoOnWithout(worker, GenerationCause.Refused, "was turned away", new ClusterEffect.Refuse(worker, cause, reason))
-        : (this, []);
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Evict(string worker, RefusalCause cause, string reason)
+    {
+        if (!Members.ContainsKey(worker)) return (this, []);
+        return GoOnWithout(worker, GenerationCause.Refused, "was turned away", new ClusterEffect.Refuse(worker, cause, reason));
+    }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Leave(string worker, string why)
     {

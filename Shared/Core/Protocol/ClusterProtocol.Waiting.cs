@@ -8,7 +8,7 @@ internal sealed partial record ClusterProtocol
     /// <summary>The local workers that are left, once one has ended that is not started again; null before.</summary>
     public ClusterEvent.Supply? Supply { get; init; }
 
-    /// <summary>Whether it was announced that the cluster waits for the only workers with the newest parameters, see <see cref="AwaitsLastHolder"/>.</summary>
+    /// <summary>Whether it was announced that <see cref="AwaitsLastHolder"/>.</summary>
     public bool IsLastHolderAnnounced { get; init; }
 
     /// <summary>

@@ -49,7 +49,7 @@ internal sealed partial record ClusterProtocol
     /// <summary>Number of the newest generation; 0 before the first.</summary>
     public int Generation { get; init; }
 
-    /// <summary>The most rounds that any worker has reported as applied, lost ones included, since the last plan that had to go back.</summary>
+    /// <summary>The most rounds that any worker, also a lost one, has reported as applied since the last plan that went back.</summary>
     public long Reached { get; init; }
 
     /// <summary>The plan in force, or the last one of this coordinator.</summary>
@@ -68,7 +68,7 @@ internal sealed partial record ClusterProtocol
     public ImmutableSortedDictionary<string, Member> Members { get; init; } =
         ImmutableSortedDictionary.Create<string, Member>(StringComparer.Ordinal);
 
-    /// <summary>How many of <see cref="Members"/> have not reported yet how many rounds they hold: counted rather than searched, since each reports.</summary>
+    /// <summary>How many <see cref="Members"/> have not reported their rounds yet: counted rather than searched, since each reports.</summary>
     public int Awaited { get; init; }
 
     /// <summary>Rounds that the workers in <see cref="MemberStatus.Syncing"/> will have applied.</summary>
@@ -80,7 +80,7 @@ internal sealed partial record ClusterProtocol
     /// <summary>The worker that was asked for the result.</summary>
     public string? Donor { get; init; }
 
-    /// <summary>How often the link between two workers, in the order of their ids, has broken since the last round that both took part in.</summary>
+    /// <summary>How often the link between two workers, ordered by id, has broken since the last round that both took part in.</summary>
     public ImmutableDictionary<(string, string), int> BrokenLinks { get; init; } = ImmutableDictionary<(string, string), int>.Empty;
 
     private bool IsOver => Phase is ClusterPhase.Finished or ClusterPhase.Failed;
@@ -106,13 +106,16 @@ internal sealed partial record ClusterProtocol
         ClusterEvent.Damaged e => Skip(e),
         ClusterEvent.ReturnOver => Returning.IsEmpty ? (this, []) : (this with { Returning = [] }).Start(),
         ClusterEvent.Collected e => Collect(e.Shortfall),
-        ClusterEvent.Saved => Phase == ClusterPhase.Saving ? (this with { Phase = ClusterPhase.Finished }, [new ClusterEffect.Finish()]) : (this, []),
+        ClusterEvent.Saved when Phase == ClusterPhase.Saving => (this with { Phase = ClusterPhase.Finished }, [new ClusterEffect.Finish()]),
+        ClusterEvent.Saved => (this, []),
         _ => throw new ProtocolException($"unknown event {happened}"),
     };
 
-    private (ClusterProtocol, ImmutableList<ClusterEffect>) Rebalance(ClusterEvent.Unbalanced e) => Phase == ClusterPhase.Training && Job.IsExact
-        ? (this with { Shares = e.Shares }).Reconfigure(GenerationCause.Balance, e.Why)
-        : (this, []);
+    private (ClusterProtocol, ImmutableList<ClusterEffect>) Rebalance(ClusterEvent.Unbalanced e)
+    {
+        if (Phase != ClusterPhase.Training || !Job.IsExact) return (this, []);
+        return (this with { Shares = e.Shares }).Reconfigure(GenerationCause.Balance, e.Why);
+    }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Skip(ClusterEvent.Damaged e)
     {
@@ -124,7 +127,8 @@ internal sealed partial record ClusterProtocol
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Collect(string? shortfall)
     {
         if (Phase != ClusterPhase.Collecting) return (this, []);
-        return shortfall is null ? (this with { Phase = ClusterPhase.Saving }, [new ClusterEffect.Save()]) : Stop(FailureCause.Records, shortfall);
+        if (shortfall is not null) return Stop(FailureCause.Records, shortfall);
+        return (this with { Phase = ClusterPhase.Saving }, [new ClusterEffect.Save()]);
     }
 
     /// <summary>A new generation: all workers stop.</summary>
@@ -157,7 +161,8 @@ internal sealed partial record ClusterProtocol
         if (applied > recorded)
         {
             return Evict(worker, RefusalCause.Unreported,
-                $"it holds {applied} rounds, but {recorded} of {Rounds!.Count} are reported, and it has no reports of the others: the worker that had them is gone");
+                $"it holds {applied} rounds, but {recorded} of {Rounds!.Count} are reported, and it has no reports of the others: "
+                + "the worker that had them is gone");
         }
         var reported = With(member with { Status = MemberStatus.Halted, Applied = applied, Digest = digest });
         return (reported with { Reached = Math.Max(Reached, applied) }).Advance();
@@ -210,15 +215,19 @@ internal sealed partial record ClusterProtocol
             return (stay with { Phase = ClusterPhase.Gathering }, dismissals.Add(heldBack is null
                 ? new ClusterEffect.Announce($"{workers.Count} of at least {Needed} workers: waiting for more")
                 : new ClusterEffect.HoldBack(heldBack)));
+        // Shares apply to the workers that they were measured with.
+        var hasShares = Shares.Count == workers.Count && workers.TrueForAll(m => Shares.ContainsKey(m.Id));
         var plan = new Plan(Generation, target, Rounds.Count, [.. workers.Select(m => m.Id)], Topology)
         {
-            // Shares are of the workers that they were measured with.
-            Shares = Shares.Count == workers.Count && workers.TrueForAll(m => Shares.ContainsKey(m.Id)) ? [.. workers.Select(m => Shares[m.Id])] : [],
+            Shares = hasShares ? [.. workers.Select(m => Shares[m.Id])] : [],
         };
         // The workers that had applied the last round, or all rounds, may be gone: the others redo it.
         var redone = Math.Max(0, Rounds.StepsBefore(Reached) - Rounds.StepsBefore(target));
         if (target < Reached - 1)
-            dismissals = dismissals.Add(new ClusterEffect.Announce($"no worker holds the parameters of round {Reached} any more: going back to round {target}"));
+        {
+            dismissals = dismissals.Add(new ClusterEffect.Announce(
+                $"no worker holds the parameters of round {Reached} any more: going back to round {target}"));
+        }
         return (stay with
         {
             Phase = ClusterPhase.Training,
@@ -235,27 +244,30 @@ internal sealed partial record ClusterProtocol
     private string? FindMismatch(long target)
     {
         var there = Members.Values.Where(m => IsInPlay(m) && m.Applied == target).ToList();
-        // In an inexact job, rounds that were rolled back are redone with other bits than those of a checkpoint that was being written meanwhile.
+        // In an inexact job, rounds that were rolled back are redone with other bits than those of a checkpoint written meanwhile.
         if (Job.IsExact && Stored is { } stored && stored.Applied == target && there.Find(m => m.Digest != stored.Digest) is { } other)
-            return $"{other.Id}: after {target} rounds its parameters ({other.Digest}) differ from those of the checkpoint ({stored.Digest})";
-        return there.Find(m => m.Digest != there[0].Digest) is { } odd
-            ? $"{odd.Id}: after {target} rounds its parameters ({odd.Digest}) differ from those of {there[0].Id} ({there[0].Digest})"
-            : null;
+            return Differ(other, "the checkpoint", stored.Digest);
+        return there.Find(m => m.Digest != there[0].Digest) is { } odd ? Differ(odd, there[0].Id, there[0].Digest) : null;
+
+        string Differ(Member member, string from, StateDigest digest) =>
+            $"{member.Id}: after {target} rounds its parameters ({member.Digest}) differ from those of {from} ({digest})";
     }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Reach(string worker, long applied)
     {
-        if (Phase != ClusterPhase.Training || Members.GetValueOrDefault(worker) is not { Status: MemberStatus.Active } member) return (this, []);
-        var next = With(member with { Applied = applied }) with { Reached = Math.Max(Reached, applied) };
-        return applied == Plan!.EndRound && next.Members.Values.Where(IsInPlay).All(m => m.Applied == applied) ? next.Finishing() : (next, []);
+        if (Phase != ClusterPhase.Training || !IsActive(worker)) return (this, []);
+        var next = With(Members[worker] with { Applied = applied }) with { Reached = Math.Max(Reached, applied) };
+        var isDone = applied == Plan!.EndRound && next.Members.Values.Where(IsInPlay).All(m => m.Applied == applied);
+        return isDone ? next.Finishing() : (next, []);
     }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Finishing()
     {
-        var donor = Members.Values.FirstOrDefault(m => m.Applied == Rounds!.Count);
-        return donor is null
-            ? IsOpen ? (this with { Phase = ClusterPhase.Gathering }).Abandoned() : Stop(FailureCause.AllLost, "all workers were lost before the result was safe")
-            : (this with { Phase = ClusterPhase.Collecting, Donor = donor.Id }, [new ClusterEffect.Collect(donor.Id, Generation)]);
+        if (Members.Values.FirstOrDefault(m => m.Applied == Rounds!.Count) is { } donor)
+            return (this with { Phase = ClusterPhase.Collecting, Donor = donor.Id }, [new ClusterEffect.Collect(donor.Id, Generation)]);
+        return IsOpen
+            ? (this with { Phase = ClusterPhase.Gathering }).Abandoned()
+            : Stop(FailureCause.AllLost, "all workers were lost before the result was safe");
     }
 
     private (ClusterProtocol, ImmutableList<ClusterEffect>) Stop(FailureCause cause, string reason) =>

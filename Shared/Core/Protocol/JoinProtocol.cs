@@ -73,7 +73,7 @@ internal abstract record JoinEvent
     internal sealed record ProbeAsked(string Job) : JoinEvent;
     /// <summary>The size of a micro-batch is measured.</summary>
     internal sealed record Probed : JoinEvent;
-    /// <summary>The coordinator has accepted this worker under a name, <paramref name="IsAdopted"/> with the rounds that it holds.</summary>
+    /// <summary>The coordinator has accepted this worker; <paramref name="IsAdopted"/>: with the rounds that it holds.</summary>
     internal sealed record Welcomed(string Worker, bool IsAdopted, bool HasInitial) : JoinEvent;
     /// <summary>The job is read; <paramref name="NeedsFiles"/> where its data is in files.</summary>
     internal sealed record JobRead(bool NeedsFiles) : JoinEvent;
@@ -173,7 +173,8 @@ internal sealed record JoinProtocol(string Coordinator, TimeSpan Timeout, string
     public static IReadOnlyList<JoinEffect> Start { get; } =
         [new JoinEffect.StartTimer(JoinTimer.Coordinator), new JoinEffect.StartTimer(JoinTimer.Node)];
 
-    private static IReadOnlyList<JoinEffect> Registration { get; } = [new JoinEffect.Register(), new JoinEffect.StartTimer(JoinTimer.Register)];
+    private static IReadOnlyList<JoinEffect> Registration { get; } =
+        [new JoinEffect.Register(), new JoinEffect.StartTimer(JoinTimer.Register)];
 
     /// <summary>The next state after an event, and what to do, in order. An event that the phase does not expect changes nothing.</summary>
     public (JoinProtocol State, IReadOnlyList<JoinEffect> Effects) Handle(JoinEvent happened) => (Phase, happened) switch
@@ -194,7 +195,7 @@ internal sealed record JoinProtocol(string Coordinator, TimeSpan Timeout, string
             [new JoinEffect.StopTimers(), new JoinEffect.Probe(e.Job)]),
         (JoinPhase.Joining, JoinEvent.Welcomed e) => Enter(e),
         (JoinPhase.Probing, JoinEvent.Probed) => (
-            this with { Phase = JoinPhase.Joining, NotReady = "waiting until the other workers have found out how large a micro-batch may be" },
+            this with { Phase = JoinPhase.Joining, NotReady = "waiting for the other workers to find out how large a micro-batch may be" },
             [new JoinEffect.TellProbed(), new JoinEffect.StartTimer(JoinTimer.Coordinator), .. Registration]),
         (JoinPhase.Finding, JoinEvent.JobRead { NeedsFiles: true }) => (this, [new JoinEffect.FindData()]),
         (JoinPhase.Finding, JoinEvent.DataMissing e) when MayFetch => (this, [new JoinEffect.RequestData(e.What)]),
@@ -226,7 +227,8 @@ internal sealed record JoinProtocol(string Coordinator, TimeSpan Timeout, string
         var known = this with { Held = e.Worker, HasInitial = e.HasInitial };
         return e.IsAdopted && e.Worker == Held
             ? (known with { Phase = JoinPhase.Returning }, [new JoinEffect.StopTimers(), new JoinEffect.Relink()])
-            : (known with { Phase = JoinPhase.Finding, NotReady = "looking for the data" }, [new JoinEffect.StopTimers(), new JoinEffect.ReadJob()]);
+            : (known with { Phase = JoinPhase.Finding, NotReady = "looking for the data" },
+                [new JoinEffect.StopTimers(), new JoinEffect.ReadJob()]);
     }
 
     private (JoinProtocol, IReadOnlyList<JoinEffect>) Prepare(string? notDelivered = null) =>

@@ -65,7 +65,10 @@ internal sealed record ReplicaProtocol(string Worker, Rounds Rounds, long Applie
         if (plan.Generation < Generation) return (this, []);
         if (!plan.Includes(Worker)) throw new ProtocolException($"generation {plan.Generation} has no part for {Worker}");
         if (plan.FirstRound != Applied)
-            throw new ProtocolException($"generation {plan.Generation} starts at round {plan.FirstRound}, but this replica has applied {Applied} rounds");
+        {
+            throw new ProtocolException(
+                $"generation {plan.Generation} starts at round {plan.FirstRound}, but this replica has applied {Applied} rounds");
+        }
         var next = this with { Generation = plan.Generation, Plan = plan };
         return (next, [new ReplicaEffect.Begin(plan, e.Endpoints, e.Best), .. next.Start()]);
     }
@@ -98,7 +101,8 @@ internal sealed record ReplicaProtocol(string Worker, Rounds Rounds, long Applie
 
     private MicroBatchRange RangeAt(long round) => Plan!.RangeOf(Worker, RoundAt(round).MicroBatches);
 
-    private (Round, int)? FirstOf(long round) => round < Plan!.EndRound && RangeAt(round) is { Count: > 0 } range ? (RoundAt(round), range.First) : null;
+    private (Round, int)? FirstOf(long round) =>
+        round < Plan!.EndRound && RangeAt(round) is { Count: > 0 } range ? (RoundAt(round), range.First) : null;
 }
 
 /// <summary>One end of the protocol asks for something impossible; the message says what.</summary>

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Distributed.Core.Protocol;
 
-/// <summary>XxHash128 of a replica's parameters and buffers: equal on equal replicas. A value, so that a step needs no text for it.</summary>
+/// <summary>XxHash128 of a replica's parameters and buffers: equal on equal replicas.</summary>
 /// <param name="High">The upper 64 bits.</param>
 /// <param name="Low">The lower 64 bits.</param>
 public readonly record struct StateDigest(ulong High, ulong Low)

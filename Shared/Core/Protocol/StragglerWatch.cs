@@ -4,22 +4,22 @@ using Distributed.Core.Planning;
 namespace Distributed.Core.Protocol;
 
 /// <summary>
-/// Sees from the reports which workers are slow, and says when moving micro-batches would be worth a reconfiguration. Time is
-/// what the caller says it is.
+/// Estimates from the workers' reports how fast each computes, and proposes other shares when they are worth a reconfiguration. The caller
+/// provides the time.
 /// </summary>
 /// <param name="microBatches">Micro-batches of a step.</param>
 internal sealed class StragglerWatch(int microBatches)
 {
-    /// <summary>The computing of a step must become shorter by this much: estimates scatter, and a change is not free.</summary>
+    /// <summary>New shares must shorten the computation of a step to this part: estimates scatter, and a reconfiguration costs time.</summary>
     public const double WorthIt = 0.75;
 
-    /// <summary>Steps that must be seen under a plan before it is judged.</summary>
+    /// <summary>Steps under a plan before it is judged.</summary>
     public const int Steps = 20;
 
     private const double Smoothing = 0.1;
 
-    /// <summary>Who computes nothing is not measured: it is thought to become faster, so that it gets another chance.</summary>
-    private const double Hope = 0.98;
+    /// <summary>A worker without micro-batches is not measured: its estimate decays each step, so that it is eventually tried again.</summary>
+    private const double IdleDecay = 0.98;
 
     private static readonly TimeSpan _pause = TimeSpan.FromSeconds(5);
 
@@ -27,16 +27,13 @@ internal sealed class StragglerWatch(int microBatches)
     private Plan? _plan;
     private TimeSpan _since;
 
-    /// <summary>A worker has applied a training step.</summary>
-    /// <param name="worker">Id of the worker.</param>
-    /// <param name="share">Micro-batches that it computed.</param>
-    /// <param name="seconds">How long it computed them.</param>
+    /// <summary>A worker has applied a training step, of which it computed this share of the micro-batches in so many seconds.</summary>
     public void Applied(string worker, int share, double seconds)
     {
         var (known, steps) = _workers.GetValueOrDefault(worker);
         if (share == 0)
         {
-            _workers[worker] = (known * Hope, steps + 1);
+            _workers[worker] = (known * IdleDecay, steps + 1);
             return;
         }
         var now = Math.Max(seconds / share, 1e-9);
@@ -44,13 +41,11 @@ internal sealed class StragglerWatch(int microBatches)
         _workers[worker] = (steps < Steps / 2 ? now : known + (Smoothing * (now - known)), steps + 1);
     }
 
-    /// <summary>A worker is gone.</summary>
     public void Forget(string worker) => _workers.Remove(worker);
 
-    /// <summary>Time has passed.</summary>
-    /// <param name="elapsed">Since the last call.</param>
-    /// <param name="plan">The plan in force; null while there is none.</param>
-    /// <returns>By worker of the plan, the micro-batches that it should have from now on, and why, in a user's words; null to leave it.</returns>
+    /// <param name="elapsed">Time since the last call.</param>
+    /// <param name="plan">The plan in force; null between plans.</param>
+    /// <returns>Micro-batches that each worker of the plan should have, and why, in a user's words; null to leave the plan.</returns>
     public (ImmutableDictionary<string, int> Shares, string Why)? Tick(TimeSpan elapsed, Plan? plan)
     {
         _since += elapsed;
@@ -70,7 +65,9 @@ internal sealed class StragglerWatch(int microBatches)
         var (now, best) = (plan.SharesOf(microBatches), Balance.Best(microBatches, seconds));
         if (Balance.Makespan(best, seconds) > WorthIt * Balance.Makespan(now, seconds)) return null;
         var slowest = Array.IndexOf(seconds, seconds.Max());
+        var factor = seconds[slowest] / seconds.Min();
         return (best.Select((share, i) => KeyValuePair.Create(plan.Workers[i], share)).ToImmutableDictionary(StringComparer.Ordinal),
-            $"{plan.Workers[slowest]} takes {seconds[slowest] / seconds.Min():0.0} times as long as the fastest for a micro-batch, and computes {best[slowest]} instead of {now[slowest]} of {microBatches} from now on");
+            $"{plan.Workers[slowest]} takes {factor:0.0} times as long as the fastest for a micro-batch, "
+            + $"and computes {best[slowest]} instead of {now[slowest]} of {microBatches} from now on");
     }
 }

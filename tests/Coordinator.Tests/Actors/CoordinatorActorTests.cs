@@ -82,7 +82,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         using var bench = new CoordinatorBench(this);
         var stranger = bench.Stranger();
         stranger.Send(bench.Actor, new Register(MessageCodec.Version, name, "cpu", [], 0, 0));
-        Assert.StartsWith("its name is not allowed; allowed are 1 to 63", (await stranger.ExpectMsgAsync<Refused>()).Reason, StringComparison.Ordinal);
+        Assert.StartsWith("its name is not allowed; allowed: 1 to 63", (await stranger.ExpectMsgAsync<Refused>()).Reason, StringComparison.Ordinal);
         await bench.RegisterAsync("worker");
     }
 

@@ -32,7 +32,7 @@ public sealed class ProgressWatchTests
             _watch.Applied(worker, _rounds.At(0), 0.1);
             _watch.Applied(worker, _rounds.At(10), evaluation);
         }
-        Assert.Equal(TimeSpan.FromSeconds(2 + 3), _watch.PatienceWith(cluster));
+        Assert.Equal(TimeSpan.FromSeconds(2 + 3), _watch.TimeoutFor(cluster));
 
         var ticks = 0;
         for (; _watch.Tick(_tick, cluster) is null; ticks++) Assert.True(ticks < 100);
@@ -45,11 +45,11 @@ public sealed class ProgressWatchTests
     {
         var cluster = Cluster(ClusterPhase.Training, ("a", MemberStatus.Active), ("b", MemberStatus.Active));
         _watch.Applied("a", _rounds.At(0), 0.1);
-        Assert.Equal(TimeSpan.FromMinutes(2), _watch.PatienceWith(cluster));
+        Assert.Equal(TimeSpan.FromMinutes(2), _watch.TimeoutFor(cluster));
         _watch.Applied("b", _rounds.At(0), 0.1);
-        Assert.True(_watch.PatienceWith(cluster) < TimeSpan.FromSeconds(10));
+        Assert.True(_watch.TimeoutFor(cluster) < TimeSpan.FromSeconds(10));
         _watch.Forget("b");
-        Assert.Equal(TimeSpan.FromMinutes(2), _watch.PatienceWith(cluster));
+        Assert.Equal(TimeSpan.FromMinutes(2), _watch.TimeoutFor(cluster));
     }
 
     [Fact]
@@ -57,7 +57,7 @@ public sealed class ProgressWatchTests
     {
         var cluster = Cluster(ClusterPhase.Training, ("a", MemberStatus.Active));
         _watch.Applied("a", _rounds.At(0), 0.1);
-        Assert.Equal(2 + (10 * 0.1 * 5), _watch.PatienceWith(cluster)!.Value.TotalSeconds, 6);
+        Assert.Equal(2 + (10 * 0.1 * 5), _watch.TimeoutFor(cluster)!.Value.TotalSeconds, 6);
     }
 
     [Fact]
@@ -66,7 +66,7 @@ public sealed class ProgressWatchTests
         var cluster = Cluster(ClusterPhase.Training, ("a", MemberStatus.Active));
         _watch.Applied("a", _rounds.At(0), 60);
         for (var i = 0; i < 20; i++) _watch.Applied("a", _rounds.At(1), 0.01);
-        Assert.True(_watch.PatienceWith(cluster) < TimeSpan.FromSeconds(3));
+        Assert.True(_watch.TimeoutFor(cluster) < TimeSpan.FromSeconds(3));
     }
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class ProgressWatchTests
     [InlineData(nameof(ClusterPhase.Finished))]
     [InlineData(nameof(ClusterPhase.Failed))]
     public void Nobody_is_hurried_where_nothing_is_due(string phase) =>
-        Assert.Null(_watch.PatienceWith(Cluster(Enum.Parse<ClusterPhase>(phase), ("a", MemberStatus.Ready))));
+        Assert.Null(_watch.TimeoutFor(Cluster(Enum.Parse<ClusterPhase>(phase), ("a", MemberStatus.Ready))));
 
     [Fact]
     public void Who_alone_holds_the_parameters_has_15_seconds_more_however_many_newcomers_come()
@@ -106,8 +106,8 @@ public sealed class ProgressWatchTests
     public void A_state_on_its_way_has_time_by_its_size()
     {
         var cluster = Cluster(ClusterPhase.Reconfiguring, ("a", MemberStatus.Halted), ("b", MemberStatus.Syncing));
-        var small = _watch.PatienceWith(cluster)!.Value;
-        var large = _watch.PatienceWith(cluster with { Facts = cluster.Facts! with { StateBytes = 1L << 30 } })!.Value;
+        var small = _watch.TimeoutFor(cluster)!.Value;
+        var large = _watch.TimeoutFor(cluster with { Facts = cluster.Facts! with { StateBytes = 1L << 30 } })!.Value;
         Assert.Equal(256, (large - small).TotalSeconds, 0.5);
     }
 }
