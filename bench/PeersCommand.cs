@@ -7,30 +7,15 @@ using Spectre.Console;
 
 namespace Distributed.Bench;
 
-/// <summary>The command line of `peers`.</summary>
-internal sealed record PeersArguments
-{
-    /// <summary>Where the rows go as JSON; null for nowhere.</summary>
-    public string? Json { get; init; }
+/// <param name="Json">The file for the rows as JSON; null for none.</param>
+/// <param name="Only">A regular expression of the measures; null for all.</param>
+/// <param name="Python">A Python interpreter that may have torch.</param>
+internal sealed record PeersArguments(string? Json, string? Only, int Repetitions, string Topology, string Python);
 
-    /// <summary>Which measures; null for all.</summary>
-    public string? Only { get; init; }
-
-    /// <summary>How often each is repeated.</summary>
-    public required int Repetitions { get; init; }
-
-    /// <summary>Topology of the jobs.</summary>
-    public required string Topology { get; init; }
-
-    /// <summary>A Python that may have torch.</summary>
-    public required string Python { get; init; }
-}
-
-/// <summary>Measures the project beside its peers, in the same run on the same machine.</summary>
+/// <summary>Measures the project and its peers in the same run on the same machine.</summary>
 internal static class PeersCommand
 {
-    /// <summary>Runs the measures one after the other.</summary>
-    /// <returns>Exit code: 0 all were taken, 1 some failed, 2 bad input. Whether goals are met does not matter.</returns>
+    /// <returns>Exit code: 0 if every measure was taken, whether or not it meets its goal; 1 if some failed; 2 for bad input.</returns>
     public static async Task<int> RunAsync(PeersArguments arguments)
     {
         Measure[] measures;
@@ -40,15 +25,18 @@ internal static class PeersCommand
         }
         catch (RegexParseException error)
         {
-            return CommandLine.Fail(CommandLine.BadInput, $"--only is '{arguments.Only}', which is no regular expression: {error.Message}");
+            return CommandLine.Fail(CommandLine.BadInput, $"--only '{arguments.Only}' is not a regular expression: {error.Message}");
         }
         if (measures.Length == 0)
-            return CommandLine.Fail(CommandLine.BadInput, $"--only '{arguments.Only}' chooses none of the measures: {string.Join(", ", Measure.All.Select(measure => measure.Name))}");
+        {
+            var all = string.Join(", ", Measure.All.Select(measure => measure.Name));
+            return CommandLine.Fail(CommandLine.BadInput, $"--only '{arguments.Only}' matches no measure; allowed: {all}");
+        }
 
         using var signals = new Signals(onInterrupt: true);
         try
         {
-            // Now, not when the figures are there and have nowhere to go.
+            // Before measuring, so that an unusable path fails at once.
             if (arguments.Json is { } file) Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
             var report = await MeasureAsync(measures, arguments, signals.Stopping).ConfigureAwait(false);
             ReportTable.Write(report, AnsiConsole.Console);
@@ -69,14 +57,7 @@ internal static class PeersCommand
     {
         var peer = await DdpGloo.FindAsync(arguments.Python, stopping).ConfigureAwait(false);
         var machine = Machine.Here(peer?.Version);
-        var conditions = new Conditions
-        {
-            Repetitions = arguments.Repetitions,
-            Topology = arguments.Topology,
-            Peer = peer,
-            Progress = Console.Error.WriteLine,
-            Stopping = stopping,
-        };
+        var conditions = new Conditions(arguments.Repetitions, arguments.Topology, peer, Console.Error.WriteLine, stopping);
         var rows = new List<Row>();
         foreach (var measure in measures)
         {

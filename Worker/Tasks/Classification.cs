@@ -5,10 +5,9 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;
 
-/// <summary>Samples into classes: softmax and cross-entropy; the metric is the number of samples whose largest output is their class.</summary>
-/// <param name="withConfusion">Whether the metrics also say, class by class, how many of its samples were taken for each class.</param>
-/// <param name="augmentation">What is done to the images that are trained on; null for nothing.</param>
-internal sealed class Classification(DataSet data, bool withConfusion = false, Augmentation? augmentation = null) : SupervisedTask(data, augmentation)
+/// <summary>Classification by softmax and cross-entropy. The metric is the number of samples whose largest output is their class.</summary>
+internal sealed class Classification(DataSet data, bool withConfusion = false, Augmentation? augmentation = null)
+    : SupervisedTask(data, augmentation)
 {
     private readonly ClassMetrics _metrics = new(data, withConfusion);
 
@@ -23,11 +22,7 @@ internal sealed class Classification(DataSet data, bool withConfusion = false, A
     }
 }
 
-/// <summary>
-/// One of two classes: a sigmoid and binary cross-entropy; the metric is the number of samples on the right side of one half.
-/// </summary>
-/// <param name="data">The samples, of two classes.</param>
-/// <param name="withConfusion">As in <see cref="Classification"/>.</param>
+/// <summary>Classification into two classes by a sigmoid and binary cross-entropy; same metrics as <see cref="Classification"/>.</summary>
 internal sealed class BinaryClassification(DataSet data, bool withConfusion = false) : SupervisedTask(data)
 {
     private readonly ClassMetrics _metrics = new(data, withConfusion);
@@ -40,23 +35,22 @@ internal sealed class BinaryClassification(DataSet data, bool withConfusion = fa
         using var predicted = logits.gt(0).to(ScalarType.Int64);
         using var labels = targets.to(ScalarType.Int64);
         _metrics.Measure(labels, predicted, metrics);
-        // The sigmoid and the logarithm in one: apart, they lose what a large output says.
+        // Fused: a separate sigmoid saturates at large outputs, and its logarithm loses their value.
         return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction: nn.Reduction.Sum);
     }
 }
 
-/// <summary>The metrics of either: how many samples were taken for their class, and, where asked for, how many of each class for each.</summary>
+/// <summary>The number of correct samples and, if asked for, the confusion matrix.</summary>
 internal sealed class ClassMetrics(DataSet data, bool withConfusion)
 {
-    /// <summary>With more, the counts would not fit into the tallies.</summary>
+    /// <summary>The confusion matrix of more classes would not fit into the tallies.</summary>
     private const int MaxClasses = 60;
 
     private readonly int _classes = withConfusion && data.Test.Format.Classes <= MaxClasses ? data.Test.Format.Classes : 0;
 
     public int Count => 1 + (_classes * _classes);
 
-    /// <param name="labels">Int64 [samples].</param>
-    /// <param name="metrics">The hits; then row by row a class, and what its samples were taken for.</param>
+    /// <param name="metrics">Receives the number of correct samples, then the confusion matrix: a row for each true class.</param>
     public void Measure(Tensor labels, Tensor predicted, Span<double> metrics)
     {
         using var hits = predicted.eq(labels).sum();
@@ -67,7 +61,7 @@ internal sealed class ClassMetrics(DataSet data, bool withConfusion)
         using var labelsHere = labels.cpu();
         using var predictedHere = predicted.cpu();
         var actual = MemoryMarshal.Cast<byte, long>(labelsHere.bytes);
-        var taken = MemoryMarshal.Cast<byte, long>(predictedHere.bytes);
-        for (var i = 0; i < actual.Length; i++) counts[(int)((actual[i] * _classes) + taken[i])]++;
+        var classes = MemoryMarshal.Cast<byte, long>(predictedHere.bytes);
+        for (var i = 0; i < actual.Length; i++) counts[(int)((actual[i] * _classes) + classes[i])]++;
     }
 }

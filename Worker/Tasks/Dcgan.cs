@@ -5,29 +5,21 @@ using static TorchSharp.torch.nn;
 namespace Distributed.Worker.Tasks;
 
 /// <summary>
-/// Two networks that train each other (Goodfellow et al. 2014), convolutional ones (Radford et al. 2016) that are told the class
-/// (Mirza and Osindero 2014). The model as such is the generator: what it is called with becomes images.
+/// A convolutional generative adversarial network (Goodfellow et al. 2014; Radford et al. 2016), conditioned on the class (Mirza and
+/// Osindero 2014). Calling the model calls the generator.
+/// Input: float32 [samples, latent + classes], noise and the one-hot class; output: images, float32 [samples, channels, height, width],
+/// each value 0 to 1.
 /// </summary>
-/// <remarks>
-/// Input: float32 [samples, latent + classes], noise and then 1 at the place of the class; output: images, float32
-/// [samples, channels, height, width], each value 0 to 1.
-/// </remarks>
 internal sealed class Dcgan : Module<Tensor, Tensor>
 {
-    /// <summary>Builds the layers, with weights drawn from torch's default generator as PyTorch draws them.</summary>
-    /// <param name="channels">Channels of an image, at least 1.</param>
-    /// <param name="height">Rows of an image, a multiple of 4.</param>
-    /// <param name="width">Columns of an image, a multiple of 4.</param>
-    /// <param name="classes">Classes, at least 1.</param>
-    /// <param name="latent">Numbers of noise, at least 1.</param>
-    /// <param name="filters">Channels next to the image; those of the layer behind are twice as many.</param>
-    /// <param name="dropout">Probability with which the discriminator's features are zeroed in training: at least 0, below 1.</param>
+    /// <param name="filters">Channels of the layers next to the image; the layers behind have twice as many.</param>
+    /// <param name="dropout">Of the discriminator's features.</param>
     /// <exception cref="ArgumentException">A value is out of range.</exception>
     public Dcgan(int channels, int height, int width, int classes, int latent = 32, int filters = 32, double dropout = 0)
         : base(nameof(Dcgan))
     {
         if (height < 4 || width < 4 || height % 4 != 0 || width % 4 != 0)
-            throw new ArgumentException($"The images are {height}x{width}; a dcgan needs sides that are multiples of 4, as it halves them twice.");
+            throw new ArgumentException($"The images are {height}x{width}; a dcgan needs sides that are multiples of 4.");
         (Latent, Classes) = (ModelArguments.Positive(latent), ModelArguments.Positive(classes));
         Generator = new(ModelArguments.Positive(channels), height / 4, width / 4, latent + classes, ModelArguments.Positive(filters));
         Discriminator = new(channels, height / 4, width / 4, classes, filters, ModelArguments.Probability(dropout));
@@ -36,17 +28,14 @@ internal sealed class Dcgan : Module<Tensor, Tensor>
     }
 
     public int Latent { get; }
-
     public int Classes { get; }
-
     public DcganGenerator Generator { get; }
-
     public DcganDiscriminator Discriminator { get; }
 
     public override Tensor forward(Tensor input) => Generator.call(input);
 }
 
-/// <summary>From noise and class to an image: a linear layer, and two transposed convolutions that double its sides.</summary>
+/// <summary>From noise and class to an image: a linear layer and two transposed convolutions, each of which doubles the sides.</summary>
 internal sealed class DcganGenerator : Module<Tensor, Tensor>
 {
     private readonly Linear _start;
@@ -76,13 +65,12 @@ internal sealed class DcganGenerator : Module<Tensor, Tensor>
 }
 
 /// <summary>
-/// How real an image of a class looks, a logit: two convolutions that halve its sides, and a projection of the features onto the class
-/// (Miyato and Koyama 2018).
+/// The logit that an image of a class is real: two convolutions, each of which halves the sides, and a projection of the features onto the
+/// class (Miyato and Koyama 2018).
 /// </summary>
 internal sealed class DcganDiscriminator : Module<Tensor, Tensor, Tensor>
 {
     private const double Slope = 0.2;
-
     private readonly Conv2d _down1, _down2;
     private readonly Linear _any, _each;
     private readonly double _dropout;
@@ -100,7 +88,7 @@ internal sealed class DcganDiscriminator : Module<Tensor, Tensor, Tensor>
     }
 
     /// <param name="images">Float32 [samples, channels, height, width].</param>
-    /// <param name="classes">Float32 [samples, classes]: 1 at the place of the class.</param>
+    /// <param name="classes">Float32 [samples, classes], one-hot.</param>
     /// <returns>Float32 [samples].</returns>
     public override Tensor forward(Tensor images, Tensor classes)
     {
@@ -109,7 +97,7 @@ internal sealed class DcganDiscriminator : Module<Tensor, Tensor, Tensor>
         return (_any.call(features).flatten() + (_each.call(features) * classes).sum(1)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The same with weights that a gradient passes by: it goes on to the images, and nothing is learned here.</summary>
+    /// <summary>The same with detached weights: the gradient reaches the images only.</summary>
     public Tensor Frozen(Tensor images, Tensor classes)
     {
         using var scope = NewDisposeScope();
@@ -121,7 +109,8 @@ internal sealed class DcganDiscriminator : Module<Tensor, Tensor, Tensor>
 
     private static Tensor Active(Tensor x) => functional.leaky_relu(x, Slope);
 
-    private static Tensor Convolve(Conv2d layer, Tensor x) => functional.conv2d(x, layer.weight!.detach(), layer.bias!.detach(), strides: [2, 2], padding: [1, 1]);
+    private static Tensor Convolve(Conv2d layer, Tensor x) =>
+        functional.conv2d(x, layer.weight!.detach(), layer.bias!.detach(), strides: [2, 2], padding: [1, 1]);
 
     private Tensor Features(Tensor x)
     {

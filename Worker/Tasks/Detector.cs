@@ -5,42 +5,36 @@ using static TorchSharp.torch.nn;
 namespace Distributed.Worker.Tasks;
 
 /// <summary>
-/// A small one-stage detector: stages of two convolutions each, the image halved between them, and a convolution 1×1 that gives what a
-/// <see cref="BoxGrid"/> takes: so many cells as the last stage has pixels.
-/// </summary>
-/// <remarks>
+/// A small one-stage detector: stages of two convolutions each, with a max-pool between stages, and a convolution 1×1 that outputs a
+/// <see cref="BoxGrid"/> with one cell for each pixel of the last stage.
 /// Input: float32 [samples, inputChannels, side, side]; output: float32 [samples, 5 + classes, cells, cells]. The state_dict has the names
 /// and the order of a PyTorch module with the attributes <c>stage1, stage2, …, head</c>.
-/// </remarks>
+/// </summary>
 internal sealed class Detector : Module<Tensor, Tensor>
 {
-    /// <summary>At first, a cell holds a thing with this probability: else the many empty ones are all there is to learn (Lin et al. 2017, "Focal Loss", section 4.1).</summary>
+    /// <summary>The initial probability of an object: empty cells are far more frequent (Lin et al. 2017, "Focal Loss", 4.1).</summary>
     private const double Prior = 0.03;
 
-    private readonly ConvolutionBlock[] _stages;
+    private readonly Sequential[] _stages;
     private readonly Conv2d _head;
 
-    /// <summary>Builds the layers, with weights drawn from torch's default generator as PyTorch draws them.</summary>
-    /// <param name="inputChannels">Channels of the image, at least 1.</param>
-    /// <param name="side">Rows and columns of the image; a multiple of 2 to the power of the number of stages less one.</param>
-    /// <param name="classes">Classes to tell apart, at least 1.</param>
-    /// <param name="channels">Channels of each stage, in order, each at least 1.</param>
-    /// <param name="batchNorm">Whether a batch-norm follows each convolution of a stage.</param>
-    /// <exception cref="ArgumentException">A value is out of range, or the image cannot be halved so often.</exception>
+    /// <param name="side">Rows and columns of the image: a multiple of 2 to the power of (stages - 1).</param>
+    /// <exception cref="ArgumentException">A value is out of range, or the image cannot be halved that often.</exception>
     public Detector(int inputChannels, int side, int classes, IReadOnlyList<int> channels, bool batchNorm)
         : base(nameof(Detector))
     {
-        ArgumentNullException.ThrowIfNull(channels);
         ModelArguments.Halvable(side, side, ModelArguments.Positive(channels.Count) - 1);
         var inputs = ModelArguments.Positive(inputChannels);
-        _stages = new ConvolutionBlock[channels.Count];
+        _stages = new Sequential[channels.Count];
         for (var stage = 0; stage < channels.Count; stage++)
         {
-            _stages[stage] = new(inputs, inputs = ModelArguments.Positive(channels[stage], nameof(channels)), batchNorm);
+            var outputs = ModelArguments.Positive(channels[stage], nameof(channels));
+            _stages[stage] = ConvolutionBlock.Create(inputs, outputs, batchNorm);
+            inputs = outputs;
             register_module($"stage{stage + 1}", _stages[stage]);
         }
         _head = Conv2d(inputs, BoxGrid.FirstClass + ModelArguments.Positive(classes), kernel_size: 1);
-        ExpectFew();
+        SetPrior();
         register_module("head", _head);
     }
 
@@ -52,7 +46,7 @@ internal sealed class Detector : Module<Tensor, Tensor>
         return _head.call(x).MoveToOuterDisposeScope();
     }
 
-    private void ExpectFew()
+    private void SetPrior()
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();

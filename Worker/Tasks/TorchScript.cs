@@ -5,12 +5,11 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tasks;
 
-/// <summary>Models that come as TorchScript: code and parameters in a file that Python has written. It runs what it says, as any program does.</summary>
+/// <summary>Models in TorchScript files: code and parameters saved by Python. The code is executed and trusted like a program.</summary>
 internal static class TorchScript
 {
-    /// <summary>The model of a file, on the CPU.</summary>
-    /// <exception cref="PluginException">The file is not there, not the job's, or no TorchScript.</exception>
-    /// <exception cref="LibtorchException">This libtorch cannot run it the same way each time.</exception>
+    /// <exception cref="PluginException">The file is missing, has another checksum than the job's, or is not TorchScript.</exception>
+    /// <exception cref="LibtorchException">This libtorch cannot run it reproducibly.</exception>
     public static jit.ScriptModule<Tensor, Tensor> Load(TorchScriptSpec spec)
     {
         ScriptExecution.KeepPlain();
@@ -22,19 +21,17 @@ internal static class TorchScript
         {
             throw new PluginException(error.Message, error);
         }
-        // TorchSharp throws what libtorch has said.
+        // TorchSharp throws libtorch's errors as plain exceptions.
         catch (Exception error) when (error is not OutOfMemoryException)
         {
-            throw new PluginException($"model.file is '{spec.File}', which is no TorchScript that this libtorch understands: {FirstLine(error)}; "
-                + "allowed: what torch.jit.save has written", error);
+            throw new PluginException($"model.file is '{spec.File}', which this libtorch cannot load as TorchScript: {FirstLine(error)}; "
+                + "allowed: a file written by torch.jit.save", error);
         }
     }
 
-    /// <summary>Writes a model as TorchScript, in evaluation mode. The file takes its place only when it is whole.</summary>
-    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <summary>Saves a model in evaluation mode. An existing file is replaced only by a complete one.</summary>
     public static void Save(jit.ScriptModule model, string path)
     {
-        ArgumentNullException.ThrowIfNull(model);
         var temporary = path + ".tmp";
         model.eval();
         try

@@ -5,45 +5,38 @@ using static TorchSharp.torch.nn;
 namespace Distributed.Worker.Tasks;
 
 /// <summary>
-/// A U-Net (Ronneberger, Fischer and Brox 2015): levels of two convolutions each, halving the image on the way down; on the way up, what the
-/// level below gives is enlarged and put beside what the same level gave on the way down; at the top, a convolution 1×1 gives a logit for
-/// each class and pixel. Its convolutions are padded, so that the image keeps its size.
+/// A U-Net (Ronneberger, Fischer and Brox 2015): levels of two convolutions each, with a max-pool between levels on the way down. On the
+/// way up, the output of the level below is enlarged and concatenated with the same level's output on the way down. At the top, a
+/// convolution 1×1 outputs a logit for each class and pixel. The convolutions are padded, so that the image keeps its size.
+/// Input: float32 [samples, inputChannels, height, width]; output: logits, float32 [samples, classes, height, width]. The state_dict has
+/// the names and the order of a PyTorch module with the attributes <c>down1, down2, …, grow1, up1, …, output</c>; level 1 is the top.
 /// </summary>
-/// <remarks>
-/// Input: float32 [samples, inputChannels, height, width]; output: logits, float32 [samples, classes, height, width]. The state_dict has the
-/// names and the order of a PyTorch module with the attributes <c>down1, down2, …, grow1, up1, grow2, up2, …, output</c>, the way up
-/// numbered from the top.
-/// </remarks>
 internal sealed class UNet : Module<Tensor, Tensor>
 {
-    private readonly ConvolutionBlock[] _down;
-    private readonly (ConvTranspose2d Grow, ConvolutionBlock Block)[] _up;
+    private readonly Sequential[] _down;
+    private readonly (ConvTranspose2d Grow, Sequential Block)[] _up;
     private readonly Conv2d _output;
 
-    /// <summary>Builds the layers, with weights drawn from torch's default generator as PyTorch draws them.</summary>
-    /// <param name="inputChannels">Channels of the image, at least 1.</param>
-    /// <param name="height">Rows of the image; a multiple of 2 to the power of the number of levels less one.</param>
-    /// <param name="width">Columns of the image; likewise.</param>
-    /// <param name="classes">Classes to tell apart, at least 1.</param>
-    /// <param name="channels">Channels of each level, from the top down, each at least 1.</param>
-    /// <param name="batchNorm">Whether a batch-norm follows each convolution of a level.</param>
-    /// <exception cref="ArgumentException">A value is out of range, or the image cannot be halved so often.</exception>
+    /// <param name="channels">Channels of each level, from the top down; the sides are multiples of 2 to the power of (levels - 1).</param>
+    /// <exception cref="ArgumentException">A value is out of range, or the image cannot be halved that often.</exception>
     public UNet(int inputChannels, int height, int width, int classes, IReadOnlyList<int> channels, bool batchNorm)
         : base(nameof(UNet))
     {
-        ArgumentNullException.ThrowIfNull(channels);
         ModelArguments.Halvable(height, width, ModelArguments.Positive(channels.Count) - 1);
         var inputs = ModelArguments.Positive(inputChannels);
-        _down = new ConvolutionBlock[channels.Count];
+        _down = new Sequential[channels.Count];
         for (var level = 0; level < channels.Count; level++)
         {
-            _down[level] = new(inputs, inputs = ModelArguments.Positive(channels[level], nameof(channels)), batchNorm);
+            var outputs = ModelArguments.Positive(channels[level], nameof(channels));
+            _down[level] = ConvolutionBlock.Create(inputs, outputs, batchNorm);
+            inputs = outputs;
             register_module($"down{level + 1}", _down[level]);
         }
-        _up = new (ConvTranspose2d, ConvolutionBlock)[channels.Count - 1];
+        _up = new (ConvTranspose2d, Sequential)[channels.Count - 1];
         for (var level = 0; level < _up.Length; level++)
         {
-            _up[level] = (ConvTranspose2d(channels[level + 1], channels[level], kernel_size: 2, stride: 2), new(2 * channels[level], channels[level], batchNorm));
+            var grow = ConvTranspose2d(channels[level + 1], channels[level], kernel_size: 2, stride: 2);
+            _up[level] = (grow, ConvolutionBlock.Create(2 * channels[level], channels[level], batchNorm));
             register_module($"grow{level + 1}", _up[level].Grow);
             register_module($"up{level + 1}", _up[level].Block);
         }

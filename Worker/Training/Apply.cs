@@ -6,18 +6,16 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Training;
 
-/// <summary>What a step did, the same on every replica.</summary>
-/// <param name="LearningRate">Learning rate of the step; 0 where there is none.</param>
-/// <param name="GradientNorm">L2 norm of the averaged gradient before clipping; 0 where there is none.</param>
+/// <param name="LearningRate">0 for a search.</param>
+/// <param name="GradientNorm">L2 norm of the averaged gradient before clipping; 0 for a search.</param>
 internal readonly record struct AppliedStep(double LearningRate, double GradientNorm);
 
-/// <summary>The fourth move: the same average through the same update rule gives the same bits on every replica.</summary>
+/// <summary>The fourth move: the same average and the same update rule give the same bits on every replica.</summary>
 internal sealed class Apply(FlatModel model, IVectorOptimizer optimizer, Job job, Rounds rounds) : IDisposable
 {
     private FlatContribution? _staging;
 
-    /// <summary>Applies the averaged contribution of a training round.</summary>
-    /// <param name="average">Of the map's layout. The update rule overwrites it, unless somebody else holds it too.</param>
+    /// <param name="average">The averaged contribution of a training round. The update rule overwrites it unless it is shared.</param>
     public AppliedStep Step(Round round, VectorBuffer average)
     {
         using var scope = NewDisposeScope();
@@ -43,13 +41,15 @@ internal sealed class Apply(FlatModel model, IVectorOptimizer optimizer, Job job
         {
             case IGradientOptimizer descent:
                 var norm = GradientNorm.Clip(average.Gradient, job.ClipNorm);
-                var rate = LearningRate.At(job.Schedule, ((GradientSpec)job.Optimizer).LearningRate, round.Step, rounds.Steps, rounds.StepsPerEpoch);
+                var baseRate = ((GradientSpec)job.Optimizer).LearningRate;
+                var rate = LearningRate.At(job.Schedule, baseRate, round.Step, rounds.Steps, rounds.StepsPerEpoch);
                 descent.Step(model.Parameters, average.Gradient, rate);
                 model.ApplyBufferChange(average.BufferChange);
                 return new(rate, norm);
             case ISearchOptimizer search:
-                // The buffers belong to the parameters: those of a candidate that is not kept go with it.
-                if (search.Decide(model.Parameters, round.Step, tallies[Tally.Loss] / tallies[Tally.Samples])) model.ApplyBufferChange(average.BufferChange);
+                // The buffers belong to the parameters: those of a rejected candidate are dropped with it.
+                var isBest = search.Decide(model.Parameters, round.Step, tallies[Tally.Loss] / tallies[Tally.Samples]);
+                if (isBest) model.ApplyBufferChange(average.BufferChange);
                 return default;
             default:
                 throw new NotSupportedException($"no step is defined for {optimizer.GetType().Name}");

@@ -8,32 +8,24 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Training;
 
 /// <summary>
-/// Announces the slices of a contribution while backward still computes the layers below, for models whose authors know
-/// nothing of it.
+/// Announces the slices of a contribution while backward still computes the layers below. Models need no support for it.
+///
+/// Calls of the modules that own parameters are numbered, and at the start of a call its input passes through a <see cref="Marker"/>. On
+/// one device, autograd executes the function created last among those whose gradients are ready
+/// (<see href="https://github.com/pytorch/pytorch/blob/main/torch/csrc/autograd/engine.cpp">engine.cpp</see>, ReadyQueue; the accumulation
+/// into a leaf precedes all others). A function is created after those whose results it uses. So when backward reaches the marker of a
+/// call, every function created later has been executed. A parameter is used in calls of the modules that own it, so its gradient is
+/// complete at the marker of the first of these calls, and at all earlier markers.
+///
+/// A model may also use a parameter elsewhere, as in <c>linear(x, other.weight)</c>. Therefore nothing is announced early in the first
+/// passes of a model, or when it calls its modules in a new order; instead, each gradient is hashed where it should be complete and
+/// compared after backward. Parameters that fail are announced after backward from then on. Every later pass compares some floats of the
+/// announced slices, so that a model that changes its behaviour stops the job instead of training on an incomplete gradient. Parameters of
+/// modules that are never called, or are called other than through <c>call</c> with one tensor, are announced after backward.
 /// </summary>
-/// <remarks>
-/// <para>
-/// Calls of the modules that own parameters are numbered, and at the start of a call its input goes through a
-/// <see cref="Marker"/>. On one device autograd runs, of the functions whose gradients are there, the one that was made last
-/// (<see href="https://github.com/pytorch/pytorch/blob/main/torch/csrc/autograd/engine.cpp">engine.cpp</see>, ReadyQueue; the
-/// accumulation into a leaf comes before all others). A function is made after those whose results it uses. So when backward
-/// comes by the marker of a call, no function that was made later is left: the one of them that is furthest up would be ready,
-/// and would have come first. A parameter is used in calls of the modules that own it, so its gradient is complete at the marker
-/// of the first of these calls, and at all markers before.
-/// </para>
-/// <para>
-/// A model may use a parameter elsewhere too, as in <c>linear(x, other.weight)</c>. So nothing is announced early in the first
-/// passes of a model, nor where its modules are called in another order than before; instead the gradients are hashed where they
-/// should be complete, and compared after backward. Parameters that fail are from then on announced after backward. And at every
-/// pass some floats of what was announced are compared, so that a model that changes its ways stops rather than trains on half
-/// a gradient.
-/// </para>
-/// <para>Parameters of modules that are not called, or not through <c>call</c>, or with other than one tensor, are announced after backward.</para>
-/// </remarks>
 internal sealed class BackwardProgress
 {
     private const int Verifications = 2;
-
     private readonly SliceParts _parts;
     private readonly GradientSamples _samples;
     private readonly List<int[]> _owned = [];
@@ -43,7 +35,7 @@ internal sealed class BackwardProgress
     private readonly bool[] _isLate;
     private readonly bool[] _isAnnounced;
 
-    // Of the pass in progress.
+    // State of the current pass.
     private readonly List<int> _modules = [];
     private readonly ulong?[] _hashes;
     private Pass _pass;
@@ -53,13 +45,12 @@ internal sealed class BackwardProgress
     private ExceptionDispatchInfo? _error;
     private int _next;
 
-    // Of the passes before: the order of calls, at which markers backward came by, and once verified what follows from it.
+    // From earlier passes: the order of calls, the markers that backward reached, and the order of slices once it is verified.
     private int[] _known = [];
     private bool[] _reached = [];
     private int _verified;
     private SliceOrder? _order;
 
-    /// <summary>Puts hooks on the modules of a model that lies on the CPU.</summary>
     public BackwardProgress(FlatModel model, VectorLayout layout)
     {
         _parts = new(model, layout);
@@ -73,25 +64,19 @@ internal sealed class BackwardProgress
 
     private enum Pass
     {
-        /// <summary>None of a training micro-batch.</summary>
         Idle,
-        /// <summary>Forward: calls are numbered.</summary>
         Forward,
-        /// <summary>Backward, of which nothing is announced.</summary>
         Silent,
-        /// <summary>Backward, of which it is only checked what would be announced.</summary>
         Verifying,
-        /// <summary>Backward, of which slices are announced.</summary>
         Announcing,
     }
 
-    /// <summary>The slices that hold gradients alone, final after backward: 0 to this, exclusive.</summary>
+    /// <summary>The number of slices that hold only gradients, which are final after backward; they come first.</summary>
     public int GradientSlices => _parts.Whole;
 
-    /// <summary>For the user: why some gradients are not sent during backward although their modules are called; null where all are.</summary>
+    /// <summary>For the user: why some gradients are not sent during backward although their modules are called; null if all are.</summary>
     public string? Note { get; private set; }
 
-    /// <param name="contribution">What backward will add its gradients to.</param>
     public void Begin(VectorBuffer contribution, Action<int> announce)
     {
         (_contribution, _announce, _error, _next, _isExpected, _pass) = (contribution, announce, null, 0, true, Pass.Forward);
@@ -100,7 +85,6 @@ internal sealed class BackwardProgress
         Array.Clear(_isAnnounced);
     }
 
-    /// <summary>Runs backward, and announces slices on the way.</summary>
     /// <exception cref="InvalidOperationException">A gradient changed after its slice was announced.</exception>
     public void Backward(Tensor loss)
     {
@@ -115,14 +99,14 @@ internal sealed class BackwardProgress
         else if (pass is Pass.Verifying) Verify();
     }
 
-    /// <summary>Announces what of the slices below a limit is not announced yet.</summary>
+    /// <summary>Announces the slices below a limit that are not announced yet.</summary>
     public void AnnounceBelow(int end)
     {
         for (var slice = 0; slice < end; slice++) Announce(slice);
     }
 
-    /// <summary>Backward comes by the marker of a call. Its callers are no managed code, so nothing is thrown from here.</summary>
-    /// <returns>What a function gives back to autograd: the gradient of its input, as it came.</returns>
+    /// <summary>Backward has reached the marker of a call. The caller is native code: exceptions wait until backward returns.</summary>
+    /// <returns>For autograd: the gradient of the marker's input, unchanged.</returns>
     internal List<Tensor> Reached(int call, Tensor gradient)
     {
         try
@@ -135,7 +119,7 @@ internal sealed class BackwardProgress
             _error = ExceptionDispatchInfo.Capture(error);
             _pass = Pass.Silent;
         }
-        // Held until the next one, as autograd takes it over only after this returns.
+        // Kept alive until the next call: autograd takes its own reference only after this returns.
         _passedOn[0]?.Dispose();
         _passedOn[0] = gradient;
         return _passedOn;
@@ -143,7 +127,7 @@ internal sealed class BackwardProgress
 
     private void HookInto(nn.Module module, FlatModel model, HashSet<nn.Module> seen)
     {
-        // A module may hang in several places: TorchSharp itself adds it once more under the name of its field.
+        // A module may be registered several times: TorchSharp registers it once more under the name of its field.
         if (module is jit.ScriptModule || !seen.Add(module)) return;
         int[] owned = [.. module.named_parameters(recurse: false).Select(p => model.IndexOf(p.parameter)).Where(index => index >= 0)];
         if (owned.Length > 0 && module is nn.Module<Tensor, Tensor> hookable)
@@ -179,7 +163,7 @@ internal sealed class BackwardProgress
         }
         if (!isKnown)
         {
-            // Some calls of an order that was known by then have no marker, so there is nothing to verify by.
+            // With a known order, calls that need no marker have none, so this pass cannot verify the new order.
             var isMarked = _order is null;
             (_known, _reached, _verified, _order) = ([.. _modules], new bool[_modules.Count], 0, null);
             if (!isMarked) return Pass.Silent;
@@ -192,7 +176,7 @@ internal sealed class BackwardProgress
     {
         for (; _next < _order!.Count && _order[_next].Call >= call; _next++)
         {
-            _samples.Take(_order[_next].Slice, _contribution.Floats);
+            _samples.Record(_order[_next].Slice, _contribution.Floats);
             Announce(_order[_next].Slice);
         }
     }
@@ -223,7 +207,8 @@ internal sealed class BackwardProgress
         {
             if (_isLate[parameter] || _hashes[parameter] is not { } hash || hash == HashOf(parameter)) continue;
             _isLate[parameter] = true;
-            Note ??= $"the gradient of '{_parts.Parameters[parameter].Name}' is sent only after backward: the model uses it outside of the calls of its module";
+            Note ??= $"the gradient of '{_parts.Parameters[parameter].Name}' is sent only after backward: the model uses it outside of the "
+                + "calls of its module";
         }
         if (++_verified < Verifications) return;
         for (var parameter = 0; parameter < _isLate.Length; parameter++)
@@ -233,9 +218,36 @@ internal sealed class BackwardProgress
 
     private void RequireUnchanged()
     {
-        if (_samples.Changed(_contribution.Floats) is not (>= 0 and var parameter)) return;
+        if (_samples.FindChanged(_contribution.Floats) is not (>= 0 and var parameter)) return;
         throw new InvalidOperationException(
-            $"The gradient of '{_parts.Parameters[parameter].Name}' changed after its slice was sent: the model uses it outside of the calls of its " +
-            $"module, but did not in the first {Verifications} micro-batches. Use it so from the first micro-batch on, or only through its module.");
+            $"The gradient of '{_parts.Parameters[parameter].Name}' changed after its slice was sent: the model uses it outside of the " +
+            $"calls of its module, but did not in the first {Verifications} micro-batches. Use it so from the first micro-batch on, " +
+            "or only through its module.");
+    }
+}
+
+/// <summary>The identity, which reports when backward reaches it. The gradient passes unchanged, with all its bits.</summary>
+internal sealed class Marker : autograd.SingleTensorFunction<Marker>
+{
+    private const string Key = "call";
+    internal sealed record Call(BackwardProgress Progress, int Number);
+
+    public override string Name => nameof(Marker);
+
+    /// <summary>A tensor in the same memory as <paramref name="input"/>, with this function in its graph.</summary>
+    public static Tensor On(Tensor input, Call call) => apply(input, call);
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        ctx.set_materialize_grads(false);
+        ctx.save_data(Key, vars[1]);
+        // Of an input returned as it is, autograd would make a view, which must not be changed in place.
+        return ((Tensor)vars[0]).detach();
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        var call = (Call)ctx.get_data(Key);
+        return call.Progress.Reached(call.Number, grad_output);
     }
 }

@@ -5,25 +5,23 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Training;
 
 /// <summary>
-/// The samples of micro-batches. While one is computed, those of the next are fetched by another thread; where they are so few that
-/// handing them over would take longer, they are fetched when they are needed. Belongs to one thread.
+/// The samples of micro-batches. While one micro-batch is computed, another thread fetches the next; small ones, for which the handover
+/// would take longer than the fetch, are fetched on demand. Belongs to one thread.
 /// </summary>
-/// <param name="device">Where they are to lie.</param>
 internal sealed class BatchSource(ITrainingTask task, long seed, Device device) : IDisposable
 {
-    /// <summary>Values of a micro-batch from which on another thread fetches it, on the CPU (docs/performance.md has the figures).</summary>
+    /// <summary>On the CPU, micro-batches with fewer values are fetched on demand (figures in docs/performance.md).</summary>
     public const int MinValuesAhead = 1 << 15;
 
     private volatile EpochOrder? _order;
     private BatchAhead? _ahead;
 
-    /// <summary>The samples of a micro-batch, which the caller disposes. What was fetched ahead is this, or it is dropped.</summary>
-    /// <param name="microBatch">Its micro-batch, which has samples.</param>
-    /// <param name="next">What will be asked for next, as far as is known: is fetched from now on.</param>
-    public SampleBatch Take(Round round, int microBatch, (Round Round, int MicroBatch)? next)
+    /// <summary>The samples of a micro-batch that is not empty; the caller disposes them. Drops another that was prefetched.</summary>
+    /// <param name="next">The micro-batch to prefetch, if known.</param>
+    public SampleBatch Get(Round round, int microBatch, (Round Round, int MicroBatch)? next)
     {
         if (_ahead?.Is(round, microBatch) == false) Drop();
-        var batch = _ahead?.Take() ?? Fetch(round, microBatch);
+        var batch = _ahead?.Wait() ?? Fetch(round, microBatch);
         _ahead = null;
         if (next is var (nextRound, nextMicroBatch) && nextRound.MicroBatch(nextMicroBatch).Count > 0 && IsWorthAhead(batch))
             _ahead = new(nextRound, nextMicroBatch, Fetch);
@@ -38,12 +36,15 @@ internal sealed class BatchSource(ITrainingTask task, long seed, Device device) 
         _ahead = null;
     }
 
-    private bool IsWorthAhead(SampleBatch batch) => device.type != TorchSharp.DeviceType.CPU || batch.Inputs.numel() >= MinValuesAhead;
+    private bool IsWorthAhead(SampleBatch batch) =>
+        device.type != TorchSharp.DeviceType.CPU || batch.Inputs.numel() >= MinValuesAhead;
 
     private SampleBatch Fetch(Round round, int microBatch)
     {
         var (first, count) = round.MicroBatch(microBatch);
-        return task.Fetch(round.Kind, round.Epoch, round.Kind == RoundKind.Train ? OrderOf(round.Epoch).AsSpan(first, count) : [.. Enumerable.Range(first, count)], device);
+        ReadOnlySpan<int> samples = round.Kind == RoundKind.Train
+            ? OrderOf(round.Epoch).AsSpan(first, count) : (int[])[.. Enumerable.Range(first, count)];
+        return task.Fetch(round.Kind, round.Epoch, samples, device);
     }
 
     private int[] OrderOf(int epoch)
@@ -56,7 +57,7 @@ internal sealed class BatchSource(ITrainingTask task, long seed, Device device) 
     private sealed record EpochOrder(int Epoch, int[] Samples);
 }
 
-/// <summary>A micro-batch that a thread of the pool fetches, unless whoever wants it comes first.</summary>
+/// <summary>A micro-batch that a thread of the pool fetches, unless the consumer asks for it first.</summary>
 internal sealed class BatchAhead : IDisposable
 {
     private readonly (Round, int) _what;
@@ -71,11 +72,10 @@ internal sealed class BatchAhead : IDisposable
 
     public bool Is(Round round, int microBatch) => _what == (round, microBatch);
 
-    /// <summary>Waits for it if it is under way.</summary>
-    /// <returns>The micro-batch, which the caller disposes; null where nobody had begun: then nobody will.</returns>
-    public SampleBatch? Take() => Claim() ? null : _fetched.GetAwaiter().GetResult();
+    /// <returns>The micro-batch, which the caller disposes; null if no thread had begun to fetch it: then none will.</returns>
+    public SampleBatch? Wait() => Claim() ? null : _fetched.GetAwaiter().GetResult();
 
-    /// <summary>Nobody wants it. What went wrong with it is told to whoever asks for it again.</summary>
+    /// <summary>Discards it. An error of the fetch is ignored here; it occurs again if the micro-batch is asked for again.</summary>
     public void Dispose()
     {
         if (Claim()) return;

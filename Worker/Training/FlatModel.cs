@@ -4,21 +4,32 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Training;
 
+internal enum TensorKind
+{
+    Parameter,
+    /// <summary>A floating-point buffer or a frozen parameter, in <see cref="FlatModel.Buffers"/>.</summary>
+    Buffer,
+    /// <summary>A buffer of integers, held as floats at the end of <see cref="FlatModel.Buffers"/>.</summary>
+    IntegerBuffer,
+}
+
+/// <summary>The place of a module's tensor in a flat vector.</summary>
+/// <param name="Name">Its name in the state_dict, such as <c>conv1.weight</c>.</param>
+internal sealed record TensorLayout(string Name, IReadOnlyList<long> Shape, TensorKind Kind, long Offset, long Length);
+
 /// <summary>
-/// A module whose parameters are views of one flat vector and whose gradients are views of another, so that a contribution
-/// is one contiguous vector, sending it is a slice, and an optimizer step is a few whole-vector operations.
+/// A module whose parameters are views of one flat vector and whose gradients are views of another, so that a contribution is one
+/// contiguous vector, a part to send is a slice of it, and an optimizer step is a few whole-vector operations.
+/// <see cref="AddGradientsTo"/> chooses the memory of the gradients. Buffers exist twice: <see cref="Buffers"/>, the committed ones, are
+/// part of the replica's state; the module's own, the working ones, change in a forward pass in training mode. A micro-batch therefore is
+/// <see cref="RestoreBuffers"/>, forward, backward, <see cref="BufferChange"/>, and depends on nothing that ran before it. Used by one
+/// thread at a time. Never call <c>zero_grad</c>, <c>to</c> or the like on the module: they detach it from the vectors
+/// (<see cref="VerifyAliasing"/> detects it).
 /// </summary>
-/// <remarks>
-/// The gradients lie where <see cref="AddGradientsTo"/> says: in the memory that is sent. Buffers exist twice: <see cref="Buffers"/>, the committed ones, which are part of the replica's state, and the module's
-/// own, the working ones, which a forward pass in training mode changes. A micro-batch is therefore
-/// <see cref="RestoreBuffers"/>, forward, backward, <see cref="BufferChange"/>, and depends on nothing that ran before it.
-/// Used by one thread at a time. Never call <c>zero_grad</c>, <c>to</c> or the like on the module: they cut it off from the
-/// vectors (<see cref="VerifyAliasing"/> says so).
-/// </remarks>
 internal sealed class FlatModel : IDisposable
 {
-    /// <summary>The largest whole number up to which float32 holds every whole number.</summary>
-    internal const long LargestExactInteger = 1L << 24;
+    /// <summary>Float32 represents every integer up to this one.</summary>
+    public const long LargestExactInteger = 1L << 24;
 
     private readonly List<Slot> _slots = [];
     private readonly Tensor _working;
@@ -28,15 +39,10 @@ internal sealed class FlatModel : IDisposable
     private FlatContribution? _target;
 
     /// <summary>Moves a module to a device and its tensors into flat vectors. The module belongs to this object from here on.</summary>
-    /// <param name="module">Any module; its float tensors must be float32, and at least one parameter trainable.</param>
-    /// <param name="device">Where the vectors are to lie.</param>
-    /// <exception cref="ArgumentException">
-    /// A tensor has a type that cannot be flattened, a whole number is too large for a float, there is nothing to train, or
-    /// the module does not share its tensors, so that it would not see the vectors.
-    /// </exception>
+    /// <param name="module">Its float tensors must be float32, and at least one parameter trainable.</param>
+    /// <exception cref="ArgumentException">It does not meet that, has integers above 2^24, or replaces its tensors.</exception>
     public FlatModel(nn.Module module, Device device)
     {
-        ArgumentNullException.ThrowIfNull(module);
         Module = module;
         module.to(device);
         using var scope = NewDisposeScope();
@@ -59,34 +65,30 @@ internal sealed class FlatModel : IDisposable
         foreach (var tensor in Owned()) tensor.DetachFromDisposeScope();
     }
 
-    /// <summary>The module, which a task knows how to call. It can be switched between training and evaluation.</summary>
     public nn.Module Module { get; }
 
-    /// <summary>Where each tensor lies, in the order of PyTorch's state_dict; a tensor shared between modules once, under its first name.</summary>
+    /// <summary>In the order of PyTorch's state_dict; a tensor shared between modules appears once, under its first name.</summary>
     public IReadOnlyList<TensorLayout> Layout { get; }
 
-    /// <summary>All trainable parameters, float32 [parameters]. Writing here writes into the module.</summary>
+    /// <summary>All trainable parameters, float32 [parameters]; writing here writes into the module.</summary>
     public Tensor Parameters { get; }
 
-    /// <summary>Whether the vectors lie in memory that this process reads and writes itself.</summary>
     public bool IsOnCpu { get; }
 
     /// <summary>
-    /// The committed buffers, float32 [buffers]: first the floating-point ones, then those of whole numbers, each exact up
-    /// to 2^24 (a counter stays there). After writing here call <see cref="RestoreBuffers"/>.
+    /// The committed buffers, float32 [buffers]: first the floating-point ones, then those of integers, each exact up to 2^24 (a counter
+    /// stays there). After writing here, call <see cref="RestoreBuffers"/>.
     /// </summary>
     public Tensor Buffers { get; }
 
-    /// <summary>From here on <c>backward</c> adds to this vector, which the caller has set to zero.</summary>
-    /// <param name="target">Made for this model, on its device.</param>
+    /// <summary>From here on <c>backward</c> adds to this vector, made for this model and set to zero by the caller.</summary>
     public void AddGradientsTo(FlatContribution target)
     {
-        ArgumentNullException.ThrowIfNull(target);
         foreach (var (parameter, index) in _trainable) parameter.grad = target.Gradients[index];
         _target = target;
     }
 
-    /// <summary>Sets the module's buffers to the committed ones: before each micro-batch, and before evaluating.</summary>
+    /// <summary>Sets the module's buffers to the committed ones, before each micro-batch.</summary>
     public void RestoreBuffers()
     {
         _working.copy_(Buffers);
@@ -94,12 +96,10 @@ internal sealed class FlatModel : IDisposable
     }
 
     /// <summary>
-    /// Writes how much the module's buffers have changed since <see cref="RestoreBuffers"/>, times the samples that changed
-    /// them: summed over micro-batches and divided by all samples, it is the mean change.
+    /// Writes the change of the module's buffers since <see cref="RestoreBuffers"/>, times the samples of the micro-batch: summed over
+    /// micro-batches and divided by all samples, it is the mean change.
     /// </summary>
-    /// <param name="samples">Samples of the micro-batch, more than 0.</param>
     /// <param name="destination">Float32 [buffers] on the same device; overwritten.</param>
-    /// <exception cref="ArgumentException">The destination has another length.</exception>
     public void BufferChange(double samples, Tensor destination)
     {
         RequireBufferLength(destination, nameof(destination));
@@ -107,12 +107,8 @@ internal sealed class FlatModel : IDisposable
         destination.copy_(_working).AddTimes(Buffers, -1).MultiplyBy(samples);
     }
 
-    /// <summary>
-    /// Adds the mean change of a step to the committed buffers, those of whole numbers rounded to the nearest, and sets the
-    /// module's buffers to them.
-    /// </summary>
+    /// <summary>Adds a step's mean change to the committed buffers, rounding those of integers, and restores the module's.</summary>
     /// <param name="meanChange">Float32 [buffers] on the same device: the sum of the changes over the sum of the samples.</param>
-    /// <exception cref="ArgumentException">The change has another length.</exception>
     public void ApplyBufferChange(Tensor meanChange)
     {
         RequireBufferLength(meanChange, nameof(meanChange));
@@ -121,30 +117,28 @@ internal sealed class FlatModel : IDisposable
         RestoreBuffers();
     }
 
-    /// <summary>Checks that every parameter, gradient and floating-point buffer of the module still lies in the vectors.</summary>
-    /// <exception cref="ArgumentException">One does not; the message names it.</exception>
+    /// <exception cref="ArgumentException">A parameter, gradient or floating-point buffer of the module is not in the vectors.</exception>
     public void VerifyAliasing()
     {
         using var scope = NewDisposeScope();
         var (parameters, gradients, buffers) = (Address(Parameters), _target is null ? 0 : Address(_target.Floats), Address(_working));
-        // The module is asked anew: what it held when the slots were collected says nothing about what it uses now.
+        // Enumerated anew: the module may have replaced its tensors since the slots were collected.
         foreach (var (name, tensor) in Module.named_parameters().Select(p => (p.name, (Tensor)p.parameter)).Concat(Module.named_buffers()))
         {
             if (tensor.dtype != float32) continue;
             var trainable = tensor is Parameter { requires_grad: true };
-            if (Address(tensor) != (trainable ? parameters : buffers) && tensor.numel() > 0)
-                throw Detached(name, "value");
+            if (Address(tensor) != (trainable ? parameters : buffers) && tensor.numel() > 0) throw Detached(name, "value");
             if (trainable && gradients != 0 && tensor.numel() > 0 && (tensor.grad is not { } gradient || Address(gradient) != gradients))
                 throw Detached(name, "gradient");
         }
 
         static ArgumentException Detached(string name, string what) => new(
-            $"The {what} of '{name}' does not lie in the flat vector, so training would pass it by. Modules that replace their " +
-            "tensors, or that had zero_grad or to called on them, cannot be trained flat.");
+            $"The {what} of '{name}' is not in the flat vector, so training would not reach it. A module cannot be trained if it " +
+            "replaces its tensors or calls zero_grad or to on itself.");
     }
 
-    /// <summary>The place of a parameter among those of the layout; negative where it is none of them.</summary>
-    internal int IndexOf(Parameter parameter) =>
+    /// <summary>The index of a parameter among those of the layout; negative if it is not one of them.</summary>
+    public int IndexOf(Parameter parameter) =>
         Array.FindIndex(_trainable, t => t.Parameter.Handle == parameter.Handle) is >= 0 and var at ? _trainable[at].Index : -1;
 
     public void Dispose()
@@ -153,7 +147,7 @@ internal sealed class FlatModel : IDisposable
         foreach (var tensor in Owned()) tensor.Dispose();
     }
 
-    /// <summary>One tensor of the module, under each of the names that share it.</summary>
+    /// <summary>A tensor of the module and the tensors that share its memory.</summary>
     private sealed record Slot(string Name, long[] Shape, TensorKind Kind, List<Tensor> Tensors);
 
     private void CollectSlots()
@@ -170,7 +164,6 @@ internal sealed class FlatModel : IDisposable
                 shared.Tensors.Add(tensor);
                 continue;
             }
-
             var slot = new Slot(name, tensor.shape, kind, [tensor]);
             _slots.Add(slot);
             seen[key] = slot;
@@ -183,25 +176,27 @@ internal sealed class FlatModel : IDisposable
         if (tensor is Parameter || !(tensor.is_integral() || tensor.dtype == ScalarType.Bool))
         {
             throw new ArgumentException(
-                $"'{name}' is {tensor.dtype}: parameters and floating-point buffers must be Float32. Convert the module with to(ScalarType.Float32).");
+                $"'{name}' is {tensor.dtype}: parameters and floating-point buffers must be Float32. " +
+                "Convert the module with to(ScalarType.Float32).");
         }
-
         if (tensor.numel() > 0 && tensor.to(int64).abs().max().item<long>() is var largest and > LargestExactInteger)
-            throw new ArgumentException($"The buffer '{name}' holds {largest}: whole numbers above {LargestExactInteger} do not fit a float.");
+            throw new ArgumentException($"The buffer '{name}' holds {largest}: a float cannot hold integers above {LargestExactInteger}.");
         return TensorKind.IntegerBuffer;
     }
 
     private TensorLayout[] PlaceSlots(out long parameters, out long buffers, out long integers)
     {
-        long floats = _slots.Where(s => s.Kind is TensorKind.Buffer).Sum(s => s.Tensors[0].numel());
-        Dictionary<TensorKind, long> next = new() { [TensorKind.Parameter] = 0, [TensorKind.Buffer] = 0, [TensorKind.IntegerBuffer] = floats };
+        var floats = _slots.Where(s => s.Kind is TensorKind.Buffer).Sum(s => s.Tensors[0].numel());
+        // The next free element for each kind.
+        long[] next = [0, 0, floats];
         var layout = _slots.ConvertAll(slot =>
         {
-            var (offset, length) = (next[slot.Kind], slot.Tensors[0].numel());
-            next[slot.Kind] += length;
+            var (offset, length) = (next[(int)slot.Kind], slot.Tensors[0].numel());
+            next[(int)slot.Kind] += length;
             return new TensorLayout(slot.Name, slot.Shape, slot.Kind, offset, length);
         });
-        (parameters, buffers, integers) = (next[TensorKind.Parameter], next[TensorKind.IntegerBuffer], next[TensorKind.IntegerBuffer] - floats);
+        (parameters, buffers) = (next[(int)TensorKind.Parameter], next[(int)TensorKind.IntegerBuffer]);
+        integers = buffers - floats;
         return [.. layout];
     }
 
@@ -213,9 +208,8 @@ internal sealed class FlatModel : IDisposable
         foreach (var tensor in slot.Tensors) tensor.set_(view);
     }
 
-    internal static Tensor View(Tensor flat, TensorLayout layout) => flat.narrow(0, layout.Offset, layout.Length).view([.. layout.Shape]);
-
-    internal static nint Address(Tensor tensor) => tensor.storage<float>().data_ptr();
+    public static Tensor View(Tensor flat, TensorLayout layout) => flat.narrow(0, layout.Offset, layout.Length).view([.. layout.Shape]);
+    public static nint Address(Tensor tensor) => tensor.storage<float>().data_ptr();
 
     private void RequireBufferLength(Tensor tensor, string name)
     {

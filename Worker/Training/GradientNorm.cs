@@ -8,25 +8,19 @@ namespace Distributed.Worker.Training;
 /// <summary>The Euclidean norm of a gradient, and clipping to it.</summary>
 internal static class GradientNorm
 {
-    /// <summary>
-    /// Scales the gradient down to a norm of at most <paramref name="maxNorm"/>, as
-    /// <see href="https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html">torch.nn.utils.clip_grad_norm_</see>:
-    /// by maxNorm / (norm + 1e-6) where that is below 1.
-    /// </summary>
-    /// <param name="gradient">Float32 [parameters], contiguous; scaled in place. A norm that is not finite makes it so too, as in PyTorch.</param>
-    /// <param name="maxNorm">The largest norm, above 0; null only measures.</param>
+    /// <summary>Scales the gradient by maxNorm / (norm + 1e-6) if that is below 1, as torch.nn.utils.clip_grad_norm_ does.</summary>
+    /// <param name="gradient">Float32 [parameters], contiguous; scaled in place, also by a norm that is not finite, as in PyTorch.</param>
+    /// <param name="maxNorm">Above 0; null only measures.</param>
     /// <returns>
-    /// The norm before clipping, with the squares summed in float64: on the CPU in one fixed order, so that it has the same
-    /// bits whatever the CPU type and the thread count; elsewhere in torch's order.
+    /// The norm before clipping, with the squares summed in float64. On the CPU the order of the sum is fixed, so the bits depend neither
+    /// on the CPU type nor on the thread count; elsewhere it is torch's order.
     /// </returns>
-    /// <exception cref="ArgumentOutOfRangeException">The largest norm is not above 0.</exception>
     public static double Clip(Tensor gradient, double? maxNorm)
     {
-        ArgumentNullException.ThrowIfNull(gradient);
         if (maxNorm is not (null or > 0))
             throw new ArgumentOutOfRangeException(nameof(maxNorm), maxNorm, $"The largest gradient norm is {maxNorm}; it must be above 0.");
         var norm = Math.Sqrt(gradient.device_type is DeviceType.CPU ? SumOfSquares(gradient) : SumOfSquaresOnDevice(gradient));
-        // Written so that a norm that is not a number scales too.
+        // The comparison is negated so that a NaN norm scales, too.
         if (maxNorm / (norm + 1e-6) is { } coefficient && !(coefficient >= 1)) gradient.MultiplyBy(coefficient);
         return norm;
     }
@@ -47,13 +41,12 @@ internal static class GradientNorm
             using var part = gradient.narrow(0, offset, Math.Min(largestSpan, length - offset));
             sum += SumOfSquares(MemoryMarshal.Cast<byte, float>(part.bytes));
         }
-
         return sum;
     }
 
     /// <summary>
-    /// Sixteen running sums, element i into sum i mod 16, and those added in order: the vector types have these widths on every
-    /// CPU, in software where need be. The square of a float is exact in a double, so fused or not makes no difference.
+    /// Sixteen running sums, element i into sum i mod 16, which are then added in order: the vector types have these widths on every CPU,
+    /// if necessary in software. The square of a float is exact in a double, so a fused multiply-add gives the same bits.
     /// </summary>
     private static double SumOfSquares(ReadOnlySpan<float> values)
     {
@@ -65,7 +58,6 @@ internal static class GradientNorm
             low += lower * lower;
             high += upper * upper;
         }
-
         // Lane by lane: the order of Vector512.Sum depends on the CPU.
         low += high;
         var sum = 0.0;

@@ -3,42 +3,46 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Training;
 
 /// <summary>
-/// A way to better parameters, on whole vectors and in place: an <see cref="IGradientOptimizer"/> or an
-/// <see cref="ISearchOptimizer"/>. The same parameters, state and contribution give the same bits, at a fixed thread count and CPU
-/// type, so replicas stay equal.
+/// An update rule on whole vectors and in place. The same parameters, state and contribution give the same bits, at a fixed thread count
+/// and CPU type, so replicas stay equal.
 /// </summary>
 internal interface IVectorOptimizer : IDisposable
 {
-    /// <summary>The vectors to save and to send to a joiner, each float32, in a fixed order; write into them to restore.</summary>
+    /// <summary>The vectors to save and to send to a joining worker, each float32, in a fixed order; write into them to restore.</summary>
     IReadOnlyList<(string Name, Tensor Slot)> State { get; }
 
-    /// <summary>How many steps were taken; part of the state.</summary>
     long StepCount { get; set; }
 }
 
-/// <summary>Follows the gradient: what a step computes is computed at the parameters as they are.</summary>
+/// <summary>A rule that follows the gradient: a step computes its loss at the current parameters.</summary>
 internal interface IGradientOptimizer : IVectorOptimizer
 {
     /// <param name="parameters">Float32 [parameters]; updated.</param>
-    /// <param name="gradient">The mean gradient, float32 [parameters]. Used as scratch: its content afterwards is meaningless.</param>
-    /// <param name="learningRate">The step's learning rate, at least 0.</param>
+    /// <param name="gradient">The mean gradient, float32 [parameters]; overwritten as scratch memory.</param>
     void Step(Tensor parameters, Tensor gradient, double learningRate);
 }
 
 /// <summary>
-/// Tries parameters and keeps the best: a step proposes a candidate, its loss on the step's batch is computed, and with that the
-/// step is decided. Between two steps the parameters are the best so far, so nothing but a step ever sees a candidate.
+/// A rule that tries candidates and keeps the best: a step proposes a candidate, computes its loss on the step's batch, and decides.
+/// Between two steps the parameters are the best so far; only a step ever sees a candidate.
 /// </summary>
 internal interface ISearchOptimizer : IVectorOptimizer
 {
-    /// <summary>Writes the candidate of a step over the parameters. It depends on them, the job's seed and the step alone, so whoever asks,
-    /// and however often, tries the same.</summary>
-    /// <param name="parameters">Float32 [parameters], the best so far.</param>
-    /// <param name="step">The 0-based training step.</param>
+    /// <summary>Overwrites the parameters, the best so far, with the candidate, a function of them, the job's seed and the step.</summary>
     void Propose(Tensor parameters, long step);
 
-    /// <param name="parameters">Float32 [parameters], the best so far; replaced by the candidate where that is better.</param>
-    /// <param name="step">The 0-based training step.</param>
-    /// <param name="loss">The candidate's mean loss on the step's batch. One that is no number is never the best.</param>
+    /// <summary>Replaces the parameters, the best so far, by the step's candidate if that is better.</summary>
+    /// <param name="loss">The candidate's mean loss on the step's batch.</param>
     bool Decide(Tensor parameters, long step, double loss);
+}
+
+internal static class Hyperparameter
+{
+    public static double NonNegative(double value, string name) => value >= 0 && double.IsFinite(value)
+        ? value
+        : throw new ArgumentOutOfRangeException(name, value, $"{name} is {value}; it must be a number of at least 0.");
+
+    public static double Decay(double value, string name) => value is >= 0 and < 1
+        ? value
+        : throw new ArgumentOutOfRangeException(name, value, $"{name} is {value}; it must be at least 0 and below 1.");
 }

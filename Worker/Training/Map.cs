@@ -7,17 +7,13 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Training;
 
 /// <summary>
-/// The second move: a micro-batch gives a contribution, the sum over its samples of gradient, buffer change, loss and
-/// metrics. A pure function of parameters, buffers, seed, step and micro-batch: who computes it, when, and what that worker
-/// computed before make no difference.
+/// The second move: computes the contribution of a micro-batch, the sum over its samples of gradient, buffer change, loss and metrics. It
+/// is a pure function of parameters, buffers, seed, step and micro-batch; the worker, the time and earlier work make no difference.
+/// On the CPU, backward adds straight into a contribution of <see cref="TorchMemory"/>, and slices are announced during backward. For other
+/// memory or another device, the complete contribution is copied. A search needs no gradient: it runs no backward pass, and its
+/// contributions have no gradient.
 /// </summary>
-/// <remarks>
-/// On the CPU, backward adds straight into a contribution of <see cref="TorchMemory"/>, and its slices are announced as it goes.
-/// Into other memory, and from another device, the contribution is copied when it is whole. A search needs no gradient: there is no
-/// backward pass, and a contribution has none.
-/// </remarks>
-/// <param name="device">Where the model lies.</param>
-/// <param name="search">Proposes the parameters of training rounds; null for those of the model.</param>
+/// <param name="search">Proposes the parameters of training rounds; null to use the model's.</param>
 internal sealed class Map(FlatModel model, ITrainingTask task, long seed, Device device, ISearchOptimizer? search = null) : IDisposable
 {
     private readonly BatchSource _batches = new(task, seed, device);
@@ -25,20 +21,20 @@ internal sealed class Map(FlatModel model, ITrainingTask task, long seed, Device
     private BackwardProgress? _progress;
     private Tensor? _best;
 
-    /// <summary>Layout of a contribution: the gradient, if it is needed, then the change of the buffers, then the tallies.</summary>
+    /// <summary>The layout of a contribution: the gradient, if it is needed, the change of the buffers, the tallies.</summary>
     public VectorLayout Layout { get; } = new(
         checked((int)((search is null ? model.Parameters.numel() : 0) + model.Buffers.numel())), Tally.FirstMetric + task.Metrics);
 
-    /// <summary>See <see cref="BackwardProgress.Note"/>.</summary>
     public string? OverlapNote => _progress?.Note;
 
-    /// <param name="contribution">Of <see cref="Layout"/>; overwritten. An evaluation leaves the float vector as it is.</param>
+    /// <param name="contribution">Of <see cref="Layout"/>; overwritten. An evaluation leaves the float vector unchanged.</param>
     /// <param name="announce">
-    /// Is told of each slice that the round exchanges, once, as soon as it is final: some of them while backward still runs.
+    /// Called once, on this thread, for each slice that the round exchanges as soon as it is final, some while backward still runs.
     /// </param>
-    /// <param name="next">The micro-batch that will be asked for next, if that is known: its samples may be fetched meanwhile.</param>
-    /// <exception cref="InvalidOperationException">The model changed how it uses its parameters after slices of them were announced.</exception>
-    public void Compute(Round round, int microBatch, VectorBuffer contribution, Action<int>? announce = null, (Round Round, int MicroBatch)? next = null)
+    /// <param name="next">The micro-batch to compute next, if known: its samples may be fetched meanwhile.</param>
+    /// <exception cref="InvalidOperationException">A gradient changed after its slice was announced.</exception>
+    public void Compute(
+        Round round, int microBatch, VectorBuffer contribution, Action<int>? announce = null, (Round Round, int MicroBatch)? next = null)
     {
         contribution.Tallies.Clear();
         var samples = round.MicroBatch(microBatch).Count;
@@ -51,9 +47,9 @@ internal sealed class Map(FlatModel model, ITrainingTask task, long seed, Device
             contribution.Tallies[Tally.Samples] = samples;
             using var scope = NewDisposeScope();
             model.RestoreBuffers();
-            using var batch = _batches.Take(round, microBatch, next);
+            using var batch = _batches.Get(round, microBatch, next);
             if (round.Kind == RoundKind.Evaluate) Evaluate(batch, contribution);
-            else if (search is not null) Try(search, round, microBatch, batch, contribution);
+            else if (search is not null) EvaluateCandidate(search, round, microBatch, batch, contribution);
             else if (Train(round, microBatch, batch, contribution, announce)) return;
         }
         for (var slice = Layout.FirstSlice(round.Kind); slice < Layout.Slices; slice++) announce?.Invoke(slice);
@@ -73,8 +69,8 @@ internal sealed class Map(FlatModel model, ITrainingTask task, long seed, Device
         contribution.Tallies[Tally.Loss] = Loss(batch, contribution).item<float>();
     }
 
-    /// <summary>The loss of a step's candidate; the model's parameters are the best so far before and after.</summary>
-    private void Try(ISearchOptimizer proposals, Round round, int microBatch, SampleBatch batch, VectorBuffer contribution)
+    /// <summary>Computes the loss of the step's candidate; afterwards the model's parameters are again the best so far.</summary>
+    private void EvaluateCandidate(ISearchOptimizer proposals, Round round, int microBatch, SampleBatch batch, VectorBuffer contribution)
     {
         using var noGrad = no_grad();
         (_best ??= empty_like(model.Parameters).DetachFromDisposeScope()).copy_(model.Parameters);
@@ -113,8 +109,8 @@ internal sealed class Map(FlatModel model, ITrainingTask task, long seed, Device
         return progress is not null;
     }
 
-    /// <returns>Null where the contribution is to be copied.</returns>
-    private FlatContribution? InPlace(VectorBuffer contribution) => model.IsOnCpu ? (contribution.Storage as TorchMemory)?.Contribution : null;
+    private FlatContribution? InPlace(VectorBuffer contribution) =>
+        model.IsOnCpu ? (contribution.Storage as TorchMemory)?.Contribution : null;
 
     private FlatContribution Staging() => _staging ??= new(model, empty([Layout.Floats], float32, device));
 

@@ -14,22 +14,19 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Training;
 
 /// <summary>
-/// One copy of what is trained: parameters, buffers and optimizer state, with the two moves that read and change it. All
-/// replicas of a job go through the same states. Belongs to one thread.
+/// One copy of the training state (parameters, buffers and optimizer state), with the two moves that read and change it. All replicas of a
+/// job go through the same states. Belongs to one thread.
 /// </summary>
 internal sealed class Replica : IDisposable
 {
     private const string ModelPrefix = "model.";
     private const string OptimizerPrefix = "optimizer.";
     private const string StepCount = OptimizerPrefix + "step_count";
-
     private readonly XxHash128 _hash = new();
     private readonly FlatModel _model;
     private readonly IVectorOptimizer _optimizer;
 
-    /// <summary>Builds the replica of a job in its initial state, which depends on the job and the data alone.</summary>
-    /// <param name="device">Where to compute.</param>
-    /// <param name="plugins">Libraries of models and tasks; null for none.</param>
+    /// <summary>Builds the initial state, which depends only on the job and the data.</summary>
     public Replica(Job job, DataSet data, Device device, PluginSet? plugins = null)
     {
         Task = JobModels.CreateTask(job, data, plugins);
@@ -44,17 +41,12 @@ internal sealed class Replica : IDisposable
     }
 
     public ITrainingTask Task { get; }
-
     public Rounds Rounds { get; }
-
     public Map Map { get; }
-
     public Apply Apply { get; }
 
-    /// <summary>A pool for this replica's contributions, and for the averages that it applies.</summary>
     public VectorPool CreatePool() => new(Map.Layout, layout => new TorchMemory(_model, layout));
 
-    /// <summary>Digest of the parameters and buffers: equal on equal replicas.</summary>
     public StateDigest Digest()
     {
         _hash.Reset();
@@ -63,10 +55,9 @@ internal sealed class Replica : IDisposable
         return StateDigest.Of(_hash.GetCurrentHashAsUInt128());
     }
 
-    /// <summary>Bytes of the serialized state; they depend on the job alone.</summary>
+    /// <summary>Bytes of the serialized state; they depend only on the job.</summary>
     public long StateBytes { get; }
 
-    /// <summary>The whole state as a safetensors file, <see cref="StateBytes"/> long: what a newcomer, a checkpoint and the result are made from.</summary>
     public byte[] Serialize()
     {
         var state = GC.AllocateUninitializedArray<byte>(checked((int)StateBytes));
@@ -75,31 +66,29 @@ internal sealed class Replica : IDisposable
         return state;
     }
 
-    /// <summary>The model's tensors, in the order of PyTorch's state_dict.</summary>
     public IReadOnlyList<TensorLayout> Layout => _model.Layout;
 
-    /// <param name="tensors">Where each lies, and its values; whole numbers as such.</param>
     public void Overwrite(IEnumerable<(TensorLayout Layout, float[] Values)> tensors)
     {
         foreach (var (layout, values) in tensors) Import(layout, values);
         _model.RestoreBuffers();
     }
 
-    /// <summary>Takes over a state. One that is refused has changed nothing.</summary>
-    /// <exception cref="SafetensorsException">It is no safetensors file.</exception>
-    /// <exception cref="InvalidDataException">It is none of a replica of this job.</exception>
+    /// <summary>Replaces the state. A rejected one changes nothing.</summary>
+    /// <exception cref="InvalidDataException">It does not belong to a replica of this job.</exception>
     public void Restore(ReadOnlyMemory<byte> state)
     {
         var received = Safetensors.Read(state).Tensors.ToDictionary(t => t.Name, StringComparer.Ordinal);
-        Require(received);
-
+        Validate(received);
         foreach (var layout in _model.Layout)
         {
             var bytes = received[ModelPrefix + layout.Name].Data.Span;
-            Import(layout, layout.Kind == TensorKind.IntegerBuffer ? ToFloats(MemoryMarshal.Cast<byte, long>(bytes)) : MemoryMarshal.Cast<byte, float>(bytes));
+            if (layout.Kind == TensorKind.IntegerBuffer) Import(layout, ToFloats(MemoryMarshal.Cast<byte, long>(bytes)));
+            else Import(layout, MemoryMarshal.Cast<byte, float>(bytes));
         }
         _model.RestoreBuffers();
-        foreach (var (name, slot) in _optimizer.State) HostMemory.Import(MemoryMarshal.Cast<byte, float>(received[OptimizerPrefix + name].Data.Span), slot);
+        foreach (var (name, slot) in _optimizer.State)
+            HostMemory.Import(MemoryMarshal.Cast<byte, float>(received[OptimizerPrefix + name].Data.Span), slot);
         _optimizer.StepCount = MemoryMarshal.Read<long>(received[StepCount].Data.Span);
     }
 
@@ -111,21 +100,21 @@ internal sealed class Replica : IDisposable
         _model.Dispose();
     }
 
-    private void Require(Dictionary<string, TensorData> received)
+    private void Validate(Dictionary<string, TensorData> received)
     {
-        var strangers = received.Keys.ToHashSet(StringComparer.Ordinal);
+        var unused = received.Keys.ToHashSet(StringComparer.Ordinal);
         foreach (var (name, dtype, shape, _) in Tensors())
         {
-            if (!strangers.Remove(name) || received[name].DType != dtype || !received[name].Shape.SequenceEqual(shape))
+            if (!unused.Remove(name) || received[name].DType != dtype || !received[name].Shape.SequenceEqual(shape))
                 throw new InvalidDataException($"the state received does not have {name} of {dtype}[{string.Join(",", shape)}]");
         }
-        if (strangers.Count > 0)
-            throw new InvalidDataException($"the state received has {strangers.Min(StringComparer.Ordinal)}, which the replicas of this job do not have");
-
+        if (unused.Count > 0)
+            throw new InvalidDataException($"the state received has {unused.Min(StringComparer.Ordinal)}, which this job does not have");
+        const long Largest = FlatModel.LargestExactInteger;
         foreach (var layout in _model.Layout.Where(l => l.Kind == TensorKind.IntegerBuffer))
             foreach (var number in MemoryMarshal.Cast<byte, long>(received[ModelPrefix + layout.Name].Data.Span))
-                if (number is < -FlatModel.LargestExactInteger or > FlatModel.LargestExactInteger)
-                    throw new InvalidDataException($"the state received has {number} in {ModelPrefix}{layout.Name}; at most {FlatModel.LargestExactInteger} is allowed");
+                if (number is < -Largest or > Largest)
+                    throw new InvalidDataException($"the state received has {number} in {layout.Name}; allowed: at most {Largest}");
         if (MemoryMarshal.Read<long>(received[StepCount].Data.Span) is var steps and < 0)
             throw new InvalidDataException($"the state received has {steps} steps; allowed: 0 or more");
     }
@@ -137,7 +126,8 @@ internal sealed class Replica : IDisposable
             var isInteger = layout.Kind == TensorKind.IntegerBuffer;
             using var part = VectorOf(layout).narrow(0, layout.Offset, layout.Length);
             var floats = Floats(part);
-            yield return new(ModelPrefix + layout.Name, isInteger ? "I64" : "F32", [.. layout.Shape], isInteger ? ToIntegers(floats.Span) : floats);
+            var values = isInteger ? ToIntegers(floats.Span) : floats;
+            yield return new(ModelPrefix + layout.Name, isInteger ? "I64" : "F32", [.. layout.Shape], values);
         }
         foreach (var (name, slot) in _optimizer.State) yield return new(OptimizerPrefix + name, "F32", [slot.numel()], Floats(slot));
         yield return new(StepCount, "I64", [], BitConverter.GetBytes(_optimizer.StepCount));
@@ -151,7 +141,7 @@ internal sealed class Replica : IDisposable
 
     private Tensor VectorOf(TensorLayout layout) => layout.Kind == TensorKind.Parameter ? _model.Parameters : _model.Buffers;
 
-    /// <summary>On the CPU the numbers themselves, as they are while this replica does nothing else; from another device a copy.</summary>
+    /// <summary>On the CPU the tensor's own memory, valid until this replica changes it; from another device a copy.</summary>
     private ReadOnlyMemory<byte> Floats(Tensor tensor)
     {
         if (tensor.numel() == 0) return default;
@@ -176,18 +166,16 @@ internal sealed class Replica : IDisposable
         public override void Write(ReadOnlySpan<byte> buffer) => Bytes += buffer.Length;
     }
 
-    /// <summary>Memory of a tensor, which must outlive it.</summary>
+    /// <summary>Memory of a tensor; the tensor must outlive it.</summary>
     private sealed unsafe class NativeBytes(Span<byte> bytes) : MemoryManager<byte>
     {
         private readonly byte* _start = (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(bytes));
         private readonly int _length = bytes.Length;
 
         public override Span<byte> GetSpan() => new(_start, _length);
-
         public override MemoryHandle Pin(int elementIndex = 0) => new(_start + elementIndex);
 
         public override void Unpin() { }
-
         protected override void Dispose(bool disposing) { }
     }
 }

@@ -3,25 +3,19 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Training;
 
 /// <summary>
-/// Stochastic gradient descent with momentum, Nesterov's momentum and L2 weight decay, as
-/// <see href="https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html">torch.optim.SGD</see> with no dampening:
+/// Stochastic gradient descent with momentum, Nesterov momentum and L2 weight decay, as
+/// <see href="https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html">torch.optim.SGD</see> without dampening:
 /// g ← g + λp; b ← μb + g; g ← g + μb (Nesterov) or b; p ← p − ηg.
 /// </summary>
 internal sealed class Sgd : IGradientOptimizer
 {
-    private readonly double _momentum;
+    private readonly double _momentum, _weightDecay;
     private readonly bool _nesterov;
-    private readonly double _weightDecay;
     private readonly Tensor? _velocity;
 
-    /// <param name="parameters">What is to be trained, float32 [parameters]: gives the length and the device of the state.</param>
-    /// <param name="momentum">μ, at least 0; 0 keeps no state.</param>
-    /// <param name="nesterov">Whether the momentum is Nesterov's; needs a momentum above 0.</param>
-    /// <param name="weightDecay">λ, at least 0.</param>
-    /// <exception cref="ArgumentException">A value is out of range.</exception>
+    /// <param name="momentum">μ; 0 keeps no state.</param>
     public Sgd(Tensor parameters, double momentum = 0, bool nesterov = false, double weightDecay = 0)
     {
-        ArgumentNullException.ThrowIfNull(parameters);
         _momentum = Hyperparameter.NonNegative(momentum, nameof(momentum));
         _weightDecay = Hyperparameter.NonNegative(weightDecay, nameof(weightDecay));
         if (nesterov && momentum == 0) throw new ArgumentException("Nesterov's momentum needs a momentum above 0.", nameof(nesterov));
@@ -31,16 +25,13 @@ internal sealed class Sgd : IGradientOptimizer
     }
 
     public IReadOnlyList<(string Name, Tensor Slot)> State { get; }
-
     public long StepCount { get; set; }
 
     public void Step(Tensor parameters, Tensor gradient, double learningRate)
     {
-        ArgumentNullException.ThrowIfNull(parameters);
-        ArgumentNullException.ThrowIfNull(gradient);
         StepCount++;
         if (_weightDecay > 0) gradient.AddTimes(parameters, _weightDecay);
-        // PyTorch starts the velocity as the first gradient; with no dampening, starting from 0 is the same.
+        // PyTorch initializes the velocity with the first gradient; without dampening, starting from 0 gives the same.
         _velocity?.MultiplyBy(_momentum).AddTimes(gradient, 1);
         if (_nesterov) gradient.AddTimes(_velocity!, _momentum);
         parameters.AddTimes(_nesterov ? gradient : _velocity ?? gradient, -learningRate);

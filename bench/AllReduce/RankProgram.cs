@@ -14,47 +14,26 @@ using Prometheus;
 
 namespace Distributed.Bench.AllReduce;
 
-/// <summary>One rank's part in an all-reduce.</summary>
-internal sealed record RankArguments
-{
-    /// <summary>This rank, from 0.</summary>
-    public required int Rank { get; init; }
-
-    /// <summary>Number of ranks.</summary>
-    public required int World { get; init; }
-
-    /// <summary>Length of the vector.</summary>
-    public required int Floats { get; init; }
-
-    /// <summary>How often it is reduced, at least 2; the second half counts, when the code is compiled.</summary>
-    public required int Rounds { get; init; }
-
-    /// <summary>Folder in which the ranks find each other.</summary>
-    public required string Rendezvous { get; init; }
-
-    /// <summary>Whether shared memory is left unused.</summary>
-    public required bool Tcp { get; init; }
-}
+/// <param name="Rank">From 0 to below <paramref name="World"/>.</param>
+/// <param name="Rounds">At least 2; only the second half is measured, after the code is compiled.</param>
+/// <param name="Rendezvous">The folder where the ranks publish their ports.</param>
+internal sealed record RankArguments(int Rank, int World, int Floats, int Rounds, string Rendezvous, bool Tcp);
 
 /// <summary>
-/// A process of an all-reduce: the worker's own exchange, with a vector of ones instead of a gradient. Rank 0 writes one line
-/// of JSON: {"what":"allreduce","world":N,"floats":F,"ms":median,"allocated_bytes_per_round":x}. Allocation is told as the runtime
-/// hands memory out to threads, in pieces of 8 KiB: what a thousand rounds allocate shows, and a precise answer would itself
-/// cost some bytes a thread.
+/// A process of an all-reduce: the worker's own exchange, with a vector of ones instead of a gradient. Rank 0 writes one line of JSON:
+/// {"what":"allreduce","world":N,"floats":F,"ms":median,"allocated_bytes_per_round":x}. The runtime counts allocation when it hands memory
+/// to threads, in pieces of 8 KiB, so allocation shows over a thousand rounds; a precise count would itself allocate.
 /// </summary>
 internal static class RankProgram
 {
     private const ulong Job = 1;
     private static readonly byte[] _token = new byte[16];
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(30);
 
-    /// <summary>Takes part in the rounds.</summary>
     /// <returns>Exit code.</returns>
-    public static Task<int> RunAsync(RankArguments arguments) => Task.FromResult(Run(arguments));
-
-    private static int Run(RankArguments arguments)
+    public static int Run(RankArguments arguments)
     {
-        var (rank, world, floats, count) = (arguments.Rank, arguments.World, arguments.Floats, arguments.Rounds);
+        var (rank, world, floats, count, _, _) = arguments;
         var warmup = count / 2;
         var rounds = new Rounds(world * count, 0, 1, world, world);
         using var pool = new VectorPool(new(floats, Tally.FirstMetric));
@@ -63,9 +42,10 @@ internal static class RankProgram
         var options = new LinkOptions { SharedMemory = !arguments.Tcp };
         using var links = new WorkerLinks(
             new(new(Job, _token, NameOf(rank)), rounds, pool, 1, new(false), options, null), notice => Receive(notice, waiting));
-        using var listener = new LinkListener(new(IPAddress.Loopback, 0), Job, _token, _ => true, links.Accept, metrics, NullLogger.Instance, options);
+        using var listener = new LinkListener(
+            new(IPAddress.Loopback, 0), Job, _token, _ => true, links.Accept, metrics, NullLogger.Instance, options);
         var plan = new Plan(1, 0, rounds.Count, [.. Enumerable.Range(0, world).Select(NameOf)], Topology.Mesh);
-        links.Begin(plan, Meet(arguments, listener.Port));
+        links.Begin(plan, FindRanks(arguments, listener.Port));
 
         var sum = pool.Rent();
         sum.Floats.Fill(1);
@@ -83,8 +63,11 @@ internal static class RankProgram
         sum.Release();
         Array.Sort(laps);
         if (rank == 0)
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $$"""{"what":"allreduce","world":{{world}},"floats":{{floats}},"ms":{{laps[laps.Length / 2]:0.0000}},"allocated_bytes_per_round":{{(double)allocated / laps.Length:0.##}}}"""));
+        {
+            var (ms, bytes) = (laps[laps.Length / 2], (double)allocated / laps.Length);
+            var figures = string.Create(CultureInfo.InvariantCulture, $"\"ms\":{ms:0.0000},\"allocated_bytes_per_round\":{bytes:0.##}");
+            Console.WriteLine($"{{\"what\":\"allreduce\",\"world\":{world},\"floats\":{floats},{figures}}}");
+        }
         return 0;
     }
 
@@ -93,9 +76,10 @@ internal static class RankProgram
         links.Enter(round);
         links.Contribute(new(arguments.Rank, 1), 0, sum.Layout.Slices, sum);
         while (!links.Await(_never))
-            if (!waiting.Wait(_patience)) throw new TimeoutException($"round {round} does not end");
+            if (!waiting.Wait(_timeout)) throw new TimeoutException($"round {round} timed out");
         var average = links.TakeAverage();
-        if (average.Tallies[Tally.Samples] != arguments.World || average.Floats[^1] != 1) throw new InvalidDataException($"round {round} has a wrong sum");
+        if (average.Tallies[Tally.Samples] != arguments.World || average.Floats[^1] != 1)
+            throw new InvalidDataException($"round {round} has a wrong sum");
         average.Release();
     }
 
@@ -103,7 +87,7 @@ internal static class RankProgram
 
     private static string NameOf(int rank) => $"rank-{rank}";
 
-    private static ImmutableArray<LinkEndpoint> Meet(RankArguments arguments, int port)
+    private static ImmutableArray<LinkEndpoint> FindRanks(RankArguments arguments, int port)
     {
         var mine = Path.Combine(arguments.Rendezvous, NameOf(arguments.Rank));
         File.WriteAllText(mine + ".new", port.ToString(CultureInfo.InvariantCulture));
@@ -111,7 +95,7 @@ internal static class RankProgram
         return [.. Enumerable.Range(0, arguments.World).Select(rank =>
         {
             var path = Path.Combine(arguments.Rendezvous, NameOf(rank));
-            if (!SpinWait.SpinUntil(() => File.Exists(path), _patience)) throw new TimeoutException($"rank {rank} does not come");
+            if (!SpinWait.SpinUntil(() => File.Exists(path), _timeout)) throw new TimeoutException($"rank {rank} did not publish its port");
             return new LinkEndpoint("127.0.0.1", int.Parse(File.ReadAllText(path), CultureInfo.InvariantCulture));
         })];
     }

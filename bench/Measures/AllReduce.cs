@@ -9,7 +9,6 @@ internal static class AllReduce
 {
     private static readonly IReadOnlyList<int> _floats = [421_642, 5_824_522, 25_557_032];
 
-    /// <summary>With two and four processes through shared memory, and with two over TCP.</summary>
     public static IReadOnlyList<Measure> All { get; } =
     [
         Of("all-reduce 2 processes", 2, tcp: false, Goal.RatioAtMost(0.3)),
@@ -23,14 +22,18 @@ internal static class AllReduce
             async () =>
             {
                 var reduced = new List<Reduced>();
-                foreach (var floats in _floats) reduced.Add(await ReduceAsync(world, floats, tcp, conditions.Stopping).ConfigureAwait(false));
+                foreach (var floats in _floats)
+                    reduced.Add(await ReduceAsync(world, floats, tcp, conditions.Stopping).ConfigureAwait(false));
                 return reduced;
             },
             peer => peer.AllReduceAsync(world, _floats, conditions.Stopping)).ConfigureAwait(false);
         return
         [
-            .. _floats.Select((floats, i) => Row.OfPairs($"{name}: {floats:#,0} floats, ms", [.. results.Select(r => new Pair(r.Ours[i].Milliseconds, r.Peer?[i]))], goal)),
-            Row.OfOurs($"{name}: managed allocation of a round, bytes", results.Select(r => r.Ours.Max(reduced => reduced.AllocatedBytes)), Goal.AtMost(0)),
+            .. _floats.Select((floats, i) => Row.OfPairs(
+                $"{name}: {floats:#,0} floats, ms", [.. results.Select(r => new Pair(r.Ours[i].Milliseconds, r.Peer?[i]))], goal)),
+            Row.OfOurs(
+                $"{name}: managed allocation of a round, bytes", results.Select(r => r.Ours.Max(reduced => reduced.AllocatedBytes)),
+                Goal.AtMost(0)),
         ];
     });
 
@@ -42,14 +45,13 @@ internal static class AllReduce
             "allreduce-rank", "--rank", $"{rank}", "--world", $"{world}", "--floats", $"{floats}", "--rounds", $"{RoundsOf(floats)}",
             "--rendezvous", rendezvous.Path, .. tcp ? ["--tcp"] : (string[])[],
         ])), stopping).ConfigureAwait(false);
-        if (ranks[0].Output.Count == 0) throw new BenchException("rank 0 has written no result");
+        if (ranks[0].Output.Count == 0) throw new BenchException("rank 0 wrote no result");
         using var json = JsonDocument.Parse(ranks[0].Output[^1]);
         return new(json.RootElement.GetProperty("ms").GetDouble(), json.RootElement.GetProperty("allocated_bytes_per_round").GetDouble());
     }
 
-    /// <summary>Some seconds, and at least a thousand to count where they are short.</summary>
+    /// <summary>Some seconds of rounds; more rounds where they are short.</summary>
     private static int RoundsOf(int floats) => (int)Math.Clamp(2_000_000_000L / floats, 80, 4000);
 
-    /// <summary>What rank 0 found.</summary>
     private sealed record Reduced(double Milliseconds, double AllocatedBytes);
 }

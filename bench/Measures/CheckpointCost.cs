@@ -5,15 +5,15 @@ using Distributed.Bench.Training;
 namespace Distributed.Bench.Measures;
 
 /// <summary>
-/// What checkpoints cost a step: two workers, the mlp (5.8 M parameters, a state of 23 MB), one every 20 steps
-/// against none. Means and not medians, as a stall would be in few steps.
+/// The cost of checkpoints: two workers, the mlp (5.8 M parameters, a state of 23 MB), a checkpoint every 20 steps against none. Means
+/// rather than medians, since a stall would affect few steps.
 /// </summary>
 internal static class CheckpointCost
 {
     private const int Workers = 2, Batch = 128, EverySteps = 20;
     private const double LimitRatio = 1.1;
 
-    /// <summary>Ours is with checkpoints; without stands where the peer does.</summary>
+    /// <summary>The runs without checkpoints take the place of the peer.</summary>
     public static Measure Mlp { get; } = new("checkpoint mlp", RunAsync);
 
     private static async Task<IReadOnlyList<Row>> RunAsync(Conditions conditions)
@@ -24,7 +24,9 @@ internal static class CheckpointCost
         var pairs = await conditions.RepeatInTurnAsync("checkpoint mlp", StepsAsync).ConfigureAwait(false);
         return
         [
-            Row.OfPairs($"checkpoint mlp: mean step, one every {EverySteps} steps against none, ms", [.. pairs.Select(pair => new Pair(pair.With.Average(), pair.Without.Average()))], Goal.RatioAtMost(LimitRatio)),
+            Row.OfPairs(
+                $"checkpoint mlp: mean step, one every {EverySteps} steps against none, ms",
+                [.. pairs.Select(pair => new Pair(pair.With.Average(), pair.Without.Average()))], Goal.RatioAtMost(LimitRatio)),
             Row.OfPairs("checkpoint mlp: the longest step, ms", [.. pairs.Select(pair => new Pair(pair.With.Max(), pair.Without.Max()))]),
         ];
 
@@ -33,7 +35,11 @@ internal static class CheckpointCost
             var run = new TrainingRun(Workload.Mlp.JobFile, Workers, Batch)
             {
                 Data = data,
-                Overrides = [$"epochs={Workload.Mlp.Epochs}", $"checkpoint.every-steps={(isSaving ? EverySteps : 0)}", $"topology={conditions.Topology}"],
+                Overrides =
+                [
+                    $"epochs={Workload.Mlp.Epochs}", $"checkpoint.every-steps={(isSaving ? EverySteps : 0)}",
+                    $"topology={conditions.Topology}",
+                ],
             };
             using var runs = new TemporaryFolder();
             await ChildProcess.RunTogetherAsync([run.Command(runs["run"])], conditions.Stopping).ConfigureAwait(false);

@@ -5,15 +5,14 @@ using Distributed.Bench.Training;
 namespace Distributed.Bench.Measures;
 
 /// <summary>
-/// What coordinator and workers say to each other while nothing happens but steps: a plan is a lease, so the coordinator says
-/// nothing, and reports come by the clock, not by the step. The tiny model has the most steps a second.
+/// Messages between coordinator and workers in steady training. A plan is a lease, so the coordinator sends nothing, and workers report
+/// by time rather than by step. The tiny model has the most steps a second.
 /// </summary>
 internal static class ControlMessages
 {
     private const int Workers = 2;
     private const double ReportsPerSecond = 5;
 
-    /// <summary>The measure.</summary>
     public static Measure Tiny { get; } = new("control tiny", RunAsync);
 
     private static async Task<IReadOnlyList<Row>> RunAsync(Conditions conditions)
@@ -26,12 +25,16 @@ internal static class ControlMessages
             Data = folder["data"],
             Overrides = [$"micro-batches={Workers}", $"epochs={workload.Epochs}", $"topology={conditions.Topology}"],
         };
-        var traffic = await conditions.RepeatAsync("control tiny", _ => ControlTraffic.OfAsync(run, workload.Steps * workload.Epochs, conditions.Stopping)).ConfigureAwait(false);
+        var steps = workload.Steps * workload.Epochs;
+        var traffic = await conditions
+            .RepeatAsync("control tiny", _ => ControlTraffic.OfAsync(run, steps, conditions.Stopping)).ConfigureAwait(false);
         return
         [
             Row.OfOurs("control tiny: messages of the coordinator, a steady step", traffic.Select(t => t.Sent / t.Steps), Goal.AtMost(0)),
             Row.OfOurs("control tiny: messages of the workers, a steady step", traffic.Select(t => t.Received / t.Steps)),
-            Row.OfOurs("control tiny: messages of a worker, a second", traffic.Select(t => t.Received / Workers / t.Seconds), Goal.AtMost(ReportsPerSecond)),
+            Row.OfOurs(
+                "control tiny: messages of a worker, a second", traffic.Select(t => t.Received / Workers / t.Seconds),
+                Goal.AtMost(ReportsPerSecond)),
         ];
     }
 }

@@ -5,19 +5,21 @@ using Distributed.Bench.Results;
 
 namespace Distributed.Bench.Measures;
 
-/// <summary>What the coordinator's own work costs as the cluster grows.</summary>
+/// <summary>The cost of the coordinator's own work as the cluster grows.</summary>
 internal static class CoordinatorCost
 {
     private static readonly IReadOnlyList<int> _workers = [10, 100, 1000];
 
-    /// <summary>Decisions and books for simulated workers.</summary>
     public static Measure Simulated { get; } = new("coordinator", RunAsync);
 
     private static async Task<IReadOnlyList<Row>> RunAsync(Conditions conditions)
     {
-        var results = await conditions.RepeatAsync("coordinator", async _ => (IReadOnlyList<JsonElement>)
-            [.. (await ChildProcess.RunAsync(ChildCommand.Dotnet(Programs.Bench, "simulate", "--workers", string.Join(',', _workers)), conditions.Stopping).ConfigureAwait(false)).Output
-                .Select(line => JsonSerializer.Deserialize<JsonElement>(line))]).ConfigureAwait(false);
+        var command = ChildCommand.Dotnet(Programs.Bench, "simulate", "--workers", string.Join(',', _workers));
+        var results = await conditions.RepeatAsync("coordinator", async _ =>
+        {
+            var simulated = await ChildProcess.RunAsync(command, conditions.Stopping).ConfigureAwait(false);
+            return (JsonElement[])[.. simulated.Output.Select(line => JsonSerializer.Deserialize<JsonElement>(line))];
+        }).ConfigureAwait(false);
         return
         [
             .. Rows("CPU of a step, decisions and ledger", "step_us"),
@@ -26,6 +28,7 @@ internal static class CoordinatorCost
         ];
 
         IEnumerable<Row> Rows(string what, string key) => _workers.Select((workers, i) => Row.OfOurs(
-            string.Create(CultureInfo.InvariantCulture, $"coordinator: {what}, {workers:#,0} workers, us"), results.Select(lines => lines[i].GetProperty(key).GetDouble())));
+            string.Create(CultureInfo.InvariantCulture, $"coordinator: {what}, {workers:#,0} workers, us"),
+            results.Select(lines => lines[i].GetProperty(key).GetDouble())));
     }
 }

@@ -5,14 +5,14 @@ using Distributed.Bench.Training;
 namespace Distributed.Bench.Measures;
 
 /// <summary>
-/// What the same bits cost: strict against relaxed, two workers, a global batch of 64 in 8 micro-batches. Beside it the same of two
-/// plain loops, 32 samples in four passes against one: what libtorch itself takes for smaller kernels.
+/// The cost of the same bits: strict against relaxed, two workers, a global batch of 64 in 8 micro-batches. For comparison, two plain
+/// loops, 32 samples in four passes against one: the cost of smaller kernels in libtorch itself.
 /// </summary>
 internal static class Determinism
 {
     private const int Batch = 64, MicroBatches = 8, Workers = 2;
 
-    /// <summary>Ours is strict; relaxed stands where the peer does.</summary>
+    /// <summary>The relaxed runs take the place of the peer.</summary>
     public static Measure Relaxed { get; } = new("determinism cnn", RunAsync);
 
     private static async Task<IReadOnlyList<Row>> RunAsync(Conditions conditions)
@@ -30,14 +30,16 @@ internal static class Determinism
         }).ConfigureAwait(false);
         return
         [
-            Row.OfPairs("determinism cnn: step, strict against relaxed, ms", [.. pairs.Select(pair => pair.Product)], Goal.RatioAtMost(1.15)),
+            Row.OfPairs(
+                "determinism cnn: step, strict against relaxed, ms", [.. pairs.Select(pair => pair.Product)], Goal.RatioAtMost(1.15)),
             Row.OfPairs("determinism cnn: plain TorchSharp loop, 4 passes against 1, ms", [.. pairs.Select(pair => pair.Plain)]),
         ];
 
         async Task<double> PlainAsync(int passes)
         {
             var command = PlainLoop.Command(Workload.Cnn.JobFile, Workload.Cnn.Epochs, Batch / Workers, own, passes);
-            return Median.Of((await ChildProcess.RunTogetherAsync([command, command], conditions.Stopping).ConfigureAwait(false)).Select(PlainLoop.Milliseconds));
+            var loops = await ChildProcess.RunTogetherAsync([command, command], conditions.Stopping).ConfigureAwait(false);
+            return Median.Of(loops.Select(PlainLoop.Milliseconds));
         }
 
         async Task<double> ProductAsync(string determinism)
@@ -45,7 +47,11 @@ internal static class Determinism
             var run = new TrainingRun(Workload.Cnn.JobFile, Workers, Batch)
             {
                 Data = shared,
-                Overrides = [$"micro-batches={MicroBatches}", $"epochs={Workload.Cnn.Epochs}", $"determinism={determinism}", $"topology={conditions.Topology}"],
+                Overrides =
+                [
+                    $"micro-batches={MicroBatches}", $"epochs={Workload.Cnn.Epochs}", $"determinism={determinism}",
+                    $"topology={conditions.Topology}",
+                ],
             };
             return (await TrainingRun.StepMillisecondsAsync(run, 1, conditions.Stopping).ConfigureAwait(false))[0];
         }

@@ -9,8 +9,8 @@ using Distributed.Bench.Training;
 namespace Distributed.Bench.Measures;
 
 /// <summary>
-/// From kill -9 of one of three workers to the next step that is in history.csv, as a user sees it: reports come each 200 ms, and
-/// are written each 100 ms. Several kills a repetition, each in a run of its own.
+/// The time from kill -9 of one of three workers to the next step in history.csv, as a user sees it: workers report every 200 ms, and the
+/// file is written every 100 ms. Each repetition has several kills, each in its own run.
 /// </summary>
 internal static partial class Recovery
 {
@@ -18,9 +18,8 @@ internal static partial class Recovery
     private const double LimitSeconds = 1;
 
     private static readonly TimeSpan _poll = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan _timeout = TimeSpan.FromMinutes(1);
 
-    /// <summary>The measure.</summary>
     public static Measure Killed { get; } = new("recovery digits", RunAsync);
 
     private static async Task<IReadOnlyList<Row>> RunAsync(Conditions conditions)
@@ -28,7 +27,8 @@ internal static partial class Recovery
         var kills = new List<(double Seconds, double Redone)>();
         await conditions.RepeatAsync("recovery digits", async repetition =>
         {
-            for (var i = 0; i < Kills; i++) kills.Add(await KillAsync(conditions, $"worker-{((repetition + i) % Workers) + 1}").ConfigureAwait(false));
+            for (var i = 0; i < Kills; i++)
+                kills.Add(await KillAsync(conditions, $"worker-{((repetition + i) % Workers) + 1}").ConfigureAwait(false));
             return 0;
         }).ConfigureAwait(false);
         double[] seconds = [.. kills.Select(kill => kill.Seconds).Order()];
@@ -48,7 +48,7 @@ internal static partial class Recovery
         var path = folder["run"];
         var run = new TrainingRun(null, Workers, Batch) { MinWorkers = 1, Overrides = ["epochs=60", $"topology={conditions.Topology}"] };
         using var over = CancellationTokenSource.CreateLinkedTokenSource(conditions.Stopping);
-        over.CancelAfter(_patience);
+        over.CancelAfter(_timeout);
         var training = ChildProcess.RunAsync(run.Command(path), over.Token);
         try
         {
@@ -84,21 +84,21 @@ internal static partial class Recovery
                 if (training.IsCompleted)
                 {
                     await training.ConfigureAwait(false);
-                    throw new BenchException("the run ended before what was awaited happened");
+                    throw new BenchException("the run ended before the worker was killed and replaced");
                 }
                 await Task.Delay(_poll, stopping).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException error)
         {
-            throw new BenchException($"nothing happened within {_patience.TotalSeconds} s: {error.Message}");
+            throw new BenchException($"the run made no progress within {_timeout.TotalSeconds} s: {error.Message}");
         }
     }
 
-    /// <summary>Whole lines of the history so far, without its header.</summary>
+    /// <summary>Complete lines of the history so far, without its header.</summary>
     private static long Steps(string path) => Text(path, "history.csv").AsSpan().Count('\n') - 1;
 
-    /// <summary>The step that the plan without the victim began with; 0 before there is one. A round is a step or an evaluation.</summary>
+    /// <summary>The first step of the plan without the victim; 0 before there is one. A round is a step or an evaluation.</summary>
     private static long StepAfter(string path)
     {
         if (Begun().Match(Text(path, Path.Combine("logs", "coordinator.log"))) is not { Success: true } match) return 0;
@@ -132,10 +132,10 @@ internal static partial class Recovery
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {
-                // It has ended meanwhile, or is another user's.
+                // The process has ended, or belongs to another user.
             }
         }
-        throw new BenchException($"no process of {worker} was found");
+        throw new BenchException($"the process of {worker} was not found");
     }
 
     [GeneratedRegex(@"\(worker-\d was lost\): from round (\d+)")]

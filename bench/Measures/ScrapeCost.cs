@@ -6,9 +6,9 @@ using Distributed.Bench.Training;
 namespace Distributed.Bench.Measures;
 
 /// <summary>
-/// What it costs a step that somebody reads the metrics: two workers, the mlp, the pages of all three processes read once in a second
-/// against not read in the next, in turn within one run: two runs of the same job, and two parts of a run that are further apart, differ
-/// by more than what is looked for. Means and not medians, as a stall would be in few steps.
+/// The cost of scraping metrics: two workers, the mlp. Within one run, seconds in which the pages of all three processes are read alternate
+/// with seconds in which they are not: two runs, or distant parts of one, differ by more than the cost. Means rather than medians, since a
+/// stall would affect few steps.
 /// </summary>
 internal static class ScrapeCost
 {
@@ -18,7 +18,7 @@ internal static class ScrapeCost
     private static readonly TimeSpan _window = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _betweenReadsBefore = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Ours is with a scraper; without stands where the peer does.</summary>
+    /// <summary>The seconds without a scraper take the place of the peer.</summary>
     public static Measure Mlp { get; } = new("scrape mlp", RunAsync);
 
     private static async Task<IReadOnlyList<Row>> RunAsync(Conditions conditions)
@@ -29,12 +29,13 @@ internal static class ScrapeCost
         var runs = await conditions.RepeatAsync("scrape mlp", _ => PairsAsync(conditions, data)).ConfigureAwait(false);
         Pair[] pairs = [.. runs.SelectMany(pairs => pairs)];
         double[] ratios = [.. pairs.Select(pair => pair.Ours / pair.Peer!.Value)];
+        var variance = ratios.Sum(ratio => Math.Pow(ratio - ratios.Average(), 2)) / (ratios.Length - 1);
         return
         [
             Row.OfPairs("scrape mlp: mean step, all metrics read in that second against not read, ms", pairs, Goal.RatioAtMost(LimitRatio)),
             Row.OfOurs("scrape mlp: pairs of seconds", [pairs.Length]),
             Row.OfOurs("scrape mlp: mean of their ratios", [ratios.Average()]),
-            Row.OfOurs("scrape mlp: standard error of that", [Math.Sqrt(ratios.Sum(ratio => Math.Pow(ratio - ratios.Average(), 2)) / (ratios.Length - 1) / ratios.Length)]),
+            Row.OfOurs("scrape mlp: standard error of that", [Math.Sqrt(variance / ratios.Length)]),
         ];
     }
 
@@ -45,7 +46,7 @@ internal static class ScrapeCost
         var run = new TrainingRun(Workload.Mlp.JobFile, Workers, Batch)
         {
             Data = data,
-            // It ends when enough is seen.
+            // The run is cancelled when all pairs are measured.
             Overrides = ["epochs=1000", $"topology={conditions.Topology}"],
             MetricsPort = Ports.Free(),
         };
@@ -55,7 +56,7 @@ internal static class ScrapeCost
         {
             while (Steps(history).Length < StepsBefore) await WaitAsync().ConfigureAwait(false);
             using var scraper = await Scraper.ConnectAsync(run.MetricsPort, over.Token).ConfigureAwait(false);
-            // A page that was hardly ever read runs code that is compiled and compiled again, beside the steps: a cost of the first minutes alone.
+            // The first reads trigger tiered compilation beside the steps, a cost of the first minutes only.
             for (var i = 0; i < ReadsBefore; i++)
             {
                 scraper.Read();
@@ -69,9 +70,9 @@ internal static class ScrapeCost
                 windows.Add(watch.Elapsed);
                 if (IsScraped(i)) scraper.Read();
                 await next.ConfigureAwait(false);
-                clock.Saw(watch.Elapsed, Steps(history).Length);
+                clock.Record(watch.Elapsed, Steps(history).Length);
             }
-            // What was done last is still on its way into the file.
+            // The last steps are written to the file with a delay.
             await WaitAsync().ConfigureAwait(false);
             var steps = Steps(history);
             double[] means = [.. windows.Select(begin => clock.Mean(steps, begin, begin + _window))];
@@ -90,9 +91,10 @@ internal static class ScrapeCost
         }
     }
 
-    /// <summary>With, without; without, with: who comes first changes.</summary>
+    /// <summary>With, without; without, with: the order alternates.</summary>
     private static bool IsScraped(int window) => window % 4 is 0 or 3;
 
     private static double[] Steps(string history) =>
-        File.Exists(history) && File.ReadAllText(history).Split('\n')[..^1] is { Length: > 1 } lines ? [.. History.Milliseconds(lines, Batch)] : [];
+        File.Exists(history) && File.ReadAllText(history).Split('\n')[..^1] is { Length: > 1 } lines
+            ? [.. History.Milliseconds(lines, Batch)] : [];
 }

@@ -6,13 +6,13 @@ using Distributed.Bench.Training;
 
 namespace Distributed.Bench.Measures;
 
-/// <summary>From the command to the first applied step, of the embedded job on two local workers, and where that time goes.</summary>
+/// <summary>The time from the command to the first applied step, for the embedded job on two local workers, by stage.</summary>
 internal static partial class Startup
 {
     private const int Batch = 64;
     private const double LimitSeconds = 2;
 
-    // What the programs log, in the order of a start; the last to say it counts.
+    // Log lines in the order of a start; if several processes log a line, the last one counts.
     private static readonly (string Name, string Log, string Line)[] _stages =
     [
         ("coordinator's process", "coordinator.log", "Starting remoting"),
@@ -24,7 +24,6 @@ internal static partial class Startup
         ("plan", "worker-*.log", "Generation 1:"),
     ];
 
-    /// <summary>The measure.</summary>
     public static Measure Digits { get; } = new("start digits", RunAsync);
 
     private static async Task<IReadOnlyList<Row>> RunAsync(Conditions conditions)
@@ -32,12 +31,15 @@ internal static partial class Startup
         var starts = await conditions.RepeatAsync("start digits", _ => StartAsync(conditions)).ConfigureAwait(false);
         return
         [
-            Row.OfOurs("start digits: from the command to the first applied step, s", starts.Select(stages => stages.Sum()), Goal.AtMost(LimitSeconds)),
-            .. _stages.Select(stage => stage.Name).Append("first step").Select((name, i) => Row.OfOurs($"start digits: of that, {name}, s", starts.Select(stages => stages[i]))),
+            Row.OfOurs(
+                "start digits: from the command to the first applied step, s", starts.Select(stages => stages.Sum()),
+                Goal.AtMost(LimitSeconds)),
+            .. _stages.Select(stage => stage.Name).Append("first step").Select(
+                (name, i) => Row.OfOurs($"start digits: of that, {name}, s", starts.Select(stages => stages[i]))),
         ];
     }
 
-    /// <summary>Seconds of each stage, the first step behind them.</summary>
+    /// <summary>Seconds of each stage, then of the first step.</summary>
     private static async Task<double[]> StartAsync(Conditions conditions)
     {
         using var folder = new TemporaryFolder();
@@ -55,7 +57,8 @@ internal static partial class Startup
         .Max();
 
     private static DateTime? Time(string line) => LogTime().Match(line) is { Success: true } match
-        ? DateTime.ParseExact(match.Groups[1].Value, "MM/dd/yyyy HH:mm:ss.fff", CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal)
+        ? DateTime.ParseExact(match.Groups[1].Value, "MM/dd/yyyy HH:mm:ss.fff", CultureInfo.InvariantCulture,
+            DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal)
         : null;
 
     [GeneratedRegex(@"\[(\d\d/\d\d/\d{4} \d\d:\d\d:\d\d\.\d{3})Z\]")]

@@ -9,27 +9,29 @@ using Distributed.Transport.Security;
 namespace Distributed.Bench.Measures;
 
 /// <summary>
-/// What encryption costs a step between machines: two workers, each with a number of its own in the place of the kernel's, which keeps it
-/// from sharing memory with others, with certificates against without. The network is the loopback, faster than any other, so that
-/// this is the most that it can cost.
+/// The cost of encryption between machines: two workers, with certificates against without. Each process sees its own kernel boot id, which
+/// keeps it from sharing memory with others. The network is the loopback, which is faster than any other, so this is an upper bound.
 /// </summary>
 internal static class TlsCost
 {
     private const int Workers = 2, Batch = Workers * Workload.WorkerBatch;
 
-    /// <summary>Ours is with certificates; without stands where the peer does.</summary>
-    public static IReadOnlyList<Measure> All { get; } = [.. new[] { Workload.Cnn, Workload.Mlp }.Select(workload => new Measure($"tls {workload.Name}", conditions => RunAsync(conditions, workload)))];
+    /// <summary>The runs without certificates take the place of the peer.</summary>
+    public static IReadOnlyList<Measure> All { get; } = [.. new[] { Workload.Cnn, Workload.Mlp }.Select(
+        workload => new Measure($"tls {workload.Name}", conditions => RunAsync(conditions, workload)))];
 
     private static async Task<IReadOnlyList<Row>> RunAsync(Conditions conditions, Workload workload)
     {
-        if (!OperatingSystem.IsLinux() || !Environment.IsPrivilegedProcess) throw new BenchException("machines of their own need Linux and root");
+        if (!OperatingSystem.IsLinux() || !Environment.IsPrivilegedProcess)
+            throw new BenchException("simulated machines need Linux and root");
         using var folder = new TemporaryFolder();
         var (data, certificates) = (folder["data"], folder["certs"]);
         SyntheticImages.Write(data, workload.Steps * Batch);
         CertificateFolder.Create(certificates, [], days: 1, DateTimeOffset.UtcNow);
         JoinTokenFile.Write(folder["token"], JoinToken.Create());
         var pairs = await conditions.RepeatInTurnAsync($"tls {workload.Name}", StepAsync).ConfigureAwait(false);
-        return [Row.OfPairs($"tls {workload.Name}: step of two machines, encrypted against plain, ms", [.. pairs.Select(pair => new Pair(pair.With, pair.Without))])];
+        Pair[] rows = [.. pairs.Select(pair => new Pair(pair.With, pair.Without))];
+        return [Row.OfPairs($"tls {workload.Name}: step of two machines, encrypted against plain, ms", rows)];
 
         async Task<double> StepAsync(bool isEncrypted)
         {
@@ -46,15 +48,16 @@ internal static class TlsCost
             await ChildProcess.RunTogetherAsync(
             [
                 OnMachine("center", run.Command(runs["run"])),
-                .. Enumerable.Range(1, Workers).Select(i => OnMachine($"worker-{i}", ChildCommand.Dotnet(
-                    Programs.Worker, ["--coordinator", $"127.0.0.1:{port}", "--device", "cpu", "--name", $"worker-{i}", "--data-dir", data, .. security]))),
+                .. Enumerable.Range(1, Workers).Select(i => OnMachine($"worker-{i}", ChildCommand.Dotnet(Programs.Worker,
+                    ["--coordinator", $"127.0.0.1:{port}", "--device", "cpu", "--name", $"worker-{i}", "--data-dir", data, .. security]))),
             ], conditions.Stopping).ConfigureAwait(false);
             return History.SteadyMilliseconds(History.Milliseconds(File.ReadAllLines(Path.Combine(runs["run"], "history.csv")), Batch));
 
             ChildCommand OnMachine(string name, ChildCommand command)
             {
                 File.WriteAllText(runs[name], $"{Guid.NewGuid()}\n");
-                return new("unshare", ["--mount", "sh", "-c", $"mount --bind '{runs[name]}' /proc/sys/kernel/random/boot_id && exec \"$@\"", "sh", command.Program, .. command.Arguments]);
+                var script = $"mount --bind '{runs[name]}' /proc/sys/kernel/random/boot_id && exec \"$@\"";
+                return new("unshare", ["--mount", "sh", "-c", script, "sh", command.Program, .. command.Arguments]);
             }
         }
     }

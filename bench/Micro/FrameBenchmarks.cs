@@ -4,18 +4,18 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Bench.Micro;
 
-/// <summary>What a frame costs beside its transport: header and checksum.</summary>
+/// <summary>The cost of a frame without its transport: header and checksum.</summary>
 public class FrameBenchmarks
 {
     private readonly byte[] _header = new byte[FrameHeader.Size];
     private byte[] _payload = [];
     private FrameHeader _frame;
 
-    /// <summary>Bytes of payload: little more than tallies, a quarter of a slice, a slice.</summary>
+    /// <summary>Bytes of payload: about those of tallies, a quarter of a slice, a slice.</summary>
     [Params(256, 64 << 10, 256 << 10)]
     public int Length { get; set; }
 
-    /// <summary>Makes a frame.</summary>
+    /// <summary>Creates a frame.</summary>
     [GlobalSetup]
     public void SetUp()
     {
@@ -25,11 +25,11 @@ public class FrameBenchmarks
         _frame.Write(_header, _payload);
     }
 
-    /// <summary>By the sender.</summary>
+    /// <summary>Work of the sender.</summary>
     [Benchmark]
     public void Write() => _frame.Write(_header, _payload);
 
-    /// <summary>By the receiver.</summary>
+    /// <summary>Work of the receiver.</summary>
     [Benchmark]
     public void Verify() => FrameCodec.Verify(_header, _payload);
 }

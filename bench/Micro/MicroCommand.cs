@@ -9,14 +9,12 @@ using BenchmarkDotNet.Toolchains.InProcess.Emit;
 
 namespace Distributed.Bench.Micro;
 
-/// <summary>Runs the micro-benchmarks.</summary>
 internal static class MicroCommand
 {
-    /// <summary>Runs those that the options choose; all without options.</summary>
-    /// <returns>Exit code: 1 when one failed.</returns>
+    /// <summary>Runs the benchmarks that the options select; all without options. Returns exit code 1 if one failed.</summary>
     public static int Run(string[] options)
     {
-        // In this process: a benchmark in a project of its own would build libtorch's output folder each time.
+        // In this process: a separate project for each benchmark would copy libtorch every time.
         var config = ManualConfig.CreateEmpty()
             .AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance))
             .AddLogger(ConsoleLogger.Default)
@@ -24,7 +22,8 @@ internal static class MicroCommand
             .AddDiagnoser(MemoryDiagnoser.Default)
             .AddExporter(MarkdownExporter.GitHub)
             .WithArtifactsPath(Path.Combine("artifacts", "benchmarks"));
-        var summaries = BenchmarkSwitcher.FromAssembly(typeof(MicroCommand).Assembly).Run(options.Length > 0 ? options : ["--filter", "*"], config);
+        var summaries = BenchmarkSwitcher.FromAssembly(typeof(MicroCommand).Assembly)
+            .Run(options.Length > 0 ? options : ["--filter", "*"], config);
         return summaries.All(summary => !summary.HasCriticalValidationErrors && summary.Reports.All(report => report.Success)) ? 0 : 1;
     }
 }

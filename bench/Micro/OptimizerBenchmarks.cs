@@ -17,7 +17,7 @@ public class OptimizerBenchmarks
     private IGradientOptimizer _adam = null!;
     private IGradientOptimizer _adamW = null!;
 
-    /// <summary>Takes the memory.</summary>
+    /// <summary>Allocates parameters, gradient and states.</summary>
     [GlobalSetup]
     public void SetUp()
     {
@@ -30,7 +30,7 @@ public class OptimizerBenchmarks
         _adamW = new AdamW(_parameters);
     }
 
-    /// <summary>Gives it back.</summary>
+    /// <summary>Frees them.</summary>
     [GlobalCleanup]
     public void CleanUp()
     {
@@ -39,11 +39,11 @@ public class OptimizerBenchmarks
         _gradient.Dispose();
     }
 
-    /// <summary>Plain descent.</summary>
+    /// <summary>Plain SGD.</summary>
     [Benchmark]
     public void Sgd() => Step(_sgd);
 
-    /// <summary>With momentum.</summary>
+    /// <summary>SGD with momentum.</summary>
     [Benchmark]
     public void SgdWithMomentum() => Step(_momentum);
 
@@ -55,7 +55,7 @@ public class OptimizerBenchmarks
     [Benchmark]
     public void AdamW() => Step(_adamW);
 
-    /// <summary>The norm, without clipping.</summary>
+    /// <summary>The gradient norm, without clipping.</summary>
     [Benchmark]
     public double Norm() => GradientNorm.Clip(_gradient, maxNorm: null);
 

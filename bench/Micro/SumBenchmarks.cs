@@ -5,7 +5,7 @@ using Distributed.Transport.Buffers;
 
 namespace Distributed.Bench.Micro;
 
-/// <summary>Contributions summed along the tree, slice by slice, and averaged.</summary>
+/// <summary>The tree sum and mean of contributions, slice by slice.</summary>
 public class SumBenchmarks
 {
     private static readonly VectorLayout _layout = new(421_642, 3);
@@ -17,7 +17,7 @@ public class SumBenchmarks
     [Params(2, 8)]
     public int MicroBatches { get; set; }
 
-    /// <summary>Takes the memory.</summary>
+    /// <summary>Allocates the vectors.</summary>
     [GlobalSetup]
     public void SetUp()
     {
@@ -26,7 +26,7 @@ public class SumBenchmarks
         foreach (var vector in _vectors) vector.GetSpan().Clear();
     }
 
-    /// <summary>Gives it back.</summary>
+    /// <summary>Frees the vectors.</summary>
     [GlobalCleanup]
     public void CleanUp()
     {
@@ -41,7 +41,8 @@ public class SumBenchmarks
         for (var slice = 0; slice < _layout.Slices; slice++)
         {
             Sum(new ReductionTree(MicroBatches).Root, slice);
-            if (slice != _layout.TallySlice) TensorPrimitives.Divide(_vectors[0].FloatsAt(slice), MicroBatches, _vectors[0].FloatsAt(slice));
+            if (slice == _layout.TallySlice) continue;
+            TensorPrimitives.Divide(_vectors[0].FloatsAt(slice), MicroBatches, _vectors[0].FloatsAt(slice));
         }
     }
 

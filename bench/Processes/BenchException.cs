@@ -1,4 +1,4 @@
 namespace Distributed.Bench.Processes;
 
-/// <summary>A figure could not be had; the message says why, with what a failed process wrote.</summary>
+/// <summary>A measurement failed; the message includes the error output of a failed process.</summary>
 internal sealed class BenchException(string message) : Exception(message);

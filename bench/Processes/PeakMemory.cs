@@ -3,14 +3,12 @@ using System.Globalization;
 
 namespace Distributed.Bench.Processes;
 
-/// <summary>The most memory that processes had resident (VmHWM in proc_pid_status(5)), files that they map included.</summary>
-/// <param name="Self">Bytes of the process that was started.</param>
-/// <param name="Children">Bytes of each process that it started.</param>
+/// <summary>Peak resident bytes (VmHWM in proc_pid_status(5)), including mapped files, of a process and each of its children.</summary>
 internal sealed record PeakMemory(long Self, IReadOnlyList<long> Children)
 {
     private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Reads until the process has ended; the value only grows, so what is missed is the growth of the last 20 ms.</summary>
+    /// <summary>Reads until the process ends. The value only grows, so this misses at most the growth of the last 20 ms.</summary>
     public static async Task<PeakMemory> WatchAsync(Process process, CancellationToken stopping)
     {
         var self = 0L;
@@ -18,14 +16,15 @@ internal sealed record PeakMemory(long Self, IReadOnlyList<long> Children)
         while (!process.HasExited)
         {
             self = Status(process.Id)?.Peak ?? self;
-            foreach (var id in Directory.EnumerateDirectories("/proc").Select(folder => int.TryParse(Path.GetFileName(folder), out var number) ? number : 0))
+            var ids = Directory.EnumerateDirectories("/proc").Select(folder => int.TryParse(Path.GetFileName(folder), out var id) ? id : 0);
+            foreach (var id in ids)
                 if (id > process.Id && Status(id) is { } status && status.Parent == process.Id) children[id] = status.Peak;
             await Task.Delay(_interval, stopping).ConfigureAwait(false);
         }
         return new(self, [.. children.Values]);
     }
 
-    /// <returns>Null when the process is gone, or has let go of its memory.</returns>
+    /// <returns>Null if the process has ended or freed its memory.</returns>
     private static (int Parent, long Peak)? Status(int id)
     {
         try

@@ -3,10 +3,9 @@ using System.Net.Sockets;
 
 namespace Distributed.Bench.Processes;
 
-/// <summary>Ports of this machine.</summary>
 internal static class Ports
 {
-    /// <summary>One that is free now.</summary>
+    /// <summary>A port of this machine that is free now.</summary>
     public static int Free()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);

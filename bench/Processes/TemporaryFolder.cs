@@ -1,6 +1,6 @@
 namespace Distributed.Bench.Processes;
 
-/// <summary>A folder that is gone after use.</summary>
+/// <summary>A folder that is deleted after use.</summary>
 internal sealed class TemporaryFolder : IDisposable
 {
     public string Path { get; } = Directory.CreateTempSubdirectory("distributed-bench-").FullName;

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Distributed.Bench.Results;
 
-/// <summary>What a figure should come to.</summary>
+/// <summary>The limit that a figure should meet.</summary>
 internal sealed record Goal
 {
     private readonly double _limit;
@@ -11,7 +11,7 @@ internal sealed record Goal
 
     private Goal(double limit, bool isAtMost, bool isRatio) => (_limit, _isAtMost, _isRatio) = (limit, isAtMost, isRatio);
 
-    /// <summary>Ours is at most this share of the peer's.</summary>
+    /// <summary>Ours over the peer's is at most this.</summary>
     public static Goal RatioAtMost(double limit) => new(limit, isAtMost: true, isRatio: true);
 
     /// <summary>Ours is at most this, in the unit of the measure.</summary>
@@ -20,10 +20,10 @@ internal sealed record Goal
     /// <summary>Ours is at least this, in the unit of the measure.</summary>
     public static Goal AtLeast(double limit) => new(limit, isAtMost: false, isRatio: false);
 
-    /// <summary>Whether it is met; null where the figure that it is about is missing.</summary>
-    public bool? IsMet(double ours, double? ratio) => (_isRatio ? ratio : ours) is { } value ? (_isAtMost ? value <= _limit : value >= _limit) : null;
+    /// <summary>Null if the figure is missing.</summary>
+    public bool? IsMet(double ours, double? ratio) =>
+        (_isRatio ? ratio : ours) is { } value ? (_isAtMost ? value <= _limit : value >= _limit) : null;
 
-    /// <inheritdoc/>
     public override string ToString() =>
         string.Create(CultureInfo.InvariantCulture, $"{(_isRatio ? "ratio " : "")}{(_isAtMost ? "<=" : ">=")} {_limit}");
 }

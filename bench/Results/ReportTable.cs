@@ -3,13 +3,11 @@ using Spectre.Console;
 
 namespace Distributed.Bench.Results;
 
-/// <summary>A report as a table on a terminal.</summary>
 internal static class ReportTable
 {
-    /// <summary>Characters of a line in a file or a pipe, which have no width of their own.</summary>
+    /// <summary>Characters of a line in a file or a pipe.</summary>
     private const int FileWidth = 150;
 
-    /// <summary>Writes the machine, the rows, and what failed.</summary>
     public static void Write(Report report, IAnsiConsole console)
     {
         var table = new Table().AddColumns("measure", "ours", "peer", "ratio", "goal", "met");
@@ -27,7 +25,8 @@ internal static class ReportTable
         if (!console.Profile.Out.IsTerminal) console.Profile.Width = FileWidth;
         console.WriteLine($"{report.Machine}");
         console.Write(table);
-        if (report.Machine.Peer is null) console.WriteLine("The peer's columns are empty: there is no Python with torch (Debian's package python3-torch; another one with --python).");
+        if (report.Machine.Peer is null)
+            console.WriteLine("The peer's columns are empty: no Python with torch was found. Install python3-torch, or use --python.");
     }
 
     private static string Number(double? value) => value switch

@@ -1,44 +1,31 @@
 namespace Distributed.Bench.Results;
 
-/// <summary>One repetition: ours and the peer's figure, taken one right after the other, in the same unit.</summary>
-/// <param name="Ours">What this project took.</param>
-/// <param name="Peer">What the peer took; null where there is none.</param>
+/// <summary>One repetition: the project's and the peer's figure (null without a peer), measured in turn, in the same unit.</summary>
 internal readonly record struct Pair(double Ours, double? Peer);
 
-/// <summary>One line of the result.</summary>
 internal sealed record Row
 {
-    /// <summary>What was measured, with its unit.</summary>
+    /// <summary>The name of the measure, with its unit.</summary>
     public required string Measure { get; init; }
-
-    /// <summary>Median over the repetitions; null where it was not measured.</summary>
+    /// <summary>The median over the repetitions; null if the measure failed.</summary>
     public double? Ours { get; init; }
-
-    /// <summary>Median over the repetitions; null where there is no peer.</summary>
+    /// <summary>The median over the repetitions; null without a peer.</summary>
     public double? Peer { get; init; }
-
-    /// <summary>Ours over the peer's; null where either is missing or the peer's is not above 0.</summary>
+    /// <summary>Ours over the peer's; null if either is missing or the peer's is not above 0.</summary>
     public double? Ratio { get; init; }
-
-    /// <summary>In words; null where there is none.</summary>
     public string? Goal { get; init; }
-
     /// <summary>Whether the goal is met; null without goal or figure.</summary>
     public bool? Met { get; init; }
-
-    /// <summary>Why there is no figure; null where there is one.</summary>
     public string? Failure { get; init; }
-
-    /// <summary>Every repetition.</summary>
     public IReadOnlyList<Pair> Pairs { get; init; } = [];
 
-    /// <summary>Times or sizes: the ratio is the median of the pairs' ratios, so that a load which comes and goes weighs on both alike.</summary>
+    /// <summary>Times or sizes. The ratio is the median of the pairs' ratios, so that varying load affects both figures alike.</summary>
     public static Row OfPairs(string measure, IReadOnlyList<Pair> pairs, Goal? goal = null) =>
         Of(measure, pairs, goal, pairs.All(pair => pair.Peer > 0) ? Median.Of(pairs.Select(pair => pair.Ours / pair.Peer!.Value)) : null);
 
     /// <summary>
-    /// What something adds to a baseline: the ratio is that of the medians, since single ones may come near to 0. Where ours is
-    /// below 0, the baseline was too slow or the machine too busy, and nothing can be said.
+    /// Differences from a baseline. The ratio is that of the medians, since single differences may be close to 0. It is null if ours is
+    /// below 0: the baseline was too slow or the machine too busy.
     /// </summary>
     public static Row OfDifferences(string measure, IReadOnlyList<Pair> pairs, Goal? goal = null)
     {
@@ -46,7 +33,6 @@ internal sealed record Row
         return Of(measure, pairs, goal, ours >= 0 && peer > 0 ? ours / peer : null);
     }
 
-    /// <summary>A measure without peer.</summary>
     public static Row OfOurs(string measure, IEnumerable<double> ours, Goal? goal = null) =>
         OfPairs(measure, [.. ours.Select(value => new Pair(value, null))], goal);
 

@@ -5,7 +5,6 @@ using Distributed.Hosting.Processes;
 
 namespace Distributed.Bench.Simulation;
 
-/// <summary>Measures <see cref="SimulatedCluster"/>.</summary>
 internal static class SimulateCommand
 {
     private const int MaxWorkers = 10_000, MaxSteps = 100_000;
@@ -13,21 +12,24 @@ internal static class SimulateCommand
     private static readonly TimeSpan _warmUp = TimeSpan.FromMilliseconds(700);
     private static readonly TimeSpan _measured = TimeSpan.FromSeconds(1);
 
-    /// <summary>Writes a line of JSON for each number of workers: CPU time in microseconds.</summary>
+    /// <summary>Writes a line of JSON for each number of workers, with CPU times in microseconds.</summary>
     /// <returns>Exit code.</returns>
     public static int Run(string workers)
     {
         foreach (var text in workers.Split(','))
         {
             if (!int.TryParse(text, CultureInfo.InvariantCulture, out var count) || count is < 2 or > MaxWorkers)
-                return CommandLine.Fail(CommandLine.BadInput, $"--workers has '{text}'; allowed: numbers from 2 to {MaxWorkers}, with commas between them");
+            {
+                return CommandLine.Fail(
+                    CommandLine.BadInput, $"--workers has '{text}'; allowed: numbers from 2 to {MaxWorkers}, separated by commas");
+            }
             Console.WriteLine(JsonSerializer.Serialize(new
             {
                 what = "simulate",
                 workers = count,
                 step_us = Microseconds(count, cluster => cluster.Step()),
                 recorded_step_us = Microseconds(count, cluster => cluster.RecordedStep()),
-                reconfiguration_us = Microseconds(count, cluster => cluster.LoseAndJoin()) / 2,
+                reconfiguration_us = Microseconds(count, cluster => cluster.RemoveAndRejoin()) / 2,
             }));
         }
         return 0;
@@ -40,7 +42,7 @@ internal static class SimulateCommand
         Repeat(_warmUp, MaxSteps / 4);
         return Repeat(_measured, MaxSteps / 2);
 
-        // The time of the whole process, so that collecting garbage counts.
+        // CPU time of the whole process, to include garbage collection.
         double Repeat(TimeSpan atLeast, int atMost)
         {
             var (begin, times) = (Environment.CpuUsage.TotalTime, 0);

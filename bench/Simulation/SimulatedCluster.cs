@@ -13,13 +13,12 @@ using Prometheus;
 namespace Distributed.Bench.Simulation;
 
 /// <summary>
-/// A coordinator's decisions and books with workers that answer at once: the code that its actor runs for each message, without
-/// actors, links or clocks.
+/// A coordinator's decisions and records with workers that answer at once: the code that its actor runs for each message, without actors,
+/// links or clocks.
 /// </summary>
 internal sealed class SimulatedCluster : IDisposable
 {
     private static readonly StateDigest _digest = new(1, 1);
-
     private static readonly VectorLayout _layout = new(421_642, 3);
 
     private readonly string[] _workers;
@@ -33,9 +32,8 @@ internal sealed class SimulatedCluster : IDisposable
     private long _shownAt;
 
     /// <summary>A cluster in training.</summary>
-    /// <param name="folder">Where its history goes.</param>
-    /// <param name="workers">How many, at least 2.</param>
-    /// <param name="steps">Steps that it may do.</param>
+    /// <param name="folder">The folder of the history.</param>
+    /// <param name="workers">At least 2.</param>
     public SimulatedCluster(string folder, int workers, int steps)
     {
         _workers = [.. Enumerable.Range(0, workers).Select(i => string.Create(CultureInfo.InvariantCulture, $"worker-{i:0000}"))];
@@ -43,12 +41,19 @@ internal sealed class SimulatedCluster : IDisposable
         _ledger = new(_rounds, isExact: true);
         _folder = RunFolder.Create(folder, "simulation", overwrite: false);
         var job = Job.Default with { Epochs = 1, Batch = _rounds.Batch, MicroBatches = _rounds.MicroBatches };
-        _recorder = new(new RunJournal(LocalDisk.Instance, _folder.Path, job.Kind.Metric), job, new NoView(), new TrainingMetrics(Metrics.NewCustomRegistry()), TimeProvider.System);
-        _cluster = new() { Job = new(1, _rounds.Batch, _rounds.MicroBatches), Topology = Topology.Mesh, StartWith = workers, MinWorkers = 1 };
+        var journal = new RunJournal(LocalDisk.Instance, _folder.Path, job.Kind.Metric);
+        _recorder = new(journal, job, new NoView(), new TrainingMetrics(Metrics.NewCustomRegistry()), TimeProvider.System);
+        _cluster = new()
+        {
+            Job = new(1, _rounds.Batch, _rounds.MicroBatches),
+            Topology = Topology.Mesh,
+            StartWith = workers,
+            MinWorkers = 1,
+        };
         foreach (var worker in _workers) Join(worker);
     }
 
-    /// <summary>Every worker reports the next step; decisions and ledger.</summary>
+    /// <summary>Every worker reports the next step, to the protocol and the ledger.</summary>
     public void Step()
     {
         var report = Report();
@@ -60,7 +65,7 @@ internal sealed class SimulatedCluster : IDisposable
         _round++;
     }
 
-    /// <summary>Every worker reports the next step; with history, metrics and progress, as the coordinator's actor does it.</summary>
+    /// <summary>Every worker reports the next step, also to history, metrics and progress, as in the coordinator's actor.</summary>
     public void RecordedStep()
     {
         var report = Report();
@@ -73,14 +78,13 @@ internal sealed class SimulatedCluster : IDisposable
         _round++;
     }
 
-    /// <summary>The last worker is lost, then joins again: two reconfigurations.</summary>
-    public void LoseAndJoin()
+    /// <summary>The last worker is lost and joins again: two reconfigurations.</summary>
+    public void RemoveAndRejoin()
     {
         Decide(new ClusterEvent.Lost(_workers[^1], "it was lost"));
         Join(_workers[^1]);
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _recorder.Dispose();
@@ -90,7 +94,8 @@ internal sealed class SimulatedCluster : IDisposable
     private void Join(string worker)
     {
         Decide(new ClusterEvent.Registered(worker));
-        Decide(new ClusterEvent.Prepared(worker, new("data", _rounds.TrainSamples, _rounds.TestSamples, _layout, 4 * _layout.Floats, "initial", "localhost", 1)));
+        Decide(new ClusterEvent.Prepared(worker, new(
+            "data", _rounds.TrainSamples, _rounds.TestSamples, _layout, 4 * _layout.Floats, "initial", "localhost", 1)));
     }
 
     private RoundReport Report() => new(_round, _digest, [_rounds.At(_round).Samples, 1, 1], 0.01, 1, 1, new(0.05, 0.001, 0.001, 0.001));
@@ -108,12 +113,12 @@ internal sealed class SimulatedCluster : IDisposable
         while (_events.TryDequeue(out var next))
         {
             (_cluster, var effects) = _cluster.Handle(next);
-            foreach (var effect in effects) Carry(effect);
+            foreach (var effect in effects) Execute(effect);
         }
     }
 
-    /// <summary>The reducer and the workers, which are always ready; a worker that was lost has lost nothing.</summary>
-    private void Carry(ClusterEffect effect)
+    /// <summary>Links and workers are always ready, and a lost worker keeps its state.</summary>
+    private void Execute(ClusterEffect effect)
     {
         switch (effect)
         {
@@ -132,12 +137,11 @@ internal sealed class SimulatedCluster : IDisposable
         }
     }
 
-    private static void Require(string? wrong)
+    private static void Require(string? error)
     {
-        if (wrong is not null) throw new InvalidOperationException(wrong);
+        if (error is not null) throw new InvalidOperationException(error);
     }
 
-    /// <summary>Nobody watches.</summary>
     private sealed class NoView : IProgressView
     {
         public void Update(TrainingProgress p) { }

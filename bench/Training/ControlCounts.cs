@@ -3,13 +3,11 @@ using Distributed.Hosting.Metrics;
 
 namespace Distributed.Bench.Training;
 
-/// <summary>What a coordinator says on its metrics page.</summary>
-/// <param name="Steps">Steps applied.</param>
+/// <summary>Counters of a coordinator's metrics page.</summary>
 /// <param name="Sent">Messages to workers.</param>
 /// <param name="Received">Messages from workers.</param>
 internal sealed record ControlCounts(double Steps, double Sent, double Received)
 {
-    /// <summary>Reads a page in the text format of Prometheus.</summary>
     public static ControlCounts Of(string page)
     {
         return new(

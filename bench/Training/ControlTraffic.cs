@@ -3,20 +3,15 @@ using Distributed.Bench.Processes;
 
 namespace Distributed.Bench.Training;
 
-/// <summary>Messages of the control plane in the steady part of a run.</summary>
-/// <param name="Steps">Steps of that part, more than 0.</param>
-/// <param name="Seconds">How long it took.</param>
+/// <summary>Messages between coordinator and workers in the steady part of a run.</summary>
 /// <param name="Sent">Messages to workers.</param>
 /// <param name="Received">Messages from workers.</param>
 internal sealed record ControlTraffic(double Steps, double Seconds, double Sent, double Received)
 {
     private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Runs a job, and looks from a quarter of its steps to three quarters: neither start nor end.</summary>
-    /// <param name="run">The run.</param>
-    /// <param name="steps">Steps that it has.</param>
-    /// <param name="stopping">Ends it.</param>
-    /// <exception cref="BenchException">The run has failed, or was too short to be looked at twice.</exception>
+    /// <summary>Runs a job of so many steps and observes it from a quarter to three quarters of them.</summary>
+    /// <exception cref="BenchException">The run failed, or ended before its metrics were read twice.</exception>
     public static async Task<ControlTraffic> OfAsync(TrainingRun run, int steps, CancellationToken stopping)
     {
         using var folder = new TemporaryFolder();
@@ -26,8 +21,8 @@ internal sealed record ControlTraffic(double Steps, double Seconds, double Sent,
         var seen = new List<(ControlCounts Counts, long Time)>();
         while (!ended.IsCompleted)
         {
-            if (await ReadAsync(client, page, stopping).ConfigureAwait(false) is { } counts && counts.Steps >= 0.25 * steps && counts.Steps <= 0.75 * steps)
-                seen.Add((counts, Stopwatch.GetTimestamp()));
+            var counts = await ReadAsync(client, page, stopping).ConfigureAwait(false);
+            if (counts?.Steps >= 0.25 * steps && counts.Steps <= 0.75 * steps) seen.Add((counts, Stopwatch.GetTimestamp()));
             await Task.WhenAny(ended, Task.Delay(_interval, stopping)).ConfigureAwait(false);
         }
         await ended.ConfigureAwait(false);
@@ -38,7 +33,7 @@ internal sealed record ControlTraffic(double Steps, double Seconds, double Sent,
             last.Counts.Sent - first.Counts.Sent, last.Counts.Received - first.Counts.Received);
     }
 
-    /// <returns>Null before the coordinator listens, and after it has ended.</returns>
+    /// <returns>Null while the coordinator does not listen.</returns>
     private static async Task<ControlCounts?> ReadAsync(HttpClient client, string page, CancellationToken stopping)
     {
         try

@@ -12,16 +12,17 @@ using static TorchSharp.torch;
 namespace Distributed.Bench.Training;
 
 /// <summary>
-/// The training loop that a TorchSharp user would write: one process, the module's own parameters, torch's optimizer. What the
-/// product is measured against, in time and in memory, so that a slow worker cannot make distribution look cheap.
+/// The training loop that a TorchSharp user would write: one process, the module's own parameters, torch's optimizer. It is the baseline in
+/// time and memory, so that a slow worker cannot make distribution look cheap.
 /// </summary>
 internal static class PlainLoop
 {
-    /// <summary>How it is started as a process.</summary>
     public static ChildCommand Command(string jobFile, int epochs, int batch, string data, int passes = 1) =>
-        ChildCommand.Dotnet(Programs.Bench, "plain-loop", "--job", jobFile, "--epochs", $"{epochs}", "--batch", $"{batch}", "--passes", $"{passes}", "--data-dir", data);
+        ChildCommand.Dotnet(
+            Programs.Bench, "plain-loop", "--job", jobFile, "--epochs", $"{epochs}", "--batch", $"{batch}", "--passes", $"{passes}",
+            "--data-dir", data);
 
-    /// <summary>The median time of a step in milliseconds that such a process has written.</summary>
+    /// <summary>Reads the median time of a step from the output of such a process.</summary>
     public static double Milliseconds(ChildResult result)
     {
         using var json = JsonDocument.Parse(result.Output[^1]);
@@ -29,11 +30,7 @@ internal static class PlainLoop
     }
 
     /// <summary>Trains and writes one line of JSON: {"what":"plain","batch":64,"ms":52.1}.</summary>
-    /// <param name="jobFile">The job.</param>
-    /// <param name="epochs">How often it goes through the data.</param>
-    /// <param name="batch">Samples of a step.</param>
-    /// <param name="passes">Equal parts in which a step computes them, one forward and backward pass each.</param>
-    /// <param name="data">Folder with the data.</param>
+    /// <param name="passes">Equal parts of a batch, with one forward and backward pass each.</param>
     /// <returns>Exit code.</returns>
     public static int Run(string jobFile, int epochs, int batch, int passes, string data)
     {
@@ -75,7 +72,7 @@ internal static class PlainLoop
         set.CopyTo(samples, MemoryMarshal.Cast<byte, float>(images.bytes), MemoryMarshal.Cast<byte, float>(labels.bytes));
         var loss = nn.functional.cross_entropy(model.Call(images), labels.to(ScalarType.Int64)) / passes;
         loss.backward();
-        // As the loop of a user, which prints its loss.
+        // A user's loop would print its loss.
         _ = loss.item<float>();
     }
 }

@@ -7,8 +7,8 @@ using Distributed.Bench.Processes;
 namespace Distributed.Bench.Training;
 
 /// <summary>
-/// Reads the metrics of a coordinator and its workers over connections that stay open, as Prometheus does, but looks at nothing: it shares
-/// the processors with whoever it reads, and is to cost them as little as a reader on another machine would.
+/// Reads the metrics of a coordinator and its workers over persistent connections, as Prometheus does, but does not parse them: it shares
+/// the processors with the processes it reads, and should cost them no more than a reader on another machine.
 /// </summary>
 internal sealed class Scraper : IDisposable
 {
@@ -20,13 +20,8 @@ internal sealed class Scraper : IDisposable
     {
     }
 
-    /// <summary>Bytes of all pages, the last time.</summary>
-    public long Bytes { get; private set; }
-
-    /// <summary>Asks a coordinator whose pages there are, and connects to them.</summary>
-    /// <param name="port">Of the coordinator's metrics.</param>
-    /// <param name="stopping">Gives up.</param>
-    /// <exception cref="BenchException">A page cannot be read.</exception>
+    /// <summary>Asks a coordinator for the metrics pages of the cluster, and connects to them.</summary>
+    /// <param name="port">The port of the coordinator's metrics.</param>
     public static async Task<Scraper> ConnectAsync(int port, CancellationToken stopping)
     {
         var scraper = new Scraper();
@@ -50,10 +45,8 @@ internal sealed class Scraper : IDisposable
     }
 
     /// <summary>Reads every page once.</summary>
-    /// <exception cref="BenchException">One cannot be read.</exception>
     public void Read()
     {
-        Bytes = 0;
         foreach (var page in _pages)
         {
             page.Send(_request);
@@ -61,15 +54,14 @@ internal sealed class Scraper : IDisposable
             do
             {
                 var got = page.Receive(_received, read, _received.Length - read, SocketFlags.None);
-                if (got == 0) throw new BenchException("a page of metrics ends early, or is longer than is expected");
+                if (got == 0) throw new BenchException($"a page of metrics ends early, or is longer than {_received.Length} bytes");
                 read += got;
             }
             while (!_received.AsSpan(0, read).EndsWith("\r\n0\r\n\r\n"u8));
-            if (!_received.AsSpan(0, read).StartsWith("HTTP/1.1 200"u8)) throw new BenchException($"a page of metrics is none: {Encoding.ASCII.GetString(_received, 0, Math.Min(read, 100))}");
-            Bytes += read;
+            if (!_received.AsSpan(0, read).StartsWith("HTTP/1.1 200"u8))
+                throw new BenchException($"a page of metrics failed: {Encoding.ASCII.GetString(_received, 0, Math.Min(read, 100))}");
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _pages.ForEach(page => page.Dispose());
 }

@@ -3,16 +3,13 @@ using System.Buffers.Binary;
 namespace Distributed.Bench.Training;
 
 /// <summary>
-/// Data in the form of Fashion-MNIST, as IDX files: noise from a fixed seed. How long a step takes does not depend on what the
-/// images show, and nothing has to be downloaded.
+/// IDX files in the format of Fashion-MNIST with noise from a fixed seed: the time of a step does not depend on the content of the images,
+/// and nothing is downloaded.
 /// </summary>
 internal static class SyntheticImages
 {
     private const int Side = 28, Classes = 10, TestSamples = 128, Seed = 1;
 
-    /// <summary>Writes the four files.</summary>
-    /// <param name="folder">Created if it is not there.</param>
-    /// <param name="trainSamples">Images to train on, at least 1.</param>
     public static void Write(string folder, int trainSamples)
     {
         Directory.CreateDirectory(folder);

@@ -1,4 +1,4 @@
-"""Images with the shape of Fashion-MNIST, made up: ten random patterns under noise, as the four IDX files."""
+"""Synthetic images with the shape of Fashion-MNIST: ten random patterns with noise, as the four IDX files."""
 import os
 import struct
 

@@ -87,7 +87,8 @@ class Bench:
 
     def ours(self, name, workers, epochs):
         folder = os.path.join(self.work, name)
-        settings = {"epochs": epochs, "batch": self.args.batch, "micro-batches": self.args.micro_batches, "topology": self.args.topology, "schedule": "constant"}
+        settings = {"epochs": epochs, "batch": self.args.batch, "micro-batches": self.args.micro_batches,
+                    "topology": self.args.topology, "schedule": "constant"}
         command = [
             os.path.join(self.args.app, "Distributed.Coordinator"), "train", os.path.join(HERE, "../../jobs/fashion-mnist.yaml"),
             "--workers", str(workers), "--device", self.args.device, "--data-dir", self.folder, "--run", folder,
@@ -111,15 +112,16 @@ class Bench:
 
     def peer(self, name, script, *more):
         output = self.execute(name, [
-            sys.executable, os.path.join(HERE, script), "--device", self.args.device, "--data", self.folder, "--batch", str(self.args.batch),
-            "--steps", str(self.args.speed_steps), "--warmup", str(min(WARMUP, self.args.speed_steps)), *more], CUBLAS_WORKSPACE_CONFIG=":4096:8")
+            sys.executable, os.path.join(HERE, script), "--device", self.args.device, "--data", self.folder,
+            "--batch", str(self.args.batch), "--steps", str(self.args.speed_steps),
+            "--warmup", str(min(WARMUP, self.args.speed_steps)), *more], CUBLAS_WORKSPACE_CONFIG=":4096:8")
         if output is None:
             return None
         self.results[name] = json.loads(output.strip().splitlines()[-1])
         return self.results[name]
 
     def execute(self, name, command, **environment):
-        """Standard output, or None for a failure, which is told and does not end the measurements."""
+        """Standard output, or None after a failure, which is reported and does not end the measurements."""
         left = self.deadline - time.monotonic()
         print(f"{name} ({left:.0f} s left)", file=sys.stderr, flush=True)
         process = subprocess.Popen(
@@ -155,7 +157,8 @@ class Bench:
         if result is None:
             return
         compared = f"; ours is {ours['images_per_second'] / result['images_per_second']:.2f} times that" if ours else ""
-        self.rows.append((what, f"{result['images_per_second']:,.0f} images/s{compared} (test accuracy {result['accuracy']:.3f} after {result['steps']:,} steps)"))
+        accuracy = f"test accuracy {result['accuracy']:.3f} after {result['steps']:,} steps"
+        self.rows.append((what, f"{result['images_per_second']:,.0f} images/s{compared} ({accuracy})"))
 
     def memory(self, run, used):
         if run is None:
@@ -175,7 +178,8 @@ class Bench:
         cudnn, matmul = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
         lines = [
             f"**{name}**, {datetime.date.today()}. {run['libtorch'] if run else 'libtorch unknown'}. Peers: PyTorch {torch.__version__}.",
-            f"`cnn` of jobs/fashion-mnist.yaml, made-up images of that shape, batch {self.args.batch} in {self.args.micro_batches} micro-batches, "
+            f"`cnn` of jobs/fashion-mnist.yaml, synthetic images of that shape, "
+            f"batch {self.args.batch} in {self.args.micro_batches} micro-batches, "
             f"topology {self.args.topology}. TF32: convolutions {cudnn}, matrix products {matmul} (the defaults, for all).",
             "", "| what | found |", "|---|---|",
         ]
@@ -183,7 +187,7 @@ class Bench:
 
 
 class Memory:
-    """Samples what is in use, each half second, while it is entered: of the device, or of the workers where that is the CPU."""
+    """Samples the memory in use every half second: of the device, or of the workers if the device is the CPU."""
 
     def __init__(self, device):
         self.cuda = device.startswith("cuda")
@@ -227,7 +231,7 @@ def resident(program):
 
 
 def instant(text):
-    """The report has seven digits of a second; Python before 3.11 takes six."""
+    """The report has seven digits of a second; Python before 3.11 accepts six."""
     return datetime.datetime.strptime(text[:19] + text[-6:], "%Y-%m-%dT%H:%M:%S%z").timestamp()
 
 

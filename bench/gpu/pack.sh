@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes artifacts/distributed-gpu.tar.gz: coordinator and worker with the .NET runtime in one folder, no libtorch, and the
-# benchmark. It runs on any Linux x64 machine that has python3 with PyTorch, and nothing of .NET: unpack, then bench/gpu/run.sh.
+# benchmark. It runs on any Linux x64 machine with python3 and PyTorch, without .NET: unpack it and start bench/gpu/run.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 most=$((60 * 1024 * 1024))
@@ -19,4 +19,8 @@ tar -C "$work" -czf artifacts/distributed-gpu.tar.gz distributed-gpu
 
 size=$(stat -c %s artifacts/distributed-gpu.tar.gz)
 awk -v s="$size" 'BEGIN { printf "artifacts/distributed-gpu.tar.gz: %.1f MiB\n", s / 1048576 }'
-[ "$size" -le "$most" ] || { echo "error: that is more than 60 MiB; the largest files:"; du -a "$packed" | sort -rn | sed -n 2,16p; exit 1; }
+[ "$size" -le "$most" ] || {
+    echo "error: that is more than 60 MiB; the largest files:"
+    du -a "$packed" | sort -rn | sed -n 2,16p
+    exit 1
+}

@@ -1,4 +1,4 @@
-"""What both PyTorch peers train: the model, the optimizer and the steps of jobs/fashion-mnist.yaml, in plain PyTorch."""
+"""The training of both PyTorch peers: model, optimizer and steps of jobs/fashion-mnist.yaml in plain PyTorch."""
 import argparse
 import json
 import time
@@ -35,7 +35,7 @@ def arguments():
 
 
 def train(args, model, rank=0, ranks=1):
-    """Trains, and returns what was measured. Images come from host memory each step, as in a worker."""
+    """Trains and returns the measurements. Every step copies its images from host memory, as in a worker."""
     torch.set_num_threads(1)
     torch.backends.cudnn.deterministic = not args.free
     torch.backends.cudnn.benchmark = args.free
@@ -64,7 +64,11 @@ def train(args, model, rank=0, ranks=1):
         loss.item()
     wait_for(device)
     seconds = time.perf_counter() - started
-    return {"images_per_second": args.batch * args.steps / seconds, "steps": args.warmup + args.steps, "accuracy": accuracy(args, model, device)}
+    return {
+        "images_per_second": args.batch * args.steps / seconds,
+        "steps": args.warmup + args.steps,
+        "accuracy": accuracy(args, model, device),
+    }
 
 
 def accuracy(args, model, device):

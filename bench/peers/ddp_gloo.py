@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What PyTorch's DistributedDataParallel over Gloo takes on this machine, one thread a process.
+"""The time of PyTorch's DistributedDataParallel over Gloo on this machine, with one thread per process.
 
     ddp_gloo.py allreduce --world 2 --floats 421642,5824522
         {"what": "allreduce", "world": 2, "floats": 421642, "ms": 2.9}
@@ -7,7 +7,7 @@
         {"what": "step", "model": "cnn", "world": 2, "batch": 64, "alone_ms": 91.4, "ddp_ms": 105.3, "added_ms": 13.9}
 
 All times are medians on rank 0, in milliseconds of wall time. alone_ms is a step while every rank trains without
-communication, so that both figures are of a machine that is equally busy.
+communication, so that both figures come from an equally busy machine.
 """
 import argparse
 import json
@@ -71,12 +71,13 @@ def steps(options):
         alone = median_ms(training_step(build(name), options.batch), repetitions)
         distributed.barrier()
         together = median_ms(training_step(DistributedDataParallel(build(name)), options.batch), repetitions)
-        yield {"model": name, "batch": options.batch, "alone_ms": round(alone, 4), "ddp_ms": round(together, 4), "added_ms": round(together - alone, 4)}
+        times = {"alone_ms": round(alone, 4), "ddp_ms": round(together, 4), "added_ms": round(together - alone, 4)}
+        yield {"model": name, "batch": options.batch, **times}
 
 
 def run(rank, options, rendezvous):
     torch.set_num_threads(1)
-    # Gloo would look for an interface by the machine's name, which need not resolve.
+    # By default Gloo resolves the machine's name to find an interface, and the name may not resolve.
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     distributed.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=options.world)
     for row in (all_reduces if options.what == "allreduce" else steps)(options):

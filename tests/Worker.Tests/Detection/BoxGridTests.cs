@@ -8,7 +8,7 @@ public sealed class BoxGridTests
     private static readonly BoxGrid _grid = new(SceneGen.Side, 8, SceneGen.Classes);
 
     [Fact]
-    public void What_a_perfect_model_would_give_is_decoded_to_what_is_there() => SceneGen.Labelled.Array[1, 4].Where(HaveOwnCells).Sample(boxes =>
+    public void Perfect_outputs_decode_to_the_true_boxes() => SceneGen.Labelled.Array[1, 4].Where(HaveOwnCells).Sample(boxes =>
     {
         var found = _grid.Decode(PerfectOutputs(boxes), 0.5f);
         Assert.Equal(boxes.Length, found.Count);
@@ -20,7 +20,7 @@ public sealed class BoxGridTests
     });
 
     [Fact]
-    public void Cells_without_a_thing_say_so_and_have_a_box_that_is_not_empty() => SceneGen.Labelled.Array[0, 4].Sample(boxes =>
+    public void Empty_cells_have_no_object_and_a_box_that_is_not_empty() => SceneGen.Labelled.Array[0, 4].Sample(boxes =>
     {
         var cells = Encoded(boxes);
         Assert.Equal(boxes.Select(CellOf).Distinct().Count(), cells[..64].Sum());
@@ -32,28 +32,30 @@ public sealed class BoxGridTests
     });
 
     [Fact]
-    public void Of_two_things_in_a_cell_the_smaller_has_it()
+    public void The_smaller_of_two_objects_gets_a_shared_cell()
     {
         LabelledBox large = new(0, new(0, 0, 6, 6)), small = new(1, new(2, 2, 4, 4));
         foreach (var boxes in (LabelledBox[][])[[large, small], [small, large]]) Assert.Equal(small.Box, BoxAt(Encoded(boxes), 0));
     }
 
     [Fact]
-    public void The_best_comes_first_and_what_is_below_the_score_not_at_all() => Gen.Select(Gen.Float[-4, 4].Array[_grid.Size], Gen.Float[0, 1]).Sample((outputs, least) =>
+    public void Boxes_come_best_first_and_those_below_the_score_are_left_out() => Gen.Select(
+        Gen.Float[-4, 4].Array[_grid.Size], Gen.Float[0, 1]).Sample((outputs, minScore) =>
     {
-        var (all, some) = (_grid.Decode(outputs, 0), _grid.Decode(outputs, least));
+        var (all, some) = (_grid.Decode(outputs, 0), _grid.Decode(outputs, minScore));
         Assert.Equal(64, all.Count);
         Assert.Equal(all.Select(box => box.Score).OrderDescending(), all.Select(box => box.Score));
-        Assert.Equal(all.Where(box => box.Score >= least), some);
+        Assert.Equal(all.Where(box => box.Score >= minScore), some);
         Assert.All(all, box => Assert.InRange(box.Score, 0, 1));
     }, iter: 100);
 
     [Fact]
-    public void Numbers_that_are_none_are_no_thing() => Assert.Empty(_grid.Decode([.. Enumerable.Repeat(float.NaN, _grid.Size)], 0.01f));
+    public void NaN_is_no_object() => Assert.Empty(_grid.Decode([.. Enumerable.Repeat(float.NaN, _grid.Size)], 0.01f));
 
     private static bool HaveOwnCells(LabelledBox[] boxes) => boxes.Select(CellOf).Distinct().Count() == boxes.Length;
 
-    private static (int, int) CellOf(LabelledBox box) => ((int)((box.Box.Left + box.Box.Right) / 8), (int)((box.Box.Top + box.Box.Bottom) / 8));
+    private static (int, int) CellOf(LabelledBox box) =>
+        ((int)((box.Box.Left + box.Box.Right) / 8), (int)((box.Box.Top + box.Box.Bottom) / 8));
 
     private static float[] Encoded(IReadOnlyList<LabelledBox> boxes)
     {
@@ -64,7 +66,7 @@ public sealed class BoxGridTests
 
     private static Box BoxAt(float[] cells, int cell) => new(cells[64 + cell], cells[128 + cell], cells[192 + cell], cells[256 + cell]);
 
-    /// <summary>The inverse of what decoding does to each number.</summary>
+    /// <summary>The outputs that decode to these boxes.</summary>
     private static float[] PerfectOutputs(IReadOnlyList<LabelledBox> boxes)
     {
         const float Sure = 20;

@@ -8,7 +8,7 @@ public sealed class BoxTests
         .Select((left, top, width, height) => new Box(left, top, left + width, top + height));
 
     [Fact]
-    public void Iou_is_that_of_sets_of_pixels() =>
+    public void Iou_equals_that_of_sets_of_pixels() =>
         Gen.Select(_whole, _whole).Sample((a, b) =>
         {
             var (inA, inB) = (PixelsOf(a), PixelsOf(b));
@@ -24,7 +24,7 @@ public sealed class BoxTests
     });
 
     [Fact]
-    public void What_is_empty_overlaps_nothing() => Assert.Equal(0, new Box(3, 3, 3, 3).Iou(new(3, 3, 2, 2)));
+    public void An_empty_box_overlaps_nothing() => Assert.Equal(0, new Box(3, 3, 3, 3).Iou(new(3, 3, 2, 2)));
 
     [Fact]
     public void Targets_are_read_as_they_were_written() => SceneGen.Labelled.Array[0, 4].Sample(boxes =>
@@ -35,5 +35,9 @@ public sealed class BoxTests
     });
 
     private static HashSet<(int, int)> PixelsOf(Box box) =>
-        [.. from y in Enumerable.Range((int)box.Top, (int)box.Height) from x in Enumerable.Range((int)box.Left, (int)box.Width) select (x, y)];
+    [
+        .. from y in Enumerable.Range((int)box.Top, (int)box.Height)
+           from x in Enumerable.Range((int)box.Left, (int)box.Width)
+           select (x, y),
+    ];
 }

@@ -6,10 +6,11 @@ namespace Distributed.Worker.Tests.Detection;
 
 public sealed class DetectionCountsTests
 {
-    private static readonly Gen<(LabelledBox[] Truths, ScoredBox[] Found)> _any = Gen.Select(SceneGen.Labelled.Array[0, 5], SceneGen.Scored.Array[0, 12]);
+    private static readonly Gen<(LabelledBox[] Truths, ScoredBox[] Found)> _any =
+        Gen.Select(SceneGen.Labelled.Array[0, 5], SceneGen.Scored.Array[0, 12]);
 
     [Fact]
-    public void Each_box_is_a_hit_or_a_miss_and_each_thing_is_found_once_at_most() => _any.Sample((truths, found) =>
+    public void Each_box_is_a_hit_or_a_miss_and_each_object_is_found_at_most_once() => _any.Sample((truths, found) =>
     {
         var counts = Count(found, truths);
         for (var c = 0; c < SceneGen.Classes; c++)
@@ -22,7 +23,7 @@ public sealed class DetectionCountsTests
     });
 
     [Fact]
-    public void Images_add_up_to_the_counts_of_each() => Gen.Select(_any, _any).Sample((one, other) =>
+    public void The_counts_of_images_add_up() => Gen.Select(_any, _any).Sample((one, other) =>
     {
         var both = Count(one.Found, one.Truths);
         DetectionCounts.Add(other.Found, other.Truths, both);
@@ -30,11 +31,14 @@ public sealed class DetectionCountsTests
     });
 
     [Fact]
-    public void What_is_there_found_as_it_is_gives_1() => SceneGen.Labelled.Array[1, 5].Where(AreApart).Sample(truths =>
-        Assert.Equal(1, new AveragePrecision().Of(Count([.. truths.Select(truth => new ScoredBox(truth.Class, truth.Box, 0.9f))], truths), 1)));
+    public void Perfect_boxes_have_an_average_precision_of_1() => SceneGen.Labelled.Array[1, 5].Where(AreApart).Sample(truths =>
+    {
+        var counts = Count([.. truths.Select(truth => new ScoredBox(truth.Class, truth.Box, 0.9f))], truths);
+        Assert.Equal(1, new AveragePrecision().Of(counts, 1));
+    });
 
     [Fact]
-    public void A_thing_that_is_found_twice_is_a_hit_of_the_surer_box_and_a_miss_of_the_other()
+    public void Of_two_boxes_on_an_object_the_better_is_a_hit_and_the_other_a_miss()
     {
         LabelledBox truth = new(1, new(4, 4, 12, 12));
         var counts = Count([new(1, truth.Box, 0.3f), new(1, new(4, 4, 12, 11), 0.8f), new(0, truth.Box, 0.9f)], [truth]);

@@ -8,7 +8,7 @@ public sealed class SuppressionTests
     private static readonly Gen<(ScoredBox[] Boxes, float MaxIou)> _any = Gen.Select(SceneGen.Scored.Array[0, 30], Gen.Float[0, 0.9f]);
 
     [Fact]
-    public void What_is_kept_does_not_overlap_and_what_is_not_overlaps_a_better_one() => _any.Sample((boxes, maxIou) =>
+    public void Kept_boxes_do_not_overlap_and_removed_ones_overlap_a_better_one() => _any.Sample((boxes, maxIou) =>
     {
         var kept = Suppression.NonMaximum(boxes, maxIou, boxes.Length);
         Assert.All(kept, box => Assert.DoesNotContain(kept, other => other != box && Overlaps(box, other, maxIou)));
@@ -18,22 +18,28 @@ public sealed class SuppressionTests
     });
 
     [Fact]
-    public void Once_more_it_takes_nothing_away() => _any.Sample((boxes, maxIou) =>
+    public void A_second_pass_removes_nothing() => _any.Sample((boxes, maxIou) =>
     {
         var kept = Suppression.NonMaximum(boxes, maxIou, boxes.Length);
         Assert.Equal(kept, Suppression.NonMaximum(kept, maxIou, boxes.Length));
     });
 
     [Fact]
-    public void The_best_are_kept_where_only_some_may_be() => Gen.Select(_any, Gen.Int[0, 10]).Sample((any, most) =>
-        Assert.Equal(Suppression.NonMaximum(any.Boxes, any.MaxIou, int.MaxValue).Take(most), Suppression.NonMaximum(any.Boxes, any.MaxIou, most)));
+    public void A_limit_keeps_the_best_boxes() => Gen.Select(_any, Gen.Int[0, 10]).Sample((any, limit) =>
+    {
+        var all = Suppression.NonMaximum(any.Boxes, any.MaxIou, int.MaxValue);
+        Assert.Equal(all.Take(limit), Suppression.NonMaximum(any.Boxes, any.MaxIou, limit));
+    });
 
     [Fact]
-    public void Classes_do_not_disturb_each_other() => _any.Sample((boxes, maxIou) =>
+    public void Classes_are_independent() => _any.Sample((boxes, maxIou) =>
     {
         var kept = Suppression.NonMaximum(boxes, maxIou, boxes.Length);
         for (var c = 0; c < SceneGen.Classes; c++)
-            Assert.Equal(kept.Where(box => box.Class == c), Suppression.NonMaximum(boxes.Where(box => box.Class == c), maxIou, boxes.Length));
+        {
+            var ofClass = Suppression.NonMaximum(boxes.Where(box => box.Class == c), maxIou, boxes.Length);
+            Assert.Equal(kept.Where(box => box.Class == c), ofClass);
+        }
     });
 
     private static bool Overlaps(ScoredBox a, ScoredBox b, float maxIou) => a.Class == b.Class && a.Box.Iou(b.Box) > maxIou;

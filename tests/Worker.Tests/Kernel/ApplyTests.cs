@@ -17,7 +17,7 @@ public sealed class ApplyTests
         new CosineSpec { WarmupSteps = warmup }));
 
     [Fact]
-    public void Plain_descent_takes_the_rate_times_the_averaged_gradient_off_the_parameters() => Gen.Long[0, 1000].Sample(seed =>
+    public void Plain_descent_subtracts_the_rate_times_the_averaged_gradient() => Gen.Long[0, 1000].Sample(seed =>
     {
         using var bench = new Bench(TestJobs.Of(TestJobs.Noisy));
         var average = bench.RandomAverage(seed);
@@ -27,7 +27,8 @@ public sealed class ApplyTests
 
         Assert.Equal(0.1, applied.LearningRate);
         Assert.Equal(Math.Sqrt(gradient.Sum(g => (double)g * g)), applied.GradientNorm, 1e-9 * applied.GradientNorm);
-        Assert.Equal(parameters.Zip(gradient, (p, g) => p - (0.1 * g)), bench.Parameters.Select(p => (double)p), (x, y) => Math.Abs(x - y) < 1e-6);
+        var expected = parameters.Zip(gradient, (p, g) => p - (0.1 * g));
+        Assert.Equal(expected, bench.Parameters.Select(p => (double)p), (x, y) => Math.Abs(x - y) < 1e-6);
     }, iter: 20, threads: 1);
 
     [Fact]
@@ -46,7 +47,8 @@ public sealed class ApplyTests
     }, iter: 50, threads: 1);
 
     [Fact]
-    public void A_gradient_above_the_clip_norm_is_scaled_down_to_it() => Gen.Select(Gen.Long[0, 1000], Gen.Double[0.01, 100]).Sample((seed, clip) =>
+    public void A_gradient_above_the_clip_norm_is_scaled_down_to_it() => Gen.Select(
+        Gen.Long[0, 1000], Gen.Double[0.01, 100]).Sample((seed, clip) =>
     {
         using var bench = new Bench(TestJobs.Of(new MlpSpec { Hidden = [4] }) with { ClipNorm = clip });
         var before = bench.Parameters;
@@ -59,7 +61,7 @@ public sealed class ApplyTests
     }, iter: 30, threads: 1);
 
     [Fact]
-    public void Buffers_move_by_the_mean_change_and_whole_numbers_stay_whole()
+    public void Buffers_move_by_the_mean_change_and_integers_are_rounded()
     {
         using var bench = new Bench(TestJobs.Of(TestJobs.Noisy));
         var average = bench.RandomAverage(3);
@@ -74,7 +76,8 @@ public sealed class ApplyTests
     }
 
     [Fact]
-    public void Replicas_that_apply_the_same_averages_have_equal_digests() => Gen.Select(Gen.Long[0, 1000], Gen.Int[1, 5]).Sample((seed, steps) =>
+    public void Replicas_that_apply_the_same_averages_have_equal_digests() => Gen.Select(
+        Gen.Long[0, 1000], Gen.Int[1, 5]).Sample((seed, steps) =>
     {
         var job = TestJobs.Of(TestJobs.Noisy) with { Seed = seed, Optimizer = new AdamWSpec(), ClipNorm = 1 };
         using var leader = new LocalTraining(job);
@@ -86,7 +89,7 @@ public sealed class ApplyTests
         {
             var round = leader.Replica.Rounds.At(step) with { Kind = RoundKind.Train, MicroBatches = 4 };
             var average = leader.Average(round);
-            // The update rule overwrites what nobody else holds.
+            // The update rule overwrites an average that is not shared.
             average.Hold();
             leader.Replica.Apply.Step(round, average);
             average.Release();
@@ -99,7 +102,8 @@ public sealed class ApplyTests
     }, iter: 10, threads: 1);
 
     [Fact]
-    public void The_update_is_the_same_wherever_the_average_lies_and_what_others_hold_stays_as_it_was() => Gen.Select(Gen.Long[0, 1000], Gen.Bool).Sample((seed, isShared) =>
+    public void The_update_is_the_same_in_any_memory_and_leaves_a_shared_average_unchanged() => Gen.Select(
+        Gen.Long[0, 1000], Gen.Bool).Sample((seed, isShared) =>
     {
         var job = TestJobs.Of(TestJobs.Noisy) with { Seed = seed, Optimizer = new AdamWSpec(), ClipNorm = 0.1 };
         using var plain = new LocalTraining(job);
@@ -125,7 +129,7 @@ public sealed class ApplyTests
         elsewhere.Release();
     }, iter: 20, threads: 1);
 
-    /// <summary>An update rule on a model in its initial state, with the model in reach.</summary>
+    /// <summary>An update rule and its model in the initial state.</summary>
     private sealed class Bench : IDisposable
     {
         private readonly IVectorOptimizer _optimizer;
@@ -148,7 +152,7 @@ public sealed class ApplyTests
 
         public float[] Parameters => [.. Model.Parameters.data<float>()];
 
-        /// <summary>Every number of it in -1..1.</summary>
+        /// <summary>Random numbers in -1..1.</summary>
         public VectorBuffer RandomAverage(long seed)
         {
             var average = _pool.Rent();

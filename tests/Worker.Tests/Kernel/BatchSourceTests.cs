@@ -18,7 +18,7 @@ public sealed class BatchSourceTests
         select (round, microBatch);
 
     [Fact]
-    public void What_is_asked_for_is_given_whatever_was_fetched_ahead_and_all_is_freed() =>
+    public void Gives_the_samples_asked_for_after_any_prefetch_and_frees_all() =>
         Gen.Select(_microBatches, _microBatches.Nullable(), Gen.Bool).Array[1, 12].Sample(asked =>
         {
             var task = new NumberedSamples(BatchSource.MinValuesAhead);
@@ -28,7 +28,7 @@ public sealed class BatchSourceTests
                 foreach (var (other, next, keepsPromise) in asked)
                 {
                     var (round, microBatch) = keepsPromise && promised is { } promise ? promise : other;
-                    using var batch = source.Take(round, microBatch, next);
+                    using var batch = source.Get(round, microBatch, next);
                     promised = next;
                     Assert.Equal(Expected(round, microBatch), batch.Targets.data<float>().ToArray());
                     Assert.InRange(task.Live, 1, 2);
@@ -38,39 +38,41 @@ public sealed class BatchSourceTests
         }, iter: 200, threads: 1);
 
     [Fact]
-    public void The_next_one_is_fetched_by_another_thread_while_this_one_is_used()
+    public void Another_thread_fetches_the_next_micro_batch_while_this_one_is_used()
     {
         var task = new NumberedSamples(BatchSource.MinValuesAhead);
         using var source = new BatchSource(task, 7, CPU);
-        source.Take(_rounds.At(0), 0, (_rounds.At(0), 1)).Dispose();
+        source.Get(_rounds.At(0), 0, (_rounds.At(0), 1)).Dispose();
 
         Assert.Equal(Environment.CurrentManagedThreadId, task.Fetched.TakeSoon());
         Assert.NotEqual(Environment.CurrentManagedThreadId, task.Fetched.TakeSoon());
-        source.Take(_rounds.At(0), 1, null).Dispose();
+        source.Get(_rounds.At(0), 1, null).Dispose();
 
         Assert.Empty(task.Fetched);
         Assert.Equal(0, task.Live);
     }
 
     [Fact]
-    public void Few_values_are_fetched_when_they_are_needed()
+    public void A_small_micro_batch_is_fetched_on_demand()
     {
         var task = new NumberedSamples(width: 1);
         using var source = new BatchSource(task, 7, CPU);
-        for (var microBatch = 0; microBatch < 4; microBatch++) source.Take(_rounds.At(0), microBatch, (_rounds.At(0), (microBatch + 1) % 4)).Dispose();
+        for (var microBatch = 0; microBatch < 4; microBatch++)
+            source.Get(_rounds.At(0), microBatch, (_rounds.At(0), (microBatch + 1) % 4)).Dispose();
 
         Assert.Equal(Enumerable.Repeat(Environment.CurrentManagedThreadId, 4), task.Fetched);
     }
 
     [Fact]
-    public void What_goes_wrong_is_told_to_whoever_wants_it_and_to_nobody_else()
+    public void A_failed_prefetch_fails_only_the_call_that_asks_for_its_micro_batch()
     {
-        var task = new NumberedSamples(BatchSource.MinValuesAhead) { Refused = Permutation.Of(60, 7, 0)[_rounds.At(0).MicroBatch(1).First] };
+        var refused = Permutation.Of(60, 7, 0)[_rounds.At(0).MicroBatch(1).First];
+        var task = new NumberedSamples(BatchSource.MinValuesAhead) { Refused = refused };
         using var source = new BatchSource(task, 7, CPU);
-        source.Take(_rounds.At(0), 0, (_rounds.At(0), 1)).Dispose();
-        source.Take(_rounds.At(0), 2, (_rounds.At(0), 1)).Dispose();
+        source.Get(_rounds.At(0), 0, (_rounds.At(0), 1)).Dispose();
+        source.Get(_rounds.At(0), 2, (_rounds.At(0), 1)).Dispose();
 
-        Assert.Equal("refused", Assert.Throws<InvalidOperationException>(() => source.Take(_rounds.At(0), 1, null)).Message);
+        Assert.Equal("refused", Assert.Throws<InvalidOperationException>(() => source.Get(_rounds.At(0), 1, null)).Message);
         Assert.Equal(0, task.Live);
     }
 

@@ -6,13 +6,11 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Kernel;
 
-/// <summary>A slice as it was announced.</summary>
-/// <param name="Slice">Its number.</param>
-/// <param name="Bytes">What it held then.</param>
-/// <param name="IsEarly">Whether the input layer had no gradient yet: backward ends there.</param>
+/// <param name="Bytes">The content of the slice when it was announced.</param>
+/// <param name="IsEarly">Whether the input layer, where backward ends, had no gradient yet.</param>
 internal sealed record Announced(int Slice, byte[] Bytes, bool IsEarly);
 
-/// <summary>The map of a <see cref="BlockModel"/>, and what it announces.</summary>
+/// <summary>The map of a <see cref="BlockModel"/> and its announcements.</summary>
 internal sealed class BlockBench : ITrainingTask, IDisposable
 {
     private const int Inputs = 5;
@@ -40,7 +38,7 @@ internal sealed class BlockBench : ITrainingTask, IDisposable
 
     public List<Announced> Announced { get; } = [];
 
-    /// <summary>Is thrown instead of an announcement.</summary>
+    /// <summary>Thrown by <see cref="Ready"/> if not null.</summary>
     public Exception? Refusal { get; set; }
 
     public IReadOnlyList<TensorLayout> Parameters => [.. _model.Layout.Where(l => l.Kind is TensorKind.Parameter)];
@@ -53,8 +51,7 @@ internal sealed class BlockBench : ITrainingTask, IDisposable
 
     int ITrainingTask.Metrics => 1;
 
-    /// <summary>Computes a micro-batch of 16 samples, one of four.</summary>
-    /// <returns>All of the contribution.</returns>
+    /// <summary>Computes one of four micro-batches of 16 samples and returns the bytes of its contribution.</summary>
     public byte[] Compute(int step, bool isAnnounced = true, RoundKind kind = RoundKind.Train, int samples = 64)
     {
         set_num_threads(1);
@@ -73,7 +70,6 @@ internal sealed class BlockBench : ITrainingTask, IDisposable
         }
     }
 
-    /// <summary>Computes without keeping anything.</summary>
     public void Run(int step, Action<int>? announce)
     {
         var contribution = _pool.Rent();

@@ -4,7 +4,7 @@ using static TorchSharp.torch.nn;
 
 namespace Distributed.Worker.Tests.Kernel;
 
-/// <summary>How a block of a <see cref="BlockModel"/> uses its parameters.</summary>
+/// <summary>The use that a block of a <see cref="BlockModel"/> makes of its parameters.</summary>
 internal enum BlockKind
 {
     Plain,
@@ -22,7 +22,7 @@ internal enum BlockKind
     UsesAWeightBeforeItsCall,
 }
 
-/// <summary>A linear layer and then blocks of one width, each of its kind.</summary>
+/// <summary>A linear layer, then blocks of one width and of the given kinds.</summary>
 internal sealed class BlockModel : Module<Tensor, Tensor>
 {
     public const string Input = "input";
@@ -39,10 +39,10 @@ internal sealed class BlockModel : Module<Tensor, Tensor>
         for (var i = 0; i < _blocks.Length; i++) register_module(NameOf(i), _blocks[i]);
     }
 
-    /// <summary>Borrows the weight of the last block from now on, though the blocks are called as before.</summary>
-    public bool Cheats { get; set; }
+    /// <summary>Whether the input layer also uses the weight of the last block, with the same order of calls.</summary>
+    public bool BorrowsWeight { get; set; }
 
-    /// <summary>Calls the blocks in this order from now on.</summary>
+    /// <summary>The order of the blocks; empty for the given one.</summary>
     public int[] Order { get; set; } = [];
 
     public static string NameOf(int block) => $"block{block}";
@@ -51,7 +51,7 @@ internal sealed class BlockModel : Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         var x = _input.call(input);
-        if (Cheats) x = x + functional.linear(x, _blocks[^1].Weight);
+        if (BorrowsWeight) x = x + functional.linear(x, _blocks[^1].Weight);
         foreach (var block in Order.Length > 0 ? Order : [.. Enumerable.Range(0, _blocks.Length)]) x = _blocks[block].call(x);
         return x.MoveToOuterDisposeScope();
     }
@@ -81,7 +81,9 @@ internal sealed class BlockModel : Module<Tensor, Tensor>
             if (kind is BlockKind.Norm) register_module("norm", _norm = BatchNorm1d(width));
             if (kind is BlockKind.Sequence)
             {
-                _sequence = Sequential(("norm", LayerNorm(width)), ("fc1", Linear(width, 2 * width)), ("relu", ReLU(inplace: true)), ("fc2", Linear(2 * width, width)));
+                _sequence = Sequential(
+                    ("norm", LayerNorm(width)), ("fc1", Linear(width, 2 * width)), ("relu", ReLU(inplace: true)),
+                    ("fc2", Linear(2 * width, width)));
                 register_module("sequence", _sequence);
             }
             if (kind is BlockKind.InPlace) register_module("gate", _gate = new(width));

@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Kernel;
 
-/// <summary>A replica that goes through its rounds on its own, as a cluster of one would: map, reduce, apply.</summary>
+/// <summary>A replica that executes its rounds on its own, like a cluster of one worker: map, reduce, apply.</summary>
 internal sealed class LocalTraining : IDisposable
 {
     private readonly VectorPool _pool;
@@ -25,12 +25,10 @@ internal sealed class LocalTraining : IDisposable
 
     public Replica Replica { get; }
 
-    /// <summary>Goes through some rounds.</summary>
-    /// <returns>The digest after each.</returns>
+    /// <returns>The digest after each round.</returns>
     public StateDigest[] Run(long first, long end) => [.. RunEach(first, end)];
 
-    /// <summary>Goes through one round.</summary>
-    /// <returns>Its tallies.</returns>
+    /// <returns>The tallies of the round.</returns>
     public double[] Run(long number)
     {
         var round = Replica.Rounds.At(number);
@@ -41,10 +39,10 @@ internal sealed class LocalTraining : IDisposable
         return tallies;
     }
 
-    /// <summary>The averaged contribution of a round, with a hold on it.</summary>
+    /// <summary>The averaged contribution of a round; the caller releases it.</summary>
     public VectorBuffer Average(Round round)
     {
-        // Part of the job, and a property of the thread that computes: a test may go on in another one after an await.
+        // A property of the computing thread: a test may continue on another one after an await.
         set_num_threads(_threads);
         var average = Sum(round, new(0, round.MicroBatches));
         if (round.Kind == RoundKind.Train) TensorPrimitives.Divide(average.Floats, round.Samples, average.Floats);

@@ -9,18 +9,18 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Kernel;
 
-/// <summary>What a micro-batch gave.</summary>
+/// <summary>A copy of a micro-batch's contribution.</summary>
 internal sealed record Contribution(float[] Floats, double[] Tallies)
 {
     public double Samples => Tallies[Tally.Samples];
     public double Loss => Tallies[Tally.Loss];
     public double Correct => Tallies[Tally.FirstMetric];
 
-    /// <summary>All of it, for exact comparison: a float that is not a number equals itself, and -0 is not 0.</summary>
+    /// <summary>For exact comparison: NaN equals itself, and -0 differs from 0.</summary>
     public byte[] Bits => [.. MemoryMarshal.AsBytes(Floats.AsSpan()), .. MemoryMarshal.AsBytes(Tallies.AsSpan())];
 }
 
-/// <summary>The map of a job in its initial state, with the model in reach.</summary>
+/// <summary>The map and the model of a job in the initial state.</summary>
 internal sealed class MapBench : IDisposable
 {
     private readonly VectorPool _pool;
@@ -34,7 +34,7 @@ internal sealed class MapBench : IDisposable
         _pool = new(Map.Layout, layout => new TorchMemory(Model, layout));
     }
 
-    /// <summary>What the vector holds before a contribution is computed into it.</summary>
+    /// <summary>The content of a vector before a contribution is computed into it.</summary>
     public const float Garbage = 42;
 
     public FlatModel Model { get; }
@@ -58,7 +58,7 @@ internal sealed class MapBench : IDisposable
         return contribution;
     }
 
-    /// <summary>Element by element over all micro-batches of a round.</summary>
+    /// <summary>The sum over all micro-batches of a round.</summary>
     public Contribution Sum(Round round) => Enumerable.Range(0, round.MicroBatches).Select(id => Compute(round, id)).Aggregate((a, b) =>
         new([.. a.Floats.Zip(b.Floats, (x, y) => x + y)], [.. a.Tallies.Zip(b.Tallies, (x, y) => x + y)]));
 

@@ -21,7 +21,8 @@ public sealed class MapTests
         select (round, microBatch);
 
     [Fact]
-    public void A_contribution_is_the_same_bits_whatever_was_computed_before() => Gen.Select(Gen.Long[0, 1000], _work.Array[1, 6], _work).Sample((seed, before, last) =>
+    public void A_contribution_does_not_depend_on_earlier_work() => Gen.Select(
+        Gen.Long[0, 1000], _work.Array[1, 6], _work).Sample((seed, before, last) =>
     {
         using var busy = new MapBench(_noisy with { Seed = seed });
         using var fresh = new MapBench(_noisy with { Seed = seed });
@@ -35,7 +36,8 @@ public sealed class MapTests
     }, iter: 40, threads: 1);
 
     [Fact]
-    public void Micro_batches_may_be_computed_in_any_order() => Gen.Select(Gen.Long[0, 7], Gen.Shuffle(_microBatches)).Sample((round, order) =>
+    public void Micro_batches_may_be_computed_in_any_order() => Gen.Select(
+        Gen.Long[0, 7], Gen.Shuffle(_microBatches)).Sample((round, order) =>
     {
         using var bench = new MapBench(_noisy);
         var inOrder = Enumerable.Range(0, order.Length).Select(id => bench.Compute(round, id).Bits).ToArray();
@@ -44,7 +46,7 @@ public sealed class MapTests
     }, iter: 20, threads: 1);
 
     [Fact]
-    public void The_same_samples_get_other_noise_in_another_micro_batch_or_step_or_job()
+    public void The_noise_depends_on_micro_batch_step_and_job()
     {
         using var bench = new MapBench(TestJobs.Of(new MlpSpec { Hidden = [16], Dropout = 0.5 }));
         var round = bench.Rounds.At(0) with { First = 50, Samples = 50, MicroBatches = 1 };
@@ -59,12 +61,13 @@ public sealed class MapTests
     }
 
     [Fact]
-    public void Without_noise_only_the_samples_matter()
+    public void Without_noise_a_contribution_depends_only_on_the_samples()
     {
         using var bench = new MapBench(TestJobs.Of(new CnnSpec { Channels = [4], Hidden = 8, BatchNorm = true }));
         var round = bench.Rounds.At(0) with { First = 50, Samples = 50, MicroBatches = 1 };
 
-        Assert.Equal(bench.Compute(round, 0).Bits, bench.Compute(round with { First = 0, Samples = 100, MicroBatches = 2, Step = 1 }, 1).Bits);
+        var other = round with { First = 0, Samples = 100, MicroBatches = 2, Step = 1 };
+        Assert.Equal(bench.Compute(round, 0).Bits, bench.Compute(other, 1).Bits);
     }
 
     [Fact]
@@ -98,7 +101,9 @@ public sealed class MapTests
 
     [Fact]
     public void The_sum_over_micro_batches_is_the_gradient_of_the_whole_batch() => Gen.Select(
-        Gen.OneOfConst<ModelSpec>(new MlpSpec { Hidden = [16] }, new MlpSpec { Hidden = [8, 8], Activation = "sigmoid" }, new CnnSpec { Channels = [3], Hidden = 8 }),
+        Gen.OneOfConst<ModelSpec>(
+            new MlpSpec { Hidden = [16] }, new MlpSpec { Hidden = [8, 8], Activation = "sigmoid" },
+            new CnnSpec { Channels = [3], Hidden = 8 }),
         Gen.Long[0, 1000], Gen.Int[1, 100], Gen.Int[1, 130]).Sample((model, seed, samples, microBatches) =>
     {
         using var bench = new MapBench(TestJobs.Of(model) with { Seed = seed });
@@ -120,8 +125,9 @@ public sealed class MapTests
         var contribution = bench.Compute(0, 1);
 
         Assert.Equal(bench.Map.Layout.Floats, bench.Parameters + bench.Model.Buffers.numel());
-        Assert.Equal(bench.Model.Module.parameters().SelectMany(p => p.grad!.data<float>().ToArray()), contribution.Floats[..bench.Parameters]);
-        // The last buffer counts the batches seen: one more.
+        var gradients = bench.Model.Module.parameters().SelectMany(p => p.grad!.data<float>().ToArray());
+        Assert.Equal(gradients, contribution.Floats[..bench.Parameters]);
+        // The last buffer counts batches: one more, times the samples.
         Assert.Equal(contribution.Samples, contribution.Floats[^1]);
         Assert.Equal(120, contribution.Samples);
     }

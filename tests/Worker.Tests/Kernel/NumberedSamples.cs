@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Kernel;
 
-/// <summary>Samples whose targets say which they are, and who has fetched them.</summary>
+/// <summary>Samples whose targets are their numbers; records the threads that fetch them.</summary>
 /// <param name="width">Values of a sample.</param>
 internal sealed class NumberedSamples(int width) : ITrainingTask
 {
@@ -20,13 +20,13 @@ internal sealed class NumberedSamples(int width) : ITrainingTask
 
     public int Metrics => 1;
 
-    /// <summary>The threads that have fetched, one a micro-batch.</summary>
+    /// <summary>The thread of each fetch.</summary>
     public BlockingCollection<int> Fetched { get; } = [];
 
-    /// <summary>Of which first sample a micro-batch is refused.</summary>
+    /// <summary>A micro-batch that begins with this sample fails.</summary>
     public int Refused { get; init; } = -1;
 
-    /// <summary>Micro-batches that are not disposed.</summary>
+    /// <summary>The number of micro-batches not yet disposed.</summary>
     public int Live
     {
         get

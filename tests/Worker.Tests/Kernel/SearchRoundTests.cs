@@ -5,7 +5,7 @@ using Distributed.Worker.Tests.Replicas;
 
 namespace Distributed.Worker.Tests.Kernel;
 
-/// <summary>What the two moves make of a search.</summary>
+/// <summary>Map and apply of a search.</summary>
 [Collection(TorchTests.Name)]
 public sealed class SearchRoundTests
 {
@@ -17,7 +17,8 @@ public sealed class SearchRoundTests
         });
 
     [Fact]
-    public void A_contribution_carries_no_gradient_and_leaves_the_parameters_as_they_were() => Gen.Select(_jobs, Gen.Long[0, 1], Gen.Int[0, 3]).Sample((job, number, microBatch) =>
+    public void A_contribution_has_no_gradient_and_leaves_the_parameters_unchanged() => Gen.Select(
+        _jobs, Gen.Long[0, 1], Gen.Int[0, 3]).Sample((job, number, microBatch) =>
     {
         using var training = new LocalTraining(job);
         using var pool = training.Replica.CreatePool();
@@ -26,7 +27,7 @@ public sealed class SearchRoundTests
 
         training.Replica.Map.Compute(training.Replica.Rounds.At(number), microBatch, contribution);
 
-        // Mean and variance of four channels, and the batches they were taken from.
+        // Mean and variance of four channels, and the number of batches.
         Assert.Equal(job.Model is CnnSpec ? 9 : 0, contribution.Floats.Length);
         Assert.Equal(120, contribution.Tallies[Tally.Samples]);
         Assert.True(contribution.Tallies[Tally.Loss] > 0);
@@ -35,7 +36,7 @@ public sealed class SearchRoundTests
     }, iter: 20, threads: 1);
 
     [Fact]
-    public void The_first_loss_is_that_of_the_first_step_of_descent() => _jobs.Sample(job =>
+    public void The_first_loss_equals_that_of_gradient_descent() => _jobs.Sample(job =>
     {
         using var search = new LocalTraining(job);
         using var descent = new LocalTraining(job with { Optimizer = new SgdSpec() });
@@ -43,7 +44,7 @@ public sealed class SearchRoundTests
     }, iter: 10, threads: 1);
 
     [Fact]
-    public void The_parameters_change_where_a_loss_is_the_lowest_and_only_there() => _jobs.Sample(job =>
+    public void The_parameters_change_if_and_only_if_the_loss_is_the_lowest_so_far() => _jobs.Sample(job =>
     {
         using var training = new LocalTraining(job with { Batch = null, Epochs = 6 });
         var (best, digest) = (double.PositiveInfinity, training.Replica.Digest());
@@ -53,20 +54,20 @@ public sealed class SearchRoundTests
             var loss = tallies[Tally.Loss] / tallies[Tally.Samples];
             var isBest = training.Replica.Rounds.At(number).Kind == RoundKind.Train && loss < best;
             if (isBest) best = loss;
-            // The first candidate is what there was.
+            // The first candidate equals the initial parameters.
             if (number > 0) Assert.Equal(isBest, digest != training.Replica.Digest());
             digest = training.Replica.Digest();
         }
     }, iter: 10, threads: 1);
 
     [Fact]
-    public void Replicas_of_which_one_computed_something_else_in_between_stay_equal() => _jobs.Sample(job =>
+    public void Replicas_stay_equal_if_one_does_other_work_in_between() => _jobs.Sample(job =>
     {
         using var one = new LocalTraining(job);
         using var other = new LocalTraining(job);
         for (var number = 0L; number < 8; number++)
         {
-            // Of a round that was abandoned and is computed again, and of the next.
+            // A round that is aborted and computed again, and the next one.
             other.Average(other.Replica.Rounds.At(number)).Release();
             other.Average(other.Replica.Rounds.At((number + 1) % 8)).Release();
             Assert.Equal(one.Run(number), other.Run(number));

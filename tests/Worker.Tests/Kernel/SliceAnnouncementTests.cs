@@ -16,7 +16,7 @@ public sealed class SliceAnnouncementTests
         Gen.Select(Gen.Int[150, 300], Gen.Long[0, 1000], _anyKind.Array[1, 5]);
 
     [Fact]
-    public void Every_slice_is_announced_once_when_it_is_final_and_the_bits_are_those_without() => _anyModel.Sample(model =>
+    public void Every_final_slice_is_announced_once_and_announcements_do_not_change_the_bits() => _anyModel.Sample(model =>
     {
         using var announcing = new BlockBench(model.Width, model.Seed, model.Kinds);
         using var silent = new BlockBench(model.Width, model.Seed, model.Kinds);
@@ -30,7 +30,7 @@ public sealed class SliceAnnouncementTests
     }, iter: 60, threads: 1);
 
     [Fact]
-    public void A_slice_is_announced_before_backward_ends_where_all_of_its_parameters_are_used_through_their_modules() => _anyModel.Sample(model =>
+    public void A_slice_is_announced_early_if_its_parameters_are_only_used_through_their_modules() => _anyModel.Sample(model =>
     {
         using var bench = new BlockBench(model.Width, model.Seed, model.Kinds);
         for (var step = 0; step < 2; step++)
@@ -47,7 +47,7 @@ public sealed class SliceAnnouncementTests
     }, iter: 60, threads: 1);
 
     [Fact]
-    public void The_last_layers_come_first()
+    public void The_last_layers_are_announced_first()
     {
         using var bench = new BlockBench(300, 1, BlockKind.Plain, BlockKind.Plain, BlockKind.Plain, BlockKind.Plain);
         for (var step = 0; step < 3; step++) bench.Compute(step);
@@ -58,7 +58,7 @@ public sealed class SliceAnnouncementTests
     }
 
     [Fact]
-    public void A_weight_that_is_used_before_its_module_is_called_waits_for_the_end_and_is_named()
+    public void A_weight_used_before_its_module_is_called_is_announced_after_backward_and_named()
     {
         using var bench = new BlockBench(300, 1, BlockKind.Plain, BlockKind.UsesAWeightBeforeItsCall, BlockKind.Plain);
         Assert.Null(bench.Map.OverlapNote);
@@ -69,19 +69,20 @@ public sealed class SliceAnnouncementTests
     }
 
     [Fact]
-    public void A_model_that_first_borrows_a_weight_after_slices_of_it_were_announced_stops()
+    public void A_model_that_starts_to_borrow_a_weight_after_its_announcement_fails()
     {
         using var bench = new BlockBench(300, 1, BlockKind.Plain, BlockKind.Plain, BlockKind.Plain);
         for (var step = 0; step < 4; step++) bench.Compute(step);
-        bench.Module.Cheats = true;
+        bench.Module.BorrowsWeight = true;
 
         var stopped = Assert.Throws<InvalidOperationException>(() => bench.Compute(4));
 
-        Assert.StartsWith("The gradient of 'block2.linear.weight' changed after its slice was sent", stopped.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "The gradient of 'block2.linear.weight' changed after its slice was sent", stopped.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Another_order_of_calls_is_verified_anew() => Gen.Shuffle(Enumerable.Range(0, 4).ToArray()).Array[1, 4].Sample(orders =>
+    public void A_new_order_of_calls_is_verified_again() => Gen.Shuffle(Enumerable.Range(0, 4).ToArray()).Array[1, 4].Sample(orders =>
     {
         using var bench = new BlockBench(200, 1, [.. Enumerable.Repeat(BlockKind.Plain, 4)]);
         using var silent = new BlockBench(200, 1, [.. Enumerable.Repeat(BlockKind.Plain, 4)]);
@@ -103,7 +104,7 @@ public sealed class SliceAnnouncementTests
     }, iter: 15, threads: 1);
 
     [Fact]
-    public void A_refused_announcement_ends_the_computation_with_its_reason_and_not_the_process()
+    public void An_exception_of_the_sink_ends_the_computation_but_not_the_process()
     {
         using var bench = new BlockBench(300, 1, BlockKind.Plain, BlockKind.Plain);
         for (var step = 0; step < 3; step++) bench.Compute(step);
@@ -115,7 +116,7 @@ public sealed class SliceAnnouncementTests
     }
 
     [Fact]
-    public void An_evaluation_announces_the_tallies_and_an_empty_micro_batch_everything()
+    public void An_evaluation_announces_the_tallies_and_an_empty_micro_batch_all_slices()
     {
         using var bench = new BlockBench(200, 1, BlockKind.Norm, BlockKind.Plain);
 
@@ -162,7 +163,8 @@ public sealed class SliceAnnouncementTests
         {
             var (first, end) = ((long)slice * VectorLayout.SliceFloats, (slice + 1L) * VectorLayout.SliceFloats);
             var hasBuffers = Math.Min(end, bench.Map.Layout.Floats) > floats;
-            if (!hasBuffers && parameters.Where(p => p.Offset < end && p.Offset + p.Length > first).All(p => IsEarly(p.Name))) yield return slice;
+            var inSlice = parameters.Where(p => p.Offset < end && p.Offset + p.Length > first);
+            if (!hasBuffers && inSlice.All(p => IsEarly(p.Name))) yield return slice;
         }
 
         bool IsEarly(string name) => !name.StartsWith(BlockModel.Input, StringComparison.Ordinal)

@@ -9,10 +9,10 @@ internal static class TestJobs
 {
     public static DataSet Data { get; } = Digits.Load();
 
-    /// <summary>With every source of randomness and every kind of tensor that a model can have.</summary>
+    /// <summary>A model with every source of randomness and every kind of tensor.</summary>
     public static CnnSpec Noisy { get; } = new() { Channels = [4], Hidden = 8, BatchNorm = true, Dropout = 0.3 };
 
-    /// <summary>Two epochs of three training rounds and an evaluation each, in four and three micro-batches; plain descent.</summary>
+    /// <summary>Plain descent; two epochs of three training rounds in four micro-batches and an evaluation in three.</summary>
     public static Job Of(ModelSpec model) => Job.Default with
     {
         Model = model,

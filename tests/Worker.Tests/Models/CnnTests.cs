@@ -11,7 +11,7 @@ public sealed class CnnTests
     [InlineData(1, 8, 8)]
     [InlineData(1, 28, 28)]
     [InlineData(3, 32, 20)]
-    public void Gives_a_row_of_logits_for_every_image(int channels, int height, int width)
+    public void Outputs_a_row_of_logits_for_every_image(int channels, int height, int width)
     {
         using var scope = NewDisposeScope();
         using var cnn = new Cnn(channels, height, width, classes: 10, batchNorm: true, dropout: 0.5);
@@ -41,7 +41,7 @@ public sealed class CnnTests
     }
 
     [Fact]
-    public void Has_no_norm_unless_asked_for()
+    public void Has_no_norm_by_default()
     {
         using var cnn = new Cnn(1, 8, 8, classes: 10);
 
@@ -62,7 +62,7 @@ public sealed class CnnTests
     }
 
     [Fact]
-    public void Refuses_an_image_too_small_for_its_pools()
+    public void Rejects_an_image_too_small_for_its_pools()
     {
         var error = Assert.Throws<ArgumentException>(() => new Cnn(1, 8, 6, classes: 10, channels: [4, 4, 4]));
 
@@ -71,7 +71,7 @@ public sealed class CnnTests
     }
 
     [Fact]
-    public void Refuses_values_out_of_range()
+    public void Rejects_values_out_of_range()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new Cnn(0, 8, 8, classes: 10));
         Assert.Throws<ArgumentOutOfRangeException>(() => new Cnn(1, 8, 8, classes: 0));

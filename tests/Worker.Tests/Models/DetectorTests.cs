@@ -11,7 +11,7 @@ public sealed class DetectorTests
     [InlineData(1, 32, new[] { 4, 8, 16 }, 8)]
     [InlineData(3, 16, new[] { 4, 8 }, 8)]
     [InlineData(1, 7, new[] { 4 }, 7)]
-    public void Gives_a_row_of_numbers_for_every_cell(int channels, int side, int[] stages, int cells)
+    public void Outputs_a_row_of_numbers_for_every_cell(int channels, int side, int[] stages, int cells)
     {
         using var scope = NewDisposeScope();
         using var model = new Detector(channels, side, classes: 10, stages, batchNorm: true);
@@ -20,7 +20,7 @@ public sealed class DetectorTests
     }
 
     [Fact]
-    public void At_first_it_sees_a_thing_almost_nowhere()
+    public void Initially_predicts_objects_almost_nowhere()
     {
         using var scope = NewDisposeScope();
         using var model = new Detector(1, 32, classes: 10, [4, 8], batchNorm: true);
@@ -35,17 +35,19 @@ public sealed class DetectorTests
 
         Assert.Equal(
             [
-                "stage1.conv1.weight", "stage1.conv1.bias", "stage1.conv2.weight", "stage1.conv2.bias", "stage2.conv1.weight", "stage2.conv1.bias",
-                "stage2.conv2.weight", "stage2.conv2.bias", "head.weight", "head.bias",
+                "stage1.conv1.weight", "stage1.conv1.bias", "stage1.conv2.weight", "stage1.conv2.bias",
+                "stage2.conv1.weight", "stage2.conv1.bias", "stage2.conv2.weight", "stage2.conv2.bias",
+                "head.weight", "head.bias",
             ],
             model.named_parameters().Select(p => p.name));
     }
 
     [Fact]
-    public void Refuses_values_out_of_range()
+    public void Rejects_values_out_of_range()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new Detector(1, 8, classes: 0, [4], batchNorm: false));
         Assert.Throws<ArgumentOutOfRangeException>(() => new Detector(1, 8, classes: 2, [], batchNorm: false));
-        Assert.Contains("cannot be halved 2 times", Assert.Throws<ArgumentException>(() => new Detector(1, 30, 2, [4, 4, 4], false)).Message, StringComparison.Ordinal);
+        var error = Assert.Throws<ArgumentException>(() => new Detector(1, 30, 2, [4, 4, 4], false));
+        Assert.Contains("cannot be halved 2 times", error.Message, StringComparison.Ordinal);
     }
 }

@@ -7,15 +7,19 @@ namespace Distributed.Worker.Tests.Models;
 [Collection(TorchTests.Name)]
 public sealed class ResNetTests
 {
+    private static readonly Gen<(int Channels, int Height, int Width)> _sizes = Gen.Select(Gen.Int[1, 3], Gen.Int[4, 20], Gen.Int[4, 20]);
+
     [Theory]
     [InlineData("batch")]
     [InlineData("group")]
     [InlineData("none")]
-    public void Gives_a_row_of_logits_for_every_image(string norm) =>
-        Gen.Select(Gen.Int[1, 3], Gen.Int[4, 20], Gen.Int[4, 20], Gen.Select(Gen.Int[1, 2], Gen.Int[1, 9]).Array[1, 3], Gen.Int[1, 5]).Sample((channels, height, width, stages, classes) =>
+    public void Outputs_a_row_of_logits_for_every_image(string norm) =>
+        Gen.Select(_sizes, Gen.Select(Gen.Int[1, 2], Gen.Int[1, 9]).Array[1, 3], Gen.Int[1, 5]).Sample((sizes, stages, classes) =>
         {
             using var scope = NewDisposeScope();
-            using var resnet = new ResNet(channels, classes, [.. stages.Select(stage => stage.Item1)], [.. stages.Select(stage => stage.Item2)], norm);
+            var (channels, height, width) = sizes;
+            var (blocks, widths) = (stages.Select(stage => stage.Item1), stages.Select(stage => stage.Item2));
+            using var resnet = new ResNet(channels, classes, [.. blocks], [.. widths], norm);
 
             Assert.Equal([5, classes], resnet.call(randn(5, channels, height, width)).shape);
         }, iter: 20, threads: 1);
@@ -25,14 +29,20 @@ public sealed class ResNetTests
     {
         using var resnet = new ResNet(1, classes: 10, blocks: [1, 2], channels: [4, 8]);
 
-        string[] norms = ["bn1", "layer1.0.bn1", "layer1.0.bn2", "layer2.0.bn1", "layer2.0.bn2", "layer2.0.downsample.1", "layer2.1.bn1", "layer2.1.bn2"];
+        string[] norms =
+        [
+            "bn1", "layer1.0.bn1", "layer1.0.bn2", "layer2.0.bn1", "layer2.0.bn2", "layer2.0.downsample.1", "layer2.1.bn1", "layer2.1.bn2",
+        ];
         Assert.Equal(
             [
                 "conv1.weight", "bn1.weight", "bn1.bias",
-                "layer1.0.conv1.weight", "layer1.0.bn1.weight", "layer1.0.bn1.bias", "layer1.0.conv2.weight", "layer1.0.bn2.weight", "layer1.0.bn2.bias",
-                "layer2.0.conv1.weight", "layer2.0.bn1.weight", "layer2.0.bn1.bias", "layer2.0.conv2.weight", "layer2.0.bn2.weight", "layer2.0.bn2.bias",
+                "layer1.0.conv1.weight", "layer1.0.bn1.weight", "layer1.0.bn1.bias",
+                "layer1.0.conv2.weight", "layer1.0.bn2.weight", "layer1.0.bn2.bias",
+                "layer2.0.conv1.weight", "layer2.0.bn1.weight", "layer2.0.bn1.bias",
+                "layer2.0.conv2.weight", "layer2.0.bn2.weight", "layer2.0.bn2.bias",
                 "layer2.0.downsample.0.weight", "layer2.0.downsample.1.weight", "layer2.0.downsample.1.bias",
-                "layer2.1.conv1.weight", "layer2.1.bn1.weight", "layer2.1.bn1.bias", "layer2.1.conv2.weight", "layer2.1.bn2.weight", "layer2.1.bn2.bias",
+                "layer2.1.conv1.weight", "layer2.1.bn1.weight", "layer2.1.bn1.bias",
+                "layer2.1.conv2.weight", "layer2.1.bn2.weight", "layer2.1.bn2.bias",
                 "fc.weight", "fc.bias",
             ],
             resnet.named_parameters().Select(p => p.name));
@@ -48,11 +58,14 @@ public sealed class ResNetTests
 
         Assert.Empty(resnet.named_buffers());
         Assert.Equal(
-            ["conv1.weight", "conv1.bias", "layer1.0.conv1.weight", "layer1.0.conv1.bias", "layer1.0.conv2.weight", "layer1.0.conv2.bias", "fc.weight", "fc.bias"],
+            [
+                "conv1.weight", "conv1.bias", "layer1.0.conv1.weight", "layer1.0.conv1.bias",
+                "layer1.0.conv2.weight", "layer1.0.conv2.bias", "fc.weight", "fc.bias",
+            ],
             resnet.named_parameters().Select(p => p.name));
     }
 
-    /// <summary>Where the second convolution of each block gives nothing, its input passes through.</summary>
+    /// <summary>If the second convolution of a block outputs 0, its input passes through.</summary>
     [Fact]
     public void A_block_adds_to_its_input()
     {
@@ -62,20 +75,24 @@ public sealed class ResNetTests
         using var deep = new ResNet(1, classes: 3, blocks: [3], channels: [4], norm: "none");
         foreach (var (name, parameter) in shallow.named_parameters()) deep.get_parameter(name)!.copy_(parameter);
         foreach (var (name, parameter) in deep.named_parameters())
-            if (name.StartsWith("layer1.1.conv2", StringComparison.Ordinal) || name.StartsWith("layer1.2.conv2", StringComparison.Ordinal)) parameter.zero_();
+        {
+            if (name.StartsWith("layer1.1.conv2", StringComparison.Ordinal) || name.StartsWith("layer1.2.conv2", StringComparison.Ordinal))
+                parameter.zero_();
+        }
         var images = randn(4, 1, 6, 6);
 
         Assert.Equal(shallow.call(images).data<float>().ToArray(), deep.call(images).data<float>().ToArray());
     }
 
     [Fact]
-    public void Refuses_what_makes_no_network()
+    public void Rejects_values_out_of_range()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new ResNet(0, classes: 10));
         Assert.Throws<ArgumentOutOfRangeException>(() => new ResNet(1, classes: 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => new ResNet(1, classes: 10, blocks: [1, 0, 1]));
         Assert.Throws<ArgumentOutOfRangeException>(() => new ResNet(1, classes: 10, channels: [4, 0, 4]));
         Assert.Throws<ArgumentException>(() => new ResNet(1, classes: 10, blocks: [1, 1]));
-        Assert.Contains("allowed: batch, group, none", Assert.Throws<ArgumentException>(() => new ResNet(1, classes: 10, norm: "layer")).Message, StringComparison.Ordinal);
+        var error = Assert.Throws<ArgumentException>(() => new ResNet(1, classes: 10, norm: "layer"));
+        Assert.Contains("allowed: batch, group, none", error.Message, StringComparison.Ordinal);
     }
 }

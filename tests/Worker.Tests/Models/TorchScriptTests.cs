@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Models;
 
-/// <summary>A small net that Python has written (Scripts/net.py).</summary>
+/// <summary>A small network saved by Python (Scripts/net.py).</summary>
 [Collection(TorchTests.Name)]
 public sealed class TorchScriptTests : IDisposable
 {
@@ -21,11 +21,14 @@ public sealed class TorchScriptTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Its_tensors_have_the_names_of_the_state_dict_and_lie_in_the_flat_vectors()
+    public void Its_tensors_have_the_names_of_the_state_dict_and_are_in_the_flat_vectors()
     {
         using var model = new FlatModel(TorchScript.Load(_net), CPU);
         Assert.Equal(
-            ["conv.weight", "conv.bias", "norm.weight", "norm.bias", "fc.weight", "fc.bias", "norm.running_mean", "norm.running_var", "norm.num_batches_tracked"],
+            [
+                "conv.weight", "conv.bias", "norm.weight", "norm.bias", "fc.weight", "fc.bias",
+                "norm.running_mean", "norm.running_var", "norm.num_batches_tracked",
+            ],
             model.Layout.Select(layout => layout.Name));
         using var scope = NewDisposeScope();
         using var images = ones(2, 1, 8, 8);
@@ -36,7 +39,7 @@ public sealed class TorchScriptTests : IDisposable
     }
 
     [Fact]
-    public void A_micro_batch_is_the_same_bits_however_many_were_computed_before()
+    public void A_contribution_does_not_depend_on_earlier_work()
     {
         using var bench = new MapBench(TestJobs.Of(_net));
         var first = bench.Compute(0, 0).Bits;
@@ -47,14 +50,13 @@ public sealed class TorchScriptTests : IDisposable
     }
 
     [Fact]
-    public void What_is_saved_is_what_was_trained()
+    public void A_saved_model_has_the_trained_parameters()
     {
         using var scope = NewDisposeScope();
         using var model = TorchScript.Load(_net);
         using (no_grad())
             foreach (var parameter in model.parameters()) parameter.normal_();
-        var tensors = model.state_dict().Select(entry => new TensorData(
-            entry.Key, entry.Value.dtype == ScalarType.Int64 ? "I64" : "F32", [.. entry.Value.shape], entry.Value.bytes.ToArray())).ToList();
+        var tensors = model.state_dict().Select(entry => DataOf(entry.Key, entry.Value)).ToList();
         var path = Path.Combine(_folder.Path, "model.pt");
         using var trained = TorchScript.Load(_net);
         ModelFile.Load(trained, tensors);
@@ -65,17 +67,21 @@ public sealed class TorchScriptTests : IDisposable
         Assert.False(again.training);
         Assert.Equal(model.Call(images).bytes.ToArray(), again.Call(images).bytes.ToArray());
         Assert.Equal([path], Directory.GetFiles(_folder.Path));
+
+        static TensorData DataOf(string name, Tensor tensor) =>
+            new(name, tensor.dtype == ScalarType.Int64 ? "I64" : "F32", [.. tensor.shape], tensor.bytes.ToArray());
     }
 
     [Fact]
-    public void What_is_no_TorchScript_is_refused_in_the_users_words()
+    public void A_file_that_is_not_TorchScript_is_rejected()
     {
         var text = Path.Combine(_folder.Path, "text.pt");
         File.WriteAllText(text, "no script");
-        Assert.StartsWith($"model.file is '{text}', which is no TorchScript that this libtorch understands: ", Refusal(new() { File = text }), StringComparison.Ordinal);
-        Assert.StartsWith("model.file is 'gone.pt', which does not exist", Refusal(new() { File = "gone.pt" }), StringComparison.Ordinal);
-        Assert.StartsWith($"model.file is '{_net.File}', whose SHA-256 is ", Refusal(_net with { Sha256 = new('0', 64) }), StringComparison.Ordinal);
+        AssertRejected(new() { File = text }, $"model.file is '{text}', which this libtorch cannot load as TorchScript: ");
+        AssertRejected(new() { File = "gone.pt" }, "model.file is 'gone.pt', which does not exist");
+        AssertRejected(_net with { Sha256 = new('0', 64) }, $"model.file is '{_net.File}', whose SHA-256 is ");
 
-        static string Refusal(TorchScriptSpec spec) => Assert.Throws<PluginException>(() => TorchScript.Load(spec)).Message;
+        static void AssertRejected(TorchScriptSpec spec, string start) => Assert.StartsWith(
+            start, Assert.Throws<PluginException>(() => TorchScript.Load(spec)).Message, StringComparison.Ordinal);
     }
 }

@@ -11,7 +11,7 @@ public sealed class UNetTests
     [InlineData(1, 32, 32, new[] { 4, 8, 16 })]
     [InlineData(3, 16, 24, new[] { 4, 6 })]
     [InlineData(1, 5, 7, new[] { 4 })]
-    public void Gives_logits_for_every_pixel(int channels, int height, int width, int[] levels)
+    public void Outputs_logits_for_every_pixel(int channels, int height, int width, int[] levels)
     {
         using var scope = NewDisposeScope();
         using var model = new UNet(channels, height, width, classes: 11, levels, batchNorm: true);
@@ -26,40 +26,44 @@ public sealed class UNetTests
 
         Assert.Equal(
             [
-                "down1.conv1.weight", "down1.conv1.bias", "down1.conv2.weight", "down1.conv2.bias", "down2.conv1.weight", "down2.conv1.bias",
-                "down2.conv2.weight", "down2.conv2.bias", "grow1.weight", "grow1.bias", "up1.conv1.weight", "up1.conv1.bias", "up1.conv2.weight",
-                "up1.conv2.bias", "output.weight", "output.bias",
+                "down1.conv1.weight", "down1.conv1.bias", "down1.conv2.weight", "down1.conv2.bias",
+                "down2.conv1.weight", "down2.conv1.bias", "down2.conv2.weight", "down2.conv2.bias",
+                "grow1.weight", "grow1.bias", "up1.conv1.weight", "up1.conv1.bias", "up1.conv2.weight", "up1.conv2.bias",
+                "output.weight", "output.bias",
             ],
             model.named_parameters().Select(p => p.name));
         Assert.Empty(model.named_buffers());
     }
 
     [Fact]
-    public void Has_a_norm_in_the_place_of_each_bias_where_asked_for()
+    public void With_norms_convolutions_have_no_bias()
     {
         using var model = new UNet(1, 8, 8, classes: 2, [4], batchNorm: true);
 
         Assert.Equal(
-            ["down1.conv1.weight", "down1.norm1.weight", "down1.norm1.bias", "down1.conv2.weight", "down1.norm2.weight", "down1.norm2.bias", "output.weight", "output.bias"],
+            [
+                "down1.conv1.weight", "down1.norm1.weight", "down1.norm1.bias",
+                "down1.conv2.weight", "down1.norm2.weight", "down1.norm2.bias", "output.weight", "output.bias",
+            ],
             model.named_parameters().Select(p => p.name));
     }
 
     [Fact]
-    public void What_a_pixel_is_depends_on_its_surroundings_through_all_levels_and_around_them()
+    public void The_output_for_a_pixel_depends_on_its_surroundings_through_all_levels()
     {
         using var scope = NewDisposeScope();
-        // Drawn, so that no layer happens to give 0 everywhere.
+        // Seeded, so that no layer happens to output 0 everywhere.
         using var seed = manual_seed(1);
         using var model = new UNet(1, 32, 32, classes: 2, [4, 4, 4], batchNorm: false);
         using var image = randn(1, 1, 32, 32, requires_grad: true);
         model.call(image)[0, 0, 16, 16].backward();
         var reached = image.grad!.ne(0).nonzero();
-        // Two convolutions at the top alone reach 4 pixels; through the bottom level it is more.
+        // The top level alone reaches 4 pixels; the bottom level reaches more.
         Assert.True(16 - reached.select(1, 2).min().item<long>() > 8);
     }
 
     [Fact]
-    public void Refuses_an_image_that_cannot_be_halved_so_often()
+    public void Rejects_an_image_that_cannot_be_halved_that_often()
     {
         var error = Assert.Throws<ArgumentException>(() => new UNet(1, 12, 8, classes: 2, [4, 4, 4, 4], batchNorm: false));
 
@@ -68,7 +72,7 @@ public sealed class UNetTests
     }
 
     [Fact]
-    public void Refuses_values_out_of_range()
+    public void Rejects_values_out_of_range()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(0, 8, 8, classes: 2, [4], batchNorm: false));
         Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(1, 8, 8, classes: 0, [4], batchNorm: false));

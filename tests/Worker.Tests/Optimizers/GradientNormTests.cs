@@ -61,7 +61,7 @@ public sealed class GradientNormTests
     [Theory]
     [InlineData(float.NaN)]
     [InlineData(float.PositiveInfinity)]
-    public void A_norm_that_is_not_finite_shows_in_the_gradient(float value)
+    public void A_norm_that_is_not_finite_spreads_to_the_gradient(float value)
     {
         using var gradient = tensor([1f, value]);
 
@@ -84,7 +84,7 @@ public sealed class GradientNormTests
     [InlineData(0)]
     [InlineData(-1)]
     [InlineData(double.NaN)]
-    public void Refuses_a_limit_that_is_not_above_zero(double limit)
+    public void Rejects_a_limit_that_is_not_above_zero(double limit)
     {
         using var gradient = ones(1);
 

@@ -14,13 +14,14 @@ public sealed class SearchTests
     private static readonly Gen<double> _losses = Gen.OneOf(Gen.Double[0, 3], Gen.OneOfConst(0.5, double.NaN, double.PositiveInfinity));
 
     [Fact]
-    public void A_candidate_depends_on_the_best_the_seed_and_the_step_alone() => Gen.Select(_searches, Gen.Long[0, long.MaxValue], Gen.Long[1, 1000], Gen.Int[1, 50]).Sample(
+    public void A_candidate_depends_only_on_the_best_the_seed_and_the_step() => Gen.Select(
+        _searches, Gen.Long[0, long.MaxValue], Gen.Long[1, 1000], Gen.Int[1, 50]).Sample(
         (make, seed, step, length) =>
         {
             using var scope = NewDisposeScope();
             var best = randn(length);
             using ISearchOptimizer search = make(seed), elsewhere = make(seed), other = make(seed ^ 1);
-            // What another worker has tried before makes no difference, nor what it draws for itself.
+            // Neither earlier candidates of another worker nor its other random numbers make a difference.
             Candidate(elsewhere, best, step + 1);
             _ = rand(length);
 
@@ -34,7 +35,7 @@ public sealed class SearchTests
         iter: 50, threads: 1);
 
     [Fact]
-    public void A_candidate_is_no_draw_from_the_generator_that_a_model_uses() => _searches.Sample(make =>
+    public void A_candidate_does_not_use_the_generator_of_the_model() => _searches.Sample(make =>
     {
         using var scope = NewDisposeScope();
         using var search = make(3);
@@ -46,7 +47,7 @@ public sealed class SearchTests
     }, iter: 5, threads: 1);
 
     [Fact]
-    public void The_first_step_tries_what_training_begins_with() => Gen.Select(_searches, Gen.Long[0, 1000]).Sample((make, seed) =>
+    public void The_first_step_tries_the_initial_parameters() => Gen.Select(_searches, Gen.Long[0, 1000]).Sample((make, seed) =>
     {
         using var scope = NewDisposeScope();
         using var search = make(seed);
@@ -55,7 +56,8 @@ public sealed class SearchTests
     }, iter: 10, threads: 1);
 
     [Fact]
-    public void The_lowest_loss_is_kept_and_the_first_of_equal_ones() => Gen.Select(_searches, Gen.Long[0, 1000], _losses.Array[1, 30]).Sample((make, seed, losses) =>
+    public void The_first_candidate_of_the_lowest_loss_is_kept() => Gen.Select(
+        _searches, Gen.Long[0, 1000], _losses.Array[1, 30]).Sample((make, seed, losses) =>
     {
         using var scope = NewDisposeScope();
         using var search = make(seed);
@@ -77,7 +79,8 @@ public sealed class SearchTests
     }, iter: 50, threads: 1);
 
     [Fact]
-    public void Random_candidates_are_normal_around_zero_and_local_ones_around_the_best() => Gen.Select(Gen.Double[0.01, 10], Gen.Long[0, 1000]).Sample((size, seed) =>
+    public void Random_candidates_are_normal_around_zero_and_local_ones_around_the_best() => Gen.Select(
+        Gen.Double[0.01, 10], Gen.Long[0, 1000]).Sample((size, seed) =>
     {
         using var scope = NewDisposeScope();
         using ISearchOptimizer random = new RandomSearch(seed, size), local = new LocalSearch(seed, size);
@@ -92,7 +95,7 @@ public sealed class SearchTests
     }, iter: 10, threads: 1);
 
     [Fact]
-    public void A_local_search_goes_down_a_bowl()
+    public void A_local_search_minimizes_a_quadratic()
     {
         using var scope = NewDisposeScope();
         using var search = new LocalSearch(1, 0.1);
@@ -107,7 +110,8 @@ public sealed class SearchTests
     }
 
     [Fact]
-    public void A_saved_search_goes_on_with_the_same_bits() => Gen.Select(_searches, Gen.Long[0, 1000], _losses.Array[10]).Sample((make, seed, losses) =>
+    public void A_saved_search_continues_with_the_same_bits() => Gen.Select(
+        _searches, Gen.Long[0, 1000], _losses.Array[10]).Sample((make, seed, losses) =>
     {
         using var scope = NewDisposeScope();
         var straight = randn(8);
@@ -143,13 +147,13 @@ public sealed class SearchTests
     }
 
     [Fact]
-    public void Refuses_values_out_of_range()
+    public void Rejects_values_out_of_range()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new RandomSearch(1, -1));
         Assert.Throws<ArgumentOutOfRangeException>(() => new LocalSearch(1, double.NaN));
     }
 
-    /// <summary>What a search tries in place of the best, which stays as it is.</summary>
+    /// <summary>The bytes of a candidate; the best parameters stay unchanged.</summary>
     private static byte[] Candidate(ISearchOptimizer search, Tensor best, long step)
     {
         using var candidate = best.clone();

@@ -74,7 +74,7 @@ public sealed class VectorOptimizerTests
         iter: 50, threads: 1);
 
     [Fact]
-    public void A_saved_state_goes_on_with_the_same_bits() => Gen.Select(_problems, _moments).Sample(
+    public void A_saved_state_continues_with_the_same_bits() => Gen.Select(_problems, _moments).Sample(
         (problem, h) =>
         {
             using var scope = NewDisposeScope();
@@ -126,7 +126,7 @@ public sealed class VectorOptimizerTests
     }
 
     [Fact]
-    public void Refuses_values_out_of_range()
+    public void Rejects_values_out_of_range()
     {
         using var parameters = randn(3);
 
@@ -140,7 +140,7 @@ public sealed class VectorOptimizerTests
     private static (Tensor Start, Tensor[] Gradients) Draw((int Length, double Rate, long Seed) problem)
     {
         manual_seed(problem.Seed);
-        // Away from zero, where Adam's step turns a rounding error into a change of sign.
+        // Away from zero, where Adam's step could turn a rounding error into a change of sign.
         return (randn(problem.Length), [.. Enumerable.Range(0, Steps).Select(_ => randn(problem.Length)).Select(g => g + g.sign())]);
     }
 
@@ -173,7 +173,8 @@ public sealed class VectorOptimizerTests
         for (var t = 1; t <= Steps; t++)
         {
             var gradient = gradients[t - 1].data<float>().ToArray();
-            for (var i = 0; i < expected.Length; i++) expected[i] = formula(expected[i].X, gradient[i], t, expected[i].First, expected[i].Second);
+            for (var i = 0; i < expected.Length; i++)
+                expected[i] = formula(expected[i].X, gradient[i], t, expected[i].First, expected[i].Second);
             rule.Step(parameters, gradients[t - 1], problem.Rate);
         }
 

@@ -9,13 +9,13 @@ public static class CentralDifference
     /// <summary>The step h.</summary>
     public const double Step = 1e-5;
 
-    /// <summary>How far a derivative may be off: the errors above, with room for a third derivative of some hundreds.</summary>
+    /// <summary>The largest error of a derivative: the errors above, for a third derivative of up to some hundreds.</summary>
     public static double Tolerance(double derivative) => 1e-7 * (1 + Math.Abs(derivative));
 
     /// <summary>f'(x).</summary>
     public static double Of(Func<double, double> f, double x) => (f(x + Step) - f(x - Step)) / (2 * Step);
 
-    /// <summary>∂f/∂x for a variable that f reads from where it is; it is put back as it was.</summary>
+    /// <summary>∂f/∂x for a variable that f reads by reference; it is restored afterwards.</summary>
     public static double Of(Func<double> f, ref double x)
     {
         var before = x;

@@ -7,7 +7,7 @@ namespace Distributed.Worker.Tests.Oracle;
 public sealed record Gradients(double Loss, double[][,] Weights, double[][] Biases);
 
 /// <summary>
-/// A fully connected network, written out in double precision as the reference that the real one is tested against.
+/// A fully connected network in double precision, the reference for tests of the real one.
 /// M. Nielsen, "Neural Networks and Deep Learning" (2015), chapter 2, equations (BP1) to (BP4); with layers 1..L and
 /// a^0 the sample:
 /// <code>
@@ -21,7 +21,7 @@ public sealed record Gradients(double Loss, double[][,] Weights, double[][] Bias
 /// </code>
 /// </summary>
 /// <param name="activation">σ of every layer but the last.</param>
-/// <param name="weights">W^1..W^L, each outputs × inputs. Not copied: a change from outside changes the network.</param>
+/// <param name="weights">W^1..W^L, each outputs × inputs. Not copied: a later change changes the network.</param>
 /// <param name="biases">b^1..b^L, each as long as its layer has outputs. Not copied.</param>
 public sealed class HandWrittenNetwork(Activation activation, double[][,] weights, double[][] biases)
 {
@@ -53,13 +53,14 @@ public sealed class HandWrittenNetwork(Activation activation, double[][,] weight
             {
                 AddOuterProduct(weightGradients[l], delta, Input(l, sample, z));
                 biasGradients[l] = Sum(biasGradients[l], delta);
-                if (l > 0) delta = Hadamard(TransposedProduct(weights[l], delta), Array.ConvertAll(z[l - 1], v => activation.Derivative(v)));
+                if (l == 0) continue;
+                delta = Hadamard(TransposedProduct(weights[l], delta), Array.ConvertAll(z[l - 1], v => activation.Derivative(v)));
             }
         }
         return new Gradients(Loss(samples, labels), weightGradients, biasGradients);
     }
 
-    /// <summary>a^(l-1): what layer l reads, where l counts from 0.</summary>
+    /// <summary>a^(l-1), the input of layer l, where l counts from 0.</summary>
     private double[] Input(int l, double[] sample, double[][] z) =>
         l == 0 ? sample : Array.ConvertAll(z[l - 1], v => activation.Value(v));
 

@@ -4,7 +4,7 @@ namespace Distributed.Worker.Tests.Oracle;
 
 public sealed class HandWrittenNetworkTests
 {
-    /// <summary>A network of one to four layers with its samples; all numbers in -1..1.</summary>
+    /// <summary>A network of one to four layers and samples; all numbers are in -1..1.</summary>
     private sealed record Case(Activation Activation, double[][,] Weights, double[][] Biases, double[][] Samples, int[] Labels)
     {
         public HandWrittenNetwork Network { get; } = new(Activation, Weights, Biases);
@@ -25,7 +25,8 @@ public sealed class HandWrittenNetworkTests
     public void A_network_worked_out_by_hand()
     {
         // z¹ = (2, -1), a¹ = relu(z¹) = (2, 0), z² = (2, 0): p₁ = 1 / (1 + e²), and only the first unit is active.
-        var network = new HandWrittenNetwork(Activation.ReLU, [new double[,] { { 1 }, { -1 } }, new double[,] { { 1, 0 }, { 0, 1 } }], [[1, 0], [0, 0]]);
+        double[][,] weights = [new double[,] { { 1 }, { -1 } }, new double[,] { { 1, 0 }, { 0, 1 } }];
+        var network = new HandWrittenNetwork(Activation.ReLU, weights, [[1, 0], [0, 0]]);
         var p = 1 / (1 + Math.Exp(2));
         var gradients = network.Backpropagate([[1]], [0]);
         Assert.Equal(-Math.Log(1 - p), gradients.Loss, 1e-15);
@@ -67,7 +68,7 @@ public sealed class HandWrittenNetworkTests
     public void Gradients_agree_with_automatic_differentiation() => _cases.Sample(c =>
         Assert.Equal(ByTorch(c), Flat(c.Network.Backpropagate(c.Samples, c.Labels)), Near), iter: 200, threads: 1);
 
-    /// <summary>A shift of a parameter by h must not take a rectified unit across 0, where it has no slope.</summary>
+    /// <summary>A shift of a parameter by h must not move a rectified unit across 0, where it has no slope.</summary>
     private static bool HasNoKinkNearby(Case c) =>
         c.Activation != Activation.ReLU
         || c.Samples.All(sample => c.Network.WeightedInputs(sample).SkipLast(1).All(z => z.All(value => Math.Abs(value) > 1e-2)));
@@ -95,5 +96,6 @@ public sealed class HandWrittenNetworkTests
 
     /// <summary>One generated value for each item, in order.</summary>
     private static Gen<T[]> Each<TItem, T>(IEnumerable<TItem> items, Func<TItem, Gen<T>> generator) =>
-        items.Select(generator).Aggregate(Gen.Const(Array.Empty<T>()), (all, next) => Gen.Select(all, next, (head, last) => (T[])[.. head, last]));
+        items.Select(generator).Aggregate(
+            Gen.Const(Array.Empty<T>()), (all, next) => Gen.Select(all, next, (head, last) => (T[])[.. head, last]));
 }

@@ -39,7 +39,7 @@ public sealed class PredictorTests
     [InlineData("missing", "it has no fc2.weight, which should be F32[10,8]")]
     [InlineData("other shape", "its fc2.weight is F32[8,10] and should be F32[10,8]")]
     [InlineData("other type", "its fc2.weight is I32[10,8] and should be F32[10,8]")]
-    [InlineData("more", "it has fc3.weight, which the model has not")]
+    [InlineData("more", "it has fc3.weight, which the model does not have")]
     public void Tensors_of_another_model_are_refused_and_change_nothing(string fault, string message)
     {
         using var module = JobModels.CreateModel(TestJobs.Of(TestJobs.Noisy), Digits.Format);
