@@ -1,4 +1,5 @@
 using System.Numerics;
+using Distributed.Jobs;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -8,7 +9,7 @@ namespace Distributed.Worker.Tasks;
 /// <summary>
 /// A small convolutional classifier. Each entry of <c>channels</c> is a block: convolution 3×3 with padding 1, batch-norm if asked for,
 /// ReLU, max-pool 2. A hidden linear layer with ReLU and dropout follows, then a linear layer that outputs the logits.
-/// Input: float32 [samples, inputChannels, height, width]; output: logits, float32 [samples, classes]. The state_dict has the names and
+/// Input: float32 [samples, channels, height, width]; output: logits, float32 [samples, classes]. The state_dict has the names and
 /// the order of a PyTorch module with the attributes <c>conv1, norm1, conv2, norm2, …, fc1, fc2</c>.
 /// </summary>
 internal sealed class Cnn : Module<Tensor, Tensor>
@@ -18,39 +19,29 @@ internal sealed class Cnn : Module<Tensor, Tensor>
     private readonly Linear _output;
     private readonly double _dropout;
 
-    /// <exception cref="ArgumentException">A value is out of range, or the image is too small for the max-pools.</exception>
-    public Cnn(
-        int inputChannels,
-        int height,
-        int width,
-        int classes,
-        IReadOnlyList<int>? channels = null,
-        int hidden = 128,
-        bool batchNorm = false,
-        double dropout = 0)
+    public Cnn(CnnSpec spec, IReadOnlyList<int> shape, int outputs)
         : base(nameof(Cnn))
     {
-        channels ??= [32, 64];
-        _dropout = ModelArguments.Probability(dropout);
-        var maxBlocks = BitOperations.Log2((uint)Math.Min(ModelArguments.Positive(height), ModelArguments.Positive(width)));
-        if (channels.Count > maxBlocks)
+        var (channels, height, width) = ModelArguments.Image(shape);
+        var (blocks, maxBlocks) = (spec.Channels.Count, BitOperations.Log2((uint)Math.Min(height, width)));
+        if (blocks > maxBlocks)
         {
             throw new ArgumentException(
-                $"An image of {height}x{width} is too small for {channels.Count} convolution blocks: each halves it, and block " +
+                $"An image of {height}x{width} is too small for {blocks} convolution blocks: each halves it, and block " +
                 $"{maxBlocks + 1} would leave nothing. Give at most {maxBlocks} channels, or larger images.");
         }
-        _blocks = new (Conv2d, BatchNorm2d?)[channels.Count];
-        var inputs = ModelArguments.Positive(inputChannels);
-        for (var i = 0; i < channels.Count; i++)
+        _dropout = ModelArguments.Probability(spec.Dropout);
+        _blocks = new (Conv2d, BatchNorm2d?)[blocks];
+        for (var i = 0; i < blocks; i++)
         {
-            var outputs = ModelArguments.Positive(channels[i], nameof(channels));
-            _blocks[i] = (Conv2d(inputs, outputs, kernel_size: 3, padding: 1), batchNorm ? BatchNorm2d(outputs) : null);
+            var next = ModelArguments.Positive(spec.Channels[i]);
+            _blocks[i] = (Conv2d(channels, next, kernel_size: 3, padding: 1), spec.BatchNorm ? BatchNorm2d(next) : null);
             register_module($"conv{i + 1}", _blocks[i].Convolution);
             if (_blocks[i].Norm is { } norm) register_module($"norm{i + 1}", norm);
-            inputs = outputs;
+            channels = next;
         }
-        _hidden = Linear((long)inputs * (height >> channels.Count) * (width >> channels.Count), ModelArguments.Positive(hidden));
-        _output = Linear(hidden, ModelArguments.Positive(classes));
+        _hidden = Linear((long)channels * (height >> blocks) * (width >> blocks), ModelArguments.Positive(spec.Hidden));
+        _output = Linear(spec.Hidden, ModelArguments.Positive(outputs));
         register_module("fc1", _hidden);
         register_module("fc2", _output);
     }

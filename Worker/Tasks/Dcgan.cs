@@ -1,3 +1,4 @@
+using Distributed.Jobs;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -12,23 +13,21 @@ namespace Distributed.Worker.Tasks;
 /// </summary>
 internal sealed class Dcgan : Module<Tensor, Tensor>
 {
-    /// <param name="filters">Channels of the layers next to the image; the layers behind have twice as many.</param>
-    /// <param name="dropout">Of the discriminator's features.</param>
-    /// <exception cref="ArgumentException">A value is out of range.</exception>
-    public Dcgan(int channels, int height, int width, int classes, int latent = 32, int filters = 32, double dropout = 0)
+    public Dcgan(DcganSpec spec, IReadOnlyList<int> shape, int classes)
         : base(nameof(Dcgan))
     {
-        if (height < 4 || width < 4 || height % 4 != 0 || width % 4 != 0)
+        var (channels, height, width) = ModelArguments.Image(shape);
+        if (height % 4 != 0 || width % 4 != 0)
             throw new ArgumentException($"The images are {height}x{width}; a dcgan needs sides that are multiples of 4.");
-        (Latent, Classes) = (ModelArguments.Positive(latent), ModelArguments.Positive(classes));
-        Generator = new(ModelArguments.Positive(channels), height / 4, width / 4, latent + classes, ModelArguments.Positive(filters));
-        Discriminator = new(channels, height / 4, width / 4, classes, filters, ModelArguments.Probability(dropout));
+        Latent = ModelArguments.Positive(spec.Latent);
+        var (filters, inputs) = (ModelArguments.Positive(spec.Channels), Latent + ModelArguments.Positive(classes));
+        Generator = new(channels, height / 4, width / 4, inputs, filters);
+        Discriminator = new(channels, height / 4, width / 4, classes, filters, ModelArguments.Probability(spec.Dropout));
         register_module("generator", Generator);
         register_module("discriminator", Discriminator);
     }
 
     public int Latent { get; }
-    public int Classes { get; }
     public DcganGenerator Generator { get; }
     public DcganDiscriminator Discriminator { get; }
 
@@ -87,9 +86,7 @@ internal sealed class DcganDiscriminator : Module<Tensor, Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <param name="images">Float32 [samples, channels, height, width].</param>
     /// <param name="classes">Float32 [samples, classes], one-hot.</param>
-    /// <returns>Float32 [samples].</returns>
     public override Tensor forward(Tensor images, Tensor classes)
     {
         using var scope = NewDisposeScope();

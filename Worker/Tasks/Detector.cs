@@ -1,3 +1,4 @@
+using Distributed.Jobs;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -7,7 +8,7 @@ namespace Distributed.Worker.Tasks;
 /// <summary>
 /// A small one-stage detector: stages of two convolutions each, with a max-pool between stages, and a convolution 1×1 that outputs a
 /// <see cref="BoxGrid"/> with one cell for each pixel of the last stage.
-/// Input: float32 [samples, inputChannels, side, side]; output: float32 [samples, 5 + classes, cells, cells]. The state_dict has the names
+/// Input: float32 [samples, channels, side, side]; output: float32 [samples, 5 + classes, cells, cells]. The state_dict has the names
 /// and the order of a PyTorch module with the attributes <c>stage1, stage2, …, head</c>.
 /// </summary>
 internal sealed class Detector : Module<Tensor, Tensor>
@@ -18,22 +19,19 @@ internal sealed class Detector : Module<Tensor, Tensor>
     private readonly Sequential[] _stages;
     private readonly Conv2d _head;
 
-    /// <param name="side">Rows and columns of the image: a multiple of 2 to the power of (stages - 1).</param>
-    /// <exception cref="ArgumentException">A value is out of range, or the image cannot be halved that often.</exception>
-    public Detector(int inputChannels, int side, int classes, IReadOnlyList<int> channels, bool batchNorm)
+    public Detector(DetectorSpec spec, IReadOnlyList<int> shape, int classes)
         : base(nameof(Detector))
     {
-        ModelArguments.Halvable(side, side, ModelArguments.Positive(channels.Count) - 1);
-        var inputs = ModelArguments.Positive(inputChannels);
-        _stages = new Sequential[channels.Count];
-        for (var stage = 0; stage < channels.Count; stage++)
+        var (channels, height, width) = ModelArguments.Image(shape);
+        ModelArguments.Halvable(height, width, ModelArguments.Positive(spec.Channels.Count) - 1);
+        _stages = new Sequential[spec.Channels.Count];
+        for (var stage = 0; stage < _stages.Length; stage++)
         {
-            var outputs = ModelArguments.Positive(channels[stage], nameof(channels));
-            _stages[stage] = ConvolutionBlock.Create(inputs, outputs, batchNorm);
-            inputs = outputs;
+            _stages[stage] = ConvolutionBlock.Create(channels, ModelArguments.Positive(spec.Channels[stage]), spec.BatchNorm);
+            channels = spec.Channels[stage];
             register_module($"stage{stage + 1}", _stages[stage]);
         }
-        _head = Conv2d(inputs, BoxGrid.FirstClass + ModelArguments.Positive(classes), kernel_size: 1);
+        _head = Conv2d(channels, BoxGrid.FirstClass + ModelArguments.Positive(classes), kernel_size: 1);
         SetPrior();
         register_module("head", _head);
     }

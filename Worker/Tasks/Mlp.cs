@@ -1,3 +1,4 @@
+using Distributed.Jobs;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -15,19 +16,16 @@ internal sealed class Mlp : Module<Tensor, Tensor>
     private readonly Func<Tensor, Tensor> _activation;
     private readonly double _dropout;
 
-    /// <param name="inputs">Elements of a sample.</param>
-    /// <param name="hidden">Widths of the hidden layers; an empty list makes a linear model.</param>
-    /// <exception cref="ArgumentException">A value is out of range or the activation is unknown.</exception>
-    public Mlp(int inputs, IReadOnlyList<int> hidden, int classes, string activation = "relu", double dropout = 0)
+    public Mlp(MlpSpec spec, IReadOnlyList<int> shape, int outputs)
         : base(nameof(Mlp))
     {
-        _dropout = ModelArguments.Probability(dropout);
-        _activation = Activations.Of(activation);
-        var width = ModelArguments.Positive(inputs);
-        _layers = new Linear[hidden.Count + 1];
+        _dropout = ModelArguments.Probability(spec.Dropout);
+        _activation = Activations.Of(spec.Activation);
+        var width = ModelArguments.Positive(shape.Aggregate(1, (size, dimension) => checked(size * dimension)), "inputs");
+        _layers = new Linear[spec.Hidden.Count + 1];
         for (var i = 0; i < _layers.Length; i++)
         {
-            var next = i < hidden.Count ? ModelArguments.Positive(hidden[i], nameof(hidden)) : ModelArguments.Positive(classes);
+            var next = ModelArguments.Positive(i < spec.Hidden.Count ? spec.Hidden[i] : outputs);
             _layers[i] = Linear(width, next);
             register_module($"fc{i + 1}", _layers[i]);
             width = next;

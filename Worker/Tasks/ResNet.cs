@@ -1,4 +1,5 @@
 using System.Numerics;
+using Distributed.Jobs;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -9,7 +10,7 @@ namespace Distributed.Worker.Tasks;
 /// <summary>
 /// A residual network for small images (He et al. 2016, "Deep residual learning", section 4.2): a convolution, stages of basic blocks,
 /// each stage but the first halving the image, global average pooling, and a linear layer that outputs the logits.
-/// Input: float32 [samples, inputChannels, height, width]; output: logits, float32 [samples, classes]. If a block changes the shape, its
+/// Input: float32 [samples, channels, height, width]; output: logits, float32 [samples, classes]. If a block changes the shape, its
 /// shortcut has a convolution 1×1 (option B). The state_dict has the names and the order of torchvision's ResNet:
 /// <c>conv1, bn1, layer1.0.conv1, …, layer2.0.downsample.0, …, fc</c>. Convolutions have a bias only without a norm.
 /// </summary>
@@ -20,32 +21,25 @@ internal sealed class ResNet : Module<Tensor, Tensor>
     private readonly List<Block> _blocks = [];
     private readonly Linear _output;
 
-    /// <param name="blocks">Basic blocks of each stage.</param>
-    /// <param name="channels">Channels of each stage.</param>
-    /// <exception cref="ArgumentException">A value is out of range, the norm is unknown, or the lists differ in length.</exception>
-    public ResNet(
-        int inputChannels, int classes, IReadOnlyList<int>? blocks = null, IReadOnlyList<int>? channels = null, string norm = "batch")
+    public ResNet(ResNetSpec spec, IReadOnlyList<int> shape, int outputs)
         : base(nameof(ResNet))
     {
-        blocks ??= [1, 1, 1];
-        channels ??= [16, 32, 64];
+        var (blocks, channels, norm) = (spec.Blocks, spec.Channels, spec.Norm);
         if (blocks.Count == 0 || blocks.Count != channels.Count)
         {
             throw new ArgumentException(
-                $"There are {blocks.Count} stages with blocks and {channels.Count} with channels; both need the same number, at least 1.",
-                nameof(channels));
+                $"There are {blocks.Count} stages with blocks and {channels.Count} with channels; both need the same number, at least 1.");
         }
-        var width = ModelArguments.Positive(channels[0], nameof(channels));
-        register_module("conv1", _stem = Convolution(ModelArguments.Positive(inputChannels), width, 3, stride: 1, norm));
+        var width = ModelArguments.Positive(channels[0]);
+        register_module("conv1", _stem = Convolution(ModelArguments.Image(shape).Channels, width, 3, stride: 1, norm));
         register_module("bn1", _norm = Norms.Of(norm, width));
         for (var stage = 0; stage < blocks.Count; stage++)
         {
-            var outputs = ModelArguments.Positive(channels[stage], nameof(channels));
-            var count = ModelArguments.Positive(blocks[stage], nameof(blocks));
-            register_module($"layer{stage + 1}", Stage(width, outputs, count, stage == 0 ? 1 : 2, norm));
-            width = outputs;
+            var (next, count) = (ModelArguments.Positive(channels[stage]), ModelArguments.Positive(blocks[stage]));
+            register_module($"layer{stage + 1}", Stage(width, next, count, stage == 0 ? 1 : 2, norm));
+            width = next;
         }
-        register_module("fc", _output = Linear(width, ModelArguments.Positive(classes)));
+        register_module("fc", _output = Linear(width, ModelArguments.Positive(outputs)));
     }
 
     public override Tensor forward(Tensor input)
@@ -106,7 +100,6 @@ internal sealed class ResNet : Module<Tensor, Tensor>
 /// <summary>The normalization layers of convolutions, with PyTorch's default parameters.</summary>
 internal static class Norms
 {
-    /// <summary>The name for no normalization.</summary>
     public const string None = "none";
 
     private const int Groups = 8;

@@ -1,3 +1,4 @@
+using Distributed.Jobs;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -8,7 +9,7 @@ namespace Distributed.Worker.Tasks;
 /// A U-Net (Ronneberger, Fischer and Brox 2015): levels of two convolutions each, with a max-pool between levels on the way down. On the
 /// way up, the output of the level below is enlarged and concatenated with the same level's output on the way down. At the top, a
 /// convolution 1×1 outputs a logit for each class and pixel. The convolutions are padded, so that the image keeps its size.
-/// Input: float32 [samples, inputChannels, height, width]; output: logits, float32 [samples, classes, height, width]. The state_dict has
+/// Input: float32 [samples, channels, height, width]; output: logits, float32 [samples, classes, height, width]. The state_dict has
 /// the names and the order of a PyTorch module with the attributes <c>down1, down2, …, grow1, up1, …, output</c>; level 1 is the top.
 /// </summary>
 internal sealed class UNet : Module<Tensor, Tensor>
@@ -17,26 +18,24 @@ internal sealed class UNet : Module<Tensor, Tensor>
     private readonly (ConvTranspose2d Grow, Sequential Block)[] _up;
     private readonly Conv2d _output;
 
-    /// <param name="channels">Channels of each level, from the top down; the sides are multiples of 2 to the power of (levels - 1).</param>
-    /// <exception cref="ArgumentException">A value is out of range, or the image cannot be halved that often.</exception>
-    public UNet(int inputChannels, int height, int width, int classes, IReadOnlyList<int> channels, bool batchNorm)
+    public UNet(UNetSpec spec, IReadOnlyList<int> shape, int classes)
         : base(nameof(UNet))
     {
+        var (inputs, height, width) = ModelArguments.Image(shape);
+        var channels = spec.Channels;
         ModelArguments.Halvable(height, width, ModelArguments.Positive(channels.Count) - 1);
-        var inputs = ModelArguments.Positive(inputChannels);
         _down = new Sequential[channels.Count];
         for (var level = 0; level < channels.Count; level++)
         {
-            var outputs = ModelArguments.Positive(channels[level], nameof(channels));
-            _down[level] = ConvolutionBlock.Create(inputs, outputs, batchNorm);
-            inputs = outputs;
+            _down[level] = ConvolutionBlock.Create(inputs, ModelArguments.Positive(channels[level]), spec.BatchNorm);
+            inputs = channels[level];
             register_module($"down{level + 1}", _down[level]);
         }
         _up = new (ConvTranspose2d, Sequential)[channels.Count - 1];
         for (var level = 0; level < _up.Length; level++)
         {
             var grow = ConvTranspose2d(channels[level + 1], channels[level], kernel_size: 2, stride: 2);
-            _up[level] = (grow, ConvolutionBlock.Create(2 * channels[level], channels[level], batchNorm));
+            _up[level] = (grow, ConvolutionBlock.Create(2 * channels[level], channels[level], spec.BatchNorm));
             register_module($"grow{level + 1}", _up[level].Grow);
             register_module($"up{level + 1}", _up[level].Block);
         }

@@ -14,7 +14,7 @@ public sealed class CnnTests
     public void Outputs_a_row_of_logits_for_every_image(int channels, int height, int width)
     {
         using var scope = NewDisposeScope();
-        using var cnn = new Cnn(channels, height, width, classes: 10, batchNorm: true, dropout: 0.5);
+        using var cnn = new Cnn(new() { BatchNorm = true, Dropout = 0.5 }, [channels, height, width], 10);
 
         Assert.Equal([5, 10], cnn.call(randn(5, channels, height, width)).shape);
     }
@@ -22,7 +22,7 @@ public sealed class CnnTests
     [Fact]
     public void Names_parameters_and_buffers_as_PyTorch_does()
     {
-        using var cnn = new Cnn(1, 8, 8, classes: 10, channels: [4, 8], batchNorm: true);
+        using var cnn = new Cnn(new() { Channels = [4, 8], BatchNorm = true }, [1, 8, 8], 10);
 
         Assert.Equal(
             [
@@ -43,7 +43,7 @@ public sealed class CnnTests
     [Fact]
     public void Has_no_norm_by_default()
     {
-        using var cnn = new Cnn(1, 8, 8, classes: 10);
+        using var cnn = new Cnn(new(), [1, 8, 8], 10);
 
         Assert.Empty(cnn.named_buffers());
         Assert.Equal([128, 64 * 2 * 2], cnn.get_parameter("fc1.weight")!.shape);
@@ -53,7 +53,7 @@ public sealed class CnnTests
     public void Drops_activations_in_training_only()
     {
         using var scope = NewDisposeScope();
-        using var cnn = new Cnn(1, 8, 8, classes: 10, dropout: 0.5);
+        using var cnn = new Cnn(new() { Dropout = 0.5 }, [1, 8, 8], 10);
         var images = randn(4, 1, 8, 8);
 
         Assert.False(cnn.call(images).Equals(cnn.call(images)));
@@ -64,7 +64,7 @@ public sealed class CnnTests
     [Fact]
     public void Rejects_an_image_too_small_for_its_pools()
     {
-        var error = Assert.Throws<ArgumentException>(() => new Cnn(1, 8, 6, classes: 10, channels: [4, 4, 4]));
+        var error = Assert.Throws<ArgumentException>(() => new Cnn(new() { Channels = [4, 4, 4] }, [1, 8, 6], 10));
 
         Assert.Contains("8x6", error.Message, StringComparison.Ordinal);
         Assert.Contains("at most 2 channels", error.Message, StringComparison.Ordinal);
@@ -73,9 +73,9 @@ public sealed class CnnTests
     [Fact]
     public void Rejects_values_out_of_range()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Cnn(0, 8, 8, classes: 10));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Cnn(1, 8, 8, classes: 0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Cnn(1, 8, 8, classes: 10, channels: [0]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Cnn(1, 8, 8, classes: 10, dropout: 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Cnn(new(), [0, 8, 8], 10));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Cnn(new(), [1, 8, 8], 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Cnn(new() { Channels = [0] }, [1, 8, 8], 10));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Cnn(new() { Dropout = 1 }, [1, 8, 8], 10));
     }
 }

@@ -14,7 +14,7 @@ public sealed class DetectorTests
     public void Outputs_a_row_of_numbers_for_every_cell(int channels, int side, int[] stages, int cells)
     {
         using var scope = NewDisposeScope();
-        using var model = new Detector(channels, side, classes: 10, stages, batchNorm: true);
+        using var model = new Detector(new() { Channels = [.. stages], BatchNorm = true }, [channels, side, side], 10);
 
         Assert.Equal([2, 15, cells, cells], model.call(randn(2, channels, side, side)).shape);
     }
@@ -23,7 +23,7 @@ public sealed class DetectorTests
     public void Initially_predicts_objects_almost_nowhere()
     {
         using var scope = NewDisposeScope();
-        using var model = new Detector(1, 32, classes: 10, [4, 8], batchNorm: true);
+        using var model = new Detector(new() { Channels = [4, 8], BatchNorm = true }, [1, 32, 32], 10);
 
         Assert.InRange(model.call(rand(4, 1, 32, 32)).narrow(1, 0, 1).sigmoid().mean().item<float>(), 0.001f, 0.2f);
     }
@@ -31,7 +31,7 @@ public sealed class DetectorTests
     [Fact]
     public void Names_parameters_as_PyTorch_does()
     {
-        using var model = new Detector(1, 8, classes: 2, [4, 8], batchNorm: false);
+        using var model = new Detector(new() { Channels = [4, 8], BatchNorm = false }, [1, 8, 8], 2);
 
         Assert.Equal(
             [
@@ -45,9 +45,9 @@ public sealed class DetectorTests
     [Fact]
     public void Rejects_values_out_of_range()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Detector(1, 8, classes: 0, [4], batchNorm: false));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Detector(1, 8, classes: 2, [], batchNorm: false));
-        var error = Assert.Throws<ArgumentException>(() => new Detector(1, 30, 2, [4, 4, 4], false));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Detector(new() { Channels = [4], BatchNorm = false }, [1, 8, 8], 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Detector(new() { Channels = [], BatchNorm = false }, [1, 8, 8], 2));
+        var error = Assert.Throws<ArgumentException>(() => new Detector(new() { Channels = [4, 4, 4], BatchNorm = false }, [1, 30, 30], 2));
         Assert.Contains("cannot be halved 2 times", error.Message, StringComparison.Ordinal);
     }
 }

@@ -10,7 +10,7 @@ public sealed class MlpTests
     [Fact]
     public void Names_parameters_as_PyTorch_does()
     {
-        using var mlp = new Mlp(6, [5, 4], classes: 3);
+        using var mlp = new Mlp(new() { Hidden = [5, 4] }, [6], 3);
 
         Assert.Equal(
             ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "fc3.weight", "fc3.bias"], mlp.named_parameters().Select(p => p.name));
@@ -40,7 +40,7 @@ public sealed class MlpTests
     public void Flattens_its_inputs_and_applies_its_layers_in_turn(string activation, Func<double, double> function)
     {
         using var scope = NewDisposeScope();
-        using var mlp = new Mlp(6, [5], classes: 3, activation);
+        using var mlp = new Mlp(new() { Hidden = [5], Activation = activation }, [6], 3);
         var samples = randn(4, 2, 3);
         var hidden = nn.functional.linear(samples.reshape(4, 6), mlp.get_parameter("fc1.weight")!, mlp.get_parameter("fc1.bias")!);
         var active = tensor(hidden.data<float>().Select(x => (float)function(x)).ToArray(), [4, 5]);
@@ -53,7 +53,7 @@ public sealed class MlpTests
     [Fact]
     public void Without_hidden_layers_is_linear()
     {
-        using var mlp = new Mlp(6, [], classes: 3);
+        using var mlp = new Mlp(new() { Hidden = [] }, [6], 3);
 
         Assert.Equal([3, 6], mlp.get_parameter("fc1.weight")!.shape);
     }
@@ -61,9 +61,9 @@ public sealed class MlpTests
     [Fact]
     public void Rejects_an_unknown_activation_and_an_empty_layer()
     {
-        var error = Assert.Throws<ArgumentException>(() => new Mlp(6, [5], classes: 3, activation: "step"));
+        var error = Assert.Throws<ArgumentException>(() => new Mlp(new() { Hidden = [5], Activation = "step" }, [6], 3));
 
         Assert.Contains("'step'; allowed: relu, leaky-relu, elu, gelu, silu, tanh, sigmoid", error.Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Mlp(6, [0], classes: 3));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Mlp(new() { Hidden = [0] }, [6], 3));
     }
 }

@@ -19,7 +19,7 @@ public sealed class ResNetTests
             using var scope = NewDisposeScope();
             var (channels, height, width) = sizes;
             var (blocks, widths) = (stages.Select(stage => stage.Item1), stages.Select(stage => stage.Item2));
-            using var resnet = new ResNet(channels, classes, [.. blocks], [.. widths], norm);
+            using var resnet = new ResNet(new() { Blocks = [.. blocks], Channels = [.. widths], Norm = norm }, [channels, 8, 8], classes);
 
             Assert.Equal([5, classes], resnet.call(randn(5, channels, height, width)).shape);
         }, iter: 20, threads: 1);
@@ -27,7 +27,7 @@ public sealed class ResNetTests
     [Fact]
     public void Names_parameters_and_buffers_as_torchvision_does()
     {
-        using var resnet = new ResNet(1, classes: 10, blocks: [1, 2], channels: [4, 8]);
+        using var resnet = new ResNet(new() { Blocks = [1, 2], Channels = [4, 8] }, [1, 8, 8], 10);
 
         string[] norms =
         [
@@ -54,7 +54,7 @@ public sealed class ResNetTests
     [Fact]
     public void Without_a_norm_convolutions_have_a_bias()
     {
-        using var resnet = new ResNet(1, classes: 10, blocks: [1], channels: [4], norm: "none");
+        using var resnet = new ResNet(new() { Blocks = [1], Channels = [4], Norm = "none" }, [1, 8, 8], 10);
 
         Assert.Empty(resnet.named_buffers());
         Assert.Equal(
@@ -71,8 +71,8 @@ public sealed class ResNetTests
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        using var shallow = new ResNet(1, classes: 3, blocks: [1], channels: [4], norm: "none");
-        using var deep = new ResNet(1, classes: 3, blocks: [3], channels: [4], norm: "none");
+        using var shallow = new ResNet(new() { Blocks = [1], Channels = [4], Norm = "none" }, [1, 8, 8], 3);
+        using var deep = new ResNet(new() { Blocks = [3], Channels = [4], Norm = "none" }, [1, 8, 8], 3);
         foreach (var (name, parameter) in shallow.named_parameters()) deep.get_parameter(name)!.copy_(parameter);
         foreach (var (name, parameter) in deep.named_parameters())
         {
@@ -87,12 +87,12 @@ public sealed class ResNetTests
     [Fact]
     public void Rejects_values_out_of_range()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => new ResNet(0, classes: 10));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new ResNet(1, classes: 0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new ResNet(1, classes: 10, blocks: [1, 0, 1]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new ResNet(1, classes: 10, channels: [4, 0, 4]));
-        Assert.Throws<ArgumentException>(() => new ResNet(1, classes: 10, blocks: [1, 1]));
-        var error = Assert.Throws<ArgumentException>(() => new ResNet(1, classes: 10, norm: "layer"));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ResNet(new(), [0, 8, 8], 10));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ResNet(new(), [1, 8, 8], 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ResNet(new() { Blocks = [1, 0, 1] }, [1, 8, 8], 10));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ResNet(new() { Channels = [4, 0, 4] }, [1, 8, 8], 10));
+        Assert.Throws<ArgumentException>(() => new ResNet(new() { Blocks = [1, 1] }, [1, 8, 8], 10));
+        var error = Assert.Throws<ArgumentException>(() => new ResNet(new() { Norm = "layer" }, [1, 8, 8], 10));
         Assert.Contains("allowed: batch, group, none", error.Message, StringComparison.Ordinal);
     }
 }

@@ -14,7 +14,7 @@ public sealed class UNetTests
     public void Outputs_logits_for_every_pixel(int channels, int height, int width, int[] levels)
     {
         using var scope = NewDisposeScope();
-        using var model = new UNet(channels, height, width, classes: 11, levels, batchNorm: true);
+        using var model = new UNet(new() { Channels = [.. levels], BatchNorm = true }, [channels, height, width], 11);
 
         Assert.Equal([2, 11, height, width], model.call(randn(2, channels, height, width)).shape);
     }
@@ -22,7 +22,7 @@ public sealed class UNetTests
     [Fact]
     public void Names_parameters_as_PyTorch_does()
     {
-        using var model = new UNet(1, 8, 8, classes: 2, [4, 8], batchNorm: false);
+        using var model = new UNet(new() { Channels = [4, 8], BatchNorm = false }, [1, 8, 8], 2);
 
         Assert.Equal(
             [
@@ -38,7 +38,7 @@ public sealed class UNetTests
     [Fact]
     public void With_norms_convolutions_have_no_bias()
     {
-        using var model = new UNet(1, 8, 8, classes: 2, [4], batchNorm: true);
+        using var model = new UNet(new() { Channels = [4], BatchNorm = true }, [1, 8, 8], 2);
 
         Assert.Equal(
             [
@@ -54,7 +54,7 @@ public sealed class UNetTests
         using var scope = NewDisposeScope();
         // Seeded, so that no layer happens to output 0 everywhere.
         using var seed = manual_seed(1);
-        using var model = new UNet(1, 32, 32, classes: 2, [4, 4, 4], batchNorm: false);
+        using var model = new UNet(new() { Channels = [4, 4, 4], BatchNorm = false }, [1, 32, 32], 2);
         using var image = randn(1, 1, 32, 32, requires_grad: true);
         model.call(image)[0, 0, 16, 16].backward();
         var reached = image.grad!.ne(0).nonzero();
@@ -65,7 +65,7 @@ public sealed class UNetTests
     [Fact]
     public void Rejects_an_image_that_cannot_be_halved_that_often()
     {
-        var error = Assert.Throws<ArgumentException>(() => new UNet(1, 12, 8, classes: 2, [4, 4, 4, 4], batchNorm: false));
+        var error = Assert.Throws<ArgumentException>(() => new UNet(new() { Channels = [4, 4, 4, 4], BatchNorm = false }, [1, 12, 8], 2));
 
         Assert.Contains("12x8 cannot be halved 3 times", error.Message, StringComparison.Ordinal);
         Assert.Contains("multiples of 8", error.Message, StringComparison.Ordinal);
@@ -74,9 +74,9 @@ public sealed class UNetTests
     [Fact]
     public void Rejects_values_out_of_range()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(0, 8, 8, classes: 2, [4], batchNorm: false));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(1, 8, 8, classes: 0, [4], batchNorm: false));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(1, 8, 8, classes: 2, [], batchNorm: false));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(1, 8, 8, classes: 2, [4, 0], batchNorm: false));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(new() { Channels = [4], BatchNorm = false }, [0, 8, 8], 2));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(new() { Channels = [4], BatchNorm = false }, [1, 8, 8], 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(new() { Channels = [], BatchNorm = false }, [1, 8, 8], 2));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new UNet(new() { Channels = [4, 0], BatchNorm = false }, [1, 8, 8], 2));
     }
 }

@@ -1,3 +1,4 @@
+using Distributed.Jobs;
 using Distributed.Worker.Abstractions;
 using Distributed.Worker.Tasks;
 using Distributed.Worker.Training;
@@ -15,7 +16,8 @@ public sealed class FlatModelTests
         (blocks, channels, hidden, batchNorm, seed) =>
         {
             manual_seed(seed);
-            return new FlatModel(new Cnn(1, 8, 8, 3, [.. Enumerable.Repeat(channels, blocks)], hidden, batchNorm), CPU);
+            var spec = new CnnSpec { Channels = [.. Enumerable.Repeat(channels, blocks)], Hidden = hidden, BatchNorm = batchNorm };
+            return new FlatModel(new Cnn(spec, [1, 8, 8], 3), CPU);
         });
 
     [Fact]
@@ -41,7 +43,7 @@ public sealed class FlatModelTests
     [Fact]
     public void Layout_is_in_the_order_of_PyTorchs_state_dict()
     {
-        using var model = new FlatModel(new Cnn(1, 8, 8, 3, [2], batchNorm: true), CPU);
+        using var model = new FlatModel(new Cnn(new() { Channels = [2], BatchNorm = true }, [1, 8, 8], 3), CPU);
 
         Assert.Equal(
             [
@@ -55,7 +57,7 @@ public sealed class FlatModelTests
     public void Parameters_stay_trainable_leaves_and_follow_the_vector()
     {
         using var scope = NewDisposeScope();
-        using var model = new FlatModel(new Mlp(4, [3], 2), CPU);
+        using var model = new FlatModel(new Mlp(new() { Hidden = [3] }, [4], 2), CPU);
 
         model.Parameters.fill_(0.25);
 
@@ -90,7 +92,7 @@ public sealed class FlatModelTests
         Assert.True(target.Gradient.allclose(expected * 2, rtol: 1e-5, atol: 1e-7));
         Assert.True(other.Gradient.allclose(expected, rtol: 1e-5, atol: 1e-7));
 
-        static Cnn Net() => new(1, 8, 8, 3, [4], 8, batchNorm: true);
+        static Cnn Net() => new(new() { Channels = [4], Hidden = 8, BatchNorm = true }, [1, 8, 8], 3);
     }
 
     [Fact]
@@ -261,7 +263,7 @@ public sealed class FlatModelTests
     [Fact]
     public void A_module_that_was_cut_off_is_noticed()
     {
-        using var model = new FlatModel(new Mlp(4, [3], 2), CPU);
+        using var model = new FlatModel(new Mlp(new() { Hidden = [3] }, [4], 2), CPU);
         model.VerifyAliasing();
         using var target = Target(model);
         model.VerifyAliasing();
@@ -299,7 +301,7 @@ public sealed class FlatModelTests
     private static FlatModel Noisy(long seed)
     {
         manual_seed(seed);
-        return new FlatModel(new Cnn(1, 8, 8, 3, [8, 16], 32, batchNorm: true, dropout: 0.3), CPU);
+        return new FlatModel(new Cnn(new() { Channels = [8, 16], Hidden = 32, BatchNorm = true, Dropout = 0.3 }, [1, 8, 8], 3), CPU);
     }
 
     private static (Tensor Images, Tensor Labels) Images(int samples)

@@ -70,13 +70,16 @@ public sealed class GenerationTests
     }
 
     [Fact]
-    public void Images_that_cannot_be_halved_twice_are_refused() =>
-        Assert.Contains("The images are 30x28; a dcgan needs sides that are multiples of 4", Assert.Throws<ArgumentException>(() => new Dcgan(1, 30, 28, 10)).Message, StringComparison.Ordinal);
+    public void Images_that_cannot_be_halved_twice_are_refused()
+    {
+        var error = Assert.Throws<ArgumentException>(() => new Dcgan(new(), [1, 30, 28], 10));
+        Assert.Contains("The images are 30x28; a dcgan needs sides that are multiples of 4", error.Message, StringComparison.Ordinal);
+    }
 
     private static Dcgan Create()
     {
         using var seed = manual_seed(1);
-        return new(1, 8, 8, 10, latent: 4, filters: 4);
+        return new(new() { Latent = 4, Channels = 4 }, [1, 8, 8], 10);
     }
 
     private static float[] Gradients(nn.Module module) =>

@@ -50,7 +50,7 @@ public sealed class ObjectDetectionTests
     public void A_detector_learns_it()
     {
         using var generator = manual_seed(1);
-        using var model = new Detector(1, Side, Classes, [8, 16, 32], batchNorm: true);
+        using var model = new Detector(new() { Channels = [8, 16, 32], BatchNorm = true }, [1, Side, Side], Classes);
         var (before, after, metrics) = SceneBench.Learn(new ObjectDetection(SceneBench.Some(SceneTargets.Boxes, 24)), model, steps: 100);
         Assert.InRange(after, 0, before / 4);
         Assert.InRange(new AveragePrecision().Of(metrics, 24), 0.8, 1);
@@ -60,7 +60,7 @@ public sealed class ObjectDetectionTests
     public void The_picture_shows_the_scenes()
     {
         var task = new ObjectDetection(SceneBench.Some(SceneTargets.Boxes, 5));
-        using var model = new Detector(1, Side, Classes, [4, 4, 4], batchNorm: false);
+        using var model = new Detector(new() { Channels = [4, 4, 4], BatchNorm = false }, [1, Side, Side], Classes);
         using var picture = task.Draw(model, CPU);
         // Four columns and two rows of 192 pixels, with gaps.
         Assert.Equal(((4 * 202) + 10, (2 * 202) + 10), (picture.Width, picture.Height));

@@ -42,7 +42,7 @@ public sealed class SegmentationTests
     public void A_unet_learns_what_is_background()
     {
         using var generator = manual_seed(1);
-        using var model = new UNet(1, 32, 32, Classes, [8, 16, 32], batchNorm: true);
+        using var model = new UNet(new() { Channels = [8, 16, 32], BatchNorm = true }, [1, 32, 32], Classes);
         var (before, after, metrics) = SceneBench.Learn(new Segmentation(SceneBench.Some(SceneTargets.Masks, 12)), model, steps: 100);
         Assert.InRange(after, 0, before / 10);
         // Which digit it is comes after hundreds of steps more.
@@ -53,7 +53,7 @@ public sealed class SegmentationTests
     public void The_picture_shows_a_scene_what_it_was_taken_for_and_what_it_is()
     {
         var task = new Segmentation(SceneBench.Some(SceneTargets.Masks, 3));
-        using var model = new UNet(1, 32, 32, Classes, [4], batchNorm: false);
+        using var model = new UNet(new() { Channels = [4], BatchNorm = false }, [1, 32, 32], Classes);
         using var picture = task.Draw(model, CPU);
         // Two columns of three images of 128 pixels, two rows, gaps, and the row of classes.
         Assert.Equal((2 * ((3 * 128) + 4 + 10) + 10, 27 + 10 + (2 * 138) + 10), (picture.Width, picture.Height));
