@@ -1,23 +1,17 @@
 namespace Distributed.Coordinator.Chaos;
 
-/// <summary>What can be done to a cluster that trains.</summary>
 internal enum ChaosKind
 {
     KillWorker,
-    /// <summary>All workers are killed at once, and as many started.</summary>
-    KillAllWorkers,
-    /// <summary>A worker stands still for a time (SIGSTOP, then SIGCONT).</summary>
-    FreezeWorker,
-    /// <summary>A worker is asked to leave in good order (SIGTERM).</summary>
-    Drain,
+    KillAllWorkers, // All workers are killed at once, and as many started
+    FreezeWorker, // SIGSTOP, and SIGCONT after the duration
+    Drain, // A worker is asked to leave in good order (SIGTERM)
     Join,
-    /// <summary>The coordinator is killed (SIGKILL), and its run resumed at once.</summary>
-    RestartCoordinator,
+    RestartCoordinator, // The coordinator is killed (SIGKILL), and its run resumed at once
 }
 
-/// <summary>A fault and when it happens.</summary>
-/// <param name="Step">The training step, from 1, after which it happens.</param>
-/// <param name="Duration">How long a frozen worker stands still; zero for every other kind.</param>
+/// <param name="Step">The training step, from 1, after which the fault happens.</param>
+/// <param name="Duration">Of a freeze; zero for every other kind.</param>
 internal sealed record ChaosFault(ChaosKind Kind, long Step, TimeSpan Duration = default)
 {
     public override string ToString() => $"{NameOf(Kind)}@{Step}{(Kind == ChaosKind.FreezeWorker ? $":{TextOf(Duration)}" : "")}";
@@ -32,8 +26,7 @@ internal sealed record ChaosFault(ChaosKind Kind, long Step, TimeSpan Duration =
         _ => "restart-coordinator",
     };
 
-    /// <summary>A duration as it is written in a plan: whole seconds, else milliseconds.</summary>
-    public static string TextOf(TimeSpan duration) => duration.Ticks % TimeSpan.TicksPerSecond == 0
-        ? $"{duration.TotalSeconds:0}s"
-        : $"{duration.TotalMilliseconds:0}ms";
+    /// <summary>In whole seconds if possible, else in milliseconds.</summary>
+    public static string TextOf(TimeSpan duration) =>
+        duration.Ticks % TimeSpan.TicksPerSecond == 0 ? $"{duration.TotalSeconds:0}s" : $"{duration.TotalMilliseconds:0}ms";
 }

@@ -4,60 +4,50 @@ using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Chaos;
 
-/// <summary>The faults of a chaos check, as the user asked for them: named one by one, or drawn from a seed.</summary>
+/// <summary>The faults of a chaos check as the user gave them: named one by one, or drawn from a seed.</summary>
 internal sealed record ChaosPlan
 {
-    /// <summary>Faults that may be drawn.</summary>
     public const int MaxCount = 1000;
 
-    /// <summary>The longest that a worker may be frozen for.</summary>
     public static readonly TimeSpan MaxDuration = TimeSpan.FromMinutes(10);
 
     private const string RandomName = "random";
+    private const string RandomExample = "for example random:7:10";
     private const long DefaultSeed = 1;
     private const string Examples = "kill-worker@30,freeze-worker@60:5s,join@80 or random:7:10";
 
     private static readonly ImmutableArray<ChaosKind> _kinds = [.. Enum.GetValues<ChaosKind>()];
 
-    /// <summary>The faults that were named, by step; those of one step as they were written. Empty when they are drawn.</summary>
+    /// <summary>Ordered by step; those of one step as written. Empty if the faults are drawn.</summary>
     public ImmutableArray<ChaosFault> Named { get; private init; } = [];
+    public int Drawn { get; private init; } // Number of faults to draw; 0 if they are named
+    public long Seed { get; private init; } = DefaultSeed; // Also chooses the victims of named faults
 
-    /// <summary>How many faults are drawn; 0 when they are named.</summary>
-    public int Drawn { get; private init; }
-
-    /// <summary>What is drawn by: the faults, where they are not named, and in any case whom they hit.</summary>
-    public long Seed { get; private init; } = DefaultSeed;
-
-    /// <summary>Reads a plan: faults with commas between them, or random:SEED:COUNT.</summary>
-    /// <exception cref="ChaosPlanException">The text is no plan.</exception>
+    /// <summary>Parses faults separated by commas, or random:SEED:COUNT.</summary>
     public static ChaosPlan Parse(string text)
     {
-        ArgumentNullException.ThrowIfNull(text);
-        if (text.Trim() is var whole && (whole == RandomName || whole.StartsWith($"{RandomName}:", StringComparison.Ordinal))) return Random(whole);
+        var whole = text.Trim();
+        if (whole == RandomName || whole.StartsWith($"{RandomName}:", StringComparison.Ordinal)) return Random(whole);
         return new() { Named = [.. text.Split(',', StringSplitOptions.TrimEntries).Select(Fault).OrderBy(fault => fault.Step)] };
     }
 
-    /// <summary>The faults for a job of so many steps, by step.</summary>
-    /// <param name="steps">Training steps of the job, at least 1.</param>
-    /// <param name="workers">Workers that it begins with, at least 1.</param>
-    /// <exception cref="ChaosPlanException">The job is too short for the plan.</exception>
+    /// <summary>The faults for a job, ordered by step.</summary>
+    /// <param name="workers">Workers that the job begins with.</param>
     public ImmutableArray<ChaosFault> For(long steps, int workers)
     {
-        if (Drawn > steps) throw new ChaosPlanException($"--chaos {RandomName}:{Seed}:{Drawn}: the job has {steps} steps; allowed: a count from 1 to {steps}");
+        if (Drawn > steps) throw TooShort($"{RandomName}:{Seed}:{Drawn}", steps, "count");
         if (Drawn > 0) return ChaosDraw.Faults(Seed, Drawn, steps, workers);
-        return Named.FirstOrDefault(fault => fault.Step > steps) is { } late
-            ? throw new ChaosPlanException($"--chaos {late}: the job has {steps} steps; allowed: a step from 1 to {steps}")
-            : Named;
+        return Named.FirstOrDefault(fault => fault.Step > steps) is { } late ? throw TooShort($"{late}", steps, "step") : Named;
     }
 
     private static ChaosPlan Random(string text)
     {
         var parts = text.Split(':');
-        if (parts.Length != 3) throw Error(text, $"this is no draw of faults; allowed: {RandomName}:SEED:COUNT and nothing else, for example {RandomName}:7:10");
+        if (parts.Length != 3) throw Error(text, $"malformed; allowed: {RandomName}:SEED:COUNT and nothing else, {RandomExample}");
         if (!TryWhole(parts[1], out var seed))
-            throw Error(text, $"the seed is {Found(parts[1])}; allowed: a whole number from 0 to {long.MaxValue}, for example {RandomName}:7:10");
+            throw Error(text, $"the seed is {Found(parts[1])}; allowed: a whole number from 0 to {long.MaxValue}, {RandomExample}");
         if (!TryWhole(parts[2], out var count) || count is < 1 or > MaxCount)
-            throw Error(text, $"the count is {Found(parts[2])}; allowed: a whole number from 1 to {MaxCount}, for example {RandomName}:7:10");
+            throw Error(text, $"the count is {Found(parts[2])}; allowed: a whole number from 1 to {MaxCount}, {RandomExample}");
         return new() { Seed = seed, Drawn = (int)count };
     }
 
@@ -66,7 +56,10 @@ internal sealed record ChaosPlan
         var at = text.IndexOf('@', StringComparison.Ordinal);
         var name = at < 0 ? text : text[..at];
         if (!_kinds.Any(kind => ChaosFault.NameOf(kind) == name))
-            throw Error(text, $"{(name.Length == 0 ? "nothing" : Shown.Of(name))} is no fault; allowed: {string.Join(", ", _kinds.Select(ChaosFault.NameOf))}, for example {Examples}");
+        {
+            throw Error(text, $"{(name.Length == 0 ? "the fault is missing" : $"unknown fault {Shown.Of(name)}")}; "
+                + $"allowed: {string.Join(", ", _kinds.Select(ChaosFault.NameOf))}, for example {Examples}");
+        }
         var kind = _kinds.First(kind => ChaosFault.NameOf(kind) == name);
         var isFreeze = kind == ChaosKind.FreezeWorker;
         var example = $"for example {new ChaosFault(kind, 30, isFreeze ? TimeSpan.FromSeconds(5) : default)}";
@@ -75,12 +68,13 @@ internal sealed record ChaosPlan
         var parts = text[(at + 1)..].Split(':', 2);
         if (!TryWhole(parts[0], out var step) || step < 1)
             throw Error(text, $"the step is {Found(parts[0])}; allowed: a whole number from 1, {example}");
-        if (!isFreeze)
-            return parts.Length == 1 ? new(kind, step) : throw Error(text, $"the duration is {Found(parts[1])}; allowed: none for {name}, {example}");
-        if (parts.Length == 1) throw Error(text, $"the duration is missing; allowed: a colon and 1ms to {ChaosFault.TextOf(MaxDuration)}, {example}");
+        if (!isFreeze && parts.Length == 1) return new(kind, step);
+        if (!isFreeze) throw Error(text, $"the duration is {Found(parts[1])}; {name} takes no duration, {example}");
+        var range = $"1ms to {ChaosFault.TextOf(MaxDuration)}";
+        if (parts.Length == 1) throw Error(text, $"the duration is missing; allowed: a colon and {range}, {example}");
         return TryDuration(parts[1], out var duration)
             ? new(kind, step, duration)
-            : throw Error(text, $"the duration is {Found(parts[1])}; allowed: 1ms to {ChaosFault.TextOf(MaxDuration)}, in ms or s, {example}");
+            : throw Error(text, $"the duration is {Found(parts[1])}; allowed: {range}, in ms or s, {example}");
     }
 
     private static bool TryDuration(string text, out TimeSpan duration)
@@ -92,9 +86,20 @@ internal sealed record ChaosPlan
         return duration > TimeSpan.Zero && duration <= MaxDuration;
     }
 
-    private static bool TryWhole(string text, out long value) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
+    private static bool TryWhole(string text, out long value) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
 
-    private static ChaosPlanException Error(string found, string message) => new($"--chaos {(found.Length == 0 ? "\"\"" : Shown.Of(found))}: {message}");
+    private static ChaosException TooShort(string what, long steps, string allowed) =>
+        new(2, $"--chaos {what}: the job has {steps} steps; allowed: a {allowed} from 1 to {steps}");
+
+    private static ChaosException Error(string found, string message) =>
+        new(2, $"--chaos {(found.Length == 0 ? "\"\"" : Shown.Of(found))}: {message}");
 
     private static string Found(string text) => text.Length == 0 ? "empty" : Shown.Of(text);
+}
+
+/// <param name="exitCode">1: the check failed; 2: bad input.</param>
+internal sealed class ChaosException(int exitCode, string message) : Exception(message)
+{
+    public int ExitCode { get; } = exitCode;
 }

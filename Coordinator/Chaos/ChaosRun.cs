@@ -14,8 +14,7 @@ internal sealed class ChaosRun : IAsyncDisposable
     private const string Name = "disturbed";
 
     private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(20);
-    private static readonly TimeSpan _endPatience = TimeSpan.FromSeconds(10);
-
+    private static readonly TimeSpan _endTimeout = TimeSpan.FromSeconds(10);
     private readonly ChaosFolder _folder;
     private readonly ChaosWorkers _workers;
     private readonly ImmutableArray<ChaosFault> _faults;
@@ -28,18 +27,15 @@ internal sealed class ChaosRun : IAsyncDisposable
     private int _waiting = -1;
     private long _restartedAt = -1;
 
-    /// <param name="folder">Where everything is left.</param>
-    /// <param name="workers">Nobody yet; this run starts and stops them.</param>
-    /// <param name="faults">What is to happen, by step.</param>
+    /// <param name="workers">Empty; the run starts and stops them.</param>
     public ChaosRun(
-        ChaosFolder folder, IEnumerable<string> arguments, ChaosWorkers workers, ImmutableArray<ChaosFault> faults, long seed, TimeProvider time)
+        ChaosFolder folder, IEnumerable<string> arguments, ChaosWorkers workers, ImmutableArray<ChaosFault> faults, long seed,
+        TimeProvider time)
     {
         (_folder, _workers, _faults, _seed, _time, _startedAt) = (folder, workers, faults, seed, time, time.GetUtcNow());
         _coordinator = new(Name, arguments, folder.LogOf(Name));
     }
 
-    /// <param name="workers">How many are started once the coordinator waits for them.</param>
-    /// <exception cref="ChaosException">It stands still.</exception>
     public async Task<ChaosOutcome> RunAsync(int workers, CancellationToken stopping)
     {
         var guard = new StallGuard(_time);
@@ -54,18 +50,19 @@ internal sealed class ChaosRun : IAsyncDisposable
             }
             var step = isListening ? HistoryTail.LastStep(_folder.Disturbed) : 0;
             if (guard.IsStalledAt(step))
-                throw new ChaosException(1, $"the disturbed run has stood still at step {step} for {StallGuard.Patience.TotalSeconds} s (see {_folder.Logs})");
+                throw new ChaosException(1, $"the disturbed run has made no progress at step {step} for "
+                    + $"{StallGuard.Timeout.TotalSeconds} s (see {_folder.Logs})");
             if (isListening) eventsRead = ReadEvents(eventsRead);
-            foreach (var thawed in _workers.Thaw(_time)) Tell(step, $"{thawed} goes on");
+            foreach (var thawed in _workers.Thaw(_time)) Tell(step, $"{thawed} continues");
             TellNew(_workers.Failures(isOver: false));
-            while (_carriedOut < _faults.Length && _faults[_carriedOut].Step <= step && await CarryOutAsync(_faults[_carriedOut], step).ConfigureAwait(false))
+            while (_carriedOut < _faults.Length && _faults[_carriedOut].Step <= step
+                && await CarryOutAsync(_faults[_carriedOut], step).ConfigureAwait(false))
                 _carriedOut++;
             await timer.WaitForNextTickAsync(stopping).ConfigureAwait(false);
         }
         return await EndAsync(stopping).ConfigureAwait(false);
     }
 
-    /// <summary>Stops whatever still runs.</summary>
     public async ValueTask DisposeAsync()
     {
         await using var workers = _workers.ConfigureAwait(false);
@@ -78,24 +75,23 @@ internal sealed class ChaosRun : IAsyncDisposable
         var isOver = exit.ExitCode == 0;
         if (isOver)
         {
-            await _workers.EndAsync(_endPatience, stopping).ConfigureAwait(false);
-            foreach (var late in _workers.Latecomers) Console.WriteLine($"{late} was still about to take part when the job ended");
+            await _workers.EndAsync(_endTimeout, stopping).ConfigureAwait(false);
+            foreach (var late in _workers.Candidates.Where(worker => !worker.TakesPart))
+                Console.WriteLine($"{late.Name} was still joining when the job ended");
         }
-        IReadOnlyList<string> failures =
-        [
-            .. isOver ? (string[])[] : [$"the coordinator ended with exit code {exit.ExitCode}: {exit.LastError ?? "it gave no reason"} (see {exit.LogPath})"],
-            .. _workers.Failures(isOver),
-        ];
+        List<string> failures = [.. _workers.Failures(isOver)];
+        if (!isOver)
+            failures.Insert(0, $"the coordinator ended with exit code {exit.ExitCode}: {exit.LastError ?? "it gave no reason"} "
+                + $"(see {exit.LogPath})");
         TellNew(failures);
         return new(isOver, _carriedOut, failures);
     }
 
-    /// <summary>
-    /// The coordinator writes its state once it listens. Before that the folder may hold the files of an earlier check.
-    /// </summary>
-    private bool IsListening() => File.GetLastWriteTimeUtc(Path.Combine(_folder.Disturbed, RunFolder.StateName)) >= _startedAt.UtcDateTime;
+    /// <summary>The coordinator writes its state once it listens. An older file is of an earlier check.</summary>
+    private bool IsListening() =>
+        File.GetLastWriteTimeUtc(Path.Combine(_folder.Disturbed, RunFolder.StateName)) >= _startedAt.UtcDateTime;
 
-    /// <summary>Notes which workers take part since the last call.</summary>
+    /// <summary>Marks the workers that have been planned since the last call.</summary>
     private long ReadEvents(long from) => RunEvent.ReadAll(
         LocalDisk.Instance, Path.Combine(_folder.Disturbed, RunFiles.Events), happened => _workers.TakePart(happened.Workers ?? []), from);
 
@@ -111,7 +107,7 @@ internal sealed class ChaosRun : IAsyncDisposable
                 return KillAll(step);
             case ChaosKind.RestartCoordinator:
                 return await RestartAsync(step).ConfigureAwait(false);
-            // Only a coordinator that is there can let anybody go.
+            // A worker can leave only once the restarted coordinator has made progress.
             case ChaosKind.Drain when step <= _restartedAt:
                 return false;
             default:
@@ -119,7 +115,7 @@ internal sealed class ChaosRun : IAsyncDisposable
         }
     }
 
-    /// <summary>Nobody is left who holds the parameters: the newcomers get them from the newest checkpoint, or begin from the start.</summary>
+    /// <summary>No worker keeps the parameters: the new ones get them from the newest checkpoint, or begin from the start.</summary>
     private bool KillAll(long step)
     {
         ImmutableArray<string> killed = [.. _workers.Candidates.Select(worker => worker.Name).Where(name => _workers[name].Kill())];
@@ -137,23 +133,18 @@ internal sealed class ChaosRun : IAsyncDisposable
             return false;
         }
         var worker = _workers[victim];
-        var isDone = fault.Kind switch
+        var (isDone, what) = fault.Kind switch
         {
-            ChaosKind.KillWorker => worker.Kill(),
-            ChaosKind.FreezeWorker => worker.Freeze(fault.Duration, _time),
-            _ => worker.Drain(),
+            ChaosKind.KillWorker => (worker.Kill(), $"killed {victim}"),
+            ChaosKind.FreezeWorker => (worker.Freeze(fault.Duration, _time), $"froze {victim} for {ChaosFault.TextOf(fault.Duration)}"),
+            _ => (worker.Drain(), $"asked {victim} to leave"),
         };
-        if (!isDone) return false;
-        Tell(step, fault.Kind switch
-        {
-            ChaosKind.KillWorker => $"killed {victim}{Replacement()}",
-            ChaosKind.FreezeWorker => $"froze {victim} for {ChaosFault.TextOf(fault.Duration)}",
-            _ => $"asked {victim} to leave{Replacement()}",
-        });
-        return true;
+        if (isDone) Tell(step, fault.Kind == ChaosKind.FreezeWorker ? what : what + Replacement());
+        return isDone;
     }
 
-    private string Replacement() => ChaosVictim.Live(_workers.Candidates) < ChaosVictim.MinLive ? $", and started {_workers.Start()}" : "";
+    private string Replacement() =>
+        _workers.Candidates.Count(worker => worker.IsLive) < ChaosVictim.MinLive ? $", and started {_workers.Start()}" : "";
 
     private async Task<bool> RestartAsync(long step)
     {

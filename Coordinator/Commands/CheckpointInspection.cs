@@ -2,18 +2,22 @@ using Distributed.Coordinator.Runs;
 
 namespace Distributed.Coordinator.Commands;
 
+/// <summary>The content of a file or folder. Its members are the JSON that <c>inspect --json</c> writes.</summary>
+internal interface IInspection
+{
+    /// <summary>safetensors, checkpoint or run.</summary>
+    string Kind { get; }
+    /// <summary>One text for each fault, which names the file; empty if there is none.</summary>
+    IReadOnlyList<string> Damage { get; }
+}
+
 internal sealed record CheckpointInspection : IInspection
 {
     public string Kind => "checkpoint";
-
     public required string Folder { get; init; }
-
-    /// <summary>What it is of; null where that cannot be read.</summary>
-    public Manifest? Manifest { get; init; }
-
+    public Manifest? Manifest { get; init; } // Null if it cannot be read
     public required IReadOnlyList<string> Damage { get; init; }
 
-    /// <summary>Reads every byte of a checkpoint.</summary>
     public static CheckpointInspection Read(string folder)
     {
         try

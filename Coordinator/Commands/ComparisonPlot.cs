@@ -6,20 +6,14 @@ using ScottPlot.TickGenerators;
 
 namespace Distributed.Coordinator.Commands;
 
-/// <summary>A picture of how fast runs learned: the training loss of each over the samples that it had used, on a logarithmic axis, since one
-/// may take thousands of steps where another takes its first.</summary>
+// Draws the training loss of runs over the samples that each had used. The axis is logarithmic, since one run may take thousands of steps
+// where another takes its first.
 internal static class ComparisonPlot
 {
     private const int Width = 1200;
     private const int Height = 720;
+    private const int Bins = 80; // Points of a curve, each a mean over several steps: few enough to smooth the noise of single steps
 
-    /// <summary>Points of a curve, each the mean of the steps around it: as many as leave the losses of single samples readable.</summary>
-    private const int Bins = 80;
-
-    /// <summary>Writes a PNG. Values that are not finite are left out.</summary>
-    /// <param name="runs">At least one.</param>
-    /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
     public static void Save(string path, IReadOnlyList<ComparedRun> runs)
     {
         using var plot = new Plot();
@@ -35,7 +29,7 @@ internal static class ComparisonPlot
         }
         CurveStyle.Use(plot, "How fast they learn", "training samples used", "training loss");
         plot.Axes.SetLimitsX(0, last + 0.05);
-        // From where no loss is left; one that goes below has no such place.
+        // The loss axis begins at 0, unless a loss is negative.
         if (highest > 0 && runs.All(run => run.Losses.All(point => !(point.Loss < 0)))) plot.Axes.SetLimitsY(0, 1.05 * highest);
         plot.Axes.Bottom.TickGenerator = new NumericAutomatic
         {
@@ -46,11 +40,12 @@ internal static class ComparisonPlot
         AtomicFile.Write(path, stream => stream.Write(plot.GetImageBytes(Width, Height, ImageFormat.Png)));
     }
 
-    /// <summary>The means over stretches of the axis, without those in which no step lies.</summary>
+    /// <summary>The mean of each bin of the logarithmic axis that holds a step.</summary>
     private static Coordinates[] Curve(IReadOnlyList<LossPoint> losses, double last) =>
         [.. losses.Where(point => double.IsFinite(point.Loss))
             .GroupBy(point => (int)(Bins * Math.Log10(point.Samples) / last))
             .Select(bin => (Points: bin.ToList(), Steps: (double)bin.Sum(point => point.Steps)))
             .Select(bin => new Coordinates(
-                bin.Points.Sum(point => point.Steps * Math.Log10(point.Samples)) / bin.Steps, bin.Points.Sum(point => point.Steps * point.Loss) / bin.Steps))];
+                bin.Points.Sum(point => point.Steps * Math.Log10(point.Samples)) / bin.Steps,
+                bin.Points.Sum(point => point.Steps * point.Loss) / bin.Steps))];
 }

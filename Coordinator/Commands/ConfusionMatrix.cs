@@ -1,15 +1,13 @@
 namespace Distributed.Coordinator.Commands;
 
-/// <summary>How well a class is told from the others.</summary>
-/// <param name="Precision">Share of those that were taken for it which are of it; null where none was.</param>
-/// <param name="Recall">Share of those that are of it which were taken for it; null where there are none.</param>
+/// <param name="Precision">Null where no sample was classified as this class.</param>
+/// <param name="Recall">Null where the class has no sample.</param>
 internal sealed record ClassQuality(long Samples, double? Precision, double? Recall)
 {
-    /// <summary>Harmonic mean of the two; null where either is missing or both are 0.</summary>
+    /// <summary>Null where precision or recall is missing or both are 0.</summary>
     public double? F1 => Precision + Recall is > 0 ? 2 * Precision * Recall / (Precision + Recall) : null;
 }
 
-/// <summary>How many samples of each class were taken for each.</summary>
 internal sealed class ConfusionMatrix
 {
     private readonly long[] _counts;
@@ -17,11 +15,10 @@ internal sealed class ConfusionMatrix
     private ConfusionMatrix(int classes, long[] counts) => (Classes, _counts) = (classes, counts);
 
     public int Classes { get; }
-
     public long this[int actual, int predicted] => _counts[(actual * Classes) + predicted];
 
-    /// <summary>From the tallies that an evaluation gives behind its other metrics: class by class, what its samples were taken for.</summary>
-    /// <returns>Null where they are no square, or no counts.</returns>
+    /// <summary>From the sums of an evaluation that follow its other metrics: the row of each actual class.</summary>
+    /// <returns>Null where they are not a square of counts.</returns>
     public static ConfusionMatrix? Of(ReadOnlySpan<double> tallies)
     {
         var classes = (int)Math.Sqrt(tallies.Length);
@@ -35,16 +32,15 @@ internal sealed class ConfusionMatrix
         return new(classes, counts);
     }
 
-    /// <summary>How well each class is told from the others.</summary>
-    public IReadOnlyList<ClassQuality> Qualities() =>
-    [
-        .. Enumerable.Range(0, Classes).Select(c =>
+    public IReadOnlyList<ClassQuality> Qualities()
+    {
+        var all = Enumerable.Range(0, Classes);
+        return [.. all.Select(c =>
         {
-            var (actual, predicted) = (Enumerable.Range(0, Classes).Sum(p => this[c, p]), Enumerable.Range(0, Classes).Sum(a => this[a, c]));
-            return new ClassQuality(actual, predicted > 0 ? (double)this[c, c] / predicted : null, actual > 0 ? (double)this[c, c] / actual : null);
-        }),
-    ];
+            var (actual, predicted, right) = (all.Sum(p => this[c, p]), all.Sum(a => this[a, c]), (double)this[c, c]);
+            return new ClassQuality(actual, predicted > 0 ? right / predicted : null, actual > 0 ? right / actual : null);
+        })];
+    }
 
-    public IReadOnlyList<IReadOnlyList<long>> Rows() =>
-        [.. Enumerable.Range(0, Classes).Select(a => (IReadOnlyList<long>)[.. Enumerable.Range(0, Classes).Select(p => this[a, p])])];
+    public IReadOnlyList<IReadOnlyList<long>> Rows() => [.. _counts.Chunk(Classes)];
 }

@@ -5,19 +5,13 @@ using ScottPlot.TickGenerators;
 
 namespace Distributed.Coordinator.Commands;
 
-/// <summary>A confusion matrix as a picture: a row a class, its samples by what they were taken for, the darker the more.</summary>
+/// <summary>Draws a confusion matrix: a row for each actual class, darker cells for larger shares of it.</summary>
 internal static class ConfusionPicture
 {
     private const int Side = 900;
+    private const int MaxLabelled = 20; // More numbers would be unreadable
+    private const int MaxLabel = 30; // Longer names would leave no room for the matrix
 
-    /// <summary>More numbers than these cannot be read.</summary>
-    private const int MaxLabelled = 20;
-
-    /// <summary>Longer names would leave no room for the matrix.</summary>
-    private const int MaxLabel = 30;
-
-    /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
     public static void Save(string path, string title, ConfusionMatrix matrix, IReadOnlyList<string> labels)
     {
         using var plot = new Plot();
@@ -25,7 +19,8 @@ internal static class ConfusionPicture
         for (var actual = 0; actual < matrix.Classes; actual++)
         {
             double samples = Math.Max(1, matrix.Rows()[actual].Sum());
-            for (var predicted = 0; predicted < matrix.Classes; predicted++) shares[actual, predicted] = matrix[actual, predicted] / samples;
+            for (var predicted = 0; predicted < matrix.Classes; predicted++)
+                shares[actual, predicted] = matrix[actual, predicted] / samples;
         }
         var map = plot.Add.Heatmap(shares);
         map.Colormap = new ScottPlot.Colormaps.CustomInterpolated([Colors.White, Color.FromHex("#1d4ed8")]);
@@ -37,35 +32,33 @@ internal static class ConfusionPicture
         plot.Axes.Margins(0, 0);
         plot.HideGrid();
         plot.Title(title, 22);
-        plot.XLabel("taken for", 18);
-        plot.YLabel("is", 18);
+        plot.XLabel("predicted", 18);
+        plot.YLabel("actual", 18);
         (plot.Axes.Bottom.TickLabelStyle.FontSize, plot.Axes.Left.TickLabelStyle.FontSize) = (16, 16);
         PlotFont.Use(plot);
         if (labels.Any(label => label.Length > 3))
         {
-            // An axis has its names from the first time that it is drawn.
+            // The first rendering creates the ticks that are measured next.
             plot.RenderInMemory(Side, Side);
-            Turn(plot.Axes.Bottom);
+            RotateLabels(plot.Axes.Bottom);
         }
         AtomicFile.Write(path, stream => stream.Write(plot.GetImageBytes(Side, Side, ImageFormat.Png)));
     }
 
     private static void AddCounts(Plot plot, ConfusionMatrix matrix, double[,] shares)
     {
-        for (var actual = 0; actual < matrix.Classes; actual++)
+        for (var i = 0; i < shares.Length; i++)
         {
-            for (var predicted = 0; predicted < matrix.Classes; predicted++)
-            {
-                if (matrix[actual, predicted] == 0) continue;
-                var text = plot.Add.Text($"{matrix[actual, predicted]}", predicted, matrix.Classes - 1 - actual);
-                (text.LabelAlignment, text.LabelFontSize) = (Alignment.MiddleCenter, 18);
-                text.LabelFontColor = shares[actual, predicted] > 0.5 ? Colors.White : Colors.Black;
-            }
+            var (actual, predicted) = Math.DivRem(i, matrix.Classes);
+            if (matrix[actual, predicted] == 0) continue;
+            var text = plot.Add.Text($"{matrix[actual, predicted]}", predicted, matrix.Classes - 1 - actual);
+            (text.LabelAlignment, text.LabelFontSize) = (Alignment.MiddleCenter, 18);
+            text.LabelFontColor = shares[actual, predicted] > 0.5 ? Colors.White : Colors.Black;
         }
     }
 
-    /// <summary>Turns the names below an axis, and makes it as deep as that needs: the library measures them as if they lay flat.</summary>
-    private static void Turn(IAxis axis)
+    /// <summary>Also makes the axis high enough: ScottPlot measures its labels as if they were horizontal.</summary>
+    private static void RotateLabels(IAxis axis)
     {
         const double Degrees = 40;
         using var paint = Paint.NewDisposablePaint();
@@ -80,7 +73,8 @@ internal static class ConfusionPicture
     private static NumericManual Ticks(IReadOnlyList<string> labels, int classes, Func<int, int> place)
     {
         var ticks = new NumericManual();
-        for (var i = 0; i < classes; i += (classes / MaxLabelled) + 1) ticks.AddMajor(place(i), i < labels.Count ? Short(labels[i]) : $"{i}");
+        for (var i = 0; i < classes; i += (classes / MaxLabelled) + 1)
+            ticks.AddMajor(place(i), i < labels.Count ? Short(labels[i]) : $"{i}");
         return ticks;
     }
 

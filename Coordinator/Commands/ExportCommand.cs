@@ -9,22 +9,16 @@ namespace Distributed.Coordinator.Commands;
 /// <summary>Writes the trained model of a run as TorchScript. A process of the worker program does it, which has libtorch.</summary>
 internal static class ExportCommand
 {
-    /// <summary>The command, for the command line.</summary>
     public static Command Create()
     {
-        var run = new Option<string>("--run") { Description = "Folder of a finished run.", Required = true };
-        var command = new Command("export",
-            $"Writes the trained model of a run that began with TorchScript as TorchScript: {RunFiles.TorchScript} in the run's folder. "
-            + "A run does so at its end; this is for one whose machine could not. Example: export --run runs/mine")
-        {
-            run,
-        };
-        command.SetAction((parsed, cancel) => RunAsync(parsed.GetRequiredValue(run), cancel));
-        return command;
+        var run = Declare.Required("--run", "Folder of a finished run.");
+        return Declare.Command("export",
+            $"Writes the trained model of a run that began with TorchScript as TorchScript: {RunFiles.TorchScript} in the run folder. "
+            + "train does so itself where the worker program is on its machine. Example: export --run runs/mine",
+            [run], (parsed, cancel) => RunAsync(parsed.GetRequiredValue(run), cancel));
     }
 
-    /// <summary>Runs the process to its end. What it has to complain about goes to this process's standard error.</summary>
-    /// <returns>Exit code: 0 done; 1 failed; 2 bad input.</returns>
+    /// <returns>Exit code: 0 done, 1 failed, 2 bad input.</returns>
     public static async Task<int> RunAsync(string runFolder, CancellationToken cancel)
     {
         try
@@ -35,7 +29,8 @@ internal static class ExportCommand
         }
         catch (Exception error) when (error is IOException or Win32Exception)
         {
-            return CommandLine.Fail(1, $"{RunFiles.TorchScript} is not written: {error.Message} The trained parameters are in {RunFiles.Model} all the same; export --run {runFolder} writes the other, where there is a worker program");
+            return CommandLine.Fail(1, $"{RunFiles.TorchScript} is not written: {error.Message} The trained parameters are in "
+                + $"{RunFiles.Model}; on a machine with the worker program, export --run {runFolder} writes {RunFiles.TorchScript}");
         }
     }
 }

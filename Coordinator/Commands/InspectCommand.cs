@@ -6,30 +6,20 @@ using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Commands;
 
-/// <summary>Says what a file or folder of this project's holds, and whether it is whole.</summary>
 internal static class InspectCommand
 {
     private const string TensorFileEnding = ".safetensors";
     private const string CheckpointPrefix = "step-";
 
-    /// <summary>The command, for the command line.</summary>
     public static Command Create()
     {
-        var path = new Argument<string>("PATH") { Description = "A safetensors file, a run's folder, or a checkpoint's." };
-        var json = new Option<bool>("--json") { Description = "Write one JSON document." };
-        path.Validators.Add(result =>
-        {
-            if (result.Tokens.FirstOrDefault(token => token.Value.StartsWith('-')) is { } unknown)
-                result.AddError($"{unknown.Value} is no option of inspect; --help lists them");
-        });
-        var command = new Command("inspect",
-            "Tells what a safetensors file, a run or a checkpoint holds, and reads every byte of it. Exit code 1: something in it is damaged; 2: it is none of these. "
-            + "Example: inspect runs/mine/model.safetensors")
-        {
-            path, json,
-        };
-        command.SetAction(parsed => Run(parsed.GetRequiredValue(path), parsed.GetValue(json)));
-        return command;
+        var path = Declare.Argument<string>("PATH", ArgumentArity.ExactlyOne, "A safetensors file, a run folder, or a checkpoint folder.");
+        var json = Declare.Flag("--json", "Write one JSON document.");
+        return Declare.Command("inspect",
+            "Shows what a safetensors file, a run or a checkpoint holds, and verifies every byte of it. "
+            + "Exit code 1: something in it is damaged; 2: it is none of these. Example: inspect runs/mine/model.safetensors",
+            [path, json],
+            (parsed, _) => Task.FromResult(Run(parsed.GetRequiredValue(path), parsed.GetValue(json))));
     }
 
     private static int Run(string path, bool json)
@@ -45,7 +35,7 @@ internal static class InspectCommand
         }
         if (inspection is null)
             return CommandLine.Fail(2, File.Exists(path) || Directory.Exists(path)
-                ? $"'{path}' is no safetensors file, holds no run and is no checkpoint; give one of these"
+                ? $"'{path}' is neither a safetensors file, a run folder nor a checkpoint folder; give one of these"
                 : $"'{path}' does not exist; give a safetensors file, or the folder of a run or a checkpoint");
 
         if (json) Console.WriteLine(JsonSerializer.Serialize(inspection, inspection.GetType(), RunJson.File));
@@ -54,18 +44,19 @@ internal static class InspectCommand
         return inspection.Damage.Count > 0 ? 1 : 0;
     }
 
-    /// <returns>Null where it is nothing that is known here.</returns>
+    /// <returns>Null where the path is of no known kind.</returns>
     private static IInspection? Inspect(string path)
     {
         if (Directory.Exists(path))
-            return File.Exists(Path.Combine(path, CheckpointFolder.ManifestName)) ? CheckpointInspection.Read(path)
-                : RunInspection.Is(path) ? RunInspection.Read(path)
-                // One whose manifest was lost is a damaged checkpoint.
-                : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))).StartsWith(CheckpointPrefix, StringComparison.Ordinal) ? CheckpointInspection.Read(path)
-                : null;
+        {
+            // The manifest of a damaged checkpoint may be lost.
+            var isCheckpoint = File.Exists(Path.Combine(path, CheckpointFolder.ManifestName))
+                || !RunInspection.Is(path) && RunStart.NameOf(path).StartsWith(CheckpointPrefix, StringComparison.Ordinal);
+            return isCheckpoint ? CheckpointInspection.Read(path) : RunInspection.Is(path) ? RunInspection.Read(path) : null;
+        }
         if (!File.Exists(path)) return null;
         var file = TensorFileInspection.Read(path);
-        // What does not look like one was perhaps never meant to be one.
+        // An unreadable file of another name was probably never a safetensors file.
         return file.Damage.Count == 0 || path.EndsWith(TensorFileEnding, StringComparison.OrdinalIgnoreCase) ? file : null;
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
-using System.ComponentModel;
+using System.Globalization;
+using System.Text.Json;
 using Distributed.Coordinator.Cluster;
 using Distributed.Hosting.Processes;
 using Distributed.Jobs;
@@ -7,61 +8,98 @@ using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Commands;
 
-/// <summary>Says what a trained model takes images for.</summary>
+/// <summary>Classifies images with a trained model. A process of the worker program does it, which has libtorch.</summary>
 internal static class PredictCommand
 {
-    /// <summary>The command, for the command line.</summary>
+    private const int MostProbable = 5;
+
     public static Command Create()
     {
-        var run = new Option<string>("--run") { Description = "Folder of a finished run: its job.yaml and model.safetensors are used.", Required = true };
-        var device = new Option<string>("--device") { Description = "What to compute with: auto, cpu, cuda:N.", DefaultValueFactory = _ => "auto" };
+        var run = Declare.Required("--run", "Folder of a finished run: its job.yaml and model.safetensors are used.");
+        var device = Declare.Text("--device", "auto", "Device to compute with: auto, cpu, cuda:N.");
         var plugin = PluginOption.Create();
-        var json = new Option<bool>("--json") { Description = "Write one JSON document: a list of {file, label, probability, probabilities, logits}, or {file, error}." };
-        var images = new Argument<string[]>("IMAGE") { Description = "PNG or JPEG files, or folders of them, of any size, grey or in colour.", Arity = ArgumentArity.OneOrMore };
-        images.Validators.Add(result =>
-        {
-            foreach (var unknown in result.Tokens.Where(token => token.Value.StartsWith('-')))
-                result.AddError($"{unknown.Value} is no option of predict; --help lists them");
-        });
-        var command = new Command("predict",
+        var json = Declare.Flag("--json",
+            "Write one JSON document: a list of {file, label, probability, probabilities, logits}, or {file, error}.");
+        var images = Declare.Argument<string[]>("IMAGE", ArgumentArity.OneOrMore,
+            "PNG or JPEG files, or folders of them, of any size, grey or in colour.");
+        return Declare.Command("predict",
             "Classifies images with the model of a finished run, each made grey, resized and scaled as the model's data set is. "
-            + "digits and fashion-mnist are white on black: an image that is black on white has to be inverted first. "
-            + "Exit code 1: an image could not be read. Example: predict --run runs/mine three.png photos/")
-        {
-            images, run, device, plugin, json,
-        };
-        command.SetAction((parsed, _) => RunAsync(parsed.GetRequiredValue(run), parsed.GetRequiredValue(device), PluginOption.Paths(parsed.GetValue(plugin)), parsed.GetValue(json), parsed.GetRequiredValue(images)));
-        return command;
+            + "digits and fashion-mnist are white on black: an image that is black on white must be inverted first. "
+            + "Exit code 1: an image could not be read. Example: predict --run runs/mine three.png photos/",
+            [images, run, device, plugin, json],
+            (parsed, _) => RunAsync(parsed.GetRequiredValue(run), parsed.GetRequiredValue(device),
+                PluginOption.Paths(parsed.GetValue(plugin)), parsed.GetValue(json), parsed.GetRequiredValue(images)));
     }
 
     private static async Task<int> RunAsync(string run, string device, IReadOnlyList<string> plugins, bool json, string[] paths)
     {
-        IReadOnlyList<string> images;
+        var images = Failures.Input(() => ImageList.Expand(paths));
+        List<Prediction> predictions = [];
+        var (exitCode, _) = await WorkerProgram.RunAsync(
+            ["predict", "--run", run, "--device", device, .. PluginOption.Arguments(plugins)],
+            async input =>
+            {
+                foreach (var image in images) await input.WriteLineAsync(JsonSerializer.Serialize(image)).ConfigureAwait(false);
+            },
+            output => WorkerProgram.EachLineAsync(output, line => predictions.Add(Parse(line)), default)).ConfigureAwait(false);
+        if (exitCode is 1 or 2) return exitCode;
+        if (exitCode != 0 || predictions.Count != images.Count)
+            throw new IOException($"the worker ended with exit code {exitCode} after {predictions.Count} of {images.Count} image(s)"
+                + (predictions.Count < images.Count ? $", at {images[predictions.Count]}" : ""));
+        return Show(predictions, json);
+    }
+
+    private static Prediction Parse(string line)
+    {
         try
         {
-            images = ImageList.Expand(paths);
+            return Prediction.Parse(line);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (JsonException error)
         {
-            return CommandLine.Fail(2, error.Message);
-        }
-        try
-        {
-            var (exitCode, predictions) = await PredictWorker.RunAsync(run, device, plugins, images).ConfigureAwait(false);
-            return exitCode == 0 ? Show(predictions, json) : exitCode;
-        }
-        catch (Exception error) when (error is IOException or Win32Exception)
-        {
-            return CommandLine.Fail(1, error.Message);
+            throw new IOException($"the worker wrote '{line}', which is not a prediction", error);
         }
     }
 
-    private static int Show(IReadOnlyList<Prediction> predictions, bool json)
+    private static int Show(List<Prediction> predictions, bool json)
     {
         if (json) Console.WriteLine($"[\n{string.Join(",\n", predictions.Select(prediction => prediction.ToLine()))}\n]");
-        else PredictionTable.Write(PlainTable.Console(), predictions);
-        List<Prediction> failed = [.. predictions.Where(prediction => prediction.Error is not null)];
+        else Show(predictions.Where(prediction => prediction.Error is null));
+        var failed = predictions.FindAll(prediction => prediction.Error is not null);
         foreach (var prediction in failed) CommandLine.Fail(1, Shown.InFull($"{prediction.File} {prediction.Error}"));
         return failed.Count > 0 ? 1 : 0;
+    }
+
+    private static void Show(IEnumerable<Prediction> predictions)
+    {
+        var table = PlainTable.With("file", "label", "probability>", "most probable");
+        foreach (var prediction in predictions)
+        {
+            var best = prediction.Probabilities!.OrderByDescending(p => p.Value).Take(MostProbable);
+            table.AddTexts(prediction.File, prediction.Label!, Percent(prediction.Probability!.Value),
+                string.Join(", ", best.Select(p => $"{p.Key} {Percent(p.Value)}")));
+        }
+        if (table.Rows.Count > 0) PlainTable.Console().Write(table);
+    }
+
+    private static string Percent(float share) => string.Create(CultureInfo.InvariantCulture, $"{100 * share:0.00} %");
+}
+
+internal static class ImageList
+{
+    private static readonly string[] _endings = [".png", ".jpg", ".jpeg"];
+
+    /// <summary>Replaces each folder by the PNG and JPEG files directly in it, ordered by name.</summary>
+    public static IReadOnlyList<string> Expand(IEnumerable<string> paths) =>
+        [.. paths.SelectMany(path => Directory.Exists(path) ? In(path) : [path])];
+
+    private static List<string> In(string folder)
+    {
+        List<string> images = [.. Directory.EnumerateFiles(folder)
+            .Where(file => _endings.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))
+            .OrderBy(Path.GetFileName, StringComparer.Ordinal)];
+        return images.Count > 0 ? images
+            : throw new IOException($"'{folder}' has no file that ends in {string.Join(", ", _endings)}; "
+                + "name a folder with images, or images");
     }
 }

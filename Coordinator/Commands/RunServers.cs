@@ -10,37 +10,30 @@ using Prometheus;
 
 namespace Distributed.Coordinator.Commands;
 
-/// <summary>
-/// What a coordinator serves over HTTP, at two places: metrics and probes, for those that watch over it, and the page with the run's files, for
-/// people, which is on loopback or asks for a token. They answer from the beginning, which may last.
-/// </summary>
+// The two HTTP servers of a coordinator: one for Prometheus and probes, one for the live page and the run's files, which is on loopback or
+// asks for a token. Both answer before training begins, since probing and waiting for workers may take long.
 internal sealed class RunServers : IAsyncDisposable
 {
     private readonly StatusServer _metrics;
     private readonly StatusServer _page;
     private readonly ConcurrentDictionary<string, RequestDelegate> _pages;
 
-    private RunServers(StatusServer metrics, StatusServer page, ConcurrentDictionary<string, RequestDelegate> pages, RunState run, ReaderToken? token)
+    private RunServers(
+        StatusServer metrics, StatusServer page, ConcurrentDictionary<string, RequestDelegate> pages, RunState run, ReaderToken? token)
     {
         (_metrics, _page, _pages) = (metrics, page, pages);
         Metrics = PageAddress.Of(metrics.Address, run.MetricsBind ?? run.Bind, run.Host);
         Page = PageAddress.Of(page.Address, run.PageBind, run.Host, token);
     }
 
-    /// <summary>Where others reach the metrics.</summary>
     public Uri Metrics { get; }
+    public Uri Page { get; } // With the reader's token, if one is needed
 
-    /// <summary>Where people reach the page, with what it takes.</summary>
-    public Uri Page { get; }
-
-    /// <param name="run">Where.</param>
-    /// <param name="notReady">Why the coordinator cannot do its work now; null when it can.</param>
-    /// <param name="targets">Where the metrics of the workers are.</param>
-    /// <param name="coordinator">The coordinator's actor, as soon as there is one.</param>
-    /// <param name="refused">Is told of each command without the token of the job.</param>
-    /// <exception cref="IOException">One cannot listen where it should.</exception>
+    /// <param name="notReady">Why the coordinator is not ready; null when it is.</param>
+    /// <param name="refused">Called for each command without the token of the job.</param>
     public static async Task<RunServers> StartAsync(
-        RunState run, CollectorRegistry registry, Func<string?> notReady, ScrapeTargets targets, Func<IActorRef> coordinator, Action refused, CancellationToken cancel)
+        RunState run, CollectorRegistry registry, Func<string?> notReady, ScrapeTargets targets, Func<IActorRef> coordinator,
+        Action refused, CancellationToken cancel)
     {
         var names = new HostNames([run.Host, run.Bind, run.MetricsBind, run.PageBind, .. run.AllowedHosts]);
         var metrics = await StatusServer.StartAsync(run.MetricsBind ?? run.Bind ?? run.Host, run.MetricsPort, registry, notReady, new()
@@ -75,7 +68,6 @@ internal sealed class RunServers : IAsyncDisposable
         foreach (var (path, answer) in page.Pages) _pages[path] = answer;
     }
 
-    /// <summary>The state of the run, with the ports that they have.</summary>
     public RunState At(RunState run) => run with { MetricsPort = _metrics.Address.Port, PagePort = _page.Address.Port };
 
     public async ValueTask DisposeAsync()

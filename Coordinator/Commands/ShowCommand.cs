@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Net;
 using Distributed.Coordinator.Observers;
 using Distributed.Coordinator.Runs;
 using Distributed.Coordinator.Storage;
@@ -10,89 +9,83 @@ using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Commands;
 
-/// <summary>Shows a run whose coordinator is gone on the page that it had.</summary>
+/// <summary>Serves the live page of a run that has no coordinator any more.</summary>
 internal static class ShowCommand
 {
-    /// <summary>The command, for the command line.</summary>
     public static Command Create()
     {
-        var run = new Option<string>("--run") { Description = "Folder of the run.", Required = true };
-        var host = new Option<string>("--host") { Description = "Address of this machine that the page is reached at; at another one than loopback, a reader needs the token that is in the printed address.", DefaultValueFactory = _ => PageAddress.Default };
-        var port = new Option<int>("--port") { Description = "Port of the page; 0 for a free one.", DefaultValueFactory = _ => 0 };
+        var run = Declare.Required("--run", "Folder of the run.");
+        var host = Declare.Text("--host", PageAddress.Default,
+            "Address of this machine to serve the page at; unless it is loopback, readers need the token in the printed address.");
+        var port = Declare.Port("--port", "the page");
         var allowedHosts = AllowHostOption.Create();
-        port.Within(0, IPEndPoint.MaxPort);
-        var command = new Command("show",
-            "Shows a run from its files, on the page that it has while it trains, until Ctrl-C. Exit code 1: it cannot listen there; 2: there is no such run. Example: show --run runs/mine --port 8080")
-        {
-            run, host, port, allowedHosts,
-        };
-        command.SetAction((parsed, _) => RunAsync(
-            parsed.GetRequiredValue(run), parsed.GetRequiredValue(host), new() { Bind = parsed.GetRequiredValue(host), Port = parsed.GetValue(port), AllowedHosts = parsed.GetValue(allowedHosts) ?? [] }, metrics: null));
-        return command;
+        return Declare.Command("show",
+            "Shows a run from its files on the live page, until Ctrl-C. "
+            + "Exit code 1: it cannot listen at the address; 2: there is no such run. Example: show --run runs/mine --port 8080",
+            [run, host, port, allowedHosts],
+            (parsed, _) => RunAsync(parsed.GetRequiredValue(run), parsed.GetRequiredValue(host), new()
+            {
+                Bind = parsed.GetRequiredValue(host),
+                Port = parsed.GetValue(port),
+                AllowedHosts = parsed.GetValue(allowedHosts) ?? [],
+            }, metrics: null));
     }
 
-    /// <summary>Shows a finished run where its coordinator did, and answers those that watch over it.</summary>
-    internal static Task<int> StayAsync(string folder, TrainArguments arguments) =>
-        RunAsync(folder, arguments.Host, arguments.Page, (arguments.Page.MetricsBind ?? arguments.Bind ?? arguments.Host, arguments.MetricsPort));
+    /// <summary>Shows a finished run at the addresses of its coordinator, and answers probes there.</summary>
+    internal static Task<int> StayAsync(string folder, TrainArguments arguments) => RunAsync(
+        folder, arguments.Host, arguments.Page, (arguments.Page.MetricsBind ?? arguments.Bind ?? arguments.Host, arguments.MetricsPort));
 
-    /// <summary>Shows it until a signal comes.</summary>
     private static async Task<int> RunAsync(string folder, string host, PageArguments place, (string Bind, int Port)? metrics)
     {
-        LiveRun live;
-        try
-        {
-            live = Read(folder);
-        }
-        catch (Exception error) when (error is JobException or RunFolderException or FormatException or IOException or UnauthorizedAccessException)
-        {
-            return CommandLine.Fail(2, error.Message);
-        }
+        var page = new LivePage(Failures.Input(() => Read(folder)), folder);
         using var signals = new Signals(onInterrupt: true);
         try
         {
-            var page = new LivePage(live, folder);
-            var (bind, registry) = (place.Bind ?? PageAddress.Default, Prometheus.Metrics.NewCustomRegistry());
-            var names = new HostNames([host, bind, metrics?.Bind, .. place.AllowedHosts]);
-            var token = await LocalAddresses.IsLoopbackAsync(bind, signals.Stopping) ? null : ReaderToken.New();
-            await using var probed = metrics is { } watched ? await StatusServer.StartAsync(watched.Bind, watched.Port, registry, () => null, new() { Names = names }, signals.Stopping) : null;
-            await using var server = await StatusServer.StartAsync(bind, place.Port, registry, () => null, new() { Names = names, Token = token, Pages = page.Pages }, signals.Stopping);
-            Console.WriteLine($"Showing {folder} at {PageAddress.Of(server.Address, bind, bind == host ? Environment.MachineName : host, token)} until Ctrl-C.");
-            await Task.Delay(Timeout.Infinite, signals.Stopping).ContinueWith(_ => { }, TaskScheduler.Default);
-            return 0;
+            await ServeAsync(page, folder, host, place, metrics, signals.Stopping);
         }
         catch (OperationCanceledException) when (signals.Stopping.IsCancellationRequested)
         {
-            return 0;
         }
-        catch (IOException error)
-        {
-            return CommandLine.Fail(1, error.Message);
-        }
+        return 0;
+    }
+
+    private static async Task ServeAsync(
+        LivePage page, string folder, string host, PageArguments place, (string Bind, int Port)? metrics, CancellationToken stopping)
+    {
+        var (bind, registry) = (place.Bind ?? PageAddress.Default, Prometheus.Metrics.NewCustomRegistry());
+        var names = new HostNames([host, bind, metrics?.Bind, .. place.AllowedHosts]);
+        var token = await LocalAddresses.IsLoopbackAsync(bind, stopping) ? null : ReaderToken.New();
+        await using var probed = metrics is { } at
+            ? await StatusServer.StartAsync(at.Bind, at.Port, registry, () => null, new() { Names = names }, stopping) : null;
+        await using var server = await StatusServer.StartAsync(
+            bind, place.Port, registry, () => null, new() { Names = names, Token = token, Pages = page.Pages }, stopping);
+        var address = PageAddress.Of(server.Address, bind, bind == host ? Environment.MachineName : host, token);
+        Console.WriteLine($"Showing {folder} at {address} until Ctrl-C.");
+        await Task.Delay(Timeout.Infinite, stopping);
     }
 
     private static LiveRun Read(string folder)
     {
-        string In(string name) => Path.Combine(folder, name);
-        if (!File.Exists(In(RunFiles.Job))) throw new RunFolderException($"'{In(RunFiles.Job)}' does not exist: '{folder}' is no folder of a run. Give one with --run.");
-        var job = JobFile.Load(In(RunFiles.Job));
-        var live = LiveRun.Of(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder))), job);
+        var job = JobFile.Load(RunStart.JobFileOf(folder));
+        var live = LiveRun.Of(RunStart.NameOf(folder), job);
         var recorded = new RecordedLines(LocalDisk.Instance, folder);
-        Complain(RunFiles.History, recorded.History(tell: live.Recalled).Found);
-        Complain(RunFiles.Evaluations, recorded.Evaluations(job.Kind.Metric, tell: live.Recalled).Found);
+        Warn(RunFiles.History, recorded.History(tell: live.Recalled).Found);
+        Warn(RunFiles.Evaluations, recorded.Evaluations(job.Kind.Metric, tell: live.Recalled).Found);
         RunEvent? last = null;
-        RunEvent.ReadAll(LocalDisk.Instance, In(RunFiles.Events), happened =>
+        RunEvent.ReadAll(LocalDisk.Instance, Path.Combine(folder, RunFiles.Events), happened =>
         {
             if (last is not null) live.Recalled(last);
             last = happened;
         });
-        // How it has ended is what happened last.
+        // The last event tells how the run ended.
         if (last is not null) live.Happened(last);
         live.End();
         return live;
 
-        static void Complain(string name, FoundLines found)
+        static void Warn(string name, FoundLines found)
         {
-            if (found.Fault is { } line) Console.Error.WriteLine($"warning: {name}: line {line} cannot be read; the page shows what is before it");
+            if (found.Fault is { } line)
+                Console.Error.WriteLine($"warning: {name}: line {line} cannot be read; the page shows what is before it");
         }
     }
 }

@@ -4,44 +4,38 @@ using Distributed.Coordinator.Storage;
 
 namespace Distributed.Coordinator.Commands;
 
-/// <summary>What a training has come to: the model, a picture of how it learned, and the run in numbers.</summary>
-internal sealed class TrainingOutcome : IRunOutcome
+/// <summary>Writes the trained model, the loss curve and the report of a training.</summary>
+internal sealed class TrainingOutcome(RunStart start, RunJournal journal, RunRecorder recorder, RunResult result) : IRunOutcome
 {
     private const int ShownGenerations = 10;
     private const int ShownDigits = 16;
 
-    private readonly RunFolder _folder;
-    private readonly RunJournal _journal;
-    private readonly RunCurves _curves;
-    private readonly byte[] _state;
-    private RunReport _report;
-
-    /// <param name="folder">Where it is written.</param>
-    public TrainingOutcome(RunFolder folder, string jobName, RunJournal journal, RunRecorder recorder, RunResult result)
-    {
-        (_folder, _journal, _curves, _state) = (folder, journal, recorder.Curves, result.State);
-        _report = recorder.Report(jobName, "", result.Workers, result.Generations, result.StepsRedone);
-    }
+    private readonly RunFolder _folder = start.Folder;
+    private readonly RunCurves _curves = recorder.Curves;
+    private RunReport _report = recorder.Report(start.State.JobName, "", result.Workers, result.Generations, result.StepsRedone);
 
     public void Write()
     {
-        var model = TrainedModel.Of(_state);
+        var model = TrainedModel.Of(result.State);
         _report = _report with { ParametersSha256 = model.ParametersSha256 };
         AtomicFile.Write(_folder.ModelFile, model.Write);
-        // One that has lost lines stays without them; the model is what counts.
-        if (!_journal.IsOverfull) _journal.FlushToDisk();
+        // A journal that has lost lines stays incomplete; the model is what counts.
+        if (!journal.IsOverfull) journal.FlushToDisk();
         LossPlot.Save(_folder.LossPicture, _report.Job, _curves);
-        // Last: with it, the run is finished.
+        // Last: the report marks the run as finished.
         _report.Save(_folder.ReportFile);
     }
 
     public void Tell()
     {
-        Console.WriteLine($"Trained {_report.Steps} steps in {_report.Seconds:0.0} s ({_report.StepsPerSecond:0.0} steps/s) with {_report.Workers} worker(s): {_report.SamplesApplied} of {_report.SamplesExpected} samples applied.");
-        if (_report.Reconfigurations.Count > 0)
-            Console.WriteLine($"{_report.Generations} generations, {_report.StepsRedone} steps done again; {string.Join("; ", _report.Reconfigurations.Select(g => $"{g.Number}: {g.Reason}").TakeLast(ShownGenerations))}");
-        // A task of the user's own may have no test samples.
-        var tested = _curves.LastEvaluation is { } last ? $"Test {last.TestMetric}, test loss {last.TestLoss:0.0000}, parameters" : "Parameters";
+        Console.WriteLine($"Trained {_report.Steps} steps in {_report.Seconds:0.0} s ({_report.StepsPerSecond:0.0} steps/s) "
+            + $"with {_report.Workers} worker(s): {_report.SamplesApplied} of {_report.SamplesExpected} samples applied.");
+        var reasons = _report.Reconfigurations.Select(g => $"{g.Number}: {g.Reason}").TakeLast(ShownGenerations).ToList();
+        if (reasons.Count > 0)
+            Console.WriteLine($"{_report.Generations} generations, {_report.StepsRedone} steps redone; {string.Join("; ", reasons)}");
+        // A task from a plugin may have no test samples.
+        var tested = _curves.LastEvaluation is { } last
+            ? $"Test {last.TestMetric}, test loss {last.TestLoss:0.0000}, parameters" : "Parameters";
         Console.WriteLine($"{tested} {_report.ParametersSha256[..ShownDigits]}");
         Console.WriteLine($"Results: {_folder.Path}");
     }

@@ -4,50 +4,31 @@ using Microsoft.AspNetCore.Http;
 
 namespace Distributed.Coordinator.Observers;
 
-/// <summary>
-/// Tells browsers how a run goes, as server-sent events: first all there is, then what has changed, at the end that it is the end.
-/// Each is told what it lacks when it can take it, so that one that is slow misses steps on the way but costs no memory.
-/// </summary>
+// Sends the state of a run to browsers as server-sent events: first all of it, then the changes, at last the end. Each browser gets what
+// it lacks when it can take it: a slow one misses intermediate steps, and costs no memory.
 internal sealed class LiveFeed(LiveRun run, LiveFiles files)
 {
-    /// <summary>Browsers at a time; more are refused.</summary>
-    public const int MaxClients = 16;
+    public const int MaxClients = 16; // Concurrent browsers; more are rejected
 
     private static readonly TimeSpan _interval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan _heartbeat = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan _filesInterval = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan _retry = TimeSpan.FromSeconds(1);
     private static readonly byte[] _empty = "{}"u8.ToArray();
-
     private readonly SemaphoreSlim _places = new(MaxClients);
 
-    public async Task AnswerAsync(HttpContext context)
-    {
-        if (!_places.Wait(0))
+    public Task AnswerAsync(HttpContext context) =>
+        LiveAnswer.LimitAsync(context, _places, $"{MaxClients} pages are open; close one, or try again later", async () =>
         {
-            await LiveHeaders.RefuseAsync(context, $"{MaxClients} pages are open; close one, or try again later");
-            return;
-        }
-        try
-        {
-            LiveHeaders.Set(context.Response, "text/event-stream; charset=utf-8");
-            if (HttpMethods.IsGet(context.Request.Method)) await TypedResults.ServerSentEvents(FollowAsync(context.RequestAborted)).ExecuteAsync(context);
-        }
-        catch (Exception error) when (error is OperationCanceledException or IOException)
-        {
-            // The reader has gone, or was too slow.
-            context.Abort();
-        }
-        finally
-        {
-            _places.Release();
-        }
-    }
+            LiveAnswer.SetHeaders(context.Response, "text/event-stream; charset=utf-8");
+            if (HttpMethods.IsGet(context.Request.Method))
+                await TypedResults.ServerSentEvents(FollowAsync(context.RequestAborted)).ExecuteAsync(context);
+        });
 
-    /// <summary>Returns when nobody is told anything any more, or the patience is at its end; from then on nobody is.</summary>
-    public async Task WhenDoneAsync(TimeSpan patience)
+    /// <summary>Completes when all browsers have disconnected or the timeout expires; later ones are rejected.</summary>
+    public async Task WhenDoneAsync(TimeSpan timeout)
     {
-        using var limit = new CancellationTokenSource(patience);
+        using var limit = new CancellationTokenSource(timeout);
         try
         {
             for (var places = 0; places < MaxClients; places++) await _places.WaitAsync(limit.Token);
@@ -65,7 +46,7 @@ internal sealed class LiveFeed(LiveRun run, LiveFiles files)
         long looked = 0;
         while (true)
         {
-            // Asked before the state is, so that nothing comes behind the end.
+            // Read before the state, so that the last message includes every change.
             var isEnd = run.Ended.IsCompleted;
             var message = run.Since(ref seen);
             if (isEnd || listed is null || Environment.TickCount64 - looked >= _filesInterval.TotalMilliseconds)

@@ -4,20 +4,15 @@ using Microsoft.AspNetCore.Http;
 
 namespace Distributed.Coordinator.Observers;
 
-/// <summary>
-/// The files of a run that anybody may read. They are named here, one by one: nothing of a request becomes part of a path, and what
-/// is not named, above all the file that holds the token of the job, cannot be asked for.
-/// </summary>
+// Serves the files of a run that are public. Each is named here: no part of a request becomes part of a path, and other files, above all
+// the one with the token of the job, cannot be requested.
 internal sealed class LiveFiles(string folder)
 {
-    /// <summary>Downloads at a time; more are refused.</summary>
-    public const int MaxDownloads = 16;
-
+    public const int MaxDownloads = 16; // Concurrent downloads; more are rejected
     public const string Root = "/files/";
-
     private const int Block = 64 * 1024;
 
-    // The server's own limit would let a reader stand still for minutes after it has read megabytes fast.
+    /// <summary>The server's own limit lets a reader pause for minutes once it has read megabytes fast.</summary>
     private static readonly TimeSpan _blockTimeout = TimeSpan.FromSeconds(10);
 
     private static readonly (string Name, string ContentType)[] _files =
@@ -42,59 +37,44 @@ internal sealed class LiveFiles(string folder)
            select new LiveFile(file.Name, info.Length),
     ];
 
-    public IEnumerable<KeyValuePair<string, RequestDelegate>> Pages() =>
-        _files.Select(file => KeyValuePair.Create<string, RequestDelegate>(Root + file.Name, context => AnswerAsync(context, file.Name, file.ContentType)));
+    public IEnumerable<KeyValuePair<string, RequestDelegate>> Pages() => _files.Select(file =>
+        KeyValuePair.Create<string, RequestDelegate>(Root + file.Name, context => AnswerAsync(context, file.Name, file.ContentType)));
 
-    private async Task AnswerAsync(HttpContext context, string name, string contentType)
-    {
-        if (!_places.Wait(0))
+    private Task AnswerAsync(HttpContext context, string name, string contentType) =>
+        LiveAnswer.LimitAsync(context, _places, $"{MaxDownloads} files are being read; try again later", async () =>
         {
-            await LiveHeaders.RefuseAsync(context, $"{MaxDownloads} files are being read; try again later");
-            return;
-        }
-        try
-        {
-            await using var file = new FileStream(
-                Path.Combine(folder, name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1, FileOptions.Asynchronous);
-            LiveHeaders.Set(context.Response, contentType);
-            context.Response.Headers.ContentDisposition = $"attachment; filename=\"{name}\"";
-            // It may grow meanwhile: what there is now is what is sent.
-            var length = file.Length;
-            context.Response.ContentLength = length;
-            if (HttpMethods.IsGet(context.Request.Method)) await SendAsync(context, file, length);
-        }
-        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
-        {
-            LiveHeaders.Set(context.Response, "text/plain; charset=utf-8");
-            context.Response.StatusCode = StatusCodes.Status404NotFound;
-            await context.Response.WriteAsync("the run has no such file yet", context.RequestAborted);
-        }
-        finally
-        {
-            _places.Release();
-        }
-    }
+            try
+            {
+                await using var file = new FileStream(
+                    Path.Combine(folder, name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1,
+                    FileOptions.Asynchronous);
+                LiveAnswer.SetHeaders(context.Response, contentType);
+                context.Response.Headers.ContentDisposition = $"attachment; filename=\"{name}\"";
+                // The file may grow meanwhile; its present length is sent.
+                var length = file.Length;
+                context.Response.ContentLength = length;
+                if (HttpMethods.IsGet(context.Request.Method)) await SendAsync(context, file, length);
+            }
+            catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException or UnauthorizedAccessException)
+            {
+                await LiveAnswer.RejectAsync(context, "the run has no such file yet", StatusCodes.Status404NotFound);
+            }
+        });
 
     private static async Task SendAsync(HttpContext context, FileStream file, long length)
     {
         var block = ArrayPool<byte>.Shared.Rent(Block);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         try
         {
             for (var left = length; left > 0;)
             {
-                patience.CancelAfter(_blockTimeout);
-                var read = await file.ReadAsync(block.AsMemory(0, (int)Math.Min(left, Block)), patience.Token);
-                if (read == 0) break;
-                await context.Response.Body.WriteAsync(block.AsMemory(0, read), patience.Token);
+                timeout.CancelAfter(_blockTimeout);
+                var read = await file.ReadAsync(block.AsMemory(0, (int)Math.Min(left, Block)), timeout.Token);
+                if (read == 0) throw new EndOfStreamException();
+                await context.Response.Body.WriteAsync(block.AsMemory(0, read), timeout.Token);
                 left -= read;
-                if (left == 0) return;
             }
-            if (length > 0) context.Abort();
-        }
-        catch (OperationCanceledException)
-        {
-            context.Abort();
         }
         finally
         {

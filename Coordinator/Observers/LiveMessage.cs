@@ -1,96 +1,83 @@
+using System.Numerics;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Distributed.Coordinator.Runs;
 
 namespace Distributed.Coordinator.Observers;
 
-/// <summary>What a page is told: on its first message all there is, afterwards what has changed. What is null has not.</summary>
+/// <summary>What a page receives: in its first message everything, afterwards the changes. Null means unchanged.</summary>
 internal sealed record LiveMessage
 {
-    /// <summary>What the run is; in the first message alone, which replaces all that the page had.</summary>
-    public LiveFacts? Run { get; init; }
-
-    /// <summary>Where it stands.</summary>
+    public LiveRunInfo? Run { get; init; } // In the first message only, which replaces everything that the page had
     public LiveStatus? Status { get; init; }
-
     public IReadOnlyList<LiveWorker>? Workers { get; init; }
-
-    /// <summary>Workers beyond those, where there are very many.</summary>
-    public int MoreWorkers { get; init; }
-
+    public int MoreWorkers { get; init; } // Number of workers beyond the listed ones
     public IReadOnlyList<LiveEvent>? Events { get; init; }
-
     public CurvePart? Train { get; init; }
-
     public CurvePart? Test { get; init; }
-
     public CurvePart? Metric { get; init; }
-
-    /// <summary>Samples per second over steps.</summary>
-    public CurvePart? Speed { get; init; }
-
+    public CurvePart? Speed { get; init; } // Samples per second
     public IReadOnlyList<LiveFile>? Files { get; init; }
 }
 
-/// <summary>What does not change while a run goes on.</summary>
-/// <param name="About">The job, in a few words.</param>
-/// <param name="Epochs">Epochs of the job; 0 where it is only evaluated.</param>
-/// <param name="Metric">What is measured on the test set.</param>
-/// <param name="IsShare">Whether that is read as a percentage.</param>
-internal sealed record LiveFacts(string Name, string About, int Epochs, string Metric, bool IsShare);
+/// <param name="Epochs">0 for an evaluation.</param>
+/// <param name="IsShare">Whether the metric is shown as a percentage.</param>
+internal sealed record LiveRunInfo(string Name, string About, int Epochs, string Metric, bool IsShare);
 
-/// <summary>How a run goes, or has ended.</summary>
-public enum LiveOutcome
+internal enum LiveOutcome
 {
-    /// <summary>It goes on.</summary>
     Running,
-    /// <summary>It is done.</summary>
     Finished,
-    /// <summary>It could not go on.</summary>
     Failed,
-    /// <summary>It is neither done nor going on.</summary>
-    Unfinished,
+    Unfinished, // Neither running nor finished: its coordinator is gone
 }
 
 internal sealed record LiveStatus
 {
     public required LiveOutcome Outcome { get; init; }
-
-    /// <summary>Why it could not go on.</summary>
-    public string? Reason { get; init; }
-
+    public string? Reason { get; init; } // Of a failure
     public required string Phase { get; init; }
-
-    /// <summary>The current epoch, from 1; 0 before the first.</summary>
-    public required int Epoch { get; init; }
-
+    public required int Epoch { get; init; } // From 1; 0 before the first
     public required long Step { get; init; }
-
-    /// <summary>Steps of the job; 0 while that is not known.</summary>
-    public required long Steps { get; init; }
-
-    /// <summary>Steps of an epoch; null while that is not known.</summary>
+    public required long Steps { get; init; } // Steps of the job; 0 while unknown
     public long? StepsPerEpoch { get; init; }
-
-    /// <summary>Whether there is a test set, as far as is known.</summary>
-    public required bool IsTested { get; init; }
-
-    /// <summary>Loss of the last step; null before the first, and where it is no number.</summary>
-    public double? Loss { get; init; }
-
-    /// <summary>The step from which on the loss is no number; null while it is one.</summary>
-    public long? DivergedAt { get; init; }
-
-    /// <summary>The metric at the last evaluation; null before the first, and where it is no number.</summary>
-    public double? Metric { get; init; }
-
+    public required bool IsTested { get; init; } // Whether the data has a test set; true while unknown
+    public double? Loss { get; init; } // Null before the first step, and where the loss is not finite
+    public long? DivergedAt { get; init; } // The first step of a loss that is not finite; null while the loss is finite
+    public double? Metric { get; init; } // Null before the first evaluation, and where the metric is not finite
     public required double SamplesPerSecond { get; init; }
-
-    /// <summary>Seconds to the last step; null while that cannot be told.</summary>
-    public double? TimeLeft { get; init; }
-
+    public double? TimeLeft { get; init; } // Seconds; null while unknown
     public required int Workers { get; init; }
-
-    /// <summary>The generation; 0 before the first.</summary>
-    public required int Generation { get; init; }
+    public required int Generation { get; init; } // 0 before the first
 }
 
+/// <param name="Number">From 1, in the order of the events.</param>
+internal sealed record LiveEvent(long Number, DateTimeOffset At, long Step, RunEventKind Kind, string? Worker, string Text);
+
 internal sealed record LiveFile(string Name, long Bytes);
+
+/// <summary>Writes NaN and infinity as null, since JSON has no such numbers.</summary>
+internal static class LiveJson
+{
+    private static readonly JsonSerializerOptions _options = new(RunJson.Line)
+    {
+        NumberHandling = JsonNumberHandling.Strict,
+        Converters = { new Finite<double>(), new Finite<float>() },
+    };
+
+    public static byte[] Of(LiveMessage message) => JsonSerializer.SerializeToUtf8Bytes(message, _options);
+
+    private sealed class Finite<T> : JsonConverter<T>
+        where T : struct, IFloatingPointIeee754<T>
+    {
+        public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            throw new NotSupportedException("Messages are only written.");
+
+        public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options)
+        {
+            if (!T.IsFinite(value)) writer.WriteNullValue();
+            else if (value is float single) writer.WriteNumberValue(single);
+            else writer.WriteNumberValue(double.CreateChecked(value));
+        }
+    }
+}

@@ -1,20 +1,15 @@
-using System.Globalization;
 using Distributed.Coordinator.Runs;
 using Distributed.Core.Planning;
 using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Observers;
 
-/// <summary>A run as the live page shows it, in memory that does not grow with it. Told by one thread, read by any.</summary>
-/// <param name="facts">What does not change.</param>
-internal sealed class LiveRun(LiveFacts facts) : IRunObserver
+/// <summary>A run as the live page shows it, in bounded memory. One thread writes, any thread reads.</summary>
+internal sealed class LiveRun(LiveRunInfo info) : IRunObserver
 {
     public const int MaxPoints = 2000;
-
     public const int MaxEvents = 200;
-
     public const int MaxWorkers = 128;
-
     private const int MaxGone = 32;
     private const int MaxSpeeds = 120;
 
@@ -22,8 +17,8 @@ internal sealed class LiveRun(LiveFacts facts) : IRunObserver
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Curve _train = new(MaxPoints), _test = new(MaxPoints), _metric = new(MaxPoints), _speed = new(MaxSpeeds);
     private readonly EventWindow _events = new(MaxEvents);
-    private readonly Roster _roster = new(MaxGone);
-    private TrainingProgress _progress = new() { Phase = "starting", Epochs = facts.Epochs, Steps = 0 };
+    private readonly WorkerList _workers = new(MaxGone);
+    private TrainingProgress _progress = new() { Phase = "starting", Epochs = info.Epochs, Steps = 0 };
     private (LiveOutcome Outcome, string? Reason) _end;
     private long? _stepsPerEpoch;
     private long? _divergedAt;
@@ -31,9 +26,9 @@ internal sealed class LiveRun(LiveFacts facts) : IRunObserver
     private int _epoch;
     private long _version = 1;
 
-    public static LiveRun Of(string name, Job job) => new(new(name, About(job), job.Epochs, job.Kind.Metric.Title, job.Kind.Metric.IsShare));
+    public static LiveRun Of(string name, Job job) =>
+        new(new(name, About(job), job.Epochs, job.Kind.Metric.Title, job.Kind.Metric.IsShare));
 
-    /// <summary>Done when nothing will change any more.</summary>
     public Task Ended => _ended.Task;
 
     public void Recalled(HistoryRow step) => Change(() =>
@@ -51,7 +46,7 @@ internal sealed class LiveRun(LiveFacts facts) : IRunObserver
     public void Recalled(RunEvent happened) => Change(() =>
     {
         Add(happened);
-        // However it ended then, it goes on.
+        // The run continues, however it ended before.
         _end = default;
     });
 
@@ -62,18 +57,15 @@ internal sealed class LiveRun(LiveFacts facts) : IRunObserver
     });
 
     public void Stepped(HistoryRow step) => Change(() => Add(step));
-
     public void Evaluated(EpochResult evaluation) => Change(() => Add(evaluation));
-
     public void Happened(RunEvent happened) => Change(() => Add(happened));
 
     public void Progressed(TrainingProgress progress) => Change(() =>
     {
         _progress = progress;
-        _roster.Progressed(progress.Workers);
+        _workers.Progressed(progress.Workers);
     });
 
-    /// <summary>Nothing more will happen.</summary>
     public void End()
     {
         if (_ended.Task.IsCompleted) return;
@@ -84,19 +76,18 @@ internal sealed class LiveRun(LiveFacts facts) : IRunObserver
         _ended.TrySetResult();
     }
 
-    /// <summary>What somebody does not know yet.</summary>
-    /// <param name="seen">What is known; the default value is nothing. Afterwards, all there is.</param>
-    /// <returns>Null where nothing has changed.</returns>
+    /// <param name="seen">What the page has; the default value is nothing. Advanced to the present state.</param>
+    /// <returns>What the page lacks; null if nothing has changed.</returns>
     public LiveMessage? Since(ref LiveCursor seen)
     {
         lock (_lock)
         {
             if (seen.Version == _version) return null;
-            var (rows, events) = (_roster.Rows, _events.Since(seen.Events));
+            var (rows, events) = (_workers.Rows, _events.Since(seen.Events));
             var (train, test, measured, speed) = (seen.Train, seen.Test, seen.Metric, seen.Speed);
             var message = new LiveMessage
             {
-                Run = seen.Version == 0 ? facts : null,
+                Run = seen.Version == 0 ? info : null,
                 Status = Status(),
                 Workers = [.. rows.Take(MaxWorkers)],
                 MoreWorkers = Math.Max(0, rows.Count - MaxWorkers),
@@ -118,7 +109,7 @@ internal sealed class LiveRun(LiveFacts facts) : IRunObserver
         Phase = _progress.Phase,
         Epoch = _progress.Epoch,
         Step = _progress.Step,
-        Steps = _progress.Steps > 0 ? _progress.Steps : (_stepsPerEpoch ?? 0) * facts.Epochs,
+        Steps = _progress.Steps > 0 ? _progress.Steps : (_stepsPerEpoch ?? 0) * info.Epochs,
         StepsPerEpoch = _stepsPerEpoch,
         IsTested = _isTested,
         Loss = _progress.Loss is { } loss && double.IsFinite(loss) ? loss : null,
@@ -157,18 +148,103 @@ internal sealed class LiveRun(LiveFacts facts) : IRunObserver
     private void Add(RunEvent happened)
     {
         _events.Add(happened);
-        _roster.Happened(happened);
+        _workers.Happened(happened);
         if (happened.Kind == RunEventKind.Finished) _end = (LiveOutcome.Finished, null);
         if (happened.Kind == RunEventKind.Failed) _end = (LiveOutcome.Failed, happened.Text);
     }
 
-    private static string About(Job job) => string.Create(CultureInfo.InvariantCulture,
-        $"{job.Data} · {NameOf(job.Model)} · {job.Optimizer.Summarize()} · batch {job.BatchText} in {job.MicroBatches} micro-batches · {job.Topology}");
-
-    private static string NameOf(object spec) => spec.GetType().Name.Replace("Spec", "", StringComparison.Ordinal).ToLowerInvariant();
+    private static string About(Job job)
+    {
+        var model = job.Model.GetType().Name.Replace("Spec", "", StringComparison.Ordinal).ToLowerInvariant();
+        return $"{job.Data} · {model} · {job.Optimizer.Summarize()} · batch {job.BatchText} in {job.MicroBatches} micro-batches · "
+            + $"{job.Topology}";
+    }
 }
 
-/// <summary>What somebody has seen of a run; the default value is nothing.</summary>
-/// <param name="Train">Of that curve, as are the following.</param>
-/// <param name="Speed">Samples per second.</param>
-internal readonly record struct LiveCursor(long Version, long Events, CurveCursor Train, CurveCursor Test, CurveCursor Metric, CurveCursor Speed);
+/// <summary>What a page has of a run; the default value is nothing.</summary>
+internal readonly record struct LiveCursor(
+    long Version, long Events, CurveCursor Train, CurveCursor Test, CurveCursor Metric, CurveCursor Speed);
+
+// The last events of a run, in bounded memory. Routine events have half of the places, so that they do not displace rare ones.
+internal sealed class EventWindow(int capacity)
+{
+    public const int MaxText = 500; // Characters of an event's text; longer texts are cut
+
+    private readonly Queue<LiveEvent> _routine = [];
+    private readonly Queue<LiveEvent> _rare = [];
+
+    public long Added { get; private set; } // Number of events so far, and so the number of the last one
+
+    public void Add(RunEvent happened)
+    {
+        var text = happened.Text.Length <= MaxText ? happened.Text : happened.Text[..MaxText] + "…";
+        var places = happened.Kind is RunEventKind.Checkpoint or RunEventKind.Generation ? _routine : _rare;
+        places.Enqueue(new(++Added, happened.At, happened.Step, happened.Kind, happened.Worker, text));
+        if (places.Count > capacity / 2) places.Dequeue();
+    }
+
+    /// <param name="number">Number of the last event to leave out.</param>
+    public IReadOnlyList<LiveEvent> Since(long number) =>
+        number == Added ? [] : [.. _routine.Concat(_rare).Where(held => held.Number > number).OrderBy(held => held.Number)];
+}
+
+internal enum WorkerPresence { Here, Lost, Left, Refused }
+
+/// <param name="Progress">Its last progress.</param>
+/// <param name="Since">When it left; null while it is here.</param>
+/// <param name="StartsAgain">Whether the coordinator restarts it.</param>
+internal sealed record LiveWorker(WorkerPresence Presence, WorkerProgress Progress, DateTimeOffset? Since = null, bool StartsAgain = false);
+
+/// <summary>The present workers of a run, and the last <paramref name="maxGone"/> that left.</summary>
+internal sealed class WorkerList(int maxGone)
+{
+    private readonly List<LiveWorker> _gone = [];
+    private readonly Dictionary<string, WorkerProgress> _known = new(StringComparer.Ordinal);
+    private IReadOnlyList<WorkerProgress> _here = [];
+
+    /// <summary>A worker that is back is listed as present only.</summary>
+    public IReadOnlyList<LiveWorker> Rows
+    {
+        get
+        {
+            var here = _here.Select(worker => worker.Name).ToHashSet(StringComparer.Ordinal);
+            return [
+                .. _here.Select(worker => new LiveWorker(WorkerPresence.Here, worker)),
+                .. _gone.Where(worker => !here.Contains(worker.Progress.Name)),
+            ];
+        }
+    }
+
+    public void Progressed(IReadOnlyList<WorkerProgress> here)
+    {
+        _here = here;
+        foreach (var worker in here) _known[worker.Name] = worker;
+        // Bounds the memory: a worker may disappear without an event.
+        if (_known.Count <= here.Count + maxGone) return;
+        foreach (var name in _known.Keys.Except(here.Select(worker => worker.Name), StringComparer.Ordinal).ToList()) _known.Remove(name);
+    }
+
+    public void Happened(RunEvent happened)
+    {
+        if (happened.Kind == RunEventKind.Restarted)
+        {
+            var at = _gone.FindIndex(worker => worker.Progress.Name == happened.Worker);
+            if (at >= 0) _gone[at] = _gone[at] with { StartsAgain = true };
+            return;
+        }
+        WorkerPresence? presence = happened.Kind switch
+        {
+            RunEventKind.Joined => WorkerPresence.Here,
+            RunEventKind.Lost => WorkerPresence.Lost,
+            RunEventKind.Left => WorkerPresence.Left,
+            RunEventKind.Refused => WorkerPresence.Refused,
+            _ => null,
+        };
+        if (presence is null || happened.Worker is not { } name) return;
+        _gone.RemoveAll(worker => worker.Progress.Name == name);
+        if (presence == WorkerPresence.Here) return;
+        _gone.Add(new(presence.Value, _known.GetValueOrDefault(name) ?? new(name, "", "", 0, 0, 0, 0, 0), happened.At));
+        _known.Remove(name);
+        if (_gone.Count > maxGone) _gone.RemoveAt(0);
+    }
+}

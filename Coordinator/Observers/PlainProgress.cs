@@ -1,17 +1,14 @@
+using System.Globalization;
 using Distributed.Coordinator.Runs;
 using Distributed.Core.Scores;
 using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Observers;
 
-/// <summary>
-/// Writes a line at most every <see cref="Interval"/>, at once when the phase or the evaluation changes, and none twice in a row.
-/// </summary>
+/// <summary>Writes a line every <see cref="Interval"/>, and when the phase or the evaluation changes; never the same twice.</summary>
 internal sealed class PlainProgress(TextWriter output, TimeProvider time) : IProgressView
 {
-    /// <summary>The time between two lines about the same phase.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(3);
-
     private readonly Lock _lock = new();
     private string? _line;
     private string? _phase;
@@ -22,7 +19,7 @@ internal sealed class PlainProgress(TextWriter output, TimeProvider time) : IPro
     {
         lock (_lock)
         {
-            var line = Line(p);
+            var line = string.Join("  ", Parts(p));
             if (line == _line || p.Phase == _phase && Equals(p.TestMetric, _testMetric) && time.GetElapsedTime(_writtenAt) < Interval)
                 return;
             (_line, _phase, _testMetric, _writtenAt) = (line, p.Phase, p.TestMetric, time.GetTimestamp());
@@ -32,14 +29,10 @@ internal sealed class PlainProgress(TextWriter output, TimeProvider time) : IPro
 
     public void Message(string line)
     {
-        lock (_lock)
-            WriteLine(Shown.InFull(line));
+        lock (_lock) WriteLine(Shown.InFull(line));
     }
 
-    /// <summary>Does nothing: every line was written when it came.</summary>
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 
     private void WriteLine(string line)
     {
@@ -47,23 +40,27 @@ internal sealed class PlainProgress(TextWriter output, TimeProvider time) : IPro
         output.Flush();
     }
 
-    private static string Line(TrainingProgress p) => string.Join("  ", Parts(p));
-
     private static IEnumerable<string> Parts(TrainingProgress p)
     {
         yield return p.Phase;
-        if (p.Epoch > 0)
-            yield return $"epoch {p.Epoch}/{p.Epochs}";
+        if (p.Epoch > 0) yield return $"epoch {p.Epoch}/{p.Epochs}";
         yield return $"step {p.Step}/{p.Steps}";
-        if (p.Loss is { } loss)
-            yield return $"loss {ProgressText.Loss(loss)}";
-        if (p.TestMetric is { } metric)
-            yield return $"test {metric}";
-        if (p.SamplesPerSecond > 0)
-            yield return ProgressText.Speed(p.SamplesPerSecond);
-        if (p.TimeLeft is { } left)
-            yield return $"{ProgressText.Time(left)} left";
-        if (p.Workers.Length > 0)
-            yield return p.Workers.Length == 1 ? "1 worker" : $"{p.Workers.Length} workers";
+        if (p.Loss is { } loss) yield return $"loss {ProgressText.Loss(loss)}";
+        if (p.TestMetric is { } metric) yield return $"test {metric}";
+        if (p.SamplesPerSecond > 0) yield return ProgressText.Speed(p.SamplesPerSecond);
+        if (p.TimeLeft is { } left) yield return $"{ProgressText.Time(left)} left";
+        if (p.Workers.Length > 0) yield return p.Workers.Length == 1 ? "1 worker" : $"{p.Workers.Length} workers";
     }
+}
+
+internal static class ProgressText
+{
+    public static string Loss(double loss) => $"{loss:0.0000}";
+
+    public static string Speed(double samplesPerSecond) =>
+        samplesPerSecond.ToString(samplesPerSecond < 100 ? "0.0" : "#,0", CultureInfo.InvariantCulture) + " samples/s";
+
+    public static string Time(TimeSpan time) => time.TotalHours < 1
+        ? time.ToString(@"m\:ss", CultureInfo.InvariantCulture)
+        : $"{(long)time.TotalHours}:{time:mm\\:ss}";
 }

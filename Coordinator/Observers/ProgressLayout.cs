@@ -29,7 +29,7 @@ internal static class ProgressLayout
         var rows = new List<IRenderable> { Text.Empty, Headline(p), Bar(p, profile.Width, unicode), Numbers(p) };
         if (p.Workers.Length > 0)
         {
-            // Without colours only letters tell the shares apart.
+            // Without colours the shares are letters.
             var blocks = unicode && profile.Capabilities.ColorSystem != ColorSystem.NoColors;
             rows.AddRange([Workers(p, unicode, blocks), Legend(blocks)]);
         }
@@ -57,14 +57,10 @@ internal static class ProgressLayout
     private static Paragraph Numbers(TrainingProgress p)
     {
         var parts = new List<(string Label, string Value)>();
-        if (p.Loss is { } loss)
-            parts.Add(("loss ", ProgressText.Loss(loss)));
-        if (p.TestMetric is { } metric)
-            parts.Add(($"test {metric.Metric.Title} ", metric.Metric.Text(metric.Value)));
-        if (p.SamplesPerSecond > 0)
-            parts.Add(("", ProgressText.Speed(p.SamplesPerSecond)));
-        if (p.TimeLeft is { } left)
-            parts.Add(("time left ", ProgressText.Time(left)));
+        if (p.Loss is { } loss) parts.Add(("loss ", ProgressText.Loss(loss)));
+        if (p.TestMetric is { } metric) parts.Add(($"test {metric.Metric.Title} ", metric.Metric.Text(metric.Value)));
+        if (p.SamplesPerSecond > 0) parts.Add(("", ProgressText.Speed(p.SamplesPerSecond)));
+        if (p.TimeLeft is { } left) parts.Add(("time left ", ProgressText.Time(left)));
         return parts.Aggregate(new Paragraph(), (line, part) => line.Append(part.Label, _dim).Append(part.Value + "   "));
     }
 
@@ -83,7 +79,7 @@ internal static class ProgressLayout
         return table;
     }
 
-    /// <summary>A bar whose parts end where the rounded running sums do, so that the rounding never adds up.</summary>
+    /// <summary>Each part of the bar ends at its rounded running sum, so that rounding errors do not add up.</summary>
     private static Paragraph Shares(WorkerProgress worker, bool blocks)
     {
         var line = new Paragraph();

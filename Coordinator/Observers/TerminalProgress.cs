@@ -4,10 +4,7 @@ using Spectre.Console;
 
 namespace Distributed.Coordinator.Observers;
 
-/// <summary>
-/// Redraws the state of the training at the bottom of a terminal; messages scroll by above it. What was drawn last stays on
-/// the screen when this is disposed.
-/// </summary>
+/// <summary>Redraws the state of the training below the messages on a terminal. The last state stays on the screen.</summary>
 internal sealed class TerminalProgress : IProgressView
 {
     private readonly Lock _lock = new();
@@ -17,7 +14,6 @@ internal sealed class TerminalProgress : IProgressView
     private LiveDisplayContext? _live;
     private bool _disposed;
 
-    /// <summary>Begins to draw on <paramref name="console"/>, which no other live display may use meanwhile.</summary>
     public TerminalProgress(IAnsiConsole console)
     {
         _console = console;
@@ -32,28 +28,33 @@ internal sealed class TerminalProgress : IProgressView
     {
         lock (_lock)
         {
-            if (!_disposed)
-                _live?.UpdateTarget(ProgressLayout.Render(p, _console.Profile));
+            if (!_disposed) _live?.UpdateTarget(ProgressLayout.Render(p, _console.Profile));
         }
     }
 
     public void Message(string line)
     {
-        // Plain text: a message may hold brackets, which would be markup.
-        lock (_lock)
-            _console.WriteLine(Shown.InFull(line));
+        // As plain text: brackets would be markup.
+        lock (_lock) _console.WriteLine(Shown.InFull(line));
     }
 
-    /// <summary>Ends the live display and gives the cursor back.</summary>
     public void Dispose()
     {
         lock (_lock)
         {
-            if (_disposed)
-                return;
+            if (_disposed) return;
             _disposed = true;
             _end.SetResult();
         }
         _display.GetAwaiter().GetResult();
     }
+}
+
+internal static class ProgressView
+{
+    /// <returns>A live display on a terminal that can redraw itself, else plain lines.</returns>
+    public static IProgressView Create(IAnsiConsole console) =>
+        console.Profile.Out.IsTerminal && console.Profile.Capabilities.Ansi
+            ? new TerminalProgress(console)
+            : new PlainProgress(console.Profile.Out.Writer, TimeProvider.System);
 }

@@ -12,7 +12,8 @@ internal static class Exported
     {
         using var page = new MemoryStream();
         await registry.CollectAndExportAsTextAsync(page);
-        var line = Encoding.UTF8.GetString(page.ToArray()).Split('\n').SingleOrDefault(l => l.StartsWith(sample + " ", StringComparison.Ordinal));
+        var line = Encoding.UTF8.GetString(page.ToArray()).Split('\n')
+            .SingleOrDefault(l => l.StartsWith(sample + " ", StringComparison.Ordinal));
         return line is null ? null : double.Parse(line[(sample.Length + 1)..], CultureInfo.InvariantCulture);
     }
 }

@@ -15,7 +15,8 @@ internal static class Patience
     public static Task<T> NextAsync<T>(this ChannelReader<T> channel) => channel.ReadAsync().AsTask().Soon();
 
     /// <summary>Waits for a line with this in it.</summary>
-    public static Task WhenContainsAsync(this LogLines log, string part) => UntilAsync(() => log.Lines.Any(line => line.Contains(part, StringComparison.Ordinal)));
+    public static Task WhenContainsAsync(this LogLines log, string part) =>
+        UntilAsync(() => log.Lines.Any(line => line.Contains(part, StringComparison.Ordinal)));
 
     /// <summary>Waits for what nobody tells.</summary>
     public static async Task UntilAsync(Func<bool> isSo)

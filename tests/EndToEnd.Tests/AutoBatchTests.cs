@@ -6,7 +6,7 @@ using Distributed.Jobs;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>A batch as large as the memory allows: what was found is in the run's job, so that one who trains that again gets the same bits.</summary>
+/// <summary>A batch as large as the memory allows. The run's job has its size, so that training it again gives the same bits.</summary>
 public sealed partial class AutoBatchTests : IDisposable
 {
     private const int Train = 1438, MicroBatches = 8;
@@ -16,11 +16,12 @@ public sealed partial class AutoBatchTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task What_two_workers_have_memory_for_is_written_down_and_is_the_same_for_one()
+    public async Task The_batch_that_two_workers_have_memory_for_is_recorded_and_gives_one_worker_the_same_bits()
     {
-        // Some 0.3 MB a sample; all that is of use would be 180 samples at a time.
+        // Some 0.3 MB a sample; more than 180 samples at a time would be useless.
         var fraction = 2 * 40e6 / GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        using var first = TrainingRun.Start(Job.Default with { Auto = AutoSize.Batch, Batch = null, Epochs = 1, Model = new CnnSpec { Channels = [256, 256] } },
+        using var first = TrainingRun.Start(
+            Job.Default with { Auto = AutoSize.Batch, Batch = null, Epochs = 1, Model = new CnnSpec { Channels = [256, 256] } },
             "--workers", "2", "--memory-fraction", fraction.ToString(CultureInfo.InvariantCulture));
         await first.Coordinator.EndsWithAsync(0);
 
@@ -39,9 +40,10 @@ public sealed partial class AutoBatchTests : IDisposable
     }
 
     [Fact]
-    public async Task A_batch_that_is_given_is_cut_into_as_few_micro_batches_as_fit_and_who_waits_for_that_answers()
+    public async Task A_given_batch_is_cut_into_as_few_micro_batches_as_fit_and_waiting_processes_answer_probes()
     {
-        using var run = TrainingRun.Start(Job.Default with { Auto = AutoSize.MicroBatches, Epochs = 1 }, "--workers", "0", "--min-workers", "3");
+        using var run = TrainingRun.Start(
+            Job.Default with { Auto = AutoSize.MicroBatches, Epochs = 1 }, "--workers", "0", "--min-workers", "3");
         var metrics = (await run.Coordinator.LineAsync(Metrics())).Groups[1].Value;
         var coordinator = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
         await AnswersAsync(metrics, "probing: workers find out how large a micro-batch may be");
@@ -49,7 +51,8 @@ public sealed partial class AutoBatchTests : IDisposable
         using var first = StartWorker(run, coordinator, "first");
         await run.Coordinator.LineAsync(Answer());
         await AnswersAsync(metrics, "probing: workers find out how large a micro-batch may be");
-        await AnswersAsync((await first.LineAsync(Metrics())).Groups[1].Value, "waiting for the other workers to find out how large a micro-batch may be");
+        await AnswersAsync((await first.LineAsync(Metrics())).Groups[1].Value,
+            "waiting for the other workers to find out how large a micro-batch may be");
 
         using var second = StartWorker(run, coordinator, "second");
         using var third = StartWorker(run, coordinator, "third");
@@ -60,12 +63,13 @@ public sealed partial class AutoBatchTests : IDisposable
     }
 
     private static ProgramRun StartWorker(TrainingRun run, string coordinator, string name) =>
-        ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name, "--token-file", run.TokenFile]);
+        ProgramRun.Start(BuiltFiles.Worker,
+            ["--coordinator", coordinator, "--device", "cpu", "--name", name, "--token-file", run.TokenFile]);
 
-    /// <summary>It is alive, and says why it is not ready.</summary>
+    /// <summary>The process is alive, and says why it is not ready.</summary>
     private static async Task AnswersAsync(string address, string notReady)
     {
-        using var client = new HttpClient { Timeout = ProgramRun.Patience };
+        using var client = new HttpClient { Timeout = ProgramRun.Timeout };
         Assert.Equal("ok", await client.GetStringAsync($"{address}healthz"));
         using var answer = await client.GetAsync(new Uri($"{address}readyz"));
         Assert.Equal((HttpStatusCode.ServiceUnavailable, notReady), (answer.StatusCode, await answer.Content.ReadAsStringAsync()));

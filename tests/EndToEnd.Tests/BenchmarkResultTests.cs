@@ -5,7 +5,7 @@ using Distributed.Bench.Training;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>What the benchmarks make of what they measure.</summary>
+/// <summary>How the benchmarks judge their measurements.</summary>
 public sealed class BenchmarkResultTests
 {
     private static readonly Gen<double> _time = Gen.Double[0.001, 1000];
@@ -60,7 +60,7 @@ public sealed class BenchmarkResultTests
     [Theory]
     [InlineData(-1, 4)]
     [InlineData(1, -4)]
-    public void A_difference_below_nothing_says_nothing(double ours, double peer)
+    public void A_negative_difference_is_not_judged(double ours, double peer)
     {
         var row = Row.OfDifferences("added", [new(ours, peer)], Goal.RatioAtMost(0.25));
         Assert.Equal((null, null), (row.Ratio, row.Met));
@@ -69,14 +69,16 @@ public sealed class BenchmarkResultTests
     [Fact]
     public void A_report_is_read_back_from_its_json()
     {
-        var report = new Report(Machine.Here("1.13"), [Row.OfPairs("time", [new(1, 4)], Goal.RatioAtMost(0.3)), new() { Measure = "other", Failure = "why" }]);
+        var report = new Report(
+            Machine.Here("1.13"), [Row.OfPairs("time", [new(1, 4)], Goal.RatioAtMost(0.3)), new() { Measure = "other", Failure = "why" }]);
         using var json = JsonDocument.Parse(report.ToJson());
         Assert.True(json.RootElement.GetProperty("machine").GetProperty("cores").GetInt32() > 0);
         var rows = json.RootElement.GetProperty("rows");
         Assert.Equal(
             ("time", 1.0, 4.0, 0.25, "ratio <= 0.3", true),
             (rows[0].GetProperty("measure").GetString(), rows[0].GetProperty("ours").GetDouble(), rows[0].GetProperty("peer").GetDouble(),
-                rows[0].GetProperty("ratio").GetDouble(), rows[0].GetProperty("goal").GetString(), rows[0].GetProperty("met").GetBoolean()));
+                rows[0].GetProperty("ratio").GetDouble(), rows[0].GetProperty("goal").GetString(),
+                    rows[0].GetProperty("met").GetBoolean()));
         Assert.Equal(JsonValueKind.Null, rows[1].GetProperty("ours").ValueKind);
         Assert.Equal("why", rows[1].GetProperty("failure").GetString());
     }
@@ -84,7 +86,8 @@ public sealed class BenchmarkResultTests
     [Fact]
     public void The_first_half_of_a_run_does_not_count()
     {
-        string[] lines = ["step,samples_per_second,loss", .. Enumerable.Range(1, 24).Select(step => $"{step},{(step <= 12 ? 1 : 3200)},0.5")];
+        string[] lines = ["step,samples_per_second,loss",
+            .. Enumerable.Range(1, 24).Select(step => $"{step},{(step <= 12 ? 1 : 3200)},0.5")];
         Assert.Equal(20, History.SteadyMilliseconds(History.Milliseconds(lines, batch: 64)));
         Assert.Throws<BenchException>(() => History.SteadyMilliseconds(History.Milliseconds(lines[..1], batch: 64)));
         Assert.Throws<BenchException>(() => History.Milliseconds(["step,loss", "1,0.5"], batch: 64).Count());

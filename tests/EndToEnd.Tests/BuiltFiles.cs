@@ -2,7 +2,7 @@ using System.Reflection;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>What the build made beside these tests, in the same configuration.</summary>
+/// <summary>The products of the build, in the configuration of these tests.</summary>
 internal static class BuiltFiles
 {
     public static string Coordinator { get; } = Metadata("CoordinatorPath");
@@ -15,14 +15,14 @@ internal static class BuiltFiles
 
     public static string Job(string name) => JobFolder.File(name);
 
-    /// <summary>A folder that a former version has left.</summary>
+    /// <summary>A folder written by a former version.</summary>
     public static string FormerRun(string version) => Path.Combine(Metadata("FormerRunsPath"), version);
 
     public static string Document(string name) => Path.Combine(Metadata("DocsPath"), name);
 
     public static string Grafana(string name) => Path.Combine(Metadata("GrafanaPath"), name);
 
-    /// <summary>Where a picture for people is left.</summary>
+    /// <summary>Where a screenshot for inspection is kept.</summary>
     public static string Picture(string name) => Path.Combine(Metadata("PicturesPath"), name);
 
     private static string Metadata(string key) =>

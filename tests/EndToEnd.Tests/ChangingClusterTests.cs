@@ -81,7 +81,7 @@ public sealed partial class ChangingClusterTests
     }
 
     [Fact]
-    public async Task A_mesh_trains_to_the_end_of_its_lease_while_the_coordinator_stands_still()
+    public async Task A_mesh_trains_to_the_end_of_its_lease_while_the_coordinator_is_frozen()
     {
         var job = SmallJobs.Medium with { Topology = "mesh" };
         using var run = TrainingRun.Start(job, "--workers", "2");
@@ -107,7 +107,8 @@ public sealed partial class ChangingClusterTests
         foreach (var worker in (ProgramRun[])[first, second])
         {
             await worker.EndsWithAsync(1, TimeSpan.FromSeconds(60));
-            Assert.StartsWith($"error: the coordinator at {address} did not come back within ", Assert.Single(worker.Errors), StringComparison.Ordinal);
+            Assert.StartsWith($"error: the coordinator at {address} did not come back within ", Assert.Single(worker.Errors),
+                StringComparison.Ordinal);
         }
     }
 
@@ -124,18 +125,20 @@ public sealed partial class ChangingClusterTests
         await run.TrainsAsync();
         run.Coordinator.Self.Send(Signal.Kill);
         await run.Coordinator.EndsAsync();
-        // To the end of its lease, which is that of the job, a mesh needs nobody.
+        // A mesh needs no coordinator up to the end of its lease, here the end of the job.
         if (job.IsMesh)
-            foreach (var worker in (ProgramRun[])[first, second]) await AppliesAsync(230, (await worker.LineAsync(MetricsAt())).Groups[1].Value);
+            foreach (var worker in (ProgramRun[])[first, second])
+                await AppliesAsync(230, (await worker.LineAsync(MetricsAt())).Groups[1].Value);
         using var again = run.Resume();
         Assert.Equal(address, (await again.LineAsync(WaitingAt())).Groups[1].Value);
         await again.EndsWithAsync(0);
         await first.EndsWithAsync(0);
         await second.EndsWithAsync(0);
-        // Nobody has begun anew, and no line is missing or there twice.
+        // No worker has begun again, and no line is missing or repeated.
         Assert.Single(TakenInAgain().Matches(Lines(first)));
         Assert.Equal((2, 0), (run.Report.Workers, run.Report.StepsRedone));
-        Assert.Equal(Enumerable.Range(1, (int)run.Report.Steps).Select(step => $"{step}"), File.ReadLines(run["history.csv"]).Skip(1).Select(line => line.Split(',')[0]));
+        Assert.Equal(Enumerable.Range(1, (int)run.Report.Steps).Select(step => $"{step}"),
+            File.ReadLines(run["history.csv"]).Skip(1).Select(line => line.Split(',')[0]));
         Assert.False(File.Exists(run["coordinator.json"]));
         SameBits.Require(job, run);
     }
@@ -183,7 +186,7 @@ public sealed partial class ChangingClusterTests
     [Theory]
     [InlineData("mesh")]
     [InlineData("star")]
-    public async Task A_worker_that_stands_still_is_turned_away_and_comes_back_when_it_wakes(string topology)
+    public async Task A_frozen_worker_is_evicted_and_returns_when_it_continues(string topology)
     {
         Effort.SkipUnlessThorough(topology == "star", "ChaosTests freezes a worker of a star.");
         var job = SmallJobs.Long with { Topology = topology };
@@ -203,7 +206,8 @@ public sealed partial class ChangingClusterTests
     }
 
     private static ProgramRun StartWorker(TrainingRun run, string coordinator, string name, params string[] options) =>
-        ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name, "--token-file", run.TokenFile, .. options]);
+        ProgramRun.Start(BuiltFiles.Worker,
+            ["--coordinator", coordinator, "--device", "cpu", "--name", name, "--token-file", run.TokenFile, .. options]);
 
     private static string Lines(ProgramRun run) => string.Join('\n', run.Output);
 
@@ -211,9 +215,10 @@ public sealed partial class ChangingClusterTests
 
     private static async Task AppliesAsync(int steps, string metrics)
     {
-        using var deadline = new CancellationTokenSource(ProgramRun.Patience);
+        using var deadline = new CancellationTokenSource(ProgramRun.Timeout);
         using var client = new HttpClient();
-        while (!(await client.GetStringAsync(metrics, deadline.Token)).Contains($"distributed_worker_rounds_total{{kind=\"train\"}} {steps}\n", StringComparison.Ordinal))
+        while (!(await client.GetStringAsync(metrics, deadline.Token))
+            .Contains($"distributed_worker_rounds_total{{kind=\"train\"}} {steps}\n", StringComparison.Ordinal))
             await Task.Delay(TimeSpan.FromMilliseconds(50), deadline.Token);
     }
 

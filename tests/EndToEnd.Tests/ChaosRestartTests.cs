@@ -16,12 +16,13 @@ public sealed class ChaosRestartTests
     [Theory]
     [InlineData("mesh", 1)]
     [InlineData("star", 2)]
-    public async Task Whatever_is_killed_or_frozen_joins_or_leaves_changes_no_bit(string topology, int seed)
+    public async Task Random_kills_freezes_joins_and_leaves_change_no_bit(string topology, int seed)
     {
         Effort.SkipUnlessThorough(instead: "ChaosTests has one fault of each kind.");
         using var run = TrainingRun.Start(_job with { Topology = topology }, "--workers", "3", "--chaos", $"random:{seed}:{Faults}");
         await run.Coordinator.EndsWithAsync(0, _twoRuns);
-        Assert.Contains(run.Coordinator.Output, line => line.EndsWith(": killed the coordinator, and resumed its run", StringComparison.Ordinal));
+        Assert.Contains(run.Coordinator.Output,
+            line => line.EndsWith(": killed the coordinator, and resumed its run", StringComparison.Ordinal));
         run.RequireSameBitsUnderChaos();
     }
 }

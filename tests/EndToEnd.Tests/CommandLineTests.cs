@@ -2,7 +2,7 @@ using Distributed.EndToEnd.Tests.Processes;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>What is refused at once: exit code 2, one line on standard error, no run folder and no worker.</summary>
+/// <summary>Bad input is refused at once: exit code 2, one line on standard error, no run folder and no worker.</summary>
 public sealed class CommandLineTests : IDisposable
 {
     private const string Job = """
@@ -33,11 +33,12 @@ public sealed class CommandLineTests : IDisposable
     public async Task A_bad_job_file_is_refused_with_its_line(string right, string wrong, string complaint)
     {
         await File.WriteAllTextAsync(_folder["bad.yaml"], Job.Replace(right, wrong, StringComparison.Ordinal));
-        await RefusesAsync(BuiltFiles.Coordinator, $"{_folder["bad.yaml"]}:{complaint}", "train", _folder["bad.yaml"], "--run", _folder["run"]);
+        await RefusesAsync(BuiltFiles.Coordinator, $"{_folder["bad.yaml"]}:{complaint}", "train", _folder["bad.yaml"], "--run",
+            _folder["run"]);
     }
 
     [Theory]
-    [InlineData("--bogus is no option of train", "--bogus")]
+    [InlineData("unknown option --bogus; train --help lists the options", "--bogus")]
     [InlineData("epochs is 0; to train, allowed: 1 or more.", "--set", "epochs=0")]
     [InlineData("--set topology=[star, mesh]: topology is ", "--set", "topology=[star, mesh]")]
     [InlineData("--set wire=BF16: wire is BF16; allowed: float32 or bf16", "--set", "wire=BF16")]
@@ -53,7 +54,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("--coordinator is 'nowhere'; allowed: HOST:PORT", "--coordinator", "nowhere")]
     [InlineData("", "--coordinator", "127.0.0.1:1", "--bogus")]
     [InlineData("Option '--coordinator' is required", "--device", "cpu")]
-    [InlineData("a worker has to prove that it may take part: give it a copy of join.token in the run folder of its coordinator with --token-file FILE", "--coordinator", "127.0.0.1:1")]
+    [InlineData("a worker has to prove that it may take part: "
+        + "give it a copy of join.token in the run folder of its coordinator with --token-file FILE", "--coordinator", "127.0.0.1:1")]
     public async Task A_bad_command_line_of_a_worker_is_refused(string complaint, params string[] arguments) =>
         await RefusesAsync(BuiltFiles.Worker, complaint, arguments);
 

@@ -27,7 +27,7 @@ public sealed class CompareTests(TrainedModels models) : IDisposable
     }
 
     [Fact]
-    public async Task What_cannot_be_compared_is_named()
+    public async Task A_folder_that_cannot_be_compared_is_named()
     {
         using var compare = ProgramRun.Start(BuiltFiles.Coordinator, ["compare", _folder.Path]);
         await compare.EndsWithAsync(2);
@@ -41,6 +41,7 @@ public sealed class CompareTests(TrainedModels models) : IDisposable
         var run = await models.RunAsync("cnn");
         using var compare = ProgramRun.Start(BuiltFiles.Coordinator, ["compare", run.Folder, "--out", _folder["none/both.png"]]);
         await compare.EndsWithAsync(1);
-        Assert.StartsWith($"error: '{_folder["none/both.png"]}' cannot be written: ", Assert.Single(compare.Errors), StringComparison.Ordinal);
+        Assert.StartsWith($"error: '{_folder["none/both.png"]}' cannot be written: ", Assert.Single(compare.Errors),
+            StringComparison.Ordinal);
     }
 }

@@ -8,7 +8,7 @@ internal static class DigitImages
 {
     public static ImageSet Set { get; } = (ImageSet)Digits.Load().Test;
 
-    /// <summary>All of them as a model takes them, one behind the other.</summary>
+    /// <summary>All pixels, in the form of a model's input.</summary>
     public static float[] Inputs()
     {
         var images = new float[Set.Count * Set.SampleSize];
@@ -16,7 +16,7 @@ internal static class DigitImages
         return images;
     }
 
-    /// <summary>Writes all of them as grey PNGs into a folder, in the order of their names.</summary>
+    /// <summary>Writes all images as grey PNGs into a folder, ordered by name.</summary>
     public static void WriteTo(string folder)
     {
         Directory.CreateDirectory(folder);
@@ -27,7 +27,7 @@ internal static class DigitImages
         }
     }
 
-    /// <summary>Writes one in colour, each pixel as a square.</summary>
+    /// <summary>Writes one image in colour, each pixel as a square.</summary>
     public static void WriteLarge(int sample, int side, string path, SKEncodedImageFormat format)
     {
         using var bitmap = new SKBitmap(Set.Width * side, Set.Height * side, SKColorType.Rgba8888, SKAlphaType.Opaque);

@@ -15,7 +15,7 @@ public sealed class DrainTests
         var job = SmallJobs.Medium with { Topology = topology };
         using var run = TrainingRun.Start(job, "--workers", "2");
         await run.TrainsAsync();
-        // No proxy is ever given the token of the job.
+        // The proxy must never see the token of the job.
         using var proxy = new TcpListener(IPAddress.Loopback, 0);
         proxy.Start();
         using var unknown = Drain(run.Folder, "worker-3", ("http_proxy", $"http://{proxy.LocalEndpoint}"));
@@ -32,11 +32,11 @@ public sealed class DrainTests
 
         using var late = Drain(run.Folder, "worker-2");
         await late.EndsWithAsync(2);
-        Assert.Equal([$"error: '{run.Folder}' holds no run that is going on. Give the folder of one with --run."], late.Errors);
+        Assert.Equal([$"error: '{run.Folder}' holds no unfinished run. Give the folder of one with --run."], late.Errors);
     }
 
     [Fact]
-    public async Task A_coordinator_that_is_gone_drains_nobody()
+    public async Task Without_a_coordinator_no_worker_is_drained()
     {
         using var run = TrainingRun.Start(SmallJobs.Endless, "--workers", "1");
         await run.TrainsAsync();
@@ -44,7 +44,8 @@ public sealed class DrainTests
         await run.Coordinator.EndsWithAsync(137);
         using var drain = Drain(run.Folder, "worker-1");
         await drain.EndsWithAsync(1);
-        Assert.StartsWith($"error: the coordinator of '{run.Folder}' does not answer at http://127.0.0.1:", Assert.Single(drain.Errors), StringComparison.Ordinal);
+        Assert.StartsWith($"error: the coordinator of '{run.Folder}' does not answer at http://127.0.0.1:", Assert.Single(drain.Errors),
+            StringComparison.Ordinal);
     }
 
     private static ProgramRun Drain(string run, string worker, params (string, string)[] environment) =>

@@ -5,7 +5,7 @@ using Distributed.Jobs;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>What a run survives: the death of all its processes when it is least welcome, power cuts, full disks.</summary>
+/// <summary>What a run survives: kills of all its processes at the worst moment, power cuts, full disks.</summary>
 [Collection(Torch.Name)]
 public sealed partial class DurabilityTests
 {
@@ -13,10 +13,11 @@ public sealed partial class DurabilityTests
 
     private const int PowerCuts = 30;
 
-    /// <summary>As long as the steps take that are left after the last kill or cut.</summary>
+    /// <summary>For the steps that remain after the last kill or power cut.</summary>
     private static readonly TimeSpan _rest = TimeSpan.FromMinutes(10);
 
-    private static Job Job(int epochs, int every) => SmallJobs.Short with { Epochs = epochs, Checkpoint = new() { EverySteps = every, Keep = 2 } };
+    private static Job Job(int epochs, int every) =>
+        SmallJobs.Short with { Epochs = epochs, Checkpoint = new() { EverySteps = every, Keep = 2 } };
 
     [Fact]
     public async Task A_run_whose_processes_are_all_killed_as_a_checkpoint_appears_ends_with_the_bits_of_the_undisturbed_one()
@@ -27,8 +28,9 @@ public sealed partial class DurabilityTests
         for (var kill = 1; kill <= _kills; kill++)
         {
             var before = Newest(run);
-            using var overdue = new CancellationTokenSource(ProgramRun.Patience);
-            while (Newest(run) is var newest && newest == before && coordinator.Self.IsRunning) overdue.Token.ThrowIfCancellationRequested();
+            using var overdue = new CancellationTokenSource(ProgramRun.Timeout);
+            while (Newest(run) is var newest && newest == before && coordinator.Self.IsRunning)
+                overdue.Token.ThrowIfCancellationRequested();
             Kill(coordinator);
             Assert.False(File.Exists(run["report.json"]), $"the run has ended before kill {kill}");
             await coordinator.EndsAsync();
@@ -50,7 +52,8 @@ public sealed partial class DurabilityTests
         var disk = MountedDisk.OfImage(place["disk"], place["image"], mebibytes: 24);
         if (disk is null) Assert.Skip("the image of a file system can only be mounted by root, where there are loop devices");
         var random = new Random(1);
-        var coordinator = ProgramRun.Start(BuiltFiles.Coordinator, ["train", place["job.yaml"], "--run", place["disk/run"], "--workers", "1", "--device", "cpu"]);
+        var coordinator = ProgramRun.Start(
+            BuiltFiles.Coordinator, ["train", place["job.yaml"], "--run", place["disk/run"], "--workers", "1", "--device", "cpu"]);
         try
         {
             var reached = 0L;
@@ -63,8 +66,10 @@ public sealed partial class DurabilityTests
                 coordinator.Dispose();
                 reached = Recorded(place["disk/run/history.csv"]);
                 coordinator = File.Exists(place["disk/run/coordinator.json"])
-                    ? ProgramRun.Start(BuiltFiles.Coordinator, ["train", "--resume", "--run", place["disk/run"], "--workers", "1", "--device", "cpu"])
-                    : ProgramRun.Start(BuiltFiles.Coordinator, ["train", place["job.yaml"], "--run", place["disk/run"], "--overwrite", "--workers", "1", "--device", "cpu"]);
+                    ? ProgramRun.Start(BuiltFiles.Coordinator,
+                        ["train", "--resume", "--run", place["disk/run"], "--workers", "1", "--device", "cpu"])
+                    : ProgramRun.Start(BuiltFiles.Coordinator,
+                        ["train", place["job.yaml"], "--run", place["disk/run"], "--overwrite", "--workers", "1", "--device", "cpu"]);
             }
             await coordinator.EndsWithAsync(0, _rest);
             Assert.Equal(ReferenceLoop.Train(job).Model, await File.ReadAllBytesAsync(place["disk/run/model.safetensors"]));
@@ -85,11 +90,11 @@ public sealed partial class DurabilityTests
         using var run = TrainingRun.OnDisk(job, kibibytes: 700, "--workers", "1");
         if (run is null) Assert.Skip("a small disk can only be mounted by root");
         var coordinator = run.Coordinator;
-        using var client = new HttpClient { Timeout = ProgramRun.Patience };
+        using var client = new HttpClient { Timeout = ProgramRun.Timeout };
         var metrics = (await coordinator.LineAsync(Address())).Groups[1].Value;
         await ReachesAsync(100);
         run.Disk!.Fill();
-        // A checkpoint that fails gives space back, which the history would take.
+        // A failed checkpoint frees space, which the history would use.
         await ReachesAsync(200, run.Disk.Fill);
         await coordinator.LineAsync(NoHistory());
         run.Disk.Empty();
@@ -111,8 +116,9 @@ public sealed partial class DurabilityTests
 
         async Task ReachesAsync(long step, Action? meanwhile = null)
         {
-            using var overdue = new CancellationTokenSource(ProgramRun.Patience);
-            while (long.Parse(Step().Match(await client.GetStringAsync(metrics, overdue.Token)).Groups[1].Value, CultureInfo.InvariantCulture) < step)
+            using var overdue = new CancellationTokenSource(ProgramRun.Timeout);
+            while (long.Parse(Step().Match(await client.GetStringAsync(metrics, overdue.Token)).Groups[1].Value,
+                CultureInfo.InvariantCulture) < step)
                 meanwhile?.Invoke();
         }
     }
@@ -125,13 +131,14 @@ public sealed partial class DurabilityTests
     }
 
     private static string? Newest(TrainingRun run) =>
-        Directory.Exists(run["checkpoints"]) ? Directory.EnumerateDirectories(run["checkpoints"], "step-?????????").Max(StringComparer.Ordinal) : null;
+        Directory.Exists(run["checkpoints"])
+            ? Directory.EnumerateDirectories(run["checkpoints"], "step-?????????").Max(StringComparer.Ordinal) : null;
 
     private static long Recorded(string history) => File.Exists(history) ? File.ReadLines(history).Count() - 1 : 0;
 
     private static async Task RecordsAsync(ProgramRun coordinator, string history, long steps)
     {
-        using var overdue = new CancellationTokenSource(ProgramRun.Patience);
+        using var overdue = new CancellationTokenSource(ProgramRun.Timeout);
         while (Recorded(history) < steps && coordinator.Self.IsRunning) await Task.Delay(TimeSpan.FromMilliseconds(5), overdue.Token);
     }
 

@@ -1,8 +1,7 @@
 namespace Distributed.EndToEnd.Tests;
 
 /// <summary>
-/// How much is done of what takes long, or happens at random: a little in every test run, and as much as it takes to believe it where
-/// DISTRIBUTED_TESTS is "thorough".
+/// How much of the long or random tests runs: a little in every test run, and enough for confidence if DISTRIBUTED_TESTS is "thorough".
 /// </summary>
 internal static class Effort
 {
@@ -11,8 +10,8 @@ internal static class Effort
     public static int Of(int usual, int thorough) => IsThorough ? thorough : usual;
 
     /// <summary>Skips a test, or a case of it, that takes minutes.</summary>
-    /// <param name="isLong">Whether it is one.</param>
-    /// <param name="instead">What sees most of it.</param>
+    /// <param name="isLong">Whether this case takes minutes.</param>
+    /// <param name="instead">What covers most of it.</param>
     public static void SkipUnlessThorough(bool isLong = true, string instead = "") =>
         Assert.SkipWhen(isLong && !IsThorough, $"Takes minutes: DISTRIBUTED_TESTS=thorough runs it. {instead}".TrimEnd());
 }

@@ -2,7 +2,7 @@ using Distributed.EndToEnd.Tests.Processes;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>However a coordinator ends, the workers that it started end too.</summary>
+/// <summary>The workers that a coordinator started end with it, however it ends.</summary>
 public sealed class EndTests
 {
     private const string SharedMemoryFolder = "/dev/shm";
@@ -27,7 +27,7 @@ public sealed class EndTests
     }
 
     [Fact]
-    public async Task Nothing_is_left_behind_where_all_are_killed_at_once()
+    public async Task Nothing_is_left_behind_when_all_are_killed_at_once()
     {
         var before = Directory.GetFileSystemEntries(SharedMemoryFolder);
         using var run = TrainingRun.Start(SmallJobs.Endless, "--workers", "2");
@@ -43,7 +43,7 @@ public sealed class EndTests
         Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(run.Temporary).Select(Path.GetFileName), file => !IsOfDotnet(file!));
     }
 
-    // Where debuggers find a process of dotnet's; no process can remove it once it is killed.
+    // The diagnostics socket of .NET, which a killed process leaves behind.
     private static bool IsOfDotnet(string file) =>
         file.StartsWith("dotnet-diagnostic-", StringComparison.Ordinal) || file.StartsWith("clr-debug-pipe-", StringComparison.Ordinal);
 }

@@ -13,7 +13,8 @@ public sealed class ExternalWorker : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         using var build = ProgramRun.Start(
-            "build", [BuiltFiles.WorkerProject, "-p:TorchBackend=external", "-p:RunAnalyzers=false", "--artifacts-path", _folder.Path, "--disable-build-servers"]);
+            "build", [BuiltFiles.WorkerProject, "-p:TorchBackend=external", "-p:RunAnalyzers=false", "--artifacts-path", _folder.Path,
+                "--disable-build-servers"]);
         await build.EndsWithAsync(0, TimeSpan.FromMinutes(4));
     }
 
@@ -28,7 +29,7 @@ public sealed partial class ExternalLibtorchTests(ExternalWorker worker) : IClas
 {
     private const string Variable = "DISTRIBUTED_LIBTORCH";
 
-    /// <summary>The libtorch of the other worker's package: a folder like any that holds one.</summary>
+    /// <summary>The libtorch of the ordinary worker's package, as an external one.</summary>
     private static string Libtorch => Path.Combine(Path.GetDirectoryName(BuiltFiles.Worker)!, "runtimes", "linux-x64", "native");
 
     [Fact]
@@ -37,7 +38,8 @@ public sealed partial class ExternalLibtorchTests(ExternalWorker worker) : IClas
         var job = SmallJobs.Kinds["cnn with momentum"];
         using var run = TrainingRun.Start(job, "--workers", "0");
         var address = (await run.Coordinator.LineAsync(WaitingAt())).Groups[1].Value;
-        using var external = ProgramRun.Start(worker.Program, ["--coordinator", address, "--device", "cpu", "--token-file", run.TokenFile], (Variable, Libtorch));
+        using var external = ProgramRun.Start(
+            worker.Program, ["--coordinator", address, "--device", "cpu", "--token-file", run.TokenFile], (Variable, Libtorch));
         await run.Coordinator.EndsWithAsync(0);
         await external.EndsWithAsync(0);
         Assert.Equal($"Computes with libtorch 2.10.0 in {Libtorch}", external.Output[0]);
@@ -47,16 +49,18 @@ public sealed partial class ExternalLibtorchTests(ExternalWorker worker) : IClas
     [Fact]
     public async Task Without_a_libtorch_it_says_what_to_set() =>
         Assert.StartsWith(
-            $"error: this worker was built without libtorch (TorchBackend=external); set {Variable} to a folder with libc10.so, libtorch_cpu.so, libtorch.so",
+            $"error: this worker was built without libtorch (TorchBackend=external); set {Variable} to a folder with "
+            + "libc10.so, libtorch_cpu.so, libtorch.so",
             await RefusalAsync(""), StringComparison.Ordinal);
 
     [Fact]
-    public async Task Files_that_are_no_libraries_are_refused_by_name()
+    public async Task Files_that_are_not_libraries_are_refused_by_name()
     {
         using var folder = new TemporaryFolder();
         foreach (var name in new[] { "libc10.so", "libtorch_cpu.so", "libtorch.so" }) File.WriteAllText(folder[name], "no library");
         Assert.StartsWith(
-            $"error: {Variable} is '{folder.Path}': libc10.so cannot be loaded: ", await RefusalAsync(folder.Path), StringComparison.Ordinal);
+            $"error: {Variable} is '{folder.Path}': libc10.so cannot be loaded: ", await RefusalAsync(folder.Path),
+            StringComparison.Ordinal);
     }
 
     private async Task<string> RefusalAsync(string libtorch)

@@ -8,7 +8,7 @@ using Distributed.Transport.Security;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>Runs that cannot be: exit code 1 and one line on standard error that says why.</summary>
+/// <summary>Runs that fail: exit code 1 and one line on standard error with the reason.</summary>
 public sealed partial class FailureTests
 {
     [Fact]
@@ -22,7 +22,8 @@ public sealed partial class FailureTests
     [Fact]
     public async Task A_worker_that_cannot_load_its_data_ends_the_run_with_its_name_its_reason_and_its_log()
     {
-        using var run = TrainingRun.Start(SmallJobs.Short, "--workers", "2", "--set", "data=fashion-mnist", "--data-dir", "/no/such/folder");
+        using var run = TrainingRun.Start(
+            SmallJobs.Short, "--workers", "2", "--set", "data=fashion-mnist", "--data-dir", "/no/such/folder");
         await run.Coordinator.EndsWithAsync(1);
         var complaint = NoData().Match(Assert.Single(run.Coordinator.Errors));
         Assert.True(complaint.Success, string.Join('\n', run.Coordinator.Errors));
@@ -31,7 +32,7 @@ public sealed partial class FailureTests
     }
 
     [Fact]
-    public async Task A_coordinator_that_cannot_have_its_port_says_so()
+    public async Task A_coordinator_whose_port_is_in_use_says_so()
     {
         using var first = TrainingRun.Start(SmallJobs.Short, "--workers", "0");
         var port = (await first.Coordinator.LineAsync(MetricsPort())).Groups[1].Value;
@@ -47,12 +48,18 @@ public sealed partial class FailureTests
         JoinTokenFile.Write(folder["other.token"], JoinToken.Create());
         using var run = TrainingRun.Start(SmallJobs.Short, "--workers", "0");
         var address = (await run.Coordinator.LineAsync(Awaited())).Groups[1].Value;
-        using var stranger = ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", address, "--device", "cpu", "--name", "stranger", "--token-file", folder["other.token"]]);
+        using var stranger = ProgramRun.Start(
+            BuiltFiles.Worker,
+            ["--coordinator", address, "--device", "cpu", "--name", "stranger", "--token-file", folder["other.token"]]);
         await stranger.EndsWithAsync(1);
         Assert.Equal(
-            [$"error: the coordinator at {address} does not hold the join token of '{folder["other.token"]}': give a copy of the one in the folder of its run with --token-file"],
+            [
+                $"error: the coordinator at {address} does not hold the join token of '{folder["other.token"]}': "
+                + "give a copy of the one in the folder of its run with --token-file",
+            ],
             stranger.Errors);
-        using var worker = ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", address, "--device", "cpu", "--name", "worker", "--token-file", run.TokenFile]);
+        using var worker = ProgramRun.Start(
+            BuiltFiles.Worker, ["--coordinator", address, "--device", "cpu", "--name", "worker", "--token-file", run.TokenFile]);
         await run.Coordinator.EndsWithAsync(0);
         Assert.Equal(1, run.Report.Workers);
         Assert.DoesNotContain("stranger", await File.ReadAllTextAsync(run["events.jsonl"]), StringComparison.Ordinal);
@@ -68,7 +75,8 @@ public sealed partial class FailureTests
         var port = FreePort();
         using var coordinator = Start(BuiltFiles.Coordinator,
             "train", folder["job.yaml"], "--workers", "0", "--port", port, "--run", folder["run"], "--token-file", folder["join.token"]);
-        using var worker = Start(BuiltFiles.Worker, "--coordinator", $"127.0.0.1:{port}", "--device", "cpu", "--token-file", folder["join.token"]);
+        using var worker = Start(
+            BuiltFiles.Worker, "--coordinator", $"127.0.0.1:{port}", "--device", "cpu", "--token-file", folder["join.token"]);
         await worker.EndsWithAsync(0);
         await coordinator.EndsWithAsync(0);
         Assert.True(File.Exists(folder["run/report.json"]));
@@ -87,7 +95,8 @@ public sealed partial class FailureTests
     [GeneratedRegex(@"^Waiting for 1 worker\(s\): .* --coordinator (\S+) --token-file \S+$")]
     private static partial Regex Awaited();
 
-    [GeneratedRegex(@"^error: (?<worker>worker-[12]) failed: The data directory '/no/such/folder' \(--data-dir\) does not exist\. \(see (?<log>.*)\)$")]
+    [GeneratedRegex(@"^error: (?<worker>worker-[12]) failed: "
+        + @"The data directory '/no/such/folder' \(--data-dir\) does not exist\. \(see (?<log>.*)\)$")]
     private static partial Regex NoData();
 
     [GeneratedRegex(@"metrics at http://[^ :]+:(\d+)/metrics$")]

@@ -8,10 +8,10 @@ public sealed class FashionMnistTests
 
     [Fact]
     [Trait("Category", "Slow")]
-    public async Task An_epoch_of_the_job_file_with_a_small_model_is_worth_while()
+    public async Task An_epoch_of_the_job_file_with_a_small_model_reaches_its_accuracy()
     {
         Assert.SkipUnless(File.Exists(Packaged), $"There is no {Packaged}: install the Debian package dataset-fashion-mnist.");
-        // All epochs of its own model take minutes: JobFileTests has them.
+        // All epochs of its own model take minutes: JobFileTests trains them.
         using var run = TrainingRun.Start(BuiltFiles.Job("fashion-mnist.yaml"), "--workers", "2",
             "--set", "epochs=1", "--set", "micro-batches=4", "--set", "model={name: cnn, channels: [4, 8], hidden: 32, batch-norm: true}");
         await run.Coordinator.EndsWithAsync(0, TimeSpan.FromMinutes(15));

@@ -8,11 +8,11 @@ using Distributed.EndToEnd.Tests.Processes;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>Strangers that connect to every port of a coordinator, as fast as they can, and hold what they get.</summary>
+/// <summary>Strangers connect to every port of a coordinator as fast as they can, and hold the connections.</summary>
 [Collection(Torch.Name)]
 public sealed partial class FloodTests
 {
-    /// <summary>What Kubernetes gives a probe (k8s/base/coordinator.yaml).</summary>
+    /// <summary>The timeout of a Kubernetes probe (k8s/base/coordinator.yaml).</summary>
     private static readonly TimeSpan _probeTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>Connections that the strangers hold open at each port.</summary>
@@ -31,7 +31,8 @@ public sealed partial class FloodTests
 
         using var over = new CancellationTokenSource(duration);
         var began = Stopwatch.GetTimestamp();
-        var floods = ports.Select(port => Task.Run(() => FloodAsync(state.RootElement.GetProperty(port).GetInt32(), rate, over.Token))).ToList();
+        var floods = ports.Select(port => Task.Run(() => FloodAsync(state.RootElement.GetProperty(port).GetInt32(), rate, over.Token)))
+            .ToList();
         List<TimeSpan> probes = [];
         var most = memory;
         while (!over.IsCancellationRequested)
@@ -42,17 +43,21 @@ public sealed partial class FloodTests
         }
         var connections = await Task.WhenAll(floods);
         var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
-        TestContext.Current.TestOutputHelper?.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{seconds:0.0} s; connections a second: {string.Join(", ", ports.Zip(connections).Select(port => $"{port.First} {port.Second / seconds:0}"))}; {probes.Count} probes, the slowest {probes.Max().TotalMilliseconds:0} ms; "
-            + $"memory {memory >> 20} MiB before, {most >> 20} MiB at most; log {LogBytes(run) - log} bytes more; {run.Recorded - steps} steps"));
+        var rates = string.Join(", ", ports.Zip(connections).Select(port => $"{port.First} {port.Second / seconds:0}"));
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{seconds:0.0} s; connections a second: {rates}; {probes.Count} probes, "
+            + $"the slowest {probes.Max().TotalMilliseconds:0} ms; memory {memory >> 20} MiB before, {most >> 20} MiB at most; "
+            + $"log {LogBytes(run) - log} bytes more; {run.Recorded - steps} steps");
         Assert.True(probes.Max() < _probeTimeout, $"a probe took {probes.Max()}");
-        // What is left behind by 240,000 connections and not collected yet; 60 s took 148 MiB.
+        // Garbage of 240,000 connections that is not collected yet; 60 s took 148 MiB.
         Assert.InRange(most - memory, long.MinValue, (long)Effort.Of(128, 256) << 20);
         Assert.InRange(LogBytes(run) - log, 0, Effort.Of(256, 1024) << 10);
         Assert.InRange(run.Recorded, steps + 1, long.MaxValue);
         Assert.True(run.Coordinator.Self.IsRunning);
-        Assert.Matches(@"distributed_refused_connections_total\{plane=""http"",reason=""crowded""\} [1-9]", await ReadAsync($"{address}metrics"));
-        Assert.Matches(@"distributed_refused_connections_total\{plane=""links"",reason=""(crowded|closed|garbage)""\} [1-9]", await ReadAsync($"{address}metrics"));
+        Assert.Matches(@"distributed_refused_connections_total\{plane=""http"",reason=""crowded""\} [1-9]",
+            await ReadAsync($"{address}metrics"));
+        Assert.Matches(@"distributed_refused_connections_total\{plane=""links"",reason=""(crowded|closed|garbage)""\} [1-9]",
+            await ReadAsync($"{address}metrics"));
     }
 
     /// <returns>Connections made.</returns>
@@ -66,7 +71,7 @@ public sealed partial class FloodTests
         {
             for (; made < Stopwatch.GetElapsedTime(began).TotalSeconds * rate && !over.IsCancellationRequested; made++)
             {
-                // From other addresses than the probes; a connection that is reset leaves no port behind that waits.
+                // From other addresses than the probes; a reset leaves no port in TIME_WAIT.
                 var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { LingerState = new(true, 0) };
                 try
                 {
@@ -105,7 +110,8 @@ public sealed partial class FloodTests
     private static async Task<long> WorkingSetAsync(string address) =>
         (long)double.Parse(WorkingSet().Match(await ReadAsync($"{address}metrics")).Groups[1].Value, CultureInfo.InvariantCulture);
 
-    private static long LogBytes(TrainingRun run) => new DirectoryInfo(run["logs"]).EnumerateFiles("coordinator.log*").Sum(file => file.Length);
+    private static long LogBytes(TrainingRun run) =>
+        new DirectoryInfo(run["logs"]).EnumerateFiles("coordinator.log*").Sum(file => file.Length);
 
     [GeneratedRegex(@"(?i)\bmetrics at (http://\S+/)metrics")]
     private static partial Regex MetricsAt();

@@ -17,7 +17,7 @@ public sealed class GeneratedImagesTests
     [InlineData("digits.yaml", "digits-gan.yaml", 0.7)]
     [InlineData("fashion-mnist.yaml", "fashion-mnist-gan.yaml", 0.6)]
     [Trait("Category", "Slow")]
-    public async Task A_classifier_of_real_images_recognizes_made_ones(string real, string generated, double least)
+    public async Task A_classifier_of_real_images_recognizes_generated_ones(string real, string generated, double least)
     {
         Effort.SkipUnlessThorough();
         using var classifier = await TrainedAsync(real);
@@ -26,9 +26,11 @@ public sealed class GeneratedImagesTests
         using var noGrad = no_grad();
         using var seed = manual_seed(1);
         var wanted = arange(10 * OfClass, ScalarType.Int64) % 10;
-        var made = Generation.Generate(networks, randn([10 * OfClass, networks.Latent]), nn.functional.one_hot(wanted, 10).to(ScalarType.Float32));
+        var made = Generation.Generate(
+            networks, randn([10 * OfClass, networks.Latent]), nn.functional.one_hot(wanted, 10).to(ScalarType.Float32));
         var share = ((nn.Module<Tensor, Tensor>)classifier).call(made).argmax(1).eq(wanted).to(ScalarType.Float64).mean().item<double>();
-        TestContext.Current.TestOutputHelper?.WriteLine($"{100 * share:0.0} % of {10 * OfClass} images that {generated} made are recognized");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{100 * share:0.0} % of {10 * OfClass} images that {generated} made are recognized");
         Assert.InRange(share, least, 1);
     }
 

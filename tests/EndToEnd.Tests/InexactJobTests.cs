@@ -4,8 +4,8 @@ using Distributed.EndToEnd.Tests.Processes;
 namespace Distributed.EndToEnd.Tests;
 
 /// <summary>
-/// Jobs whose bits may depend on the number of workers. That the replicas still agree, the coordinator checks after every
-/// round: a run that ends well is one without an alarm.
+/// Jobs whose bits may depend on the number of workers. The coordinator checks after every round that the replicas agree, so a run that
+/// ends well had no difference.
 /// </summary>
 public sealed partial class InexactJobTests
 {
@@ -15,7 +15,8 @@ public sealed partial class InexactJobTests
     [InlineData("float32", "relaxed", "mesh")]
     public async Task Replicas_agree_and_learn_as_much(string wire, string determinism, string topology)
     {
-        using var run = TrainingRun.Start(SmallJobs.Long with { Wire = wire, Determinism = determinism, Topology = topology }, "--workers", "2");
+        using var run = TrainingRun.Start(
+            SmallJobs.Long with { Wire = wire, Determinism = determinism, Topology = topology }, "--workers", "2");
         await run.Coordinator.EndsWithAsync(0);
         Assert.Empty(run.Coordinator.Errors);
         Assert.Equal((2, 1), (run.Report.Workers, run.Report.GenerationsByWorkers));
@@ -27,14 +28,16 @@ public sealed partial class InexactJobTests
     [Theory]
     [InlineData("mesh")]
     [InlineData("star")]
-    public async Task Replicas_agree_whoever_joins_or_dies(string topology)
+    public async Task Replicas_agree_when_workers_join_and_die(string topology)
     {
         Effort.SkipUnlessThorough(topology == "star", "Replicas_agree_and_learn_as_much has a star.");
-        using var run = TrainingRun.Start(SmallJobs.Medium with { Wire = "bf16", Determinism = "relaxed", Topology = topology }, "--workers", "2", "--max-restarts", "0");
+        using var run = TrainingRun.Start(
+            SmallJobs.Medium with { Wire = "bf16", Determinism = "relaxed", Topology = topology }, "--workers", "2", "--max-restarts", "0");
         await run.TrainsAsync();
         var stayer = run.Worker("worker-2");
         using var late = ProgramRun.Start(
-            BuiltFiles.Worker, ["--coordinator", stayer.Option("--coordinator")!, "--device", "cpu", "--name", "late", "--token-file", run.TokenFile]);
+            BuiltFiles.Worker, ["--coordinator", stayer.Option("--coordinator")!, "--device", "cpu", "--name", "late", "--token-file",
+                run.TokenFile]);
         await stayer.SlowDownAsync(until: late.LineAsync(TakesPart()));
         run.Worker("worker-1").Send(Signal.Kill);
         await run.Coordinator.EndsWithAsync(0);

@@ -13,7 +13,7 @@ public sealed class InspectTests(TrainedModels models) : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task A_model_is_its_tensors_and_its_sum()
+    public async Task A_model_is_shown_by_its_tensors_and_its_sum()
     {
         var run = await models.RunAsync("cnn");
         var found = (await InspectAsync(0, run["model.safetensors"])).RootElement;
@@ -21,7 +21,8 @@ public sealed class InspectTests(TrainedModels models) : IDisposable
         Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(run.Model)), found.GetProperty("sha256").GetString());
         Assert.Equal(
             Safetensors.Read(run.Model).Tensors.Select(t => $"{t.Name} {t.DType}[{string.Join(',', t.Shape)}] {t.Data.Length}"),
-            found.GetProperty("tensors").EnumerateArray().Select(t => $"{t.GetProperty("name")} {t.GetProperty("dtype")}[{string.Join(',', t.GetProperty("shape").EnumerateArray())}] {t.GetProperty("bytes")}"));
+            found.GetProperty("tensors").EnumerateArray().Select(t => $"{t.GetProperty("name")} {t.GetProperty("dtype")}"
+                + $"[{string.Join(',', t.GetProperty("shape").EnumerateArray())}] {t.GetProperty("bytes")}"));
 
         using var text = ProgramRun.Start(BuiltFiles.Coordinator, ["inspect", run["model.safetensors"]]);
         await text.EndsWithAsync(0);
@@ -30,23 +31,27 @@ public sealed class InspectTests(TrainedModels models) : IDisposable
     }
 
     [Fact]
-    public async Task Numbers_that_are_none_are_counted_and_flagged()
+    public async Task NaN_and_infinity_are_counted_and_flagged()
     {
         var file = _folder["weights.safetensors"];
         await File.WriteAllBytesAsync(file, Safetensors.ToBytes(
-            [new("w", "F32", [4], Floats(1, float.NaN, float.PositiveInfinity, 3))], new Dictionary<string, string> { ["made by"] = "hand" }));
+            [new("w", "F32", [4], Floats(1, float.NaN, float.PositiveInfinity, 3))],
+            new Dictionary<string, string> { ["made by"] = "hand" }));
         var found = (await InspectAsync(0, file)).RootElement;
         var tensor = found.GetProperty("tensors")[0];
-        Assert.Equal((1, 1, 2.0), (tensor.GetProperty("nan").GetInt32(), tensor.GetProperty("infinite").GetInt32(), tensor.GetProperty("mean").GetDouble()));
+        Assert.Equal((1, 1, 2.0),
+            (tensor.GetProperty("nan").GetInt32(), tensor.GetProperty("infinite").GetInt32(), tensor.GetProperty("mean").GetDouble()));
         Assert.Equal("hand", found.GetProperty("metadata").GetProperty("made by").GetString());
         using var text = ProgramRun.Start(BuiltFiles.Coordinator, ["inspect", file]);
         await text.EndsWithAsync(0);
-        Assert.Contains(text.Output, line => line.StartsWith("NOT FINITE", StringComparison.Ordinal) && line.Contains("2 element(s) are NaN or infinite, in w", StringComparison.Ordinal));
+        Assert.Contains(text.Output,
+            line => line.StartsWith("NOT FINITE", StringComparison.Ordinal)
+            && line.Contains("2 element(s) are NaN or infinite, in w", StringComparison.Ordinal));
         Assert.Contains(text.Output, line => line.TrimEnd().EndsWith("1 NaN, 1 infinite", StringComparison.Ordinal));
     }
 
     [Fact]
-    public async Task A_run_is_its_job_its_end_and_its_checkpoints()
+    public async Task A_run_is_shown_by_its_job_its_end_and_its_checkpoints()
     {
         var folder = Copy(await models.RunAsync("mlp"));
         var checkpoint = await CheckpointAsync(folder, 46);
@@ -65,13 +70,13 @@ public sealed class InspectTests(TrainedModels models) : IDisposable
     }
 
     [Theory]
-    [InlineData("model.safetensors", "model.safetensors' is not what was trained: the SHA-256 of its tensors is ")]
+    [InlineData("model.safetensors", "model.safetensors' is not the trained model: the SHA-256 of its tensors is ")]
     [InlineData("history.csv", "history.csv' is damaged: ")]
     [InlineData("job.yaml", "job.yaml")]
     [InlineData("report.json", "report.json' is damaged: ")]
     [InlineData("checkpoints/step-000000046/optimizer.safetensors", "optimizer.safetensors' is damaged: its SHA-256 is ")]
     [InlineData("checkpoints/step-000000046/manifest.json", "manifest.json' is damaged: ")]
-    public async Task What_is_damaged_in_a_run_is_named(string file, string complaint)
+    public async Task A_damaged_file_of_a_run_is_named(string file, string complaint)
     {
         var folder = Copy(await models.RunAsync("mlp"));
         await CheckpointAsync(folder, 46);
@@ -85,20 +90,24 @@ public sealed class InspectTests(TrainedModels models) : IDisposable
     }
 
     [Fact]
-    public async Task A_tensor_file_that_is_cut_short_is_damaged_and_what_is_none_is_unknown()
+    public async Task A_truncated_tensor_file_is_damaged_and_another_file_unknown()
     {
         var run = await models.RunAsync("mlp");
         await File.WriteAllBytesAsync(_folder["cut.safetensors"], run.Model[..1000]);
         await RefusesAsync(1, $"'{_folder["cut.safetensors"]}' is damaged: ", _folder["cut.safetensors"]);
         await File.WriteAllTextAsync(_folder["empty.safetensors"], "");
-        await RefusesAsync(1, $"'{_folder["empty.safetensors"]}' is damaged: it is empty, or no file", _folder["empty.safetensors"]);
-        await RefusesAsync(2, "'/dev/zero' is no safetensors file", "/dev/zero");
-        await RefusesAsync(2, $"'{run["loss.png"]}' is no safetensors file, holds no run and is no checkpoint; give one of these", run["loss.png"]);
-        await RefusesAsync(2, $"'{models.Images}' is no safetensors file", models.Images);
+        await RefusesAsync(1, $"'{_folder["empty.safetensors"]}' is damaged: it is empty, or not a regular file",
+            _folder["empty.safetensors"]);
+        await RefusesAsync(2, "'/dev/zero' is neither a safetensors file", "/dev/zero");
+        await RefusesAsync(2, $"'{run["loss.png"]}' is neither a safetensors file, a run folder nor a checkpoint folder; give one of these",
+            run["loss.png"]);
+        await RefusesAsync(2, $"'{models.Images}' is neither a safetensors file", models.Images);
         await RefusesAsync(2, $"'{_folder["gone"]}' does not exist; give a safetensors file", _folder["gone"]);
-        await RefusesAsync(2, "--bogus is no option of inspect", "--bogus");
+        await RefusesAsync(2, "unknown option --bogus; inspect --help lists the options", "--bogus");
         Directory.CreateDirectory(_folder["step-000000001"]);
-        await RefusesAsync(1, $"'{Path.Combine(_folder["step-000000001"], "manifest.json")}' does not exist: the checkpoint is not complete", _folder["step-000000001"]);
+        await RefusesAsync(1,
+            $"'{Path.Combine(_folder["step-000000001"], "manifest.json")}' does not exist: the checkpoint is not complete",
+            _folder["step-000000001"]);
     }
 
     [Theory]
@@ -122,7 +131,11 @@ public sealed class InspectTests(TrainedModels models) : IDisposable
     private static async Task<string> CheckpointAsync(string run, long step)
     {
         var folder = Directory.CreateDirectory(Path.Combine(run, "checkpoints", $"step-{step:000000000}")).FullName;
-        byte[][] contents = [await File.ReadAllBytesAsync(Path.Combine(run, "model.safetensors")), Safetensors.ToBytes([new("step_count", "I64", [], new byte[8])])];
+        byte[][] contents =
+        [
+            await File.ReadAllBytesAsync(Path.Combine(run, "model.safetensors")),
+            Safetensors.ToBytes([new("step_count", "I64", [], new byte[8])]),
+        ];
         string[] names = ["model.safetensors", "optimizer.safetensors"];
         for (var i = 0; i < 2; i++) await File.WriteAllBytesAsync(Path.Combine(folder, names[i]), contents[i]);
         await File.WriteAllTextAsync(Path.Combine(folder, "manifest.json"), JsonSerializer.Serialize(new
@@ -138,7 +151,8 @@ public sealed class InspectTests(TrainedModels models) : IDisposable
             saved_at = DateTimeOffset.UnixEpoch,
             job_sha256 = new string('a', 64),
             program = "1.0",
-            files = names.Zip(contents, (name, bytes) => new { name, bytes = bytes.Length, sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes)) }),
+            files = names.Zip(contents,
+                (name, bytes) => new { name, bytes = bytes.Length, sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes)) }),
         }) + "\n");
         return folder;
     }

@@ -6,7 +6,7 @@ using Distributed.Jobs.State;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>The Python of docs/interoperability.md, taken from there and run.</summary>
+/// <summary>Runs the Python code of docs/interoperability.md.</summary>
 [Collection(Trained.Name)]
 public sealed partial class InteroperabilityTests(TrainedModels models) : IDisposable
 {
@@ -20,17 +20,19 @@ public sealed partial class InteroperabilityTests(TrainedModels models) : IDispo
     [InlineData("cnn", "The cnn of jobs/digits.yaml")]
     [InlineData("resnet", "A resnet")]
     [InlineData("mlp", "An mlp")]
-    public async Task A_trained_model_gives_in_PyTorch_the_logits_that_predict_gives(string model, string heading)
+    public async Task A_trained_model_gives_the_logits_of_predict_in_PyTorch(string model, string heading)
     {
         await Python.RequireTorchAsync();
         var run = await models.RunAsync(model);
         await File.WriteAllTextAsync(_folder["images.json"], JsonSerializer.Serialize(DigitImages.Inputs()));
         var images = $"images = torch.tensor(json.load(open({JsonSerializer.Serialize(_folder["images.json"])}))).reshape(-1, 1, 8, 8)";
         var printed = await Python.RunAsync(
-            string.Join('\n', PythonUnder("Reading"), PythonUnder(heading), images, "print(json.dumps(model(images).tolist()))"), run.Folder);
+            string.Join('\n', PythonUnder("Reading"), PythonUnder(heading), images, "print(json.dumps(model(images).tolist()))"),
+                run.Folder);
         var expected = JsonSerializer.Deserialize<float[][]>(printed)!;
 
-        using var predict = ProgramRun.Start(BuiltFiles.Coordinator, ["predict", "--run", run.Folder, "--device", "cpu", "--json", models.Images]);
+        using var predict = ProgramRun.Start(
+            BuiltFiles.Coordinator, ["predict", "--run", run.Folder, "--device", "cpu", "--json", models.Images]);
         await predict.EndsWithAsync(0);
         using var document = JsonDocument.Parse(string.Join('\n', predict.Output));
         var found = document.RootElement.EnumerateArray().Select(element => Prediction.Parse(element.GetRawText()).Logits!).ToList();
@@ -44,7 +46,7 @@ public sealed partial class InteroperabilityTests(TrainedModels models) : IDispo
     [InlineData("cnn", "The cnn of jobs/digits.yaml")]
     [InlineData("resnet", "A resnet")]
     [InlineData("mlp", "An mlp")]
-    public async Task What_PyTorch_writes_is_read_here_to_the_bit(string model, string heading)
+    public async Task A_file_of_PyTorch_is_read_to_the_bit(string model, string heading)
     {
         await Python.RequireTorchAsync();
         var run = await models.RunAsync(model);
@@ -57,7 +59,7 @@ public sealed partial class InteroperabilityTests(TrainedModels models) : IDispo
     }
 
     [Fact]
-    public async Task Weights_made_in_PyTorch_are_trained_here_from_the_bits_that_they_have()
+    public async Task Weights_of_PyTorch_are_trained_from_their_exact_bits()
     {
         await Python.RequireTorchAsync();
         var run = await models.RunAsync("mlp");
@@ -67,11 +69,14 @@ public sealed partial class InteroperabilityTests(TrainedModels models) : IDispo
             "[p.data.normal_(0, 0.1) for p in model.parameters()]", PythonUnder("Writing"),
             "print(json.dumps(model(torch.tensor(json.load(open('images.json'))).reshape(-1, 1, 8, 8)).tolist()))");
         var expected = JsonSerializer.Deserialize<float[][]>(await Python.RunAsync(made, _folder.Path))!;
-        // So small a rate changes no bit: what comes out is what went in.
-        using var train = ProgramRun.Start(BuiltFiles.Coordinator, ["train", run["job.yaml"], "--run", _folder["run"], "--workers", "2", "--device", "cpu",
-            "--init", _folder["weights.safetensors"], "--set", "optimizer={name: sgd, learning-rate: 1.0e-30}", "--set", "schedule=constant", "--set", "epochs=1"]);
+        // Such a small learning rate changes no bit: the output equals the input.
+        using var train = ProgramRun.Start(
+            BuiltFiles.Coordinator, ["train", run["job.yaml"], "--run", _folder["run"], "--workers", "2", "--device", "cpu",
+            "--init", _folder["weights.safetensors"], "--set", "optimizer={name: sgd, learning-rate: 1.0e-30}", "--set",
+                "schedule=constant", "--set", "epochs=1"]);
         await train.EndsWithAsync(0);
-        using var predict = ProgramRun.Start(BuiltFiles.Coordinator, ["predict", "--run", _folder["run"], "--device", "cpu", "--json", models.Images]);
+        using var predict = ProgramRun.Start(
+            BuiltFiles.Coordinator, ["predict", "--run", _folder["run"], "--device", "cpu", "--json", models.Images]);
         await predict.EndsWithAsync(0);
         using var document = JsonDocument.Parse(string.Join('\n', predict.Output));
         var found = document.RootElement.EnumerateArray().Select(element => Prediction.Parse(element.GetRawText()).Logits!).ToList();

@@ -2,7 +2,7 @@ using System.Reflection;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>The job files that come with the program.</summary>
+/// <summary>The job files of the repository.</summary>
 internal static class JobFolder
 {
     public static string File(string name) => Path.Combine(

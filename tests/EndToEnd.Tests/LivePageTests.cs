@@ -7,7 +7,7 @@ namespace Distributed.EndToEnd.Tests;
 /// <summary>The live page of a run, in a real browser.</summary>
 public sealed partial class LivePageTests
 {
-    /// <summary>How soon a person has to see that a worker is lost.</summary>
+    /// <summary>How soon the page must show that a worker is lost.</summary>
     private static readonly TimeSpan _seenWithin = TimeSpan.FromSeconds(2);
 
     [Fact]
@@ -24,10 +24,10 @@ public sealed partial class LivePageTests
         var before = await page.StepAsync();
         await page.ShowsAsync($"{Step} > {before}");
         await page.ShowsAsync("document.querySelectorAll('[data-worker][data-state=here]').length === 2");
-        // Whoever computes has a bar.
+        // A worker that computes has a bar.
         await page.ShowsAsync("document.querySelector('[data-worker=worker-2] .compute').style.width !== '0%'");
 
-        // The page notes itself when it shows what, by its own clock.
+        // The page records by its own clock when it shows each event.
         await page.RunAsync("""
             new MutationObserver(() => {
               if (document.querySelector('[data-worker=worker-2][data-state=lost]')) window.lostAt ??= Date.now();
@@ -42,15 +42,16 @@ public sealed partial class LivePageTests
         Assert.True(shown - killed < _seenWithin, $"The worker was shown as lost after {shown - killed}.");
         await page.ShowsAsync("document.querySelector('.event-row[data-kind=lost]')?.textContent.startsWith('worker-2 is lost')");
 
-        // It goes on with the other one, and a page that is opened again knows all of it.
+        // The run continues with the other worker, and a reopened page shows everything.
         before = await page.StepAsync();
         await page.ShowsAsync($"{Step} > {before}");
         await page.ReloadAsync();
         await page.ShowsAsync($"{Step} > {before}");
         await page.ShowsAsync("document.querySelector('.event-row[data-kind=lost]') !== null");
 
-        // The worker is started again, and is there as before.
-        await page.ShowsAsync("document.querySelector('.event-row[data-kind=restarted]')?.textContent.startsWith('worker-2 is started again')");
+        // The worker is restarted, and shown as before.
+        await page.ShowsAsync(
+            "document.querySelector('.event-row[data-kind=restarted]')?.textContent.startsWith('worker-2 is started again')");
         await page.ShowsAsync("document.querySelector('[data-worker=worker-2][data-state=here]') !== null");
         await page.ShowsAsync("document.querySelectorAll('.event-row[data-kind=joined]').length === 3");
         Assert.Contains("over ", await page.AttributeAsync("#loss", "aria-label"), StringComparison.Ordinal);
@@ -66,14 +67,14 @@ public sealed partial class LivePageTests
         await run.Coordinator.EndsWithAsync(1);
         await page.ShowsAsync("document.body.dataset.state === 'failed'");
         await page.ShowsAsync("document.querySelector('#notice').textContent.startsWith('interrupted')");
-        // The next try of a browser that has not understood would come within this.
+        // A browser that did not receive the end would reconnect within this time.
         await page.WaitAsync(TimeSpan.FromSeconds(3));
         Assert.Equal("failed", await page.AttributeAsync("body", "data-state"));
         Assert.Empty(browser.Complaints);
     }
 
     [Fact]
-    public async Task A_page_that_is_open_sees_the_run_finish_and_the_model_come()
+    public async Task An_open_page_shows_the_end_of_the_run_and_the_model()
     {
         await using var browser = await Browser.StartAsync();
         using var run = TrainingRun.Start(SmallJobs.Long, "--workers", "1");
@@ -86,7 +87,7 @@ public sealed partial class LivePageTests
     }
 
     [Fact]
-    public async Task A_page_that_is_open_goes_on_with_a_coordinator_that_is_started_again()
+    public async Task An_open_page_continues_with_a_restarted_coordinator()
     {
         await using var browser = await Browser.StartAsync();
         using var run = TrainingRun.Start(SmallJobs.Endless, "--workers", "2");
@@ -100,18 +101,19 @@ public sealed partial class LivePageTests
         Assert.Equal(address, (await again.LineAsync(PageAt())).Groups[1].Value);
         await page.ShowsAsync("document.body.dataset.state === 'running'");
         await page.ShowsAsync($"{Step} > {before}");
-        // That the coordinator did not answer meanwhile, or not yet with the page, is no fault of the page.
+        // Failed requests while the coordinator was away are not errors of the page.
         Assert.DoesNotContain(browser.Complaints, complaint =>
             !complaint.Contains("net::ERR_", StringComparison.Ordinal) && !complaint.Contains("status of 503", StringComparison.Ordinal));
     }
 
     /// <summary>The step that the page shows.</summary>
-    private const string Step = "Number((document.querySelector('#progress-step').textContent.match(/Step ([\\d,]+)/)?.[1] ?? '0').replaceAll(',', ''))";
+    private const string Step =
+        "Number((document.querySelector('#progress-step').textContent.match(/Step ([\\d,]+)/)?.[1] ?? '0').replaceAll(',', ''))";
 
     [GeneratedRegex(@"live page at (http://\S+/),")]
     private static partial Regex PageAt();
 
-    /// <summary>A browser, and what it complains of.</summary>
+    /// <summary>A browser, and its errors and warnings.</summary>
     private sealed class Browser : IAsyncDisposable
     {
         private const string Program = "/usr/bin/chromium";
@@ -122,7 +124,7 @@ public sealed partial class LivePageTests
 
         private Browser(IPlaywright playwright, IBrowser browser) => (_playwright, _browser) = (playwright, browser);
 
-        /// <summary>Errors and warnings of the console, and errors of scripts.</summary>
+        /// <summary>From the console and from scripts.</summary>
         public IReadOnlyList<string> Complaints
         {
             get { lock (_complaints) return [.. _complaints]; }
@@ -138,7 +140,7 @@ public sealed partial class LivePageTests
         public async Task<LivePage> OpenAsync(string address)
         {
             var page = await _browser.NewPageAsync(new() { ViewportSize = new() { Width = 1440, Height = 900 } });
-            page.SetDefaultTimeout((float)ProgramRun.Patience.TotalMilliseconds);
+            page.SetDefaultTimeout((float)ProgramRun.Timeout.TotalMilliseconds);
             page.Console += (_, message) => { if (message.Type is "error" or "warning") Complain(message.Text); };
             page.PageError += (_, error) => Complain(error);
             await page.GotoAsync(address);
@@ -157,16 +159,17 @@ public sealed partial class LivePageTests
         }
     }
 
-    /// <summary>A page in it.</summary>
+    /// <summary>A page of the browser.</summary>
     private sealed class LivePage(IPage page)
     {
-        /// <summary>Waits until something is so. The page's policy allows it no text as code, and so the browser's debugger asks.</summary>
+        /// <summary>Waits until the expression is true. The debugger evaluates it, since the page's policy forbids code in text.</summary>
         public async Task ShowsAsync(string expression)
         {
-            using var overdue = new CancellationTokenSource(ProgramRun.Patience);
+            using var overdue = new CancellationTokenSource(ProgramRun.Timeout);
             while (!await page.EvaluateAsync<bool>($"() => Boolean({expression})"))
             {
-                if (overdue.IsCancellationRequested) Assert.Fail($"Waited in vain for {expression}. The page: {await page.InnerTextAsync("body")}");
+                if (overdue.IsCancellationRequested)
+                    Assert.Fail($"Waited for {expression} without success. The page: {await page.InnerTextAsync("body")}");
                 await Task.Delay(TimeSpan.FromMilliseconds(20));
             }
         }
@@ -185,12 +188,13 @@ public sealed partial class LivePageTests
 
         public Task WaitAsync(TimeSpan time) => page.WaitForTimeoutAsync((float)time.TotalMilliseconds);
 
-        /// <summary>Moves the pointer over the curve to where its mark is, until the page tells what the mark is.</summary>
+        /// <summary>Moves the pointer along the curve to the mark, until the page explains the mark.</summary>
         public async Task PointAtLostWorkerAsync()
         {
-            // The run goes on, and the curve moves under the pointer.
-            using var overdue = new CancellationTokenSource(ProgramRun.Patience);
-            while (!await page.EvaluateAsync<bool>("() => document.querySelector('.tip:not([hidden])')?.textContent.includes('worker-2 is lost') ?? false"))
+            // The run continues, and the curve moves under the pointer.
+            using var overdue = new CancellationTokenSource(ProgramRun.Timeout);
+            while (!await page.EvaluateAsync<bool>(
+                "() => document.querySelector('.tip:not([hidden])')?.textContent.includes('worker-2 is lost') ?? false"))
             {
                 overdue.Token.ThrowIfCancellationRequested();
                 var share = await page.EvaluateAsync<double>($$"""
@@ -206,7 +210,8 @@ public sealed partial class LivePageTests
             await page.SetViewportSizeAsync(width, height);
             await page.EmulateMediaAsync(new() { ColorScheme = scheme, ReducedMotion = ReducedMotion.Reduce });
             await ShowsAsync("document.documentElement.scrollWidth <= innerWidth");
-            await page.ScreenshotAsync(new() { Path = BuiltFiles.Picture($"{width}x{height}-{scheme.ToString().ToLowerInvariant()}.png"), FullPage = width < 600 });
+            var path = BuiltFiles.Picture($"{width}x{height}-{scheme.ToString().ToLowerInvariant()}.png");
+            await page.ScreenshotAsync(new() { Path = path, FullPage = width < 600 });
         }
     }
 }

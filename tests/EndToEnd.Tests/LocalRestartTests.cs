@@ -3,7 +3,7 @@ using Distributed.EndToEnd.Tests.Processes;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>The coordinator starts its local workers again.</summary>
+/// <summary>The coordinator restarts its local workers.</summary>
 public sealed partial class LocalRestartTests
 {
     [Fact]
@@ -15,7 +15,8 @@ public sealed partial class LocalRestartTests
         foreach (var worker in (string[])["worker-1", "worker-2", "worker-3"])
         {
             run.Worker(worker).Send(Signal.Kill);
-            await run.Coordinator.LineAsync(new Regex($"^{worker} is started again in 1 s, restart [123] of at most 10: killed by signal 9 "));
+            await run.Coordinator.LineAsync(
+                new Regex($"^{worker} is started again in 1 s, restart [123] of at most 10: killed by signal 9 "));
         }
         await run.Coordinator.EndsWithAsync(0);
         Assert.Single(run.Coordinator.Output, line => GoesOn().IsMatch(line));
@@ -25,7 +26,7 @@ public sealed partial class LocalRestartTests
     }
 
     [Fact]
-    public async Task The_last_worker_that_holds_the_parameters_is_waited_for_while_it_stands_still()
+    public async Task The_coordinator_waits_for_the_frozen_last_holder_of_the_parameters()
     {
         Effort.SkipUnlessThorough(instead: "ClusterWaitingTests and the simulator do the same in virtual time.");
         var job = SmallJobs.Long with { Checkpoint = new() { EverySteps = 20, Keep = 2 } };

@@ -5,7 +5,7 @@ using Distributed.EndToEnd.Tests.Processes;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>Whether the partitions of <see cref="PartitionTests"/> are what they seem to be.</summary>
+/// <summary>Checks the partitions that <see cref="PartitionTests"/> uses.</summary>
 public sealed class NetworkNamespacesTests
 {
     [Fact]
@@ -33,7 +33,7 @@ public sealed class NetworkNamespacesTests
     }
 
     [Fact]
-    public void Nothing_is_left_of_them()
+    public void No_namespace_is_left_behind()
     {
         NetworkNamespaces.Machine machine;
         using (var network = NetworkNamespaces.Create("a"))
@@ -43,7 +43,8 @@ public sealed class NetworkNamespacesTests
             Assert.Contains(NetworkInterface.GetAllNetworkInterfaces(), i => i.Name == machine.Port);
         }
         Assert.False(File.Exists($"/run/netns/{machine.Namespace}"));
-        Assert.DoesNotContain(NetworkInterface.GetAllNetworkInterfaces(), i => i.Name.StartsWith(machine.Port[..^2], StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            NetworkInterface.GetAllNetworkInterfaces(), i => i.Name.StartsWith(machine.Port[..^2], StringComparison.Ordinal));
     }
 
     private sealed class Connection(Socket near, Socket far) : IDisposable
@@ -60,10 +61,10 @@ public sealed class NetworkNamespacesTests
             return new(near, await listener.AcceptAsync());
         }
 
-        /// <summary>Sends a byte there and back, so many times.</summary>
+        /// <summary>Sends a byte there and back.</summary>
         public async Task EchoAsync(int times)
         {
-            using var deadline = new CancellationTokenSource(ProgramRun.Patience);
+            using var deadline = new CancellationTokenSource(ProgramRun.Timeout);
             for (var i = 0; i < times; i++)
             {
                 await near.SendAsync(_byte, deadline.Token);

@@ -10,7 +10,7 @@ using Distributed.Worker.Tests.Data;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>Data that a user brings: what three workers learn from it is what a plain loop does, and says what was left out.</summary>
+/// <summary>Data of the user: three workers learn from it as a plain loop does, and report the samples that are left out.</summary>
 public sealed partial class OwnDataTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -24,7 +24,9 @@ public sealed partial class OwnDataTests : IDisposable
         string[] colours = ["red", "green", "blue"];
         var rows = Enumerable.Range(0, 200).Select(row =>
         {
-            var (x, y, colour) = (Permutation.Mix(1, row, 0) % 1000 / 1000.0, Permutation.Mix(1, row, 1) % 1000 / 1000.0, (int)(Permutation.Mix(1, row, 2) % 3));
+            var (x, y, colour) =
+                (Permutation.Mix(1, row, 0) % 1000 / 1000.0, Permutation.Mix(1, row, 1) % 1000 / 1000.0,
+                (int)(Permutation.Mix(1, row, 2) % 3));
             return string.Create(CultureInfo.InvariantCulture, $"{x};{y};{colours[colour]};{(2 * x) - y + colour}");
         });
         File.WriteAllLines(_folder["line.csv"], ["x;y;colour;z", .. rows, "0.5;;red;1"]);
@@ -39,11 +41,14 @@ public sealed partial class OwnDataTests : IDisposable
             """);
         using var run = await TrainsTheSameBitsAsync(job);
         Assert.InRange(run.Report.TestMetric, 0.9, 1);
-        Assert.Contains(run.Coordinator.Output, line => line.EndsWith("line.csv: 1 of 201 samples cannot be used and are left out: line 202, column 'y' is empty; a number is expected", StringComparison.Ordinal));
+        Assert.Contains(run.Coordinator.Output,
+            line => line.EndsWith(
+                "line.csv: 1 of 201 samples cannot be used and are left out: line 202, column 'y' is empty; a number is expected",
+                StringComparison.Ordinal));
     }
 
     [Fact]
-    public async Task A_folder_of_images_gives_three_workers_the_bits_of_a_plain_loop_and_its_run_predicts_and_evaluates_by_the_names_of_the_classes()
+    public async Task A_folder_of_images_gives_three_workers_the_bits_of_a_plain_loop_and_its_run_predicts_class_names()
     {
         string[] names = ["zero", "one", "two"];
         DigitImages.WriteTo(_folder["all"]);
@@ -65,15 +70,18 @@ public sealed partial class OwnDataTests : IDisposable
         using var run = await TrainsTheSameBitsAsync(job);
         Assert.InRange(run.Report.TestMetric, 0.8, 1);
 
-        using var evaluate = ProgramRun.Start(BuiltFiles.Coordinator, ["evaluate", "--run", run.Folder, "--device", "cpu", "--data-dir", _folder.Path]);
+        using var evaluate =
+            ProgramRun.Start(BuiltFiles.Coordinator, ["evaluate", "--run", run.Folder, "--device", "cpu", "--data-dir", _folder.Path]);
         await evaluate.EndsWithAsync(0);
-        Assert.Contains(evaluate.Output, line => line.Contains("zero", StringComparison.Ordinal) && line.Contains('%', StringComparison.Ordinal));
+        Assert.Contains(evaluate.Output,
+            line => line.Contains("zero", StringComparison.Ordinal) && line.Contains('%', StringComparison.Ordinal));
 
         // Predicting needs no data.
         var image = Directory.EnumerateFiles(_folder["digits/zero"]).First();
         File.Copy(image, _folder["some.png"]);
         Directory.Delete(_folder["digits"], recursive: true);
-        using var predict = ProgramRun.Start(BuiltFiles.Coordinator, ["predict", "--run", run.Folder, "--device", "cpu", "--json", _folder["some.png"]]);
+        using var predict = ProgramRun.Start(
+            BuiltFiles.Coordinator, ["predict", "--run", run.Folder, "--device", "cpu", "--json", _folder["some.png"]]);
         await predict.EndsWithAsync(0);
         using var answer = JsonDocument.Parse(string.Join('\n', predict.Output));
         var prediction = Prediction.Parse(Assert.Single(answer.RootElement.EnumerateArray()).GetRawText());
@@ -114,7 +122,9 @@ public sealed partial class OwnDataTests : IDisposable
             """);
         using var run = TrainingRun.Start(job, "--workers", "1", "--data-dir", _folder.Path);
         await run.Coordinator.EndsWithAsync(1);
-        Assert.Contains("a.csv: 1 of 3 samples cannot be used: line 3, column 'y' is 'two'; a number is expected. Mend them, or leave them out with on-bad-sample: skip.",
+        Assert.Contains(
+            "a.csv: 1 of 3 samples cannot be used: line 3, column 'y' is 'two'; a number is expected. "
+            + "Mend them, or leave them out with on-bad-sample: skip.",
             Assert.Single(run.Coordinator.Errors), StringComparison.Ordinal);
     }
 
@@ -123,7 +133,8 @@ public sealed partial class OwnDataTests : IDisposable
     [InlineData("mesh", 2, 0)]
     public async Task Workers_without_data_get_it_from_the_coordinator_once_and_train_the_same_bits(string topology, params int[] sent)
     {
-        File.WriteAllLines(_folder["line.csv"], ["x,y", .. Enumerable.Range(0, 2000).Select(i => $"{Permutation.Mix(1, i, 0) % 1000 / 1000.0:0.000},{i % 7}")]);
+        File.WriteAllLines(_folder["line.csv"],
+            ["x,y", .. Enumerable.Range(0, 2000).Select(i => $"{Permutation.Mix(1, i, 0) % 1000 / 1000.0:0.000},{i % 7}")]);
         var job = Write($$"""
             task: regression
             data: { csv: line.csv, target: y }
@@ -168,12 +179,14 @@ public sealed partial class OwnDataTests : IDisposable
     }
 
     private ProgramRun StartWorker(TrainingRun run, string name, string coordinator) => ProgramRun.Start(
-        BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name, "--token-file", run.TokenFile], ("XDG_CACHE_HOME", _folder[$"cache-{name}"]));
+        BuiltFiles.Worker, ["--coordinator", coordinator, "--device", "cpu", "--name", name, "--token-file", run.TokenFile],
+            ("XDG_CACHE_HOME", _folder[$"cache-{name}"]));
 
     /// <summary>The same images and classes as idx has them, and as NumPy saves them.</summary>
     private void WriteArrays(ImageSet set)
     {
-        byte[] pixels = [.. set.Pixels.ToArray().Select(pixel => (byte)(15 * pixel))], labels = [.. Enumerable.Range(0, set.Count).Select(sample => (byte)set.Labels[sample])];
+        byte[] pixels = [.. set.Pixels.ToArray().Select(pixel => (byte)(15 * pixel))],
+            labels = [.. Enumerable.Range(0, set.Count).Select(sample => (byte)set.Labels[sample])];
         File.WriteAllBytes(_folder["x.idx"], IdxBytes.Of([set.Count, set.Height, set.Width], pixels));
         File.WriteAllBytes(_folder["y.idx"], IdxBytes.Of([set.Count], labels));
         File.WriteAllBytes(_folder["x.npy"], NpyBytes.Of<byte>("|u1", [set.Count, 1, set.Height, set.Width], pixels));

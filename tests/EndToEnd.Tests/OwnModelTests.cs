@@ -6,7 +6,7 @@ using Distributed.Jobs.State;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>Models that people bring along: libraries in C#, and TorchScript.</summary>
+/// <summary>Models of the user: libraries in C#, and TorchScript.</summary>
 [Collection(Trained.Name)]
 public sealed class OwnModelTests(TrainedModels models) : IDisposable
 {
@@ -26,9 +26,12 @@ public sealed class OwnModelTests(TrainedModels models) : IDisposable
         using var three = TrainingRun.Start(job, "--workers", "3", "--plugin", BuiltFiles.TinyPlugin);
         await three.Coordinator.EndsWithAsync(0);
         Assert.Equal(one.Model, three.Model);
-        Assert.Equal(["_layers.hidden.bias", "_layers.hidden.weight", "_layers.output.bias", "_layers.output.weight"], Safetensors.Read(one.Model).Tensors.Select(tensor => tensor.Name).Order());
+        Assert.Equal(["_layers.hidden.bias", "_layers.hidden.weight", "_layers.output.bias", "_layers.output.weight"],
+            Safetensors.Read(one.Model).Tensors.Select(tensor => tensor.Name).Order());
 
-        using var evaluate = ProgramRun.Start(BuiltFiles.Coordinator, ["evaluate", "--run", one.Folder, "--device", "cpu", "--plugin", BuiltFiles.TinyPlugin]);
+        using var evaluate = ProgramRun.Start(
+            BuiltFiles.Coordinator,
+            ["evaluate", "--run", one.Folder, "--device", "cpu", "--plugin", BuiltFiles.TinyPlugin]);
         await evaluate.EndsWithAsync(0);
         using var evaluation = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(one.Folder, "evaluation", "evaluation.json")));
         Assert.Equal(one.Report.TestMetric, evaluation.RootElement.GetProperty("test_metric").GetDouble());
@@ -39,8 +42,9 @@ public sealed class OwnModelTests(TrainedModels models) : IDisposable
     [Fact]
     public async Task A_task_with_a_thousand_metrics_trains()
     {
-        // Steps are short, so that the reports of the 200 ms that a worker gathers have more bytes than a message may.
-        var job = Job("task={name: plugin, class: ThousandMetrics, metric: accuracy}", "loss=plugin", "model={name: mlp, hidden: [4]}", "batch=4", "micro-batches=1");
+        // Steps are short, so that the reports of 200 ms, which a worker sends together, exceed the size of a message.
+        var job = Job("task={name: plugin, class: ThousandMetrics, metric: accuracy}", "loss=plugin", "model={name: mlp, hidden: [4]}",
+            "batch=4", "micro-batches=1");
         using var run = TrainingRun.Start(job, "--workers", "1", "--plugin", typeof(ThousandMetrics).Assembly.Location);
         await run.Coordinator.EndsWithAsync(0);
         Assert.Equal((720, run.Report.SamplesExpected), (run.Report.Steps, run.Report.SamplesApplied));
@@ -52,21 +56,28 @@ public sealed class OwnModelTests(TrainedModels models) : IDisposable
     {
         using var run = TrainingRun.Start(Job("model={name: plugin, class: TinyNet}"), "--workers", "1");
         await run.Coordinator.EndsWithAsync(1);
-        Assert.Contains("the job's model is TinyNet, a class of a plugin, and this worker was started without any; start it with --plugin and the library that has TinyNet",
+        Assert.Contains(
+            "the job's model is TinyNet, a class of a plugin, and this worker was started without any; "
+            + "start it with --plugin and the library that has TinyNet",
             Assert.Single(run.Coordinator.Errors), StringComparison.Ordinal);
         using var worker = ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", "127.0.0.1:1", "--plugin", BuiltFiles.Document("gpu.md")]);
         await worker.EndsWithAsync(2);
-        Assert.Equal([$"error: --plugin is '{BuiltFiles.Document("gpu.md")}', which is no .NET library for this machine; allowed: the .dll of a class library"], worker.Errors);
+        Assert.Equal(
+            [
+                $"error: --plugin is '{BuiltFiles.Document("gpu.md")}', which is no .NET library for this machine; "
+                + "allowed: the .dll of a class library",
+            ],
+            worker.Errors);
     }
 
     [Fact]
     public async Task TorchScript_of_Python_is_trained_to_the_same_bits_by_any_number_of_workers_and_goes_back_to_Python()
     {
         await Python.RequireTorchAsync();
-        // TorchScript is made from the text of a class, which has to be in a file.
+        // TorchScript is compiled from the source text of a class, which must be in a file.
         await File.WriteAllTextAsync(_folder["net.py"], Script);
         await Python.RunAsync("""import runpy; runpy.run_path("net.py", run_name="__main__")""", _folder.Path);
-        // A script that libtorch would rewrite from its second pass on, if it were let.
+        // libtorch would optimize this script from its second pass on, if it were allowed to.
         var job = Job($"model={{name: torchscript, file: {_folder["net.pt"]}}}");
         using var one = TrainingRun.Start(job, "--workers", "1");
         await one.Coordinator.EndsWithAsync(0);
@@ -75,7 +86,7 @@ public sealed class OwnModelTests(TrainedModels models) : IDisposable
         Assert.Equal(one.Model, three.Model);
         Assert.InRange(one.Report.TestMetric, 0.8, 1);
 
-        // From here on the file that it began with is not needed.
+        // From here on the original file is not needed.
         File.Delete(_folder["net.pt"]);
         File.Copy(one["model.pt"], _folder["model.pt"]);
         await File.WriteAllTextAsync(_folder["images.json"], JsonSerializer.Serialize(DigitImages.Inputs()));
@@ -100,7 +111,8 @@ public sealed class OwnModelTests(TrainedModels models) : IDisposable
         File.Delete(three["model.pt"]);
         using var export = ProgramRun.Start(BuiltFiles.Coordinator, ["export", "--run", three.Folder]);
         await export.EndsWithAsync(2);
-        Assert.StartsWith($"error: model.file is '{_folder["net.pt"]}', which does not exist", Assert.Single(export.Errors), StringComparison.Ordinal);
+        Assert.StartsWith($"error: model.file is '{_folder["net.pt"]}', which does not exist", Assert.Single(export.Errors),
+            StringComparison.Ordinal);
     }
 
     private const string Script =
@@ -129,7 +141,8 @@ public sealed class OwnModelTests(TrainedModels models) : IDisposable
 
     private async Task<IReadOnlyList<Prediction>> PredictAsync(string run, params string[] more)
     {
-        using var predict = ProgramRun.Start(BuiltFiles.Coordinator, ["predict", "--run", run, "--device", "cpu", "--json", models.Images, .. more]);
+        using var predict = ProgramRun.Start(
+            BuiltFiles.Coordinator, ["predict", "--run", run, "--device", "cpu", "--json", models.Images, .. more]);
         await predict.EndsWithAsync(0);
         using var document = JsonDocument.Parse(string.Join('\n', predict.Output));
         return [.. document.RootElement.EnumerateArray().Select(element => Prediction.Parse(element.GetRawText()))];

@@ -1,6 +1,6 @@
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>Machines that cannot reach each other for a while: all their packets vanish, and no connection breaks of itself.</summary>
+/// <summary>Machines that cannot reach each other for a while: their packets vanish, and no connection is closed.</summary>
 public sealed class PartitionTests
 {
     [Fact]
@@ -14,7 +14,7 @@ public sealed class PartitionTests
         await Task.Delay(PartitionedCluster.LongEnough);
         network.Rejoin("west");
 
-        // The three would train on, and be done before anybody notices anything, if one of them were not slow.
+        // Unless one of them is slow, the three finish before any of them notices the partition.
         await cluster.TrainsOnAsync();
         network.Separate("west", "center");
         await cluster.West.Self.SlowDownAsync(until: Task.Delay(PartitionedCluster.LongEnough));
@@ -26,8 +26,11 @@ public sealed class PartitionTests
         network.Unite("west", "south");
 
         await cluster.EndsAsync();
-        Assert.Equal(2, run.Coordinator.Output.Count(line => PartitionedCluster.Gone().IsMatch(line) && !line.Contains(" cannot reach it over its link: ", StringComparison.Ordinal)));
-        Assert.Contains(run.Report.Reconfigurations, g => g.Reason.StartsWith("the link between south and west broke: ", StringComparison.Ordinal)
+        Assert.Equal(2, run.Coordinator.Output.Count(
+            line => PartitionedCluster.Gone().IsMatch(line)
+            && !line.Contains(" cannot reach it over its link: ", StringComparison.Ordinal)));
+        Assert.Contains(run.Report.Reconfigurations,
+            g => g.Reason.StartsWith("the link between south and west broke: ", StringComparison.Ordinal)
             || g.Reason.StartsWith("the link between west and south broke: ", StringComparison.Ordinal));
     }
 }

@@ -23,13 +23,18 @@ public sealed class PictureTests(TrainedModels models)
     }
 
     [Fact]
-    public async Task A_run_of_another_task_has_none()
+    public async Task A_run_of_another_task_has_no_picture()
     {
         var run = await models.RunAsync("mlp");
         Assert.False(File.Exists(run["examples.png"]));
         using var picture = ProgramRun.Start(BuiltFiles.Coordinator, ["picture", "--run", run.Folder]);
         await picture.EndsWithAsync(2);
-        Assert.Equal([$"error: the run in '{run.Folder}' is of the task classification, which has no picture; give the folder of a run that has one"], picture.Errors);
+        Assert.Equal(
+            [
+                $"error: the run in '{run.Folder}' is of the task classification, which has no picture; "
+                + "give the folder of a run that has one",
+            ],
+            picture.Errors);
         Assert.False(File.Exists(run["examples.png"]));
     }
 }

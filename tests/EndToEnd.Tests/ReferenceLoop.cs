@@ -10,17 +10,16 @@ using static TorchSharp.torch;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>What a job comes to.</summary>
+/// <summary>The result of a job.</summary>
 /// <param name="Model">The trained model, as a file.</param>
-/// <param name="Steps">For every step the mean loss of its batch, and what was applied.</param>
+/// <param name="Steps">For every step the mean loss of its batch, and the update.</param>
 /// <param name="TestLoss">Mean over the test set after the last epoch.</param>
 /// <param name="TestMetric">The task's metric, likewise.</param>
 internal sealed record Reference(byte[] Model, IReadOnlyList<(double Loss, AppliedStep Applied)> Steps, double TestLoss, double TestMetric);
 
 /// <summary>
-/// A job trained by the plainest loop there is: one process, one thread, no workers, no plans, no messages, no links. What a
-/// cluster makes of the job must be the same bits. Torch's number of threads and its random generator belong to the whole
-/// process, so one job is trained at a time.
+/// Trains a job by a plain loop: one process, one thread, no workers, plans, messages or links. A cluster must train the same bits.
+/// Torch's number of threads and its random generator belong to the whole process, so one job is trained at a time.
 /// </summary>
 internal static class ReferenceLoop
 {
@@ -29,9 +28,8 @@ internal static class ReferenceLoop
     private static readonly Lock _turn = new();
     private static readonly Dictionary<string, Reference> _known = [];
 
-    /// <summary>Trains the job; a job that was trained before is not trained again, whatever its topology was.</summary>
-    /// <param name="job">The job.</param>
-    /// <param name="dataDirectory">Where its data is, if the program does not come with it.</param>
+    /// <summary>Trains the job, or returns the result of the same job in another topology.</summary>
+    /// <param name="dataDirectory">Folder of its data; null if the data is embedded.</param>
     public static Reference Train(Job job, string? dataDirectory = null)
     {
         var key = $"{dataDirectory}\n{JobFile.Format(job with { Topology = "star" })}";
@@ -68,7 +66,8 @@ internal static class ReferenceLoop
         var model = Safetensors.Read(replica.Serialize()).Tensors
             .Where(tensor => tensor.Name.StartsWith(ModelPrefix, StringComparison.Ordinal))
             .Select(tensor => tensor with { Name = tensor.Name[ModelPrefix.Length..] });
-        return new(Safetensors.ToBytes([.. model]), steps, evaluation[Tally.Loss] / evaluation[Tally.Samples], job.Kind.Metric.Of(evaluation.AsSpan(Tally.FirstMetric), (long)evaluation[Tally.Samples]));
+        return new(Safetensors.ToBytes([.. model]), steps, evaluation[Tally.Loss] / evaluation[Tally.Samples],
+            job.Kind.Metric.Of(evaluation.AsSpan(Tally.FirstMetric), (long)evaluation[Tally.Samples]));
     }
 
     private static (float[] Floats, double[] Tallies) Contribution(Map map, Round round, int id, VectorBuffer buffer)

@@ -9,25 +9,28 @@ public sealed class RunFolderTests
     private static readonly byte[] _pngSignature = [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0d, 0x0a, 0x1a, 0x0a];
 
     [Fact]
-    public async Task A_run_leaves_all_it_made_and_is_not_replaced_unasked()
+    public async Task A_run_leaves_its_files_and_is_not_replaced_without_overwrite()
     {
         using var run = TrainingRun.Start(SmallJobs.Short, "--workers", "1", "--set", "seed=7");
         await run.Coordinator.EndsWithAsync(0);
         Assert.Equal(
-            ["data.json", "evaluations.csv", "events.jsonl", "history.csv", "job.yaml", "logs", "loss.png", "model.safetensors", "report.json", "tensorboard"],
+            ["data.json", "evaluations.csv", "events.jsonl", "history.csv", "job.yaml", "logs", "loss.png", "model.safetensors",
+                "report.json", "tensorboard"],
             Directory.EnumerateFileSystemEntries(run.Folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        Assert.Equal(["coordinator.log", "worker-1.log"], Directory.EnumerateFiles(run["logs"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(["coordinator.log", "worker-1.log"],
+            Directory.EnumerateFiles(run["logs"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Equal(SmallJobs.Short with { Seed = 7 }, JobFile.Parse(await File.ReadAllTextAsync(run["job.yaml"]), "job.yaml"));
         Assert.Equal(_pngSignature, (await File.ReadAllBytesAsync(run["loss.png"]))[.._pngSignature.Length]);
         RequireHistory(await File.ReadAllLinesAsync(run["history.csv"]), steps: 12);
 
         using var second = ProgramRun.Start(BuiltFiles.Coordinator, ["train", "--run", run.Folder]);
         await second.EndsWithAsync(2);
-        Assert.EndsWith("already holds a run. Add --overwrite to replace it, or choose another folder with --run.", Assert.Single(second.Errors), StringComparison.Ordinal);
+        Assert.EndsWith("already holds a run. Add --overwrite to replace it, or choose another folder with --run.",
+            Assert.Single(second.Errors), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Two_runs_beside_each_other_do_not_meet()
+    public async Task Two_runs_side_by_side_do_not_interfere()
     {
         using var left = TrainingRun.Start(SmallJobs.Short, "--workers", "1");
         using var right = TrainingRun.Start(SmallJobs.Short, "--workers", "1");

@@ -6,11 +6,12 @@ public sealed class SameBitsTests
 {
     private const string Main = "cnn with momentum";
 
-    private static readonly string[] _others = ["adamw with an uneven batch", "adam with a stepped rate", "empty micro-batches", "random search", "made images"];
+    private static readonly string[] _others =
+        ["adamw with an uneven batch", "adam with a stepped rate", "empty micro-batches", "random search", "made images"];
 
     /// <summary>
-    /// One kind on any number of workers, and others on three, which share no number of micro-batches evenly. The worker's tests train
-    /// every kind on replicas in one process; where it is to be thorough, processes train all on any number, too.
+    /// One kind on any number of workers, others on three, which cannot share the micro-batches evenly. The worker's tests train every kind
+    /// on replicas in one process; thorough runs train all kinds on any number of processes too.
     /// </summary>
     public static TheoryData<string, int> Cases()
     {

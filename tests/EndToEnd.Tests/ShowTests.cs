@@ -8,7 +8,7 @@ namespace Distributed.EndToEnd.Tests;
 public sealed partial class ShowTests(TrainedModels models) : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
-    private readonly HttpClient _client = new() { Timeout = ProgramRun.Patience };
+    private readonly HttpClient _client = new() { Timeout = ProgramRun.Timeout };
 
     public void Dispose()
     {
@@ -25,7 +25,7 @@ public sealed partial class ShowTests(TrainedModels models) : IDisposable
         using var show = ProgramRun.Start(BuiltFiles.Coordinator, ["show", "--run", run.Folder]);
         var address = (await show.LineAsync(ShownAt())).Groups[1].Value;
         Assert.Contains("<title>", await _client.GetStringAsync(address), StringComparison.Ordinal);
-        // It ends with what there is.
+        // The last message follows the present state.
         var events = await _client.GetStringAsync($"{address}events");
         Assert.Contains("\"outcome\":\"finished\"", events, StringComparison.Ordinal);
         Assert.Contains($"\"last_step\":{run.Report.Steps}", events, StringComparison.Ordinal);
@@ -37,7 +37,7 @@ public sealed partial class ShowTests(TrainedModels models) : IDisposable
     }
 
     [Fact]
-    public async Task Beyond_loopback_a_run_is_shown_to_whoever_holds_the_token_that_is_printed()
+    public async Task Beyond_loopback_a_run_is_shown_only_with_the_printed_token()
     {
         var run = await models.RunAsync("cnn");
         using var show = ProgramRun.Start(BuiltFiles.Coordinator, ["show", "--run", run.Folder, "--host", "0.0.0.0"]);
@@ -49,7 +49,7 @@ public sealed partial class ShowTests(TrainedModels models) : IDisposable
             using var refused = await _client.GetAsync($"{address}{path}");
             Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
         }
-        // What a browser does with the printed address: it is sent on, and has a cookie.
+        // As a browser opens the printed address: it is redirected, and gets a cookie.
         Assert.Contains("<title>", await _client.GetStringAsync($"{address}?token={printed["token"].Value}"), StringComparison.Ordinal);
         Assert.Equal(run.Model, await _client.GetByteArrayAsync($"{address}files/model.safetensors"));
         using var rebound = new HttpRequestMessage(HttpMethod.Get, address) { Headers = { Host = "attacker.example" } };
@@ -60,11 +60,12 @@ public sealed partial class ShowTests(TrainedModels models) : IDisposable
     }
 
     [Fact]
-    public async Task What_holds_no_run_is_named()
+    public async Task A_folder_without_a_run_is_named()
     {
         using var show = ProgramRun.Start(BuiltFiles.Coordinator, ["show", "--run", _folder.Path]);
         await show.EndsWithAsync(2);
-        Assert.Equal([$"error: '{_folder["job.yaml"]}' does not exist: '{_folder.Path}' is no folder of a run. Give one with --run."], show.Errors);
+        Assert.Equal([$"error: '{_folder["job.yaml"]}' does not exist: '{_folder.Path}' is not a run folder. Give one with --run."],
+            show.Errors);
     }
 
     [Fact]
@@ -76,7 +77,8 @@ public sealed partial class ShowTests(TrainedModels models) : IDisposable
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
         using var show = ProgramRun.Start(BuiltFiles.Coordinator, ["show", "--run", run.Folder, "--port", $"{port}"]);
         await show.EndsWithAsync(1);
-        Assert.StartsWith($"error: The status server cannot listen on 127.0.0.1, port {port}: ", Assert.Single(show.Errors), StringComparison.Ordinal);
+        Assert.StartsWith($"error: The status server cannot listen on 127.0.0.1, port {port}: ", Assert.Single(show.Errors),
+            StringComparison.Ordinal);
     }
 
     [GeneratedRegex(@"^Showing \S+ at http://(?<host>[^:]+):(?<port>\d+)/\?token=(?<token>[0-9a-f]{32}) until Ctrl-C\.$")]

@@ -5,19 +5,20 @@ namespace Distributed.EndToEnd.Tests;
 /// <summary>Small jobs on the embedded digits: 1438 training samples, 359 test samples.</summary>
 internal static class SmallJobs
 {
-    /// <summary>Quick, where only the run as such matters: 12 steps.</summary>
+    /// <summary>12 steps, for tests in which only the run matters.</summary>
     public static Job Short { get; } = Digits("epochs=1", "batch=128", "micro-batches=4", "model={name: mlp, hidden: [16]}");
 
-    /// <summary>Lasts long enough to lose a worker, or to gain one while another is slow, and ends: 230 steps.</summary>
-    public static Job Medium { get; } = Digits("epochs=10", "model={name: cnn, channels: [8, 16], hidden: 32, batch-norm: true, dropout: 0.1}");
+    /// <summary>230 steps: long enough to lose a worker, or to gain one while another is slow.</summary>
+    public static Job Medium { get; } =
+        Digits("epochs=10", "model={name: cnn, channels: [8, 16], hidden: 32, batch-norm: true, dropout: 0.1}");
 
-    /// <summary>Lasts long enough for what takes a while to notice that it has begun: 460 steps.</summary>
+    /// <summary>460 steps: long enough for faults that are noticed late.</summary>
     public static Job Long { get; } = Medium with { Epochs = 20 };
 
-    /// <summary>Does not end before its test does: 575 000 steps.</summary>
+    /// <summary>575,000 steps: longer than any test.</summary>
     public static Job Endless { get; } = Digits("epochs=25000");
 
-    /// <summary>Every kind of what must not depend on the workers, by name.</summary>
+    /// <summary>Every kind of job whose bits must not depend on the workers, by name.</summary>
     public static IReadOnlyDictionary<string, Job> Kinds { get; } = new Dictionary<string, Job>
     {
         ["cnn with momentum"] = Digits(
@@ -34,14 +35,26 @@ internal static class SmallJobs
         ["one of two classes"] = JobFile.Load(JobFolder.File("breast-cancer.yaml")),
         ["a number"] = JobFile.Load(JobFolder.File("diabetes.yaml"), ["epochs=3", "loss=l1"]),
         ["augmented resnet"] = Digits(
-            "epochs=1", "batch=150", "micro-batches=6", "model={name: resnet, blocks: [1, 1], channels: [8, 16]}", "augment={flip: true, crop: 2, cutout: 3}"),
-        // Micro-batches of 719 samples, so large that they are fetched ahead.
-        ["large micro-batches"] = Digits("epochs=4", "batch=1438", "micro-batches=2", "model={name: mlp, hidden: [16]}", "augment={crop: 1}"),
+            "epochs=1", "batch=150", "micro-batches=6", "model={name: resnet, blocks: [1, 1], channels: [8, 16]}",
+            "augment={flip: true, crop: 2, cutout: 3}"),
+        // Micro-batches of 719 samples: large enough to be prefetched.
+        ["large micro-batches"] =
+            Digits("epochs=4", "batch=1438", "micro-batches=2", "model={name: mlp, hidden: [16]}", "augment={crop: 1}"),
         ["the whole training set a step"] = Short with { Batch = null, Epochs = 3 },
-        ["one sample a step"] = JobFile.Load(JobFolder.File("breast-cancer.yaml"), ["epochs=1", "batch=1", "micro-batches=1", "optimizer={name: sgd, learning-rate: 0.01}"]),
-        ["random search"] = Short with { Batch = null, Epochs = 20, Optimizer = new RandomSearchSpec(), Schedule = new ConstantSpec(), ClipNorm = null },
+        ["one sample a step"] = JobFile.Load(
+            JobFolder.File("breast-cancer.yaml"),
+            ["epochs=1", "batch=1", "micro-batches=1", "optimizer={name: sgd, learning-rate: 0.01}"]),
+        ["random search"] = Short with
+        {
+            Batch = null,
+            Epochs = 20,
+            Optimizer = new RandomSearchSpec(),
+            Schedule = new ConstantSpec(),
+            ClipNorm = null,
+        },
         ["local search with statistics of batches"] = Digits(
-            "epochs=2", "model={name: cnn, channels: [8], hidden: 32, batch-norm: true, dropout: 0.2}", "optimizer={name: local-search, step-size: 0.02}",
+            "epochs=2", "model={name: cnn, channels: [8], hidden: 32, batch-norm: true, dropout: 0.2}",
+            "optimizer={name: local-search, step-size: 0.02}",
             "schedule=constant", "clip-norm=null"),
         ["masks"] = Scenes("segmentation", "model={name: unet, channels: [4, 8]}"),
         ["boxes"] = Scenes("detection", "model={name: detector, channels: [4, 8, 16]}"),

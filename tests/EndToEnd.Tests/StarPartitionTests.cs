@@ -1,6 +1,6 @@
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>As <see cref="PartitionTests"/>, in a star; a class of its own, since both wait most of the time.</summary>
+/// <summary>As <see cref="PartitionTests"/>, in a star; a class of its own, so that both run in parallel.</summary>
 public sealed class StarPartitionTests
 {
     [Fact]

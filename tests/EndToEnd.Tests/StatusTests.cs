@@ -13,16 +13,19 @@ public sealed partial class StatusTests
         await run.TrainsAsync();
         var worker = Address().Match(await File.ReadAllTextAsync(run["logs/worker-1.log"])).Groups[1].Value;
 
-        using var client = new HttpClient { Timeout = ProgramRun.Patience };
+        using var client = new HttpClient { Timeout = ProgramRun.Timeout };
         foreach (var address in new[] { coordinator, worker })
         {
             Assert.Equal("ok", await client.GetStringAsync($"{address}healthz"));
             Assert.Equal("ok", await client.GetStringAsync($"{address}readyz"));
         }
         Assert.Matches(@"(?m)^distributed_steps_total [1-9]\d*\r?$", await client.GetStringAsync($"{coordinator}metrics"));
-        Assert.Matches(@"(?m)^distributed_control_messages_total\{direction=""sent"",message=""BeginPlan""\} 1\r?$", await client.GetStringAsync($"{coordinator}metrics"));
-        Assert.Matches(@"(?m)^distributed_control_messages_total\{direction=""sent"",message=""RoundsApplied""\} [1-9]\d*\r?$", await client.GetStringAsync($"{worker}metrics"));
-        Assert.Matches(@"(?m)^distributed_worker_micro_batches_total\{kind=""train""\} [1-9]\d*\r?$", await client.GetStringAsync($"{worker}metrics"));
+        Assert.Matches(@"(?m)^distributed_control_messages_total\{direction=""sent"",message=""BeginPlan""\} 1\r?$",
+            await client.GetStringAsync($"{coordinator}metrics"));
+        Assert.Matches(@"(?m)^distributed_control_messages_total\{direction=""sent"",message=""RoundsApplied""\} [1-9]\d*\r?$",
+            await client.GetStringAsync($"{worker}metrics"));
+        Assert.Matches(@"(?m)^distributed_worker_micro_batches_total\{kind=""train""\} [1-9]\d*\r?$",
+            await client.GetStringAsync($"{worker}metrics"));
     }
 
     [GeneratedRegex(@"(?i)\bmetrics at (http://\S+/)metrics")]

@@ -9,7 +9,7 @@ using Distributed.Transport.Security;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>Encrypted and authenticated, and strangers at both ports: the same bits.</summary>
+/// <summary>With encryption, authentication and strangers at both ports, the bits are the same.</summary>
 public sealed partial class TlsTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -28,7 +28,8 @@ public sealed partial class TlsTests : IDisposable
         await run.Coordinator.EndsWithAsync(0);
         Assert.Empty(run.Coordinator.Errors);
         SameBits.Require(job, run);
-        Assert.DoesNotContain(run.Report.Reconfigurations, g => g.Cause is not (GenerationCause.Start or GenerationCause.Joined or GenerationCause.Balance));
+        Assert.DoesNotContain(
+            run.Report.Reconfigurations, g => g.Cause is not (GenerationCause.Start or GenerationCause.Joined or GenerationCause.Balance));
     }
 
     [Fact]
@@ -54,18 +55,25 @@ public sealed partial class TlsTests : IDisposable
 
     [Theory]
     [InlineData("--certs no/such/folder", "tls.crt and tls.key, which the coordinator's 'certs init DIR' makes")]
-    [InlineData("--certs CERTS --host 192.0.2.1", "does not have the name 192.0.2.1 that others would connect to, but localhost, 127.0.0.1. ")]
+    [InlineData("--certs CERTS --host 192.0.2.1",
+        "does not have the name 192.0.2.1 that others would connect to, but localhost, 127.0.0.1. ")]
     [InlineData("--certs CERTS --token-file TOKEN", "give one of the two")]
     [InlineData("--token-file no/such/token", "/no/such/token' does not exist. --token-file names a file with the join token of a run")]
     [InlineData("--token-file OPEN", "open.token' has the mode 0644, and holds a secret: allow its owner alone (chmod 600 ")]
     [InlineData("--insecure", "--insecure is no more: every process has to prove that it may take part. ")]
-    public async Task What_protects_nobody_is_refused_in_a_line_and_leaves_nothing(string options, string expected)
+    public async Task Invalid_protection_is_refused_in_one_line_and_leaves_nothing(string options, string expected)
     {
         var certificates = await MakeCertificatesAsync();
         JoinTokenFile.Write(_folder["good.token"], JoinToken.Create());
         JoinTokenFile.Write(_folder["open.token"], JoinToken.Create());
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(_folder["open.token"], (UnixFileMode)Convert.ToInt32("0644", 8));
-        string[] arguments = [.. options.Split(' ').Select(word => word switch { "CERTS" => certificates, "TOKEN" => _folder["good.token"], "OPEN" => _folder["open.token"], _ => word })];
+        string[] arguments = [.. options.Split(' ').Select(word => word switch
+        {
+            "CERTS" => certificates,
+            "TOKEN" => _folder["good.token"],
+            "OPEN" => _folder["open.token"],
+            _ => word,
+        })];
         using var train = ProgramRun.Start(BuiltFiles.Coordinator, ["train", "--run", _folder["run"], .. arguments]);
         using var worker = ProgramRun.Start(BuiltFiles.Worker, ["--coordinator", "127.0.0.1:1", .. arguments]);
         foreach (var program in new[] { train, worker })
@@ -79,16 +87,20 @@ public sealed partial class TlsTests : IDisposable
     [Fact]
     public async Task Certificates_are_made_once_and_shown()
     {
-        var certificates = await MakeCertificatesAsync("--host", "trainer.example", "--host", "*.workers.mine.svc.cluster.local", "--days", "30");
+        var certificates = await MakeCertificatesAsync(
+            "--host", "trainer.example", "--host", "*.workers.mine.svc.cluster.local", "--days", "30");
         using var again = ProgramRun.Start(BuiltFiles.Coordinator, ["certs", "init", certificates]);
         await again.EndsWithAsync(2);
-        Assert.EndsWith("tls.key' exists; nothing is overwritten. Name another folder", Assert.Single(again.Errors), StringComparison.Ordinal);
+        Assert.EndsWith("tls.key' exists; nothing is overwritten. Name another folder", Assert.Single(again.Errors),
+            StringComparison.Ordinal);
         using var show = ProgramRun.Start(BuiltFiles.Coordinator, ["certs", "show", certificates]);
         await show.EndsWithAsync(0);
         Assert.Equal(2, show.Output.Count);
         Assert.Matches(@"^ca\.crt: CN=Distributed cluster [0-9a-f]{8}, valid until \d{4}-\d\d-\d\d ", show.Output[0]);
-        Assert.EndsWith("Z, for localhost, trainer.example, *.workers.mine.svc.cluster.local, 127.0.0.1", show.Output[1], StringComparison.Ordinal);
-        if (!OperatingSystem.IsWindows()) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(certificates, "tls.key")));
+        Assert.EndsWith("Z, for localhost, trainer.example, *.workers.mine.svc.cluster.local, 127.0.0.1", show.Output[1],
+            StringComparison.Ordinal);
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(certificates, "tls.key")));
         Assert.Equal(3, Directory.EnumerateFileSystemEntries(certificates).Count());
     }
 
@@ -98,11 +110,13 @@ public sealed partial class TlsTests : IDisposable
     {
         var page = Page().Match((await run.Coordinator.LineAsync(Page())).Value).Groups[1].Value;
         using var state = JsonDocument.Parse(await File.ReadAllTextAsync(run["coordinator.json"]));
-        await Task.WhenAll(((string[])["port", "link_port"]).Select(name => stranger.AnnoyAsync(new(host, state.RootElement.GetProperty(name).GetInt32()), 2)));
-        using var client = new HttpClient { Timeout = ProgramRun.Patience };
+        await Task.WhenAll(((string[])["port", "link_port"])
+            .Select(name => stranger.AnnoyAsync(new(host, state.RootElement.GetProperty(name).GetInt32()), 2)));
+        using var client = new HttpClient { Timeout = ProgramRun.Timeout };
         var metrics = await client.GetStringAsync($"{page}metrics");
-        // With certificates, Akka ends the other connections of the control plane before this project's code learns of them.
-        foreach (var (plane, reason) in ((string, string)[])[("control", "untrusted"), ("links", "garbage"), ("links", "anonymous"), ("links", "untrusted")])
+        // With certificates, Akka closes other connections of the control plane before this project's code sees them.
+        (string, string)[] refused = [("control", "untrusted"), ("links", "garbage"), ("links", "anonymous"), ("links", "untrusted")];
+        foreach (var (plane, reason) in refused)
             Assert.Matches($@"(?m)^distributed_refused_connections_total\{{plane=""{plane}"",reason=""{reason}""\}} [1-9]", metrics);
     }
 

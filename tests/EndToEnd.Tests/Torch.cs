@@ -1,6 +1,6 @@
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>Tests that use torch in this process, one after the other: its threads and its random generator are shared.</summary>
+/// <summary>Tests that use torch in this process run one after the other, since its threads and its random generator are shared.</summary>
 [CollectionDefinition(Name)]
 public sealed class Torch
 {

@@ -3,7 +3,7 @@ using Distributed.Jobs;
 
 namespace Distributed.EndToEnd.Tests;
 
-/// <summary>Finished runs, each trained when it is first asked for, and images to try them with. What it holds is only read.</summary>
+/// <summary>Finished runs, each trained at its first use, and images to predict. Tests only read them.</summary>
 public sealed class TrainedModels : IAsyncLifetime
 {
     private readonly TemporaryFolder _folder = new();
@@ -25,11 +25,12 @@ public sealed class TrainedModels : IAsyncLifetime
         ["mlp"] = ["epochs=2", "model={name: mlp, hidden: [128, 64]}"],
     };
 
-    /// <summary>The run of one of the models that docs/interoperability.md has: cnn, resnet or mlp.</summary>
+    /// <summary>The run of a model of docs/interoperability.md: cnn, resnet or mlp.</summary>
     internal async Task<TrainingRun> RunAsync(string model)
     {
         if (_runs.TryGetValue(model, out var known)) return known;
-        var run = _runs[model] = TrainingRun.Start(JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", _settings[model]), "--workers", "1");
+        var run = _runs[model] =
+            TrainingRun.Start(JobFile.Parse(JobFile.Format(Job.Default), "the embedded job", _settings[model]), "--workers", "1");
         await run.Coordinator.EndsWithAsync(0);
         return run;
     }
@@ -42,7 +43,7 @@ public sealed class TrainedModels : IAsyncLifetime
     }
 }
 
-/// <summary>Tests that look at finished runs.</summary>
+/// <summary>Tests that use finished runs.</summary>
 [CollectionDefinition(Name)]
 public sealed class Trained : ICollectionFixture<TrainedModels>
 {

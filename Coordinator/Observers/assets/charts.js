@@ -1,4 +1,4 @@
-// The curves. Both charts show the same steps: they are zoomed, and pointed at, together.
+// The curves. Both charts show the same steps, and share zoom and pointer.
 import * as format from './format.js';
 import { at, marks } from './marks.js';
 import { align, before, smooth } from './series.js';
@@ -96,7 +96,7 @@ export class Charts {
       const { train, test } = this.#model;
       const { steps, spread } = align([train, test]);
       const raw = clean(train.mean);
-      // On a logarithmic axis the middle is that of the logarithms.
+      // On a logarithmic axis the mean is that of the logarithms.
       const middle = log ? smooth(raw.map(value => value === null ? null : Math.log(value))).map(value => value === null ? null : Math.exp(value)) : smooth(raw);
       return [steps, ...[clean(train.min), clean(train.max), raw, middle].map(values => spread(train.steps, values)), spread(test.steps, clean(test.mean))];
     };
@@ -123,7 +123,7 @@ export class Charts {
   #metric() {
     const c = this.#colours;
     const data = () => {
-      // The steps of the loss, too, so that whatever happened has its place.
+      // Includes the steps of the loss, so that every event has a place.
       const { metric, train } = this.#model;
       const { steps, spread } = align([metric, train]);
       return [steps, spread(metric.steps, metric.mean)];
@@ -142,7 +142,7 @@ export class Charts {
     const c = this.#colours;
     const axis = { stroke: c.quiet, font: `12px ${getComputedStyle(document.body).fontFamily}`, ticks: { show: false } };
     const grid = { stroke: c.hair, width: 1 };
-    // Those of uPlot for a logarithmic axis are too few within a decade, and too many over several.
+    // uPlot has too few ticks within a decade of a logarithmic axis, and too many over several.
     const ticks = y.distr === 3 ? { splits: (u, axis, low, high) => logarithmicTicks(low, high), filter: (u, values) => values } : {};
     const options = {
       ...size(element),

@@ -1,4 +1,4 @@
-// Follows the run and shows it.
+// Receives the events of the run and updates the page.
 import { Charts } from './charts.js';
 import * as format from './format.js';
 import { apply, empty } from './model.js';
@@ -44,14 +44,14 @@ function connect() {
   });
   source.addEventListener('beat', hear);
   source.addEventListener('end', () => {
-    // Nobody will answer any more.
+    // The server ends the stream and will not answer again.
     source.close();
     source = null;
   });
   source.addEventListener('error', () => {
     isAway = true;
     showSoon();
-    // A browser comes back by itself unless it was turned away.
+    // The browser reconnects by itself unless it was rejected.
     if (source.readyState === EventSource.CLOSED) setTimeout(connect, again);
   });
 }
@@ -65,7 +65,7 @@ function hear() {
 function showSoon() {
   if (isDue) return;
   isDue = true;
-  // A hidden page draws nothing, and needs nothing drawn.
+  // A hidden page is not drawn.
   requestAnimationFrame(() => {
     isDue = false;
     show();
@@ -84,7 +84,7 @@ function show() {
     $('loss-empty').hidden = model.train.steps.length + model.test.steps.length > 0;
     panels.text($('metric-title'), model.run.metric);
     $('metric-empty').hidden = model.metric.steps.length > 0;
-    panels.text($('metric-empty'), model.status.is_tested ? 'The test set is looked at after each epoch.' : 'There is no test set.');
+    panels.text($('metric-empty'), model.status.is_tested ? 'The test set is evaluated after each epoch.' : 'There is no test set.');
   }
   showState();
 }
@@ -103,7 +103,7 @@ function showState() {
 }
 
 function stateOf({ status, run }) {
-  if (isAway) return ['away', 'Connection lost', status ? 'The coordinator does not answer. This page goes on as soon as it does.' : 'The coordinator does not answer.'];
+  if (isAway) return ['away', 'Connection lost', status ? 'The coordinator does not answer. The page reconnects by itself.' : 'The coordinator does not answer.'];
   if (!status) return ['connecting', 'Connecting'];
   switch (status.outcome) {
     case 'finished':
@@ -131,7 +131,7 @@ function toggle(id, name, then) {
   show();
   button.addEventListener('click', () => {
     settings[name] = !settings[name];
-    try { localStorage.setItem('live', JSON.stringify(settings)); } catch { /* Then it is not remembered. */ }
+    try { localStorage.setItem('live', JSON.stringify(settings)); } catch { /* Without storage the setting is lost. */ }
     show();
     then();
   });

@@ -1,4 +1,4 @@
-// A plugin for uPlot: what has happened, as marks over the curve, and the last value as a point.
+// A uPlot plugin that marks events on the curve, and the last value as a point.
 
 export const routine = kind => kind === 'checkpoint' || kind === 'generation';
 
@@ -13,7 +13,7 @@ export function marks({ events, first, last, colours, ground, withGlyphs }) {
         const dpr = devicePixelRatio;
         const { left, top, width, height } = u.bbox;
         ctx.save();
-        // What is rare is drawn over what is not.
+        // Rare events are drawn over routine ones.
         for (const event of [...events()].sort((a, b) => routine(b.kind) - routine(a.kind))) {
           const x = Math.round(u.valToPos(at(event, first()), 'x', true));
           if (x < left - dpr || x > left + width + dpr) continue;

@@ -1,4 +1,4 @@
-// What the page knows of the run: the first message gives all of it, each later one what has changed.
+// The state of the page: the first message has everything, each later one the changes.
 
 const maxEvents = 250;
 

@@ -1,4 +1,4 @@
-// Everything beside the curves: figures, workers, events, files. Nodes are kept and only what differs is changed.
+// Everything except the curves: figures, workers, events, files. Nodes are kept, and only differences change them.
 import * as format from './format.js';
 
 const $ = id => document.getElementById(id);
@@ -98,7 +98,7 @@ function createWorker({ progress }) {
   return node;
 }
 
-// What single steps take differs much, above all on a machine that does other things too.
+// The times of single steps vary much, above all on a busy machine.
 const calm = 0.25;
 const averages = new WeakMap();
 

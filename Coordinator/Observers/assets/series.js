@@ -1,4 +1,4 @@
-// From curves to what uPlot draws: all lines over the same steps. There, undefined is no value and null a gap.
+// Converts curves to the data of uPlot: all lines over the same steps. undefined means no value, null a gap.
 
 /** Lines of one curve each, and those steps that any of them has. */
 export function align(curves) {

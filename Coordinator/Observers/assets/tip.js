@@ -1,4 +1,4 @@
-// A plugin for uPlot: what there is at the place that a pointer, or a key, is at.
+// A uPlot plugin that describes the values under the pointer or the keyboard cursor.
 
 const reach = 8;
 
@@ -18,7 +18,7 @@ export function tip({ describe, events }) {
       },
       setCursor: u => {
         const { idx, left } = u.cursor;
-        // The other chart follows, without words.
+        // The other chart shows the cursor only.
         if (idx == null || left < 0 || !(over || document.activeElement === u.root.parentElement)) return hide();
         const step = u.data[0][idx];
         const x = u.valToPos(step, 'x');

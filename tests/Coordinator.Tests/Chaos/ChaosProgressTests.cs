@@ -20,36 +20,44 @@ public sealed class ChaosProgressTests : IDisposable
     [InlineData($"{Header}1,1,0.5,0.1,1,100\n", 1)]
     [InlineData($"{Header}1,1,0.5,0.1,1,100\n2,1,0", 1)]
     [InlineData($"{Header}9,1,0.5,0.1,1,100\n10,1,0.5,0.1,1,100\n", 10)]
-    public async Task A_run_is_as_far_as_the_last_whole_line_of_its_history(string history, long step)
+    public async Task The_step_of_a_run_is_that_of_the_last_complete_line_of_its_history(string history, long step)
     {
         await File.WriteAllTextAsync(_folder["history.csv"], history);
         Assert.Equal(step, HistoryTail.LastStep(_folder.Path));
     }
 
     [Fact]
-    public void A_run_without_a_history_has_not_begun() => Assert.Equal(0, HistoryTail.LastStep(_folder.Path));
+    public void Without_a_history_the_step_is_0() => Assert.Equal(0, HistoryTail.LastStep(_folder.Path));
 
     [Fact]
-    public void A_history_is_followed_while_it_is_written()
+    public void A_history_can_be_read_while_it_is_written()
     {
         using var history = new LineLog(LocalDisk.Instance, _folder["history.csv"], HistoryRow.Header, isNeeded: true);
         for (var step = 1; step <= 200; step++)
         {
-            history.Add(new HistoryRow { Step = step, Epoch = 1, Loss = Math.PI, LearningRate = Math.E, GradientNorm = 1 / 3.0, SamplesPerSecond = 1e9 / 7 }.ToLine());
+            history.Add(new HistoryRow
+            {
+                Step = step,
+                Epoch = 1,
+                Loss = Math.PI,
+                LearningRate = Math.E,
+                GradientNorm = 1 / 3.0,
+                SamplesPerSecond = 1e9 / 7,
+            }.ToLine());
             history.Flush();
             Assert.Equal(step, HistoryTail.LastStep(_folder.Path));
         }
     }
 
     [Fact]
-    public void A_run_stands_still_when_its_step_has_not_changed_for_long()
+    public void A_run_is_stalled_when_its_step_has_not_changed_for_the_timeout()
     {
         var time = new ManualTime();
         var guard = new StallGuard(time);
-        time.Advance(StallGuard.Patience - TimeSpan.FromTicks(1));
+        time.Advance(StallGuard.Timeout - TimeSpan.FromTicks(1));
         Assert.False(guard.IsStalledAt(0));
         Assert.False(guard.IsStalledAt(1));
-        time.Advance(StallGuard.Patience - TimeSpan.FromTicks(1));
+        time.Advance(StallGuard.Timeout - TimeSpan.FromTicks(1));
         Assert.False(guard.IsStalledAt(1));
         time.Advance(TimeSpan.FromTicks(1));
         Assert.True(guard.IsStalledAt(1));

@@ -11,7 +11,7 @@ public sealed class ChaosVictimTests
     private static readonly Gen<ChaosKind> _anyHit = Gen.OneOfConst(ChaosKind.KillWorker, ChaosKind.FreezeWorker, ChaosKind.Drain);
 
     [Fact]
-    public void Somebody_who_runs_and_holds_the_parameters_is_left() =>
+    public void A_live_worker_that_holds_the_parameters_is_left() =>
         Gen.Select(_anyHit, _anyCluster, Gen.Long, Gen.Int[0, 1000]).Sample((kind, workers, seed, fault) =>
         {
             var holders = workers.Where(worker => worker is { TakesPart: true, IsFrozen: false, IsLeaving: false }).ToList();
@@ -27,31 +27,40 @@ public sealed class ChaosVictimTests
         });
 
     [Fact]
-    public void The_choice_depends_on_the_seed_and_the_number_of_the_fault_alone() =>
+    public void The_choice_depends_only_on_the_seed_and_the_number_of_the_fault() =>
         Gen.Select(_anyHit, _anyCluster, Gen.Long, Gen.Int[0, 1000]).Sample((kind, workers, seed, fault) => Assert.Equal(
             ChaosVictim.Choose(kind, workers, seed, fault), ChaosVictim.Choose(kind, workers.Reverse(), seed, fault)));
 
     [Fact]
-    public void Everybody_is_hit_some_time()
+    public void Every_worker_is_hit_at_some_time()
     {
         ChaosCandidate[] workers = [new("worker-1", TakesPart: true), new("worker-2", TakesPart: true), new("worker-3", TakesPart: false)];
         Assert.Equal(["worker-1", "worker-2", "worker-3"], Hit(ChaosKind.KillWorker));
         Assert.Equal(["worker-1", "worker-2"], Hit(ChaosKind.FreezeWorker));
         Assert.Equal(["worker-1", "worker-2"], Hit(ChaosKind.Drain));
 
-        IEnumerable<string?> Hit(ChaosKind kind) => Enumerable.Range(0, 100).Select(fault => ChaosVictim.Choose(kind, workers, 1, fault)).Distinct().Order();
+        IEnumerable<string?> Hit(ChaosKind kind) =>
+            Enumerable.Range(0, 100).Select(fault => ChaosVictim.Choose(kind, workers, 1, fault)).Distinct().Order();
     }
 
     [Fact]
-    public void The_last_one_that_holds_the_parameters_may_leave_but_not_die()
+    public void The_last_holder_of_the_parameters_may_leave_but_not_die()
     {
-        ChaosCandidate[] workers = [new("worker-1", TakesPart: true), new("worker-2", TakesPart: true, IsFrozen: true), new("worker-3", TakesPart: false)];
+        ChaosCandidate[] workers =
+            [new("worker-1", TakesPart: true), new("worker-2", TakesPart: true, IsFrozen: true), new("worker-3", TakesPart: false)];
         Assert.Null(ChaosVictim.Choose(ChaosKind.KillWorker, workers, 1, 0));
         Assert.Null(ChaosVictim.Choose(ChaosKind.FreezeWorker, workers, 1, 0));
         Assert.Equal("worker-1", ChaosVictim.Choose(ChaosKind.Drain, workers, 1, 0));
     }
 
     [Fact]
-    public void Who_stands_still_or_leaves_does_not_count_as_running() => Assert.Equal(1, ChaosVictim.Live(
-        [new("worker-1", TakesPart: false), new("worker-2", TakesPart: true, IsFrozen: true), new("worker-3", TakesPart: true, IsLeaving: true)]));
+    public void A_frozen_or_leaving_worker_is_not_live()
+    {
+        ChaosCandidate[] workers =
+        [
+            new("worker-1", TakesPart: false), new("worker-2", TakesPart: true, IsFrozen: true),
+            new("worker-3", TakesPart: true, IsLeaving: true),
+        ];
+        Assert.Equal(1, workers.Count(worker => worker.IsLive));
+    }
 }

@@ -7,7 +7,7 @@ namespace Distributed.Coordinator.Tests.Comparison;
 public sealed class ComparisonPlotTests
 {
     [Fact]
-    public void Each_run_has_a_curve_of_its_own_colour_also_a_diverged_one_and_one_of_a_step()
+    public void Each_run_has_a_curve_of_its_own_colour_even_if_it_diverged_or_has_one_step()
     {
         using var folder = new TemporaryFolder();
         var empty = Colours(folder, double.NaN);

@@ -6,7 +6,7 @@ namespace Distributed.Coordinator.Tests.Evaluation;
 public sealed class EvaluationTableTests
 {
     [Fact]
-    public void The_name_of_a_class_neither_turns_the_text_around_nor_is_markup()
+    public void The_name_of_a_class_is_neither_markup_nor_reverses_the_text()
     {
         using var output = new StringWriter();
         var console = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(output), Ansi = AnsiSupport.No });

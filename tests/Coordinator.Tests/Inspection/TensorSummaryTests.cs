@@ -6,9 +6,12 @@ namespace Distributed.Coordinator.Tests.Inspection;
 
 public sealed class TensorSummaryTests
 {
+    private static readonly Gen<float> _anyFloat =
+        Gen.OneOf(Gen.Float, Gen.OneOfConst(float.NaN, float.PositiveInfinity, float.NegativeInfinity), Gen.Float[-1, 1]);
+
     [Fact]
-    public void The_numbers_are_those_of_the_finite_elements() =>
-        Gen.OneOf(Gen.Float, Gen.OneOfConst(float.NaN, float.PositiveInfinity, float.NegativeInfinity), Gen.Float[-1, 1]).Array[0, 50].Sample(values =>
+    public void The_numbers_are_of_the_finite_elements() =>
+        _anyFloat.Array[0, 50].Sample(values =>
         {
             var summary = TensorSummary.Of(new("w", "F32", [values.Length], MemoryMarshal.AsBytes(values.AsSpan()).ToArray()));
             double[] finite = [.. values.Where(float.IsFinite).Select(value => (double)value)];
@@ -40,7 +43,7 @@ public sealed class TensorSummaryTests
     }
 
     [Fact]
-    public void Of_others_only_the_size_is_told()
+    public void Other_types_have_only_a_size()
     {
         foreach (var (dtype, size) in Safetensors.ElementSizes.Where(kind => kind.Key is not ("F64" or "F32" or "F16" or "BF16")))
         {

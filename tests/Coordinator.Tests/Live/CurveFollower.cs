@@ -2,7 +2,7 @@ using Distributed.Coordinator.Runs;
 
 namespace Distributed.Coordinator.Tests.Live;
 
-/// <summary>Does what the page does with the parts of a curve.</summary>
+/// <summary>Joins the parts of a curve as the page does.</summary>
 internal sealed class CurveFollower
 {
     private List<(long Step, float Mean, float Min, float Max)> _points = [];
@@ -12,6 +12,7 @@ internal sealed class CurveFollower
     public void Take(CurvePart? part)
     {
         if (part is null) return;
-        _points = [.. _points.Take(part.From), .. part.Steps.Select((step, i) => (step, part.Mean[i], (part.Min ?? part.Mean)[i], (part.Max ?? part.Mean)[i]))];
+        _points = [.. _points.Take(part.From),
+            .. part.Steps.Select((step, i) => (step, part.Mean[i], (part.Min ?? part.Mean)[i], (part.Max ?? part.Mean)[i]))];
     }
 }

@@ -5,12 +5,14 @@ namespace Distributed.Coordinator.Tests.Live;
 public sealed class CurveTests
 {
     private static readonly Gen<double> _anyValue = Gen.OneOf(
-        Gen.Double, Gen.Double[0, 3], Gen.OneOfConst(double.NaN, double.PositiveInfinity, double.NegativeInfinity, double.MaxValue, double.MinValue, 0, double.Epsilon));
+        Gen.Double, Gen.Double[0, 3], Gen.OneOfConst(
+            double.NaN, double.PositiveInfinity, double.NegativeInfinity, double.MaxValue, double.MinValue, 0, double.Epsilon));
 
-    private static readonly Gen<(int Capacity, double[] Values)> _anyCurve = Gen.Select(Gen.Int[1, 20].Select(half => 2 * half), _anyValue.Array[0, 400]);
+    private static readonly Gen<(int Capacity, double[] Values)> _anyCurve =
+        Gen.Select(Gen.Int[1, 20].Select(half => 2 * half), _anyValue.Array[0, 400]);
 
     [Fact]
-    public void It_is_bounded_and_in_order_and_leaves_no_value_out() => _anyCurve.Sample((capacity, values) =>
+    public void A_curve_is_bounded_and_ordered_and_includes_every_value() => _anyCurve.Sample((capacity, values) =>
     {
         var curve = Of(capacity, values);
         Assert.InRange(curve.Points.Count, 0, capacity);
@@ -22,7 +24,7 @@ public sealed class CurveTests
     });
 
     [Fact]
-    public void A_point_is_what_its_values_are() => _anyCurve.Sample((capacity, values) =>
+    public void A_point_is_the_mean_and_the_bounds_of_its_values() => _anyCurve.Sample((capacity, values) =>
     {
         var curve = Of(capacity, values);
         var first = 0;
@@ -36,7 +38,8 @@ public sealed class CurveTests
                 Assert.InRange(point.Mean, point.Min, point.Max);
                 // As sums of halves, which do not overflow.
                 var mean = own.Sum(value => value / own.Length);
-                Assert.True(Math.Abs(mean - point.Mean) <= 1e-12 * own.Max(Math.Abs) + double.Epsilon * own.Length, $"{mean} and {point.Mean}");
+                Assert.True(Math.Abs(mean - point.Mean) <= 1e-12 * own.Max(Math.Abs) + double.Epsilon * own.Length,
+                    $"{mean} and {point.Mean}");
             }
             else
             {
@@ -50,7 +53,7 @@ public sealed class CurveTests
         Assert.Equal(values.Length == 0 ? null : (Step(values.Length - 1), values[^1]), Of(capacity, values).Last));
 
     [Fact]
-    public void Who_looks_now_and_then_sees_what_one_sees_who_looks_at_the_end() =>
+    public void Reading_now_and_then_gives_the_same_as_reading_at_the_end() =>
         Gen.Select(_anyCurve, Gen.Bool.Array[400]).Sample((anyCurve, looks) =>
         {
             var (capacity, values) = anyCurve;
@@ -63,7 +66,8 @@ public sealed class CurveTests
                 if (looks[i]) follower.Take(curve.Since(ref seen));
             }
             follower.Take(curve.Since(ref seen));
-            Assert.Equal(curve.Points.Select(point => (point.Step, (float)point.Mean, (float)point.Min, (float)point.Max)), follower.Points);
+            Assert.Equal(curve.Points.Select(point => (point.Step, (float)point.Mean, (float)point.Min, (float)point.Max)),
+                follower.Points);
             Assert.Null(curve.Since(ref seen));
         });
 
@@ -71,9 +75,10 @@ public sealed class CurveTests
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(7)]
-    public void A_capacity_that_cannot_be_halved_is_refused(int capacity) => Assert.Throws<ArgumentOutOfRangeException>(() => new Curve(capacity));
+    public void A_capacity_that_cannot_be_halved_is_refused(int capacity) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Curve(capacity));
 
-    /// <summary>Steps may be apart, as those of evaluations are.</summary>
+    /// <summary>With gaps, as between evaluations.</summary>
     private static long Step(int index) => 3 * index + 1;
 
     private static Curve Of(int capacity, double[] values)

@@ -20,7 +20,8 @@ public sealed partial class LivePageTests : IAsyncLifetime
     public LivePageTests() => _page = new(_run, _folder.Path);
 
     public async ValueTask InitializeAsync() =>
-        _server = await StatusServer.StartAsync("127.0.0.1", 0, Prometheus.Metrics.NewCustomRegistry(), () => null, new() { Pages = _page.Pages });
+        _server = await StatusServer.StartAsync(
+            "127.0.0.1", 0, Prometheus.Metrics.NewCustomRegistry(), () => null, new() { Pages = _page.Pages });
 
     public async ValueTask DisposeAsync()
     {
@@ -31,14 +32,16 @@ public sealed partial class LivePageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Every_asset_is_served_under_a_strict_policy_and_needs_nothing_from_elsewhere()
+    public async Task Every_asset_has_a_strict_policy_and_loads_nothing_from_elsewhere()
     {
-        foreach (var path in _page.Pages.Keys.Where(path => path != LivePage.Events && !path.StartsWith(LiveFiles.Root, StringComparison.Ordinal)))
+        foreach (var path in _page.Pages.Keys.Where(
+            path => path != LivePage.Events && !path.StartsWith(LiveFiles.Root, StringComparison.Ordinal)))
         {
             using var response = await Get(path);
             Assert.Equal(HttpStatusCode.OK, response.StatusCode);
             var policy = Assert.Single(response.Headers.GetValues("Content-Security-Policy"));
-            Assert.StartsWith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'", policy, StringComparison.Ordinal);
+            Assert.StartsWith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'", policy,
+                StringComparison.Ordinal);
             Assert.DoesNotContain("unsafe", policy, StringComparison.Ordinal);
             Assert.Equal("nosniff", Assert.Single(response.Headers.GetValues("X-Content-Type-Options")));
             var text = await response.Content.ReadAsStringAsync();
@@ -53,7 +56,7 @@ public sealed partial class LivePageTests : IAsyncLifetime
     [InlineData("/live.js", "text/javascript; charset=utf-8")]
     [InlineData("/uplot.js", "text/javascript; charset=utf-8")]
     [InlineData("/favicon.svg", "image/svg+xml")]
-    public async Task An_asset_says_what_it_is(string path, string type)
+    public async Task An_asset_has_its_content_type(string path, string type)
     {
         using var response = await Get(path);
         Assert.Equal(type, response.Content.Headers.ContentType?.ToString());
@@ -62,13 +65,14 @@ public sealed partial class LivePageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Files_of_the_run_are_read_as_they_are()
+    public async Task Files_of_the_run_are_served_unchanged()
     {
         var bytes = new byte[1_000_000];
         Random.Shared.NextBytes(bytes);
         await File.WriteAllBytesAsync(_folder["model.safetensors"], bytes);
-        // As it is held by whoever writes it.
-        using var history = new StreamWriter(new FileStream(_folder["history.csv"], FileMode.Create, FileAccess.Write, FileShare.Read)) { AutoFlush = true };
+        // Open for writing, as by the coordinator.
+        var file = new FileStream(_folder["history.csv"], FileMode.Create, FileAccess.Write, FileShare.Read);
+        using var history = new StreamWriter(file) { AutoFlush = true };
         history.Write("step\n1\n");
         Assert.Equal(bytes, await _client.GetByteArrayAsync(new Uri(_server.Address, "/files/model.safetensors")));
         Assert.Equal("step\n1\n", await _client.GetStringAsync(new Uri(_server.Address, "/files/history.csv")));
@@ -93,12 +97,12 @@ public sealed partial class LivePageTests : IAsyncLifetime
     [InlineData("/files/report.json")]
     [InlineData("/index.html")]
     [InlineData("/README.md")]
-    public async Task No_other_file_can_be_asked_for(string path)
+    public async Task No_other_file_is_served(string path)
     {
         foreach (var name in (string[])["coordinator.json", "run.lock", "job.yaml"]) await File.WriteAllTextAsync(_folder[name], "secret");
         Directory.CreateDirectory(_folder["logs"]);
         await File.WriteAllTextAsync(_folder["logs/coordinator.log"], "secret");
-        // Sent as it is written here, as no client would.
+        // Over a socket: HttpClient would normalize the path.
         using var client = new System.Net.Sockets.TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, _server.Address.Port);
         var stream = client.GetStream();
@@ -109,7 +113,7 @@ public sealed partial class LivePageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_stream_begins_with_all_there_is_and_ends_with_the_run()
+    public async Task The_stream_begins_with_the_full_state_and_ends_with_the_run()
     {
         await File.WriteAllTextAsync(_folder["job.yaml"], "job");
         await File.WriteAllTextAsync(_folder["coordinator.json"], "secret");
@@ -123,15 +127,17 @@ public sealed partial class LivePageTests : IAsyncLifetime
         using var second = await follower.NextAsync();
         Assert.Equal(JsonValueKind.Null, second!.RootElement.GetProperty("train").GetProperty("mean").EnumerateArray().Last().ValueKind);
         Assert.False(second.RootElement.TryGetProperty("run", out _));
-        _run.Happened(new() { At = DateTimeOffset.UnixEpoch, Step = 2, Kind = RunEventKind.Failed, Text = "nobody is left" });
+        _run.Happened(new() { At = DateTimeOffset.UnixEpoch, Step = 2, Kind = RunEventKind.Failed, Text = "no worker is left" });
         _run.End();
         JsonDocument? last = null;
         while (await follower.NextAsync() is { } message) last = message;
-        Assert.Equal(("failed", "nobody is left"), (last!.RootElement.GetProperty("status").GetProperty("outcome").GetString(), last.RootElement.GetProperty("status").GetProperty("reason").GetString()));
+        var status = last!.RootElement.GetProperty("status");
+        Assert.Equal(("failed", "no worker is left"),
+            (status.GetProperty("outcome").GetString(), status.GetProperty("reason").GetString()));
     }
 
     [Fact]
-    public async Task Whoever_follows_hears_of_the_end_before_the_server_is_gone()
+    public async Task Browsers_receive_the_end_before_the_server_stops()
     {
         using var follower = await FollowAsync();
         (await follower.NextAsync())!.Dispose();
@@ -143,7 +149,7 @@ public sealed partial class LivePageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task More_pages_than_there_are_places_leave_the_metrics_alone()
+    public async Task Too_many_pages_do_not_block_the_metrics()
     {
         var followers = new List<Follower>();
         for (var i = 0; i < LiveFeed.MaxClients; i++)
@@ -158,7 +164,7 @@ public sealed partial class LivePageTests : IAsyncLifetime
         }
         using var metrics = await Get("/metrics");
         Assert.Equal(HttpStatusCode.OK, metrics.StatusCode);
-        // Whoever goes makes room.
+        // A page that closes makes room.
         followers[0].Dispose();
         await Patience.UntilAsync(() => IsAccepted().GetAwaiter().GetResult());
         followers.ForEach(follower => follower.Dispose());
@@ -171,7 +177,7 @@ public sealed partial class LivePageTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_comes_while_somebody_does_not_read_is_not_queued_for_him()
+    public async Task Messages_are_not_queued_for_a_slow_reader()
     {
         using var follower = await FollowAsync();
         (await follower.NextAsync())!.Dispose();
@@ -192,9 +198,10 @@ public sealed partial class LivePageTests : IAsyncLifetime
     private async Task<Follower> FollowAsync() =>
         new(await _client.GetAsync(new Uri(_server.Address, LivePage.Events), HttpCompletionOption.ResponseHeadersRead));
 
-    private static HistoryRow Row(int step, double loss) => new() { Step = step, Epoch = 1, Loss = loss, LearningRate = 0.1, GradientNorm = 1, SamplesPerSecond = 100 };
+    private static HistoryRow Row(int step, double loss) =>
+        new() { Step = step, Epoch = 1, Loss = loss, LearningRate = 0.1, GradientNorm = 1, SamplesPerSecond = 100 };
 
-    /// <summary>What makes a browser load something from another place, in HTML, CSS or JavaScript.</summary>
+    /// <summary>A reference to another server in HTML, CSS or JavaScript.</summary>
     [GeneratedRegex(@"(src|href|url|from|import|fetch)[\s=('""]{1,4}(https?:)?//")]
     private static partial Regex Elsewhere();
 
@@ -204,7 +211,8 @@ public sealed partial class LivePageTests : IAsyncLifetime
 
         public void Take(JsonElement message)
         {
-            if (message.TryGetProperty("train", out var train)) Count = train.GetProperty("from").GetInt32() + train.GetProperty("steps").GetArrayLength();
+            if (message.TryGetProperty("train", out var train))
+                Count = train.GetProperty("from").GetInt32() + train.GetProperty("steps").GetArrayLength();
         }
     }
 
@@ -212,7 +220,7 @@ public sealed partial class LivePageTests : IAsyncLifetime
     {
         private readonly StreamReader _reader = new(response.Content.ReadAsStream());
 
-        /// <summary>The next message; null when the end is told.</summary>
+        /// <summary>The next message; null at the end event.</summary>
         public async Task<JsonDocument?> NextAsync()
         {
             Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
@@ -221,10 +229,11 @@ public sealed partial class LivePageTests : IAsyncLifetime
             {
                 if (line.StartsWith("event: ", StringComparison.Ordinal)) name = line["event: ".Length..];
                 else if (name == "end") return null;
-                else if (name == "message" && line.StartsWith("data: ", StringComparison.Ordinal)) return JsonDocument.Parse(line["data: ".Length..]);
+                else if (name == "message" && line.StartsWith("data: ", StringComparison.Ordinal))
+                    return JsonDocument.Parse(line["data: ".Length..]);
                 else if (line.Length == 0) name = "message";
             }
-            throw new EndOfStreamException("The stream has ended, and nobody has said so.");
+            throw new EndOfStreamException("The stream has ended without its end event.");
         }
 
         public void Dispose()

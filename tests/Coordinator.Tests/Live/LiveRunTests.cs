@@ -9,13 +9,16 @@ namespace Distributed.Coordinator.Tests.Live;
 
 public sealed class LiveRunTests
 {
-    private static readonly Gen<double> _anyNumber = Gen.OneOf(Gen.Double, Gen.OneOfConst(0, double.NaN, double.PositiveInfinity, double.NegativeInfinity));
+    private static readonly Gen<double> _anyNumber =
+        Gen.OneOf(Gen.Double, Gen.OneOfConst(0, double.NaN, double.PositiveInfinity, double.NegativeInfinity));
+
+    private static readonly Gen<(double[] Losses, bool[] Looks)> _anyHistory = Gen.Select(_anyNumber.Array[0, 50], Gen.Bool.Array[50]);
 
     private readonly LiveRun _run = LiveRun.Of("digits", Job.Default);
     private LiveCursor _seen;
 
     [Fact]
-    public void The_first_message_tells_all_and_the_next_what_has_changed()
+    public void The_first_message_has_everything_and_the_next_the_changes()
     {
         _run.Opened(new(TrainSamples: 7, TestSamples: 5, Epochs: 2, Batch: 4, MicroBatches: 2));
         Step(1, 3);
@@ -33,7 +36,7 @@ public sealed class LiveRunTests
     }
 
     [Fact]
-    public void Who_follows_sees_what_one_sees_who_comes_late() => Gen.Select(_anyNumber.Array[0, 50], Gen.Bool.Array[50]).Sample((losses, looks) =>
+    public void A_page_that_follows_has_the_state_of_a_page_opened_late() => _anyHistory.Sample((losses, looks) =>
     {
         var run = LiveRun.Of("digits", Job.Default);
         var (follower, late) = (new CurveFollower(), new CurveFollower());
@@ -61,7 +64,7 @@ public sealed class LiveRunTests
     });
 
     [Fact]
-    public void Whatever_the_numbers_are_it_is_JSON_and_what_is_none_is_null() => _anyNumber.Array[6].Sample(numbers =>
+    public void Any_numbers_are_valid_JSON_and_non_finite_ones_null() => _anyNumber.Array[6].Sample(numbers =>
     {
         var run = LiveRun.Of("digits", Job.Default);
         run.Stepped(Row(1, numbers[0]) with { SamplesPerSecond = numbers[1] });
@@ -86,14 +89,14 @@ public sealed class LiveRunTests
     [Theory]
     [InlineData(0, false)]
     [InlineData(1, true)]
-    public void It_says_whether_there_is_a_test_set(int samples, bool isTested)
+    public void The_status_says_whether_there_is_a_test_set(int samples, bool isTested)
     {
         _run.Opened(new(TrainSamples: 7, TestSamples: samples, Epochs: 2, Batch: 4, MicroBatches: 2));
         Assert.Equal(isTested, Next().Status!.IsTested);
     }
 
     [Fact]
-    public void It_says_since_when_the_loss_is_no_number()
+    public void The_status_has_the_step_of_divergence()
     {
         foreach (var (step, loss) in new[] { (1, 1.0), (2, double.NaN), (3, double.PositiveInfinity) }) Step(step, loss);
         Assert.Equal(2, Next().Status!.DivergedAt);
@@ -101,7 +104,7 @@ public sealed class LiveRunTests
     }
 
     [Fact]
-    public void A_worker_that_is_lost_stays_until_it_is_back()
+    public void A_lost_worker_is_listed_until_it_is_back()
     {
         _run.Happened(Event(RunEventKind.Joined, "b", "b has joined, with cpu"));
         Workers("a", "b");
@@ -118,7 +121,7 @@ public sealed class LiveRunTests
     }
 
     [Fact]
-    public void Of_workers_that_come_and_go_the_last_are_remembered()
+    public void Only_the_last_workers_that_left_are_kept()
     {
         for (var i = 0; i < 1000; i++)
         {
@@ -132,15 +135,16 @@ public sealed class LiveRunTests
     }
 
     [Fact]
-    public void Very_many_workers_are_counted_instead_of_shown()
+    public void Workers_beyond_the_limit_are_counted_only()
     {
         Workers([.. Enumerable.Range(0, 1000).Select(i => $"w{i}")]);
         var message = Next();
-        Assert.Equal((LiveRun.MaxWorkers, 1000 - LiveRun.MaxWorkers, 1000), (message.Workers!.Count, message.MoreWorkers, message.Status!.Workers));
+        Assert.Equal((LiveRun.MaxWorkers, 1000 - LiveRun.MaxWorkers, 1000),
+            (message.Workers!.Count, message.MoreWorkers, message.Status!.Workers));
     }
 
     [Fact]
-    public void A_run_that_goes_on_has_its_history_and_not_its_former_end()
+    public void A_continued_run_has_its_history_but_not_its_former_end()
     {
         _run.Recalled(Row(1, 2));
         _run.Recalled(Row(2, 1));
@@ -148,7 +152,8 @@ public sealed class LiveRunTests
         _run.Recalled(Event(RunEventKind.Lost, "a", "a is lost"));
         _run.Recalled(Event(RunEventKind.Failed, null, "interrupted"));
         var message = Next();
-        Assert.Equal((LiveOutcome.Running, 2L, 1.0, 0.25), (message.Status!.Outcome, message.Status.Step, message.Status.Loss!.Value, message.Status.Metric!.Value));
+        var status = message.Status!;
+        Assert.Equal((LiveOutcome.Running, 2L, 1.0, 0.25), (status.Outcome, status.Step, status.Loss!.Value, status.Metric!.Value));
         Assert.Equal([2f, 1], message.Train!.Mean);
         Assert.Equal(2, message.Events!.Count);
         Assert.Equal(WorkerPresence.Lost, Assert.Single(message.Workers!).Presence);
@@ -158,7 +163,7 @@ public sealed class LiveRunTests
     [InlineData(RunEventKind.Finished, LiveOutcome.Finished, null)]
     [InlineData(RunEventKind.Failed, LiveOutcome.Failed, "no more workers")]
     [InlineData(RunEventKind.Note, LiveOutcome.Unfinished, null)]
-    public void Its_end_says_how(RunEventKind kind, LiveOutcome outcome, string? reason)
+    public void The_outcome_is_that_of_the_last_event(RunEventKind kind, object outcome, string? reason)
     {
         _run.Happened(Event(kind, null, "no more workers"));
         Assert.False(_run.Ended.IsCompleted);
@@ -181,7 +186,7 @@ public sealed class LiveRunTests
     }
 
     [Fact]
-    public void A_text_of_anybodys_stays_in_its_line()
+    public void A_text_with_line_breaks_stays_in_one_line()
     {
         _run.Happened(Event(RunEventKind.Note, null, "a\n\ndata: {}\r\n</script>\u2028"));
         Assert.DoesNotContain('\n', Encoding.UTF8.GetString(LiveJson.Of(Next())));
@@ -206,7 +211,9 @@ public sealed class LiveRunTests
         Workers = [.. names.Select(name => new WorkerProgress(name, "cpu", "training", 0.5, 0.1, 0.2, 0.1, 2))],
     });
 
-    private static RunEvent Event(RunEventKind kind, string? worker, string text) => new() { At = DateTimeOffset.UnixEpoch, Step = 1, Kind = kind, Worker = worker, Text = text };
+    private static RunEvent Event(RunEventKind kind, string? worker, string text) =>
+        new() { At = DateTimeOffset.UnixEpoch, Step = 1, Kind = kind, Worker = worker, Text = text };
 
-    private static HistoryRow Row(int step, double loss) => new() { Step = step, Epoch = 1, Loss = loss, LearningRate = 0.1, GradientNorm = 1, SamplesPerSecond = 100 };
+    private static HistoryRow Row(int step, double loss) =>
+        new() { Step = step, Epoch = 1, Loss = loss, LearningRate = 0.1, GradientNorm = 1, SamplesPerSecond = 100 };
 }

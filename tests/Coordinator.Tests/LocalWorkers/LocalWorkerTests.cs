@@ -4,7 +4,7 @@ namespace Distributed.Coordinator.Tests.LocalWorkers;
 
 public sealed class LocalWorkerTests : IDisposable
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(30);
 
     private readonly TemporaryFolder _folder = new();
     private readonly TaskCompletionSource<LocalWorkerExit> _exit = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -16,61 +16,62 @@ public sealed class LocalWorkerTests : IDisposable
     [InlineData("echo hello; echo no error: here; exit 0", 0, null)]
     [InlineData("echo hello; kill -9 $$", 137, "killed by signal 9")]
     [InlineData("echo hello; echo error: no memory; kill -6 $$", 134, "killed by signal 6; its last error: no memory")]
-    public async Task The_end_of_a_worker_is_told_with_its_reason(string script, int exitCode, string? reason)
+    public async Task The_end_of_a_worker_is_reported_with_its_reason(string script, int exitCode, string? reason)
     {
         await using var worker = Start(script);
-        Assert.Equal(new("w", exitCode, _folder["w.log"], reason, Stopping: false), await _exit.Task.WaitAsync(_patience));
+        Assert.Equal(new("w", exitCode, _folder["w.log"], reason, Stopping: false), await _exit.Task.WaitAsync(_timeout));
     }
 
     [Fact]
-    public async Task The_log_has_all_output_and_grows_with_it()
+    public async Task The_log_grows_with_all_output()
     {
         await File.WriteAllTextAsync(_folder["w.log"], "before\n");
         await using var worker = Start("echo out; echo err >&2; read line; printf last");
-        Assert.True(SpinWait.SpinUntil(() => Log().Contains("out\n") && Log().Contains("err\n"), _patience));
+        Assert.True(SpinWait.SpinUntil(() => Log().Contains("out\n") && Log().Contains("err\n"), _timeout));
         Assert.DoesNotContain("last", Log());
-        await worker.StopAsync(_patience);
+        await worker.StopAsync(_timeout);
         Assert.StartsWith("before\n", Log());
         Assert.EndsWith("last\n", Log());
     }
 
     [Fact]
-    public async Task Each_line_is_told_before_the_end_is()
+    public async Task Each_line_is_reported_before_the_end()
     {
         var lines = new System.Collections.Concurrent.ConcurrentQueue<string>();
-        await using var worker = LocalWorker.Start("w", Shell("echo out; echo err >&2; printf last"), _folder["w.log"], _exit.SetResult, lines.Enqueue);
-        await _exit.Task.WaitAsync(_patience);
+        await using var worker =
+            LocalWorker.Start("w", Shell("echo out; echo err >&2; printf last"), _folder["w.log"], _exit.SetResult, lines.Enqueue);
+        await _exit.Task.WaitAsync(_timeout);
         Assert.Equal(["err", "last", "out"], lines.Order());
     }
 
     [Fact]
-    public async Task A_worker_ends_when_its_input_does_and_leaves_the_others_alone()
+    public async Task A_worker_ends_with_its_input_while_the_others_run()
     {
         var exits = new System.Collections.Concurrent.ConcurrentQueue<LocalWorkerExit>();
         await using var group = LocalWorkerGroup.Start(3, name => Shell($"echo {name}; exec cat"), _folder["logs"], exits.Enqueue);
-        await group.Workers[0].StopAsync(_patience);
+        await group.Workers[0].StopAsync(_timeout);
         Assert.Equal([new("worker-1", 0, _folder["logs/worker-1.log"], null, Stopping: true)], exits);
-        await group.StopAsync(_patience);
+        await group.StopAsync(_timeout);
         Assert.Equal(["worker-1", "worker-2", "worker-3"], exits.Select(e => e.Name).Order());
         Assert.All(exits, e => Assert.Equal(0, e.ExitCode));
         Assert.Equal("worker-3\n", await File.ReadAllTextAsync(_folder["logs/worker-3.log"]));
     }
 
     [Fact]
-    public async Task A_worker_that_does_not_listen_is_killed_with_all_it_started()
+    public async Task A_worker_that_ignores_its_input_is_killed_with_its_children()
     {
         await using var worker = Start("sleep 1000 & echo $!; wait");
-        Assert.True(SpinWait.SpinUntil(() => Log().EndsWith('\n'), _patience));
+        Assert.True(SpinWait.SpinUntil(() => Log().EndsWith('\n'), _timeout));
         await worker.StopAsync(TimeSpan.Zero);
         Assert.Equal(new("w", 137, _folder["w.log"], "killed by signal 9", Stopping: true), await _exit.Task);
-        Assert.True(SpinWait.SpinUntil(() => IsGone(Log().Trim()), _patience));
+        Assert.True(SpinWait.SpinUntil(() => IsGone(Log().Trim()), _timeout));
     }
 
     [Fact]
-    public async Task The_end_is_told_although_a_process_left_behind_holds_the_output()
+    public async Task The_end_is_reported_although_a_child_holds_the_output_open()
     {
         await using var worker = Start("sleep 1000 & echo $!; exit 4");
-        Assert.Equal(4, (await _exit.Task.WaitAsync(_patience)).ExitCode);
+        Assert.Equal(4, (await _exit.Task.WaitAsync(_timeout)).ExitCode);
         using var left = System.Diagnostics.Process.GetProcessById(int.Parse(Log()));
         left.Kill();
     }
@@ -86,7 +87,7 @@ public sealed class LocalWorkerTests : IDisposable
     }
 
     [Fact]
-    public void A_program_that_is_not_there_is_an_error_at_once() =>
+    public void A_missing_program_is_an_error_at_once() =>
         Assert.Throws<System.ComponentModel.Win32Exception>(
             () => LocalWorker.Start("w", new("/no/such/program", []), _folder["w.log"], _exit.SetResult));
 
@@ -101,7 +102,7 @@ public sealed class LocalWorkerTests : IDisposable
         return reader.ReadToEnd();
     }
 
-    /// <summary>Where nobody collects orphans, a dead one stays as a zombie.</summary>
+    /// <summary>In a container without an init process a dead orphan stays as a zombie.</summary>
     private static bool IsGone(string processId)
     {
         try

@@ -6,6 +6,9 @@ public sealed class RestartPolicyTests
 {
     private const int Killed = 128 + 9, Aborted = 128 + 6, SegmentationFault = 128 + 11;
 
+    private static readonly Gen<(int Max, (int Worker, WorkerEnding Ending)[] Endings)> _anyEndings =
+        Gen.Select(Gen.Int[0, 20], Gen.Select(Gen.Int[1, 5], Gen.Enum<WorkerEnding>()).Array[0, 60]);
+
     [Theory]
     [InlineData(0, true, false, WorkerEnding.Left)]
     [InlineData(0, false, false, WorkerEnding.Left)]
@@ -14,23 +17,23 @@ public sealed class RestartPolicyTests
     [InlineData(Aborted, true, false, WorkerEnding.Killed)]
     [InlineData(SegmentationFault, true, false, WorkerEnding.Killed)]
     [InlineData(1, true, false, WorkerEnding.Failed)]
-    // What another process would meet again.
+    // Another process would fail in the same way.
     [InlineData(1, false, false, WorkerEnding.Hopeless)]
     [InlineData(2, false, false, WorkerEnding.Hopeless)]
     [InlineData(2, true, false, WorkerEnding.Hopeless)]
     [InlineData(1, true, true, WorkerEnding.Hopeless)]
     [InlineData(SegmentationFault, false, false, WorkerEnding.Hopeless)]
     [InlineData(Aborted, false, false, WorkerEnding.Hopeless)]
-    public void An_ending_is_told_by_the_exit_code_and_by_what_went_before(int exitCode, bool hasApplied, bool isRefused, WorkerEnding ending) =>
+    public void An_ending_is_classified_by_exit_code_and_history(int exitCode, bool hasApplied, bool isRefused, WorkerEnding ending) =>
         Assert.Equal(ending, RestartPolicy.EndingOf(exitCode, hasApplied, isRefused));
 
     [Fact]
-    public void The_run_counts_on_all_workers_but_those_that_are_not_started_again()
+    public void The_run_counts_on_all_workers_except_those_given_up()
     {
         string[] started = ["a", "b", "c"];
         var policy = new RestartPolicy(1);
         Assert.Equal(started, policy.LeftOf(started).Order());
-        // Also on one that has ended, as long as that is not known.
+        // Also on a worker that has ended, until that is known.
         (policy, _) = policy.Ended("a", WorkerEnding.Left, "");
         Assert.Equal(["b", "c"], policy.LeftOf(started).Order());
         (policy, _) = policy.Ended("b", WorkerEnding.Killed, "killed by signal 9");
@@ -54,7 +57,7 @@ public sealed class RestartPolicyTests
     }
 
     [Fact]
-    public void The_restarts_of_all_workers_together_are_no_more_than_allowed() => Gen.Select(Gen.Int[0, 20], Gen.Select(Gen.Int[1, 5], Gen.Enum<WorkerEnding>()).Array[0, 60]).Sample((max, endings) =>
+    public void The_restarts_of_all_workers_together_stay_within_the_limit() => _anyEndings.Sample((max, endings) =>
     {
         var (policy, restarts) = (new RestartPolicy(max), 0);
         foreach (var (worker, ending) in endings)
@@ -71,7 +74,7 @@ public sealed class RestartPolicyTests
     [Theory]
     [InlineData(0, "a failed: killed by signal 9; --max-restarts is 0")]
     [InlineData(1, "a failed: killed by signal 9; all 1 restarts (--max-restarts) are used up")]
-    public void Where_the_budget_is_used_up_that_is_said(int max, string why)
+    public void An_exhausted_budget_is_reported(int max, string why)
     {
         var policy = new RestartPolicy(max);
         for (var i = 0; i < max; i++) (policy, _) = policy.Ended("a", WorkerEnding.Failed, "no memory");

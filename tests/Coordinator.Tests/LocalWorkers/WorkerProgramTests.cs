@@ -11,7 +11,7 @@ public sealed class WorkerProgramTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void The_users_choice_comes_first_then_the_published_one_then_the_built_one()
+    public void The_users_choice_precedes_the_published_and_the_built_worker()
     {
         var (built, chosen) = (Made("bin/built.dll"), Made("chosen.dll"));
         Assert.Equal(built, WorkerProgram.Find(null, _folder["coordinator"], built));
@@ -23,16 +23,18 @@ public sealed class WorkerProgramTests : IDisposable
     }
 
     [Fact]
-    public void A_choice_that_does_not_exist_is_refused_rather_than_passed_over() =>
+    public void A_choice_that_does_not_exist_is_refused() =>
         Assert.Contains(
             $"{WorkerProgram.Variable} names '/no/such.dll'",
-            Assert.Throws<FileNotFoundException>(() => WorkerProgram.Find("/no/such.dll", _folder["coordinator"], Made("built.dll"))).Message);
+            Assert.Throws<FileNotFoundException>(
+                () => WorkerProgram.Find("/no/such.dll", _folder["coordinator"], Made("built.dll"))).Message);
 
     [Fact]
-    public void With_no_worker_at_all_the_places_and_what_to_do_are_said()
+    public void Without_a_worker_the_error_lists_the_places_and_the_remedy()
     {
         var message = Assert.Throws<FileNotFoundException>(() => WorkerProgram.Find(null, _folder["coordinator"], "/no/such.dll")).Message;
-        foreach (var part in (string[])[_folder["worker/Distributed.Worker.dll"], "/no/such.dll", WorkerProgram.Variable, "dotnet build Worker"])
+        string[] parts = [_folder["worker/Distributed.Worker.dll"], "/no/such.dll", WorkerProgram.Variable, "dotnet build Worker"];
+        foreach (var part in parts)
             Assert.Contains(part, message);
     }
 

@@ -9,7 +9,7 @@ public sealed class ImageListTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void A_folder_stands_for_its_images_by_name_and_a_file_for_itself()
+    public void A_folder_is_replaced_by_its_images_and_a_file_stays()
     {
         foreach (var name in new[] { "b.png", "a.JPG", "c.jpeg", "B.PNG", "notes.txt", "png" }) File.WriteAllText(_folder[name], "");
         Directory.CreateDirectory(_folder["inner.png"]);
@@ -20,5 +20,6 @@ public sealed class ImageListTests : IDisposable
 
     [Fact]
     public void A_folder_without_images_is_refused() =>
-        Assert.Contains($"'{_folder.Path}' has no file that ends in .png", Assert.Throws<IOException>(() => ImageList.Expand([_folder.Path])).Message, StringComparison.Ordinal);
+        Assert.Contains($"'{_folder.Path}' has no file that ends in .png",
+            Assert.Throws<IOException>(() => ImageList.Expand([_folder.Path])).Message, StringComparison.Ordinal);
 }

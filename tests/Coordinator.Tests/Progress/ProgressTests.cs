@@ -20,13 +20,16 @@ public sealed class ProgressTests : IDisposable
         Workers = [new("worker-1", "cpu", "computing", 0.5, 0.25, 0.1, 0.05, 4), new("[w2]", "cuda:0", "waiting", 0, 0, 1, 0, 12)],
     };
 
+    private static readonly Gen<(int Width, long Steps, double[] Shares, int Workers, bool Unicode)> _anyProgress =
+        Gen.Select(Gen.Int[1, 200], Gen.Long[0, 10], Gen.Double.Array[4], Gen.Int[0, 20], Gen.Bool);
+
     private readonly StringWriter _output = new() { NewLine = "\n" };
     private readonly ManualTime _time = new();
 
     public void Dispose() => _output.Dispose();
 
     [Fact]
-    public void A_plain_line_says_all_in_one_line()
+    public void A_plain_line_has_the_whole_progress()
     {
         using var view = new PlainProgress(_output, _time);
         view.Update(_training with { TestMetric = new(Metric.Accuracy, 0.975) });
@@ -38,10 +41,11 @@ public sealed class ProgressTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void A_message_forges_no_line_and_reaches_no_control_of_the_terminal(bool isTerminal)
+    public void A_message_can_neither_forge_a_line_nor_control_the_terminal(bool isTerminal)
     {
         const string Forged = "worker-1 failed: \u001b[2K\u001b]0;title\a\r\nFORGED: Test accuracy 100.00 %\u009b31m\u2028";
-        var console = AnsiConsole.Create(new() { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(_output) });
+        var console = AnsiConsole.Create(
+            new() { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(_output) });
         console.Profile.Width = 200;
         using (IProgressView view = isTerminal ? new TerminalProgress(console) : new PlainProgress(_output, _time)) view.Message(Forged);
         var line = Assert.Single(_output.ToString().Split('\n'), written => written.Contains("FORGED", StringComparison.Ordinal));
@@ -65,7 +69,7 @@ public sealed class ProgressTests : IDisposable
         });
 
     [Fact]
-    public void A_new_phase_or_evaluation_is_written_at_once_and_nothing_twice()
+    public void A_new_phase_or_evaluation_is_written_at_once_and_only_once()
     {
         using var view = new PlainProgress(_output, _time);
         view.Update(_training);
@@ -94,19 +98,22 @@ public sealed class ProgressTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void A_terminal_shows_the_numbers_and_what_every_worker_does(bool unicode)
+    public void A_terminal_shows_the_numbers_and_every_worker(bool unicode)
     {
         using (var view = new TerminalProgress(Console(unicode: unicode)))
             view.Update(_training with { TestMetric = new(Metric.Accuracy, 0.975) });
         var text = Plain();
-        foreach (var part in (string[])["training", "epoch 2/5", "step 120/480", "25 %", "0.4322", "97.50 %", "12,345 samples/s", "1:02:03"])
+        string[] parts = ["training", "epoch 2/5", "step 120/480", "25 %", "0.4322", "97.50 %", "12,345 samples/s", "1:02:03"];
+        foreach (var part in parts)
             Assert.Contains(part, text);
-        Assert.Contains(text.Split('\n'), l => l.Contains("worker-1") && l.Contains("computing") && l.Contains(unicode ? "██████████████████░░" : "ccccccccccssssswwa.."));
+        Assert.Contains(text.Split('\n'),
+            l => l.Contains("worker-1") && l.Contains("computing")
+            && l.Contains(unicode ? "██████████████████░░" : "ccccccccccssssswwa.."));
         Assert.Contains(text.Split('\n'), l => l.Contains("[w2]") && l.Contains("cuda:0") && l.Contains("12"));
     }
 
     [Fact]
-    public void A_terminal_keeps_messages_above_what_it_redraws()
+    public void A_terminal_shows_messages_above_the_display()
     {
         using (var view = new TerminalProgress(Console()))
         {
@@ -121,7 +128,7 @@ public sealed class ProgressTests : IDisposable
 
     [Fact]
     public void Any_progress_fits_any_terminal() =>
-        Gen.Select(Gen.Int[1, 200], Gen.Long[0, 10], Gen.Double.Array[4], Gen.Int[0, 20], Gen.Bool).Sample((width, steps, shares, workers, unicode) =>
+        _anyProgress.Sample((width, steps, s, count, unicode) =>
         {
             using var output = new StringWriter();
             using var view = new TerminalProgress(Console(output, width, unicode));
@@ -129,13 +136,13 @@ public sealed class ProgressTests : IDisposable
             {
                 Step = 5,
                 Steps = steps,
-                Loss = shares[0],
-                Workers = [.. Enumerable.Repeat(new WorkerProgress("w", "cpu", "", shares[0], shares[1], shares[2], shares[3], 1), workers)],
+                Loss = s[0],
+                Workers = [.. Enumerable.Repeat(new WorkerProgress("w", "cpu", "", s[0], s[1], s[2], s[3], 1), count)],
             });
         });
 
     [Fact]
-    public void A_terminal_can_be_used_again_once_a_view_is_disposed()
+    public void A_terminal_can_be_used_again_after_a_view_is_disposed()
     {
         var console = Console();
         new TerminalProgress(console).Dispose();
@@ -149,7 +156,7 @@ public sealed class ProgressTests : IDisposable
     }
 
     [Fact]
-    public void What_is_no_terminal_gets_plain_lines()
+    public void An_output_other_than_a_terminal_gets_plain_lines()
     {
         using var view = ProgressView.Create(Console());
         Assert.IsType<PlainProgress>(view);

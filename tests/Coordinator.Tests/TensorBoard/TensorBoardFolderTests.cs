@@ -26,7 +26,8 @@ public sealed class TensorBoardFolderTests : IDisposable
         Assert.Equal([0, 1, 1, 2], train.Select(e => e.Step));
         Assert.Equal("brain.Event:2", train[0].Version);
         Assert.Equal(1, train[1].Session);
-        Assert.Equal([("loss", 2.5f), ("learning_rate", 0.5f), ("gradient_norm", 3), ("samples_per_second", 100), ("epoch", 1)], train[2].Values);
+        Assert.Equal([("loss", 2.5f), ("learning_rate", 0.5f), ("gradient_norm", 3), ("samples_per_second", 100), ("epoch", 1)],
+            train[2].Values);
         Assert.Equal(float.NaN, train[3].Values[0].Value);
         Assert.Equal(1.5, train[3].WallTime - train[2].WallTime, 1e-6);
         Assert.Equal(_time.GetUtcNow().ToUnixTimeMilliseconds() / 1000.0, train[3].WallTime);
@@ -34,7 +35,7 @@ public sealed class TensorBoardFolderTests : IDisposable
     }
 
     [Fact]
-    public void What_is_gone_on_with_replaces_the_steps_that_were_not_recorded()
+    public void A_continued_run_replaces_the_steps_that_were_not_recorded()
     {
         using (var board = new TensorBoardFolder(_folder["board"], _time, Assert.Fail))
             for (var step = 1; step <= 5; step++) board.Stepped(Step(step, loss: 1));
@@ -48,13 +49,14 @@ public sealed class TensorBoardFolderTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_cannot_be_written_is_said_once_and_training_goes_on()
+    public void A_file_that_cannot_be_written_is_reported_once_and_training_continues()
     {
         File.WriteAllText(_folder["board"], "in the way");
         var complaints = new List<string>();
         using var board = new TensorBoardFolder(_folder["board"], _time, complaints.Add);
         for (var step = 1; step <= 5; step++) board.Stepped(Step(step, loss: 1));
-        Assert.StartsWith($"the files for TensorBoard in {_folder["board"]} cannot be written: ", Assert.Single(complaints), StringComparison.Ordinal);
+        Assert.StartsWith($"the files for TensorBoard in {_folder["board"]} cannot be written: ", Assert.Single(complaints),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -76,7 +78,7 @@ public sealed class TensorBoardFolderTests : IDisposable
     }
 
     [Fact]
-    public void Clearing_leaves_what_is_of_others()
+    public void Clearing_leaves_other_files()
     {
         using (var board = new TensorBoardFolder(_folder["board"], _time, Assert.Fail)) board.Stepped(Step(1, 1));
         File.WriteAllText(_folder["board/train/notes.txt"], "mine");
@@ -85,9 +87,10 @@ public sealed class TensorBoardFolderTests : IDisposable
         Assert.Equal("notes.txt", Path.GetFileName(Assert.Single(Directory.EnumerateFiles(_folder["board/train"]))));
     }
 
-    private static HistoryRow Step(long step, double loss) => new() { Step = step, Epoch = 1, Loss = loss, LearningRate = 0.5, GradientNorm = 3, SamplesPerSecond = 100 };
+    private static HistoryRow Step(long step, double loss) =>
+        new() { Step = step, Epoch = 1, Loss = loss, LearningRate = 0.5, GradientNorm = 3, SamplesPerSecond = 100 };
 
-    /// <summary>What TensorBoard shows of the loss: a session that starts at a step takes away what there was from it on.</summary>
+    /// <summary>The loss as TensorBoard shows it: a session that starts at a step hides the older points from that step on.</summary>
     private SortedDictionary<int, float> Shown(string part)
     {
         SortedDictionary<int, float> shown = [];
@@ -118,7 +121,7 @@ public sealed class TensorBoardFolderTests : IDisposable
         return events;
     }
 
-    /// <summary>Bit by bit, from the polynomial of Castagnoli.</summary>
+    /// <summary>Bit by bit, from the Castagnoli polynomial.</summary>
     private static uint Checksum(ReadOnlySpan<byte> bytes)
     {
         var crc = uint.MaxValue;

@@ -3,16 +3,17 @@ using System.Text.RegularExpressions;
 
 namespace Distributed.EndToEnd.Tests.Monitoring;
 
-/// <summary>A dashboard of Grafana, as far as these tests look at it.</summary>
+/// <summary>The parts of a Grafana dashboard that these tests check.</summary>
 internal sealed partial class Dashboard
 {
     private readonly JsonNode _root;
 
     private Dashboard(string file) => (Name, _root) = (Path.GetFileNameWithoutExtension(file), JsonNode.Parse(File.ReadAllText(file))!);
 
-    /// <summary>All of them.</summary>
+    /// <summary>All dashboards.</summary>
     public static IReadOnlyList<Dashboard> All { get; } =
-        [.. Directory.EnumerateFiles(BuiltFiles.Grafana("dashboards"), "*.json").Order(StringComparer.Ordinal).Select(file => new Dashboard(file))];
+        [.. Directory.EnumerateFiles(BuiltFiles.Grafana("dashboards"), "*.json").Order(StringComparer.Ordinal)
+            .Select(file => new Dashboard(file))];
 
     /// <summary>Name of its file.</summary>
     public string Name { get; }
@@ -25,20 +26,21 @@ internal sealed partial class Dashboard
 
     public IEnumerable<JsonNode> Annotations => _root["annotations"]!["list"]!.AsArray().Select(annotation => annotation!);
 
-    /// <summary>Everything that Prometheus is asked for, with a name to find it by, and a label that the answer must have.</summary>
+    /// <summary>Every expression, where it is, and a label that its series must have.</summary>
     public IEnumerable<(string Where, string Expression, string? Label)> Expressions =>
     [
         .. from panel in Panels
            from expression in panel.Expressions
            select ($"{Name}, panel '{panel.Title}'", Filled(expression), (string?)null),
-        .. Annotations.Select(annotation => ($"{Name}, annotation '{annotation["name"]}'", Filled((string)annotation["expr"]!), (string?)null)),
+        .. Annotations.Select(
+            annotation => ($"{Name}, annotation '{annotation["name"]}'", Filled((string)annotation["expr"]!), (string?)null)),
         .. from variable in Variables
            where (string?)variable["type"] == "query"
            let values = LabelValues().Match((string)variable["query"]!["query"]!)
            select ($"{Name}, variable '{variable["name"]}'", Filled(values.Groups[1].Value), values.Groups[2].Value),
     ];
 
-    /// <summary>As Grafana asks, with all workers of the job.</summary>
+    /// <summary>With the variables filled in, for all workers of the job.</summary>
     private static string Filled(string expression) => expression
         .Replace("$job", "distributed", StringComparison.Ordinal)
         .Replace("$worker", ".+", StringComparison.Ordinal)
@@ -60,7 +62,8 @@ internal sealed partial class Dashboard
 
         public bool HasId => panel["id"] is not null;
 
-        public IEnumerable<JsonNode?> DataSources => panel["targets"]!.AsArray().Select(target => target!["datasource"]).Append(panel["datasource"]);
+        public IEnumerable<JsonNode?> DataSources =>
+            panel["targets"]!.AsArray().Select(target => target!["datasource"]).Append(panel["datasource"]);
 
         public IEnumerable<string> Expressions => panel["targets"]!.AsArray().Select(target => (string)target!["expr"]!);
 

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Distributed.EndToEnd.Tests.Monitoring;
 
-/// <summary>What of dashboards can be seen without Grafana; <see cref="MonitoringTests"/> asks Prometheus what they ask for.</summary>
+/// <summary>Checks dashboards without Grafana; <see cref="MonitoringTests"/> sends their expressions to Prometheus.</summary>
 public sealed partial class DashboardTests
 {
     // Columns of Grafana's grid.
@@ -11,7 +11,7 @@ public sealed partial class DashboardTests
     public static TheoryData<string> Names => [.. Dashboard.All.Select(dashboard => dashboard.Name)];
 
     [Fact]
-    public void Each_has_a_name_of_its_own_and_no_number()
+    public void Each_has_a_unique_name_and_no_number()
     {
         Assert.Equal(3, Dashboard.All.Count);
         Assert.All(Dashboard.All, dashboard => Assert.Equal($"distributed-{dashboard.Name}", (string?)dashboard["uid"]));
@@ -49,7 +49,7 @@ public sealed partial class DashboardTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Titles_are_told_apart_and_everything_comes_from_the_source_that_is_chosen(string name)
+    public void Titles_differ_and_everything_comes_from_the_chosen_source(string name)
     {
         var dashboard = Of(name);
         Assert.Distinct(dashboard.Panels.Select(panel => panel.Title));
@@ -62,9 +62,10 @@ public sealed partial class DashboardTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void What_is_asked_for_is_a_documented_metric_of_the_chosen_job(string name)
+    public void Every_expression_uses_a_documented_metric_of_the_chosen_job(string name)
     {
-        var documented = File.ReadLines(BuiltFiles.Document("metrics.md")).Select(line => RowOf().Match(line).Groups[1].Value).ToHashSet(StringComparer.Ordinal);
+        var documented = File.ReadLines(BuiltFiles.Document("metrics.md")).Select(line => RowOf().Match(line).Groups[1].Value)
+            .ToHashSet(StringComparer.Ordinal);
         Assert.All(Of(name).Panels.SelectMany(panel => panel.Expressions), expression =>
         {
             Assert.All(MetricName().Matches(expression), metric => Assert.Contains(HistogramPart().Replace(metric.Value, ""), documented));

@@ -13,7 +13,7 @@ public enum Signal
     Stop = 19,
 }
 
-/// <summary>A process, whoever started it. The time of its start tells it from a later one of the same number.</summary>
+/// <summary>Any process. Its start time tells it from a later process of the same number.</summary>
 internal sealed record LinuxProcess(int Id, string StartedAt)
 {
     // Places in /proc/ID/stat (proc_pid_stat(5)) after the program's name.
@@ -24,14 +24,14 @@ internal sealed record LinuxProcess(int Id, string StartedAt)
 
     private static readonly TimeSpan _pollInterval = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Neither gone nor a zombie, whose end its parent has yet to notice.</summary>
+    /// <summary>Neither gone nor a zombie.</summary>
     public bool IsRunning => Stat(Id) is { } stat && stat[State] != "Z" && stat[Start] == StartedAt;
 
-    /// <summary>The value of an option of its command line; null when there is none, or the process is gone.</summary>
+    /// <summary>The value of an option of its command line; null if the option is missing or the process is gone.</summary>
     public string? Option(string name) =>
         (Read(Id, "cmdline") ?? "").Split('\0').SkipWhile(argument => argument != name).Skip(1).FirstOrDefault();
 
-    /// <summary>The running processes that this one has started.</summary>
+    /// <summary>Its running child processes.</summary>
     public static IReadOnlyList<LinuxProcess> ChildrenOf(int parent) =>
     [
         .. from id in Ids()
@@ -40,7 +40,7 @@ internal sealed record LinuxProcess(int Id, string StartedAt)
            select new LinuxProcess(id, stat[Start]),
     ];
 
-    /// <summary>The running processes that have this value of a variable, and so all that one with such a value has started.</summary>
+    /// <summary>The running processes with this value of an environment variable, which child processes inherit.</summary>
     public static IReadOnlyList<LinuxProcess> With(string variable, string value) =>
     [
         .. from id in Ids()
@@ -50,13 +50,13 @@ internal sealed record LinuxProcess(int Id, string StartedAt)
            select new LinuxProcess(id, stat[Start]),
     ];
 
-    /// <summary>The pieces of memory of this name that it has mapped, by a number that is the same in every process.</summary>
+    /// <summary>The shared memory of this name that it has mapped, by inode number.</summary>
     public IReadOnlySet<string> SharedMemory(string name) => (Read(Id, "maps") ?? "").Split('\n')
         .Where(line => line.Contains($"/memfd:{name} ", StringComparison.Ordinal))
         .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[Inode])
         .ToHashSet(StringComparer.Ordinal);
 
-    /// <summary>What its open descriptors are.</summary>
+    /// <summary>Targets of its open descriptors.</summary>
     public IReadOnlyList<string> OpenFiles() =>
         [.. Directory.EnumerateFiles($"/proc/{Id}/fd").Select(file => new FileInfo(file).LinkTarget).OfType<string>()];
 
@@ -65,7 +65,7 @@ internal sealed record LinuxProcess(int Id, string StartedAt)
         if (IsRunning && Kill(Id, (int)signal) != 0) throw new InvalidOperationException($"process {Id} could not be sent {signal}");
     }
 
-    /// <summary>Lets it run a tenth of the time only, so that what it takes part in lasts.</summary>
+    /// <summary>Lets it run only a tenth of the time, to make a run last.</summary>
     public async Task SlowDownAsync(Task until)
     {
         while (!until.IsCompleted)
@@ -79,7 +79,7 @@ internal sealed record LinuxProcess(int Id, string StartedAt)
     }
 
     /// <summary>Waits until it has ended.</summary>
-    /// <returns>False when it is still running after that time.</returns>
+    /// <returns>False if it still runs after that time.</returns>
     public async Task<bool> EndsWithinAsync(TimeSpan limit)
     {
         using var deadline = new CancellationTokenSource(limit);

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Distributed.EndToEnd.Tests.Processes;
 
-/// <summary>A small disk of its own under a folder: in memory, or an image of a file system in a file. Needs root.</summary>
+/// <summary>A small disk mounted at a folder: in memory, or an image in a file. Needs root.</summary>
 internal sealed class MountedDisk : IDisposable
 {
     private readonly string? _image;
@@ -12,11 +12,11 @@ internal sealed class MountedDisk : IDisposable
     /// <summary>Where it is mounted.</summary>
     public string Path { get; }
 
-    /// <summary>Mounts a disk in memory; null where that is not allowed.</summary>
+    /// <summary>Mounts a disk in memory; null if that is not allowed.</summary>
     public static MountedDisk? InMemory(string path, int kibibytes) =>
         Try("mount", "-t", "tmpfs", "-o", $"size={kibibytes}k", "tmpfs", Directory.CreateDirectory(path).FullName) ? new(path, null) : null;
 
-    /// <summary>Makes a file system in a file, and mounts it; null where that is not allowed.</summary>
+    /// <summary>Makes a file system in a file, and mounts it; null if that is not allowed.</summary>
     public static MountedDisk? OfImage(string path, string image, int mebibytes)
     {
         using (var file = File.Create(image)) file.SetLength((long)mebibytes << 20);
@@ -24,8 +24,8 @@ internal sealed class MountedDisk : IDisposable
     }
 
     /// <summary>
-    /// What a power cut leaves: the disk as its device is now, without what the system has yet to write to it. Replaces the disk, whose
-    /// processes must be dead by the time that <paramref name="kill"/> returns.
+    /// Simulates a power cut: the disk keeps what its device holds now, without unwritten caches. The processes that use the disk must be
+    /// dead when <paramref name="kill"/> returns.
     /// </summary>
     public MountedDisk CutPower(Action kill)
     {
@@ -39,7 +39,7 @@ internal sealed class MountedDisk : IDisposable
         return Mount(Path, next) ?? throw new IOException($"'{next}' cannot be mounted");
     }
 
-    /// <summary>Takes all the space that is left, also what has become free since it was taken before.</summary>
+    /// <summary>Takes all free space; may be called again.</summary>
     public void Fill()
     {
         using var ballast = new FileStream(Ballast, FileMode.Append, FileAccess.Write, FileShare.None, bufferSize: 0);
@@ -57,14 +57,15 @@ internal sealed class MountedDisk : IDisposable
         }
     }
 
-    /// <summary>Gives it back.</summary>
+    /// <summary>Frees that space.</summary>
     public void Empty() => File.Delete(Ballast);
 
     public void Dispose() => Try("umount", "--lazy", Path);
 
     private string Ballast => System.IO.Path.Combine(Path, "ballast");
 
-    private static MountedDisk? Mount(string path, string image) => Try("mount", "-o", "loop", image, Directory.CreateDirectory(path).FullName) ? new(path, image) : null;
+    private static MountedDisk? Mount(string path, string image) =>
+        Try("mount", "-o", "loop", image, Directory.CreateDirectory(path).FullName) ? new(path, image) : null;
 
     private static void Require(string program, params string[] arguments)
     {

@@ -7,8 +7,8 @@ using System.Runtime.InteropServices;
 namespace Distributed.EndToEnd.Tests.Processes;
 
 /// <summary>
-/// Machines on one network, as network namespaces of Linux at a bridge. They can be cut off from each other: packets are then
-/// dropped without a word, which is what a network does to whoever is far away.
+/// Machines on one network, as Linux network namespaces at a bridge. They can be cut off from each other: their packets are then dropped
+/// silently, as on a real network.
 /// </summary>
 internal sealed class NetworkNamespaces : IDisposable
 {
@@ -23,29 +23,24 @@ internal sealed class NetworkNamespaces : IDisposable
 
     private NetworkNamespaces(string bridge) => _bridge = bridge;
 
-    /// <summary>One of the machines.</summary>
-    /// <param name="Name">Its name in the test.</param>
-    /// <param name="Namespace">Its namespace.</param>
     /// <param name="Port">Its port at the bridge.</param>
-    /// <param name="Address">Its address.</param>
-    /// <param name="Boot">File with the number that tells which kernel it runs.</param>
+    /// <param name="Boot">File with the boot number of its kernel.</param>
     internal sealed record Machine(string Name, string Namespace, string Port, IPAddress Address, string Boot)
     {
         /// <summary>Address of its network card.</summary>
         public string Card => $"02:00:00:00:00:{Address.GetAddressBytes()[^1]:x2}";
 
         /// <summary>
-        /// What a command line begins with that is to run there. Processes of one kernel exchange frames through memory, however
-        /// well their machines are cut off.
+        /// Prefix of a command line to run there. Each machine has a boot number of its own: processes of one kernel would exchange frames
+        /// through memory in spite of a partition.
         /// </summary>
         public IReadOnlyList<string> Command =>
             ["ip", "netns", "exec", Namespace, "sh", "-c", $"mount --bind '{Boot}' /proc/sys/kernel/random/boot_id && exec \"$@\"", "sh"];
     }
 
-    /// <summary>The machine of a name.</summary>
     public Machine this[string name] => _machines.Single(machine => machine.Name == name);
 
-    /// <summary>Makes them; the test is skipped where that is not possible.</summary>
+    /// <summary>Makes the machines; skips the test if that is impossible.</summary>
     public static NetworkNamespaces Create(params ReadOnlySpan<string> names)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess, "Network namespaces need Linux and root.");
@@ -70,40 +65,41 @@ internal sealed class NetworkNamespaces : IDisposable
         }
     }
 
-    /// <summary>A socket of a machine, whoever uses it.</summary>
+    /// <summary>A socket of a machine.</summary>
     public Socket OpenSocket(string machine)
     {
         var path = $"/run/netns/{this[machine].Namespace}";
         Socket? socket = null;
-        // A thread of its own, since it never comes back from there.
+        // A thread of its own, since it cannot leave the namespace.
         var visitor = new Thread(() =>
         {
             using var network = File.OpenHandle(path);
-            if (SetNamespace((int)network.DangerousGetHandle(), OfNetwork) == 0) socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            if (SetNamespace((int)network.DangerousGetHandle(), OfNetwork) == 0)
+                socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         });
         visitor.Start();
         visitor.Join();
         return socket ?? throw new InvalidOperationException($"{path} could not be entered");
     }
 
-    /// <summary>Nothing reaches it or leaves it any more.</summary>
+    /// <summary>Drops all packets to and from a machine.</summary>
     public void CutOff(string machine) => Run("ip", "link", "set", this[machine].Port, "nomaster");
 
     /// <summary>The opposite of <see cref="CutOff"/>.</summary>
     public void Rejoin(string machine) => Run("ip", "link", "set", this[machine].Port, "master", _bridge);
 
-    /// <summary>These two do not reach each other any more, but all others.</summary>
+    /// <summary>Drops all packets between two machines only.</summary>
     public void Separate(string first, string second) => Isolate("on", first, second);
 
     /// <summary>The opposite of <see cref="Separate"/>.</summary>
     public void Unite(string first, string second) => Isolate("off", first, second);
 
-    /// <summary>Removes them all.</summary>
+    /// <summary>Removes all machines.</summary>
     public void Dispose()
     {
         foreach (var machine in _machines)
         {
-            // The port first: a namespace takes its time to go.
+            // The port first: the kernel removes a namespace later.
             TryRun("ip", "link", "del", machine.Port);
             TryRun("ip", "netns", "del", machine.Namespace);
         }
@@ -121,16 +117,18 @@ internal sealed class NetworkNamespaces : IDisposable
             _machines.Add(machine);
             File.WriteAllText(machine.Boot, $"{Guid.NewGuid()}\n");
             Run("ip", "netns", "add", machine.Namespace);
-            Run("ip", "link", "add", machine.Port, "type", "veth", "peer", "name", "eth0", "address", machine.Card, "netns", machine.Namespace);
+            Run("ip", "link", "add", machine.Port, "type", "veth", "peer", "name", "eth0", "address", machine.Card, "netns",
+                machine.Namespace);
             Run("ip", "link", "set", machine.Port, "master", _bridge, "up");
             Run("ip", "-n", machine.Namespace, "link", "set", "lo", "up");
             Run("ip", "-n", machine.Namespace, "address", "add", $"{machine.Address}/24", "dev", "eth0");
             Run("ip", "-n", machine.Namespace, "link", "set", "eth0", "up");
         }
-        // Nobody has to ask for a card's address, which would fail where packets are only to vanish.
+        // Fixed neighbours: an ARP request would fail at once in a partition, where packets must only vanish.
         foreach (var machine in _machines)
             foreach (var other in _machines.Where(other => other != machine))
-                Run("ip", "-n", machine.Namespace, "neighbour", "add", $"{other.Address}", "lladdr", other.Card, "dev", "eth0", "nud", "permanent");
+                Run("ip", "-n", machine.Namespace, "neighbour", "add", $"{other.Address}", "lladdr", other.Card, "dev", "eth0", "nud",
+                    "permanent");
     }
 
     private void Isolate(string isolated, params ReadOnlySpan<string> machines)
@@ -146,7 +144,7 @@ internal sealed class NetworkNamespaces : IDisposable
         }
         catch (CommandException)
         {
-            // It had not come to be.
+            // It was never created.
         }
     }
 

@@ -3,11 +3,11 @@ using System.Text.RegularExpressions;
 
 namespace Distributed.EndToEnd.Tests.Processes;
 
-/// <summary>One of the product's programs as a process, and what it writes, line by line.</summary>
+/// <summary>A program of the product as a process, and the lines that it writes.</summary>
 internal sealed class ProgramRun : IDisposable
 {
-    /// <summary>Ends a wait that is in vain; no test depends on how long a wait takes.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    /// <summary>The timeout of every wait; no test depends on how long a wait takes.</summary>
+    public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(90);
 
     private readonly Lock _lock = new();
     private readonly Process _process;
@@ -40,17 +40,20 @@ internal sealed class ProgramRun : IDisposable
     }
 
     /// <summary>Starts a program of this build, or a command of dotnet's.</summary>
-    public static ProgramRun Start(string program, IEnumerable<string> arguments, params ReadOnlySpan<(string Name, string Value)> environment) =>
+    public static ProgramRun Start(
+        string program, IEnumerable<string> arguments, params ReadOnlySpan<(string Name, string Value)> environment) =>
         Start([], program, arguments, environment);
 
-    /// <summary>Starts a program of this build by way of another command, which becomes it.</summary>
+    /// <summary>Starts a program of this build through another command that executes it.</summary>
     public static ProgramRun Start(
-        IReadOnlyList<string> by, string program, IEnumerable<string> arguments, params ReadOnlySpan<(string Name, string Value)> environment)
+        IReadOnlyList<string> by, string program, IEnumerable<string> arguments,
+        params ReadOnlySpan<(string Name, string Value)> environment)
     {
-        return StartCommand([.. by, Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", program, .. arguments], environment);
+        var dotnet = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+        return StartCommand([.. by, dotnet, program, .. arguments], environment);
     }
 
-    /// <summary>Starts a command that becomes one of the programs.</summary>
+    /// <summary>Starts a command that executes one of the programs.</summary>
     public static ProgramRun StartCommand(string[] command, params ReadOnlySpan<(string Name, string Value)> environment)
     {
         var start = new ProcessStartInfo(command[0], command[1..])
@@ -59,8 +62,9 @@ internal sealed class ProgramRun : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        // What a developer has set for runs of their own is not what is tested.
-        foreach (var variable in start.Environment.Keys.Where(name => name.StartsWith("DISTRIBUTED_", StringComparison.Ordinal)).ToList()) start.Environment.Remove(variable);
+        // A developer's own settings must not influence the tests.
+        foreach (var variable in start.Environment.Keys.Where(name => name.StartsWith("DISTRIBUTED_", StringComparison.Ordinal)).ToList())
+            start.Environment.Remove(variable);
         foreach (var (name, value) in environment) start.Environment[name] = value;
         return new(start);
     }
@@ -68,7 +72,7 @@ internal sealed class ProgramRun : IDisposable
     /// <summary>Starts the same command once more.</summary>
     public ProgramRun StartAgain() => new(_process.StartInfo);
 
-    /// <summary>The processes that this one has started and that are running.</summary>
+    /// <summary>Its running child processes.</summary>
     public IReadOnlyList<LinuxProcess> Children()
     {
         var children = LinuxProcess.ChildrenOf(_process.Id);
@@ -76,8 +80,8 @@ internal sealed class ProgramRun : IDisposable
         return children;
     }
 
-    /// <summary>The first line of standard output, of those written already too, in which the pattern is found.</summary>
-    public async Task<Match> LineAsync(Regex pattern, TimeSpan? patience = null)
+    /// <summary>The first line of standard output that matches the pattern; also one written before.</summary>
+    public async Task<Match> LineAsync(Regex pattern, TimeSpan? timeout = null)
     {
         TaskCompletionSource<Match> found = new(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_lock)
@@ -85,23 +89,23 @@ internal sealed class ProgramRun : IDisposable
             if (_output.Select(line => pattern.Match(line)).FirstOrDefault(match => match.Success) is { } match) return match;
             _awaited.Add((pattern, found));
         }
-        await WaitAsync(Task.WhenAny(found.Task, _ended), $"a line like '{pattern}'", patience ?? Patience);
-        if (!found.Task.IsCompleted) Assert.Fail($"It ended without a line like '{pattern}'. {Transcript()}");
+        await WaitAsync(Task.WhenAny(found.Task, _ended), $"a line like '{pattern}'", timeout ?? Timeout);
+        if (!found.Task.IsCompleted) Assert.Fail($"The program ended without a line like '{pattern}'. {Transcript()}");
         return await found.Task;
     }
 
-    /// <summary>Waits for its end and requires an exit code.</summary>
-    public async Task EndsWithAsync(int exitCode, TimeSpan? patience = null)
+    /// <summary>Waits for its end and checks the exit code.</summary>
+    public async Task EndsWithAsync(int exitCode, TimeSpan? timeout = null)
     {
-        await WaitAsync(_ended, "its end", patience ?? Patience);
+        await WaitAsync(_ended, "its end", timeout ?? Timeout);
         var found = await _ended;
         if (found != exitCode) Assert.Fail($"Exit code {found}, expected {exitCode}. {Transcript()}");
     }
 
-    /// <summary>Waits for its end, however it comes.</summary>
-    public Task EndsAsync() => WaitAsync(_ended, "its end", Patience);
+    /// <summary>Waits for its end.</summary>
+    public Task EndsAsync() => WaitAsync(_ended, "its end", Timeout);
 
-    /// <summary>Leaves no process behind, whatever the test has come to.</summary>
+    /// <summary>Leaves no process behind, also after a failed test.</summary>
     public void Dispose()
     {
         if (!_process.HasExited) _process.Kill(entireProcessTree: true);
@@ -109,15 +113,15 @@ internal sealed class ProgramRun : IDisposable
         _process.Dispose();
     }
 
-    private async Task WaitAsync(Task task, string what, TimeSpan patience)
+    private async Task WaitAsync(Task task, string what, TimeSpan timeout)
     {
         try
         {
-            await task.WaitAsync(patience);
+            await task.WaitAsync(timeout);
         }
         catch (TimeoutException)
         {
-            Assert.Fail($"Waited {patience.TotalSeconds} s in vain for {what}. {Transcript()}");
+            Assert.Fail($"Waited {timeout.TotalSeconds} s for {what} without success. {Transcript()}");
         }
     }
 
@@ -135,11 +139,14 @@ internal sealed class ProgramRun : IDisposable
             lock (_lock)
             {
                 lines.Add(line);
-                if (lines == _output) _awaited.RemoveAll(awaited => awaited.Pattern.Match(line) is { Success: true } match && awaited.Found.TrySetResult(match));
+                if (lines == _output)
+                    _awaited.RemoveAll(awaited => awaited.Pattern.Match(line) is { Success: true } match
+                        && awaited.Found.TrySetResult(match));
             }
         }
     }
 
     private string Transcript() =>
-        $"Arguments: {string.Join(' ', _process.StartInfo.ArgumentList.Skip(1))}\nOutput:\n{string.Join('\n', Output)}\nErrors:\n{string.Join('\n', Errors)}\n";
+        $"Arguments: {string.Join(' ', _process.StartInfo.ArgumentList.Skip(1))}\nOutput:\n{string.Join('\n', Output)}\n"
+        + $"Errors:\n{string.Join('\n', Errors)}\n";
 }

@@ -5,31 +5,33 @@ using System.Text.RegularExpressions;
 
 namespace Distributed.EndToEnd.Tests.Processes;
 
-/// <summary>The system's Prometheus as a process with a folder of its own, where there is one.</summary>
+/// <summary>The system's Prometheus, as a process with a folder of its own.</summary>
 internal sealed partial class PrometheusServer : IDisposable
 {
     private const string Program = "/usr/bin/prometheus", Tool = "/usr/bin/promtool";
 
     private readonly TemporaryFolder _folder = new();
     private readonly Process _process;
-    private readonly HttpClient _client = new() { Timeout = ProgramRun.Patience };
+    private readonly HttpClient _client = new() { Timeout = ProgramRun.Timeout };
     private readonly TaskCompletionSource<string> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly DateTimeOffset _startedAt = DateTimeOffset.UtcNow;
 
     private PrometheusServer(string configuration)
     {
         File.WriteAllText(_folder["prometheus.yml"], configuration);
-        _process = Process.Start(new ProcessStartInfo(Program,
-            [$"--config.file={_folder["prometheus.yml"]}", $"--storage.tsdb.path={_folder["data"]}", "--web.listen-address=127.0.0.1:0", "--log.level=info"])
-        {
-            RedirectStandardError = true,
-        })!;
+        string[] arguments =
+        [
+            $"--config.file={_folder["prometheus.yml"]}", $"--storage.tsdb.path={_folder["data"]}",
+            "--web.listen-address=127.0.0.1:0", "--log.level=info",
+        ];
+        _process = Process.Start(new ProcessStartInfo(Program, arguments) { RedirectStandardError = true })!;
         _ = ReadAsync();
     }
 
     /// <summary>Skips a test that needs Prometheus.</summary>
     public static void Require() =>
-        Assert.SkipUnless(File.Exists(Program) && File.Exists(Tool), $"There is no {Program} or {Tool}: install the Debian package prometheus.");
+        Assert.SkipUnless(File.Exists(Program) && File.Exists(Tool),
+            $"There is no {Program} or {Tool}: install the Debian package prometheus.");
 
     /// <summary>Starts it.</summary>
     /// <param name="configuration">Its configuration file.</param>
@@ -38,7 +40,7 @@ internal sealed partial class PrometheusServer : IDisposable
         var prometheus = new PrometheusServer(configuration);
         try
         {
-            prometheus._client.BaseAddress = new($"http://{await prometheus._address.Task.WaitAsync(ProgramRun.Patience)}/");
+            prometheus._client.BaseAddress = new($"http://{await prometheus._address.Task.WaitAsync(ProgramRun.Timeout)}/");
             return prometheus;
         }
         catch
@@ -48,7 +50,7 @@ internal sealed partial class PrometheusServer : IDisposable
         }
     }
 
-    /// <summary>Runs promtool to its end, which must be a good one.</summary>
+    /// <summary>Runs promtool, which must succeed.</summary>
     /// <param name="folder">Where it runs.</param>
     /// <param name="input">What it reads.</param>
     /// <param name="arguments">Its command line.</param>
@@ -66,8 +68,9 @@ internal sealed partial class PrometheusServer : IDisposable
             var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
             await process.StandardInput.WriteAsync(input);
             process.StandardInput.Close();
-            await process.WaitForExitAsync().WaitAsync(ProgramRun.Patience);
-            if (process.ExitCode != 0) Assert.Fail($"Exit code {process.ExitCode} of promtool {string.Join(' ', arguments)}:\n{await output}\n{await errors}");
+            await process.WaitForExitAsync().WaitAsync(ProgramRun.Timeout);
+            if (process.ExitCode != 0)
+                Assert.Fail($"Exit code {process.ExitCode} of promtool {string.Join(' ', arguments)}:\n{await output}\n{await errors}");
         }
         finally
         {
@@ -75,15 +78,17 @@ internal sealed partial class PrometheusServer : IDisposable
         }
     }
 
-    /// <summary>The series that an expression has had since the start, each by its labels. Fails where Prometheus does not understand it.</summary>
+    /// <summary>The labels of each series of an expression since the start. Fails if Prometheus rejects the expression.</summary>
     public async Task<IReadOnlyList<JsonNode>> SeriesAsync(string expression)
     {
         var (start, end) = (_startedAt.ToUnixTimeSeconds(), DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 1);
-        var answer = await GetAsync(string.Create(CultureInfo.InvariantCulture, $"api/v1/query_range?query={Uri.EscapeDataString(expression)}&start={start}&end={end}&step=1"));
+        var answer = await GetAsync(string.Create(
+            CultureInfo.InvariantCulture,
+            $"api/v1/query_range?query={Uri.EscapeDataString(expression)}&start={start}&end={end}&step=1"));
         return [.. answer["result"]!.AsArray().Select(series => series!["metric"]!)];
     }
 
-    /// <summary>The alerting rules that it has evaluated.</summary>
+    /// <summary>The evaluated alerting rules.</summary>
     public async Task<IReadOnlyList<(string Name, string Expression, string Health)>> RulesAsync() =>
     [
         .. from @group in (await GetAsync("api/v1/rules"))["groups"]!.AsArray()
@@ -108,7 +113,7 @@ internal sealed partial class PrometheusServer : IDisposable
         return JsonNode.Parse(body)!["data"]!;
     }
 
-    /// <summary>It says where it listens, and its output must not fill the pipe.</summary>
+    /// <summary>Reads all output, which must not fill the pipe, and finds the address in it.</summary>
     private async Task ReadAsync()
     {
         var lines = new List<string>();

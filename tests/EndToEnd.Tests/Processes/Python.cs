@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Distributed.EndToEnd.Tests.Processes;
 
-/// <summary>The system's Python with PyTorch, where there is one.</summary>
+/// <summary>The system's Python with PyTorch.</summary>
 internal static class Python
 {
     private const string Program = "/usr/bin/python3";
@@ -10,14 +10,14 @@ internal static class Python
     private static readonly Lazy<Task<bool>> _hasTorch = new(async () =>
         File.Exists(Program) && (await StartAsync("import torch", Path.GetTempPath())).ExitCode == 0);
 
-    /// <summary>Skips a test that needs it.</summary>
+    /// <summary>Skips the test if PyTorch is missing.</summary>
     public static async Task RequireTorchAsync() =>
         Assert.SkipUnless(await _hasTorch.Value, $"{Program} has no torch: install the Debian package python3-torch.");
 
-    /// <summary>Runs a script to its end, which must be a good one.</summary>
+    /// <summary>Runs a script, which must succeed.</summary>
     /// <param name="script">Its text.</param>
     /// <param name="folder">Where it runs.</param>
-    /// <returns>What it has printed.</returns>
+    /// <returns>Its standard output.</returns>
     public static async Task<string> RunAsync(string script, string folder)
     {
         var (exitCode, output, errors) = await StartAsync(script, folder);
@@ -27,7 +27,7 @@ internal static class Python
 
     private static async Task<(int ExitCode, string Output, string Errors)> StartAsync(string script, string folder)
     {
-        // Isolated (-I): what a developer has installed for themselves is not what is tested.
+        // Isolated (-I): a developer's own packages must not influence the tests.
         using var process = Process.Start(new ProcessStartInfo(Program, ["-I", "-c", script])
         {
             WorkingDirectory = folder,
@@ -37,7 +37,7 @@ internal static class Python
         try
         {
             var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-            await process.WaitForExitAsync().WaitAsync(ProgramRun.Patience);
+            await process.WaitForExitAsync().WaitAsync(ProgramRun.Timeout);
             return (process.ExitCode, await output, await errors);
         }
         finally

@@ -7,13 +7,13 @@ using Distributed.Hosting.Security;
 
 namespace Distributed.EndToEnd.Tests.Processes;
 
-/// <summary>Whoever connects to a port without belonging there.</summary>
+/// <summary>A client that connects to a port without credentials.</summary>
 /// <param name="open">A socket on a machine from which the port is reached.</param>
 internal sealed class Stranger(Func<Socket> open) : IDisposable
 {
     private readonly List<Socket> _silent = [];
 
-    /// <summary>Does all that it can think of to a port, several times; the connections that say nothing stay open.</summary>
+    /// <summary>Sends every kind of garbage to a port, several times; silent connections stay open.</summary>
     public async Task AnnoyAsync(IPEndPoint port, int times)
     {
         using var authority = CertificateAuthority.Create(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
@@ -23,7 +23,7 @@ internal sealed class Stranger(Func<Socket> open) : IDisposable
         {
             (await ConnectAsync(port)).Dispose();
             await SendAsync(port, Random(i, 5000));
-            // What a frame of either plane would begin with, without TLS.
+            // The beginning of a frame of either plane, without TLS.
             await SendAsync(port, [0, 0, 0, 20, .. Random(i, 20)]);
             await ShowAsync(port, null);
             await ShowAsync(port, certificate);
@@ -46,7 +46,7 @@ internal sealed class Stranger(Func<Socket> open) : IDisposable
     private async Task<Socket> ConnectAsync(IPEndPoint port)
     {
         var socket = open();
-        await socket.ConnectAsync(port).WaitAsync(ProgramRun.Patience);
+        await socket.ConnectAsync(port).WaitAsync(ProgramRun.Timeout);
         return socket;
     }
 
@@ -60,16 +60,18 @@ internal sealed class Stranger(Func<Socket> open) : IDisposable
     {
         using var socket = await ConnectAsync(port);
 #pragma warning disable CA5359 // A stranger believes everybody.
-        using var stream = new SslStream(new NetworkStream(socket), leaveInnerStreamOpen: false, (_, _, _, _) => true, certificate is null ? null : (_, _, _, _, _) => certificate);
+        using var stream = new SslStream(
+            new NetworkStream(socket), leaveInnerStreamOpen: false, (_, _, _, _) => true,
+            certificate is null ? null : (_, _, _, _, _) => certificate);
 #pragma warning restore CA5359
         try
         {
-            await stream.AuthenticateAsClientAsync("localhost").WaitAsync(ProgramRun.Patience);
+            await stream.AuthenticateAsClientAsync("localhost").WaitAsync(ProgramRun.Timeout);
             await EndsAsync(stream, [1]);
         }
         catch (Exception error) when (error is IOException or AuthenticationException)
         {
-            // It is refused at once.
+            // Rejected at once.
         }
     }
 
@@ -79,14 +81,14 @@ internal sealed class Stranger(Func<Socket> open) : IDisposable
         try
         {
             await stream.WriteAsync(bytes);
-            while (await stream.ReadAsync(new byte[1000]).AsTask().WaitAsync(ProgramRun.Patience) > 0)
+            while (await stream.ReadAsync(new byte[1000]).AsTask().WaitAsync(ProgramRun.Timeout) > 0)
             {
-                // What it says before that.
+                // Its answer.
             }
         }
         catch (IOException)
         {
-            // It is reset where it had not read all.
+            // Reset, since the other end had unread data.
         }
     }
 }

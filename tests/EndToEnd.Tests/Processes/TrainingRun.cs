@@ -20,10 +20,10 @@ internal sealed record Report
     public required long StepsRedone { get; init; }
     public required IReadOnlyList<GenerationStart> Reconfigurations { get; init; }
 
-    /// <summary>Generations, without those that moved micro-batches: whether there are any depends on the machine.</summary>
+    /// <summary>Generations without those of rebalancing, whose number depends on the machine.</summary>
     public int GenerationsByWorkers => Generations - Reconfigurations.Count(r => r.Cause == GenerationCause.Balance);
 
-    /// <summary>Requires so many workers at the end, and a change before: one who joins or leaves may do so in a generation that moves micro-batches.</summary>
+    /// <summary>Checks the number of workers at the end, and that it changed before, perhaps in a generation of rebalancing.</summary>
     public void RequireChange(int workers)
     {
         Assert.Equal(workers, Workers);
@@ -42,27 +42,26 @@ internal sealed partial class TrainingRun : IDisposable
 
     private readonly TemporaryFolder _folder;
 
-    private TrainingRun(TemporaryFolder folder, ProgramRun coordinator, MountedDisk? disk) => (_folder, Coordinator, Disk) = (folder, coordinator, disk);
+    private TrainingRun(TemporaryFolder folder, ProgramRun coordinator, MountedDisk? disk) =>
+        (_folder, Coordinator, Disk) = (folder, coordinator, disk);
 
-    /// <summary>The process.</summary>
     public ProgramRun Coordinator { get; }
 
-    /// <summary>The disk that the run folder is, if it has one of its own.</summary>
+    /// <summary>The disk of the run folder; null if it has none of its own.</summary>
     public MountedDisk? Disk { get; }
 
     /// <summary>The run folder.</summary>
     public string Folder => _folder["run"];
 
-    /// <summary>What its processes take for the system's folder of temporary files; nobody else uses it.</summary>
+    /// <summary>The folder for temporary files of its processes alone.</summary>
     public string Temporary => _folder["tmp"];
 
     /// <summary>The trained model, as a file.</summary>
     public byte[] Model => File.ReadAllBytes(this["model.safetensors"]);
 
-    /// <summary>What workers have to hold that it has not started itself.</summary>
+    /// <summary>The join token, for workers that the coordinator did not start.</summary>
     public string TokenFile => this["join.token"];
 
-    /// <summary>The run in numbers.</summary>
     public Report Report => JsonSerializer.Deserialize<Report>(File.ReadAllText(this["report.json"]), _json)!;
 
     /// <summary>The path of a file in the run folder.</summary>
@@ -82,7 +81,7 @@ internal sealed partial class TrainingRun : IDisposable
         return Start(folder, Write(job, folder), ["--host", $"{machine.Address}", .. arguments], machine.Command);
     }
 
-    /// <summary>Starts to train a job whose run folder is a small disk in memory; null where that cannot be mounted.</summary>
+    /// <summary>Starts to train a job whose run folder is a small disk in memory; null if that cannot be mounted.</summary>
     public static TrainingRun? OnDisk(Job job, int kibibytes, params IEnumerable<string> arguments)
     {
         var folder = new TemporaryFolder();
@@ -92,29 +91,31 @@ internal sealed partial class TrainingRun : IDisposable
     }
 
     /// <summary>Starts to train the job of a file.</summary>
-    public static TrainingRun Start(string jobFile, params IEnumerable<string> arguments) => Start(new TemporaryFolder(), jobFile, arguments);
+    public static TrainingRun Start(string jobFile, params IEnumerable<string> arguments) =>
+        Start(new TemporaryFolder(), jobFile, arguments);
 
-    /// <summary>Waits until it has applied a step.</summary>
+    /// <summary>Waits for the first applied step.</summary>
     public Task TrainsAsync() => Coordinator.LineAsync(AppliedStep());
 
     /// <summary>Steps in the history.</summary>
     public long Recorded => File.Exists(this["history.csv"]) ? File.ReadLines(this["history.csv"]).Count() - 1 : 0;
 
-    /// <summary>Waits until so many steps are in the history, or a coordinator has ended.</summary>
+    /// <summary>Waits until the history has this many steps, or the coordinator has ended.</summary>
     public async Task RecordsAsync(long steps, ProgramRun coordinator)
     {
-        using var overdue = new CancellationTokenSource(ProgramRun.Patience);
+        using var overdue = new CancellationTokenSource(ProgramRun.Timeout);
         while (Recorded < steps && coordinator.Self.IsRunning) await Task.Delay(TimeSpan.FromMilliseconds(10), overdue.Token);
     }
 
-    /// <summary>Another coordinator, in place of one that was killed.</summary>
+    /// <summary>Starts another coordinator in place of a killed one.</summary>
     public ProgramRun Resume(string workers = "0", params IEnumerable<string> more) =>
-        ProgramRun.Start(BuiltFiles.Coordinator, ["train", "--resume", "--run", Folder, "--workers", workers, "--device", "cpu", .. more], ("TMPDIR", Temporary));
+        ProgramRun.Start(BuiltFiles.Coordinator, ["train", "--resume", "--run", Folder, "--workers", workers, "--device", "cpu", .. more],
+            ("TMPDIR", Temporary));
 
     /// <summary>The process of a worker that the coordinator has started.</summary>
     public LinuxProcess Worker(string name) => Coordinator.Children().Single(worker => worker.Option("--name") == name);
 
-    /// <summary>Requires that a chaos check has found nothing, and that it is right.</summary>
+    /// <summary>Checks that a chaos check succeeded, and its result.</summary>
     public void RequireSameBitsUnderChaos()
     {
         Assert.Equal("The result is the same, bit for bit.", Coordinator.Output[^1]);
@@ -123,7 +124,7 @@ internal sealed partial class TrainingRun : IDisposable
         RequireNothingLeft();
     }
 
-    /// <summary>Requires that no process of it is running, and that none has left a temporary file.</summary>
+    /// <summary>Checks that no process of the run is left, and no temporary file.</summary>
     public void RequireNothingLeft()
     {
         Assert.Empty(LinuxProcess.With("TMPDIR", Temporary));
@@ -144,11 +145,13 @@ internal sealed partial class TrainingRun : IDisposable
         return folder["job.yaml"];
     }
 
-    private static TrainingRun Start(TemporaryFolder folder, string jobFile, IEnumerable<string> arguments, IReadOnlyList<string>? by = null, MountedDisk? disk = null)
+    private static TrainingRun Start(
+        TemporaryFolder folder, string jobFile, IEnumerable<string> arguments, IReadOnlyList<string>? by = null, MountedDisk? disk = null)
     {
         var temporary = Directory.CreateDirectory(folder["tmp"]).FullName;
         return new(folder, ProgramRun.Start(
-            by ?? [], BuiltFiles.Coordinator, ["train", jobFile, "--device", "cpu", "--run", folder["run"], .. arguments], ("TMPDIR", temporary)), disk);
+            by ?? [], BuiltFiles.Coordinator, ["train", jobFile, "--device", "cpu", "--run", folder["run"], .. arguments],
+                ("TMPDIR", temporary)), disk);
     }
 
     [GeneratedRegex(@"^training .*\bstep [1-9]")]
