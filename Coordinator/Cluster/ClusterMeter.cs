@@ -3,15 +3,10 @@ using Distributed.Hosting.Metrics;
 
 namespace Distributed.Coordinator.Cluster;
 
-/// <summary>Makes metrics of what changes in a cluster. Time is what the caller says it is.</summary>
 internal sealed class ClusterMeter(ClusterMetrics metrics)
 {
     private TimeSpan? _stoppedAt;
 
-    /// <summary>The cluster has gone from one state to the next.</summary>
-    /// <param name="before">That before.</param>
-    /// <param name="now">That after.</param>
-    /// <param name="at">On a clock that only goes forward.</param>
     public void Changed(ClusterProtocol before, ClusterProtocol now, TimeSpan at)
     {
         var known = before.Generations is [.., var newest] ? newest.Number : 0;
@@ -20,7 +15,7 @@ internal sealed class ClusterMeter(ClusterMetrics metrics)
         metrics.StepsRedone(now.StepsRedone - before.StepsRedone);
         switch (now.Phase)
         {
-            // One that begins within another has the same workers waiting.
+            // A reconfiguration within another one: the same workers are still waiting.
             case ClusterPhase.Reconfiguring:
                 _stoppedAt ??= at;
                 break;
@@ -28,7 +23,7 @@ internal sealed class ClusterMeter(ClusterMetrics metrics)
                 metrics.Reconfigured(at - since);
                 _stoppedAt = null;
                 break;
-            // What takes long now is that somebody comes, or nothing follows.
+            // Waiting for workers, or the end of the run, does not count as a reconfiguration.
             default:
                 _stoppedAt = null;
                 break;

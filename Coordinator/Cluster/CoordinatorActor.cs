@@ -26,12 +26,12 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
     private readonly Watches _watches;
     private readonly ClusterMeter _meter;
     private readonly Drains _drains = new();
-    private readonly CheckpointKeeper _checkpoints;
+    private readonly CheckpointWriter _checkpoints;
     private readonly DataDelivery _data;
     private readonly PreparedNotes _notes;
     private readonly RestartRecord _restart;
     private readonly LocalSupervisor _local;
-    private readonly ResultKeeper _result;
+    private readonly ResultWriter _result;
     private readonly Orders _orders;
     private readonly SafeRecords _records;
     private readonly Queue<ClusterEvent> _events = new();
@@ -104,7 +104,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<CoordinatorNotice.CheckpointStored>(m =>
         {
             _checkpoints.Stored(m.Manifest);
-            if (_run.Checkpoints.Newest is { } newest && newest != _cluster.Stored) Decide(new ClusterEvent.Stored(newest));
+            if (_run.Checkpoints.NewestState is { } newest && newest != _cluster.Stored) Decide(new ClusterEvent.Stored(newest));
             _checkpoints.StoreNext();
         });
         Receive<CoordinatorNotice.CheckpointFailed>(m =>
@@ -122,7 +122,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<CoordinatorNotice.StateDamaged>(m =>
         {
             _run.Recorder.Happened(RunEventKind.Fault, $"a checkpoint is skipped: {m.Reason}");
-            Decide(new ClusterEvent.Damaged(m.Generation, _run.Checkpoints.Newest, "a checkpoint could not be read"));
+            Decide(new ClusterEvent.Damaged(m.Generation, _run.Checkpoints.NewestState, "a checkpoint could not be read"));
         });
         Receive<CoordinatorNotice.StateCollected>(m =>
         {
@@ -134,7 +134,7 @@ internal sealed partial class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<CoordinatorNotice.ResultNotWritten>(m =>
         {
             if (_result.Failed(m.Error) is { } reason) Fail(reason);
-            else Timers.StartSingleTimer("result", new CoordinatorNotice.WriteResult(), ResultKeeper.Pause);
+            else Timers.StartSingleTimer("result", new CoordinatorNotice.WriteResult(), ResultWriter.Pause);
         });
         Receive<CoordinatorNotice.WriteResult>(_ => _result.Write());
     }

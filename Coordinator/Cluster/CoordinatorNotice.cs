@@ -3,72 +3,86 @@ using Distributed.Coordinator.Runs;
 
 namespace Distributed.Coordinator.Cluster;
 
-/// <summary>What the coordinator's process tells its actor; never leaves the process.</summary>
+/// <summary>Messages of the coordinator's process to its actor; they never leave the process.</summary>
 internal abstract record CoordinatorNotice : INoSerializationVerificationNeeded
 {
     internal sealed record LinkClosed(string Worker, string Reason) : CoordinatorNotice;
-
-    /// <summary>A worker process that this coordinator started has ended by itself.</summary>
     internal sealed record LocalWorkerEnded(string Worker, string Reason, int ExitCode) : CoordinatorNotice;
-
-    /// <summary>The pause before a worker is started again is over.</summary>
-    internal sealed record RestartLocal(string Worker) : CoordinatorNotice;
-
-    /// <summary>Somebody wants a worker to leave, and to hear what comes of it.</summary>
+    internal sealed record RestartLocal(string Worker) : CoordinatorNotice; // The pause before the restart is over.
     internal sealed record Drain(string Worker, TaskCompletionSource<DrainOutcome> Outcome) : CoordinatorNotice;
-
     internal sealed record Abort(string Reason) : CoordinatorNotice;
-
-    /// <summary>This process is to end now; another takes over the run and its workers.</summary>
-    internal sealed record StepAside(string Reason) : CoordinatorNotice;
-
+    internal sealed record StepAside(string Reason) : CoordinatorNotice; // End now; another process takes over the run.
     internal sealed record StateCollected(byte[] State) : CoordinatorNotice;
-
     internal sealed record ResultWritten : CoordinatorNotice;
-
-    /// <summary>The result could not be written.</summary>
     internal sealed record ResultNotWritten(Exception Error) : CoordinatorNotice;
-
-    /// <summary>The result is to be written again.</summary>
     internal sealed record WriteResult : CoordinatorNotice;
-
     internal sealed record CheckpointArrived(long Applied, byte[] State) : CoordinatorNotice;
-
     internal sealed record CheckpointStored(Manifest Manifest) : CoordinatorNotice;
-
-    /// <summary>It could not be stored.</summary>
     internal sealed record CheckpointFailed(long Step, string Reason) : CoordinatorNotice;
-
-    /// <summary>The stored state that a worker is to be sent.</summary>
     internal sealed record StateLoaded(string Worker, int Generation, long Applied, byte[] State) : CoordinatorNotice;
-
-    /// <summary>It cannot be read.</summary>
     internal sealed record StateDamaged(int Generation, string Reason) : CoordinatorNotice;
-
-    /// <summary>Rounds before this one are on the disk: their reports need not be kept by anybody else.</summary>
-    internal sealed record RecordsSafe(long Before) : CoordinatorNotice;
-
-    /// <summary>Records could not be made durable; the reports are still needed.</summary>
+    internal sealed record RecordsSafe(long Before) : CoordinatorNotice; // Rounds before this one are on the disk.
     internal sealed record RecordsUnsafe : CoordinatorNotice;
-
-    /// <summary>Data has been found for a worker that has not got it.</summary>
     internal sealed record DataOffered(IActorRef Worker, DataOffer Offer) : CoordinatorNotice;
-
-    /// <summary>None has been found.</summary>
     internal sealed record DataNotFound(IActorRef Worker, string Reason) : CoordinatorNotice;
-
-    /// <summary>Not all of it could be sent.</summary>
     internal sealed record DataNotSent(IActorRef Worker, string Reason) : CoordinatorNotice;
-
-    /// <summary>What people see is to be brought up to date.</summary>
     internal sealed record Refresh : CoordinatorNotice;
+    internal sealed record ReturnOver : CoordinatorNotice; // The time for former workers to return is over.
 
-    /// <summary>The workers of the last plan had time enough to come back.</summary>
-    internal sealed record ReturnOver : CoordinatorNotice;
-
-    /// <summary>Somebody waits until the workers have heard how the run has ended.</summary>
+    // Completes when the workers have heard how the run has ended.
     internal sealed record WhenHeard(TaskCompletionSource Heard) : CoordinatorNotice;
+    internal sealed record Overdue : CoordinatorNotice; // The time for the workers to end is over.
+}
 
-    /// <summary>The workers had time enough to end.</summary>
-    internal sealed record Overdue : CoordinatorNotice;
+/// <summary>Turns events of other threads into messages to the coordinator's actor.</summary>
+internal sealed class CoordinatorNotices : ILocalWorkers
+{
+    private readonly Lock _lock = new();
+    private readonly List<CoordinatorNotice> _early = [];
+    private IActorRef _actor = ActorRefs.Nobody;
+
+    /// <summary>The receiver; the first one also receives the notices from before it was set.</summary>
+    public IActorRef Actor
+    {
+        get => _actor;
+        set
+        {
+            lock (_lock)
+            {
+                _actor = value;
+                foreach (var notice in _early) value.Tell(notice);
+                _early.Clear();
+            }
+        }
+    }
+
+    public LocalWorkerGroup? Local { get; set; }
+    public IReadOnlyCollection<string> Names => Local?.Names ?? [];
+
+    public string? LogOf(string worker) => Local?.LogOf(worker);
+    public void Restart(string worker) => Local?.Restart(worker);
+    public void LinkClosed(string worker, string reason) => Tell(new CoordinatorNotice.LinkClosed(worker, reason));
+
+    public void WorkerEnded(LocalWorkerExit exit)
+    {
+        if (exit.Stopping) return;
+        var reason = exit.LastError ?? $"exit code {exit.ExitCode}";
+        Tell(new CoordinatorNotice.LocalWorkerEnded(exit.Name, reason, exit.ExitCode));
+    }
+
+    public async Task HeardAsync(TimeSpan timeout)
+    {
+        TaskCompletionSource heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Tell(new CoordinatorNotice.WhenHeard(heard));
+        await Task.WhenAny(heard.Task, Task.Delay(timeout));
+    }
+
+    private void Tell(CoordinatorNotice notice)
+    {
+        lock (_lock)
+        {
+            if (_actor.IsNobody()) _early.Add(notice);
+            else _actor.Tell(notice);
+        }
+    }
 }

@@ -4,15 +4,9 @@ using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Cluster;
 
-/// <summary>
-/// The end of a run: its workers are told, as often as it takes, and a worker that comes later gets the same answer. Used by the thread of the
-/// coordinator's actor, which hands on every message from then on.
-/// </summary>
-/// <param name="run">Has the targets of metrics, and decides who had a part in the job.</param>
-/// <param name="watches">Tell how long this process was awake.</param>
-/// <param name="log">For people: who is refused.</param>
-/// <param name="said">What the workers are told: <see cref="Dismissed"/> or <see cref="Refused"/>; null for nothing.</param>
-/// <param name="drained">The answer to a request that a worker leaves.</param>
+// The end of a run: tells the workers until they confirm, and gives the same answer to workers that come later. Used by the thread of the
+// coordinator's actor, which passes on every message from then on.
+// said: Dismissed or Refused; null to tell the workers nothing.
 internal sealed class Farewell(
     CoordinatorContext run, ConnectedWorkers workers, Watches watches, ILoggingAdapter log, ICoordinatorMessage? said, DrainOutcome drained)
 {
@@ -53,20 +47,11 @@ internal sealed class Farewell(
         if (said is null || workers.AllHeard) _heard?.TrySetResult();
     }
 
-    /// <summary>A worker that had a part comes back where it has lost its link before it has heard the farewell.</summary>
+    // A worker of this job may have lost its link before it heard the farewell, and returns.
     private void AnswerNewcomer(Register register, IActorRef sender)
     {
-        switch (said)
-        {
-            case Dismissed dismissed when !run.HadPart(register):
-                ConnectedWorkers.Refuse(sender, dismissed.Reason, log);
-                break;
-            case Refused refused:
-                ConnectedWorkers.Refuse(sender, refused.Reason, log);
-                break;
-            default:
-                sender.Tell(said);
-                break;
-        }
+        if (said is Dismissed dismissed && !run.HadPart(register)) ConnectedWorkers.Refuse(sender, dismissed.Reason, log);
+        else if (said is Refused refused) ConnectedWorkers.Refuse(sender, refused.Reason, log);
+        else sender.Tell(said);
     }
 }

@@ -5,12 +5,8 @@ using Distributed.Hosting.Metrics;
 
 namespace Distributed.Coordinator.Cluster;
 
-/// <summary>
-/// Keeps account of the local workers: what each has done since it was started, and whether one that ends is started again.
-/// Used by one thread at a time.
-/// </summary>
-/// <param name="workers">Their processes; null where the coordinator has started none.</param>
-/// <param name="maxRestarts">Restarts that the run may have.</param>
+// Tracks what each local worker has done since it was started, and decides whether one that ends is started again. Used by one thread at
+// a time.
 internal sealed class LocalSupervisor(ILocalWorkers? workers, int maxRestarts, RunRecorder recorder, ClusterMetrics metrics)
 {
     private readonly HashSet<string> _applied = new(StringComparer.Ordinal);
@@ -19,8 +15,6 @@ internal sealed class LocalSupervisor(ILocalWorkers? workers, int maxRestarts, R
     private RestartPolicy _policy = new(maxRestarts);
 
     public bool Has(string worker) => workers?.LogOf(worker) is not null;
-
-    /// <summary>What became of a worker, with where its log is.</summary>
     public string WithLog(string worker, string why) => workers?.LogOf(worker) is { } log ? $"{why} (see {log})" : why;
 
     public void Applied(string worker)
@@ -33,14 +27,13 @@ internal sealed class LocalSupervisor(ILocalWorkers? workers, int maxRestarts, R
         if (Has(worker)) _refused.Add(worker);
     }
 
-    /// <summary>The process of a worker has ended, or could not be started.</summary>
     public RestartDecision Ended(string worker, string reason, int exitCode)
     {
         var ending = RestartPolicy.EndingOf(exitCode, _applied.Remove(worker), _refused.Remove(worker));
         return Decide(worker, reason, ending);
     }
 
-    /// <returns>What follows where it could not be started; null where it runs.</returns>
+    /// <returns>The next decision if the worker could not be started; null if it runs.</returns>
     public RestartDecision? Restart(string worker)
     {
         if (!_pausing.Remove(worker)) return null;
@@ -55,7 +48,6 @@ internal sealed class LocalSupervisor(ILocalWorkers? workers, int maxRestarts, R
         }
     }
 
-    /// <summary>A worker has ended that is not started again: which are left, for the protocol.</summary>
     public ClusterEvent.Supply GiveUp(string worker, RestartDecision.None why)
     {
         if (!why.HasLeft) recorder.Happened(RunEventKind.Fault, $"{worker} is not started again: {why.Why}", worker);
@@ -69,8 +61,8 @@ internal sealed class LocalSupervisor(ILocalWorkers? workers, int maxRestarts, R
         {
             _pausing.Add(worker);
             metrics.WorkerRestarted(ending == WorkerEnding.Killed);
-            recorder.Happened(RunEventKind.Restarted,
-                $"{worker} is started again in {restart.After.TotalSeconds:0} s, restart {restart.Number} of at most {_policy.MaxRestarts}: {WithLog(worker, reason)}", worker);
+            recorder.Happened(RunEventKind.Restarted, $"{worker} is started again in {restart.After.TotalSeconds:0} s, "
+                + $"restart {restart.Number} of at most {_policy.MaxRestarts}: {WithLog(worker, reason)}", worker);
         }
         return decision;
     }

@@ -1,13 +1,20 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using Distributed.Hosting.Processes;
 using Distributed.Jobs;
 
 namespace Distributed.Coordinator.Cluster;
 
-/// <summary>
-/// A worker's process on this machine. Its standard input is held open and never written to: it ends when this process does,
-/// however that ends, since the worker stops at the end of its input.
-/// </summary>
+internal sealed record WorkerCommand(string Program, ImmutableArray<string> Arguments);
+
+/// <summary>The end of a worker's process on this machine.</summary>
+/// <param name="ExitCode">On Unix 128 + the signal that killed the process.</param>
+/// <param name="LastError">The signal, and the last line that begins with <c>error:</c>; null if there is neither.</param>
+/// <param name="Stopping">Whether this coordinator had told it to end.</param>
+internal sealed record LocalWorkerExit(string Name, int ExitCode, string LogPath, string? LastError, bool Stopping);
+
+// A worker's process on this machine. It stops at the end of its standard input, which is held open and never written to, so it ends
+// whenever this process does.
 internal sealed class LocalWorker : IAsyncDisposable
 {
     private const int SignalBase = 128;
@@ -15,7 +22,7 @@ internal sealed class LocalWorker : IAsyncDisposable
 
     private static readonly TimeSpan _defaultGrace = TimeSpan.FromSeconds(5);
 
-    /// <summary>A process that the worker left behind may hold its output open for ever.</summary>
+    // A child process of the worker may hold its output open for ever.
     private static readonly TimeSpan _outputGrace = TimeSpan.FromSeconds(2);
 
     private readonly Lock _lock = new();
@@ -27,34 +34,22 @@ internal sealed class LocalWorker : IAsyncDisposable
     private volatile bool _stopping;
     private volatile bool _hasExited;
 
-    private LocalWorker(string name, string logPath, Process process, RotatingFile log, Action<LocalWorkerExit> onExit, Action<string>? onLine)
+    private LocalWorker(
+        string name, string logPath, Process process, RotatingFile log, Action<LocalWorkerExit> onExit, Action<string>? onLine)
     {
-        (Name, LogPath, ProcessId, _process, _input, _log, _onLine) = (name, logPath, process.Id, process, process.StandardInput, log, onLine);
+        (Name, LogPath, ProcessId, _process, _input) = (name, logPath, process.Id, process, process.StandardInput);
+        (_log, _onLine) = (log, onLine);
         Ended = RunAsync(onExit);
     }
 
-    /// <summary>The worker's name in plans and logs.</summary>
     public string Name { get; }
-
-    /// <summary>The number that the operating system gave the process.</summary>
     public int ProcessId { get; }
-
-    /// <summary>The file that everything it writes is added to, line by line; see <see cref="RotatingFile"/>.</summary>
     public string LogPath { get; }
-
     public bool HasExited => _hasExited;
+    public Task Ended { get; } // Complete when the process has ended and onExit has returned.
 
-    /// <summary>Complete when the process has ended and <c>onExit</c> has been called.</summary>
-    public Task Ended { get; }
-
-    /// <summary>Starts <paramref name="command"/>.</summary>
-    /// <param name="name">The worker's name in plans and logs.</param>
-    /// <param name="command">The program; it should end when its standard input does.</param>
-    /// <param name="logPath">Where its output is added; the folder exists.</param>
-    /// <param name="onExit">Called once, on a thread of the pool, when the process has ended and its log is complete.</param>
-    /// <param name="onLine">Called for each line that it writes, on threads of the pool; must not throw.</param>
-    /// <exception cref="IOException">The log cannot be written.</exception>
-    /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
+    /// <param name="onExit">Called once on a thread of the pool, when the process has ended and its log is complete.</param>
+    /// <param name="onLine">Called for each line of output, on threads of the pool; must not throw.</param>
     public static LocalWorker Start(
         string name, WorkerCommand command, string logPath, Action<LocalWorkerExit> onExit, Action<string>? onLine = null)
     {
@@ -70,10 +65,7 @@ internal sealed class LocalWorker : IAsyncDisposable
         }
     }
 
-    /// <summary>
-    /// Ends the worker's input and waits for it to stop; after <paramref name="grace"/> kills it with all it started.
-    /// Returns when it has ended and <c>onExit</c> has been called.
-    /// </summary>
+    /// <summary>Ends the worker's input and waits for <see cref="Ended"/>; after <paramref name="grace"/> kills its process tree.</summary>
     public async Task StopAsync(TimeSpan grace)
     {
         _stopping = true;
@@ -89,7 +81,6 @@ internal sealed class LocalWorker : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops the worker with five seconds of grace.</summary>
     public async ValueTask DisposeAsync()
     {
         await StopAsync(_defaultGrace).ConfigureAwait(false);
@@ -98,7 +89,8 @@ internal sealed class LocalWorker : IAsyncDisposable
 
     private async Task RunAsync(Action<LocalWorkerExit> onExit)
     {
-        var output = Task.WhenAll(((StreamReader[])[_process.StandardOutput, _process.StandardError]).Select(reader => WorkerProgram.EachLineAsync(reader, Take, default)));
+        var output = Task.WhenAll(WorkerProgram.EachLineAsync(_process.StandardOutput, Log, default),
+            WorkerProgram.EachLineAsync(_process.StandardError, Log, default));
         await _process.WaitForExitAsync().ConfigureAwait(false);
         await Task.WhenAny(output, Task.Delay(_outputGrace)).ConfigureAwait(false);
         _log.Dispose();
@@ -106,12 +98,12 @@ internal sealed class LocalWorker : IAsyncDisposable
         onExit(new(Name, _process.ExitCode, LogPath, Reason(), _stopping));
     }
 
-    private void Take(string line)
+    private void Log(string line)
     {
         lock (_lock)
         {
             _lastError = WorkerProgram.ErrorIn(line) ?? _lastError;
-            // Never throws: the worker would stand still behind a full pipe.
+            // Never throws: otherwise the worker would block on a full pipe.
             _log.WriteLine(Shown.InFull(line));
         }
         _onLine?.Invoke(line);

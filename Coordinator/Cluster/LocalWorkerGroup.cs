@@ -3,7 +3,15 @@ using Distributed.Hosting.Processes;
 
 namespace Distributed.Coordinator.Cluster;
 
-/// <summary>The workers that a coordinator started on its own machine.</summary>
+/// <summary>The local workers of a coordinator. Safe on every thread.</summary>
+internal interface ILocalWorkers
+{
+    IReadOnlyCollection<string> Names { get; } // Including those whose process has ended.
+    string? LogOf(string worker); // Null for workers that were not started here.
+    void Restart(string worker); // Only after its process has ended. Does nothing once all are told to stop.
+}
+
+/// <summary>The worker processes that a coordinator has started on its own machine. They end when this process does.</summary>
 internal sealed class LocalWorkerGroup : ILocalWorkers, IAsyncDisposable
 {
     private static readonly TimeSpan _defaultGrace = TimeSpan.FromSeconds(5);
@@ -20,34 +28,20 @@ internal sealed class LocalWorkerGroup : ILocalWorkers, IAsyncDisposable
         _workers = [.. Enumerable.Range(1, count).Select(k => start($"worker-{k}"))];
     }
 
-    /// <summary>In the order of their numbers, those that have ended included; of one that was started again, the newest process.</summary>
+    /// <summary>The newest process of each worker, in the order of their numbers, including those that have ended.</summary>
     public ImmutableArray<LocalWorker> Workers
     {
-        get
-        {
-            lock (_lock) return _workers;
-        }
+        get { lock (_lock) return _workers; }
     }
 
     public IReadOnlyCollection<string> Names => [.. Workers.Select(worker => worker.Name)];
 
-    /// <summary>Starts <c>worker-1</c> to <c>worker-count</c>, each with a log of its name. They end when this process does.</summary>
-    /// <param name="count">How many, from 0.</param>
-    /// <param name="coordinatorAddress">Where this coordinator listens, as <c>HOST:PORT</c>.</param>
-    /// <param name="dataDir">Where data sets are; null for the workers' own default.</param>
-    /// <param name="logsFolder">Created if it is not there.</param>
-    /// <param name="onExit">Called once for each worker, on a thread of the pool.</param>
-    /// <param name="plugins">Libraries of the user's that each loads.</param>
-    /// <param name="memoryFraction">What part of the free memory each may take where it is asked how large a micro-batch may be.</param>
-    /// <exception cref="FileNotFoundException">No worker program is on this machine.</exception>
-    /// <exception cref="IOException">A log cannot be written.</exception>
-    /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
     public static LocalWorkerGroup Start(
         int count, string coordinatorAddress, string device, string? dataDir, string logsFolder, Action<LocalWorkerExit> onExit,
         IReadOnlyList<string>? plugins = null, double memoryFraction = MemoryFraction.Default, IReadOnlyList<string>? more = null) =>
-        Start(count, name => WorkerProgram.Command(name, coordinatorAddress, device, dataDir, plugins, memoryFraction, more), logsFolder, onExit);
+        Start(count, name => WorkerProgram.Command(name, coordinatorAddress, device, dataDir, plugins, memoryFraction, more),
+            logsFolder, onExit);
 
-    /// <summary>As above, with the command of each worker's name.</summary>
     public static LocalWorkerGroup Start(
         int count, Func<string, WorkerCommand> command, string logsFolder, Action<LocalWorkerExit> onExit)
     {
@@ -68,18 +62,15 @@ internal sealed class LocalWorkerGroup : ILocalWorkers, IAsyncDisposable
         }
     }
 
-    /// <summary>Waits until all have ended by themselves, but no longer than <paramref name="patience"/>.</summary>
-    public async Task EndAsync(TimeSpan patience) =>
-        await Task.WhenAny(Task.WhenAll(Workers.Select(worker => worker.Ended)), Task.Delay(patience)).ConfigureAwait(false);
+    public async Task EndAsync(TimeSpan timeout) =>
+        await Task.WhenAny(Task.WhenAll(Workers.Select(worker => worker.Ended)), Task.Delay(timeout)).ConfigureAwait(false);
 
-    /// <summary>Stops all of them at once; see <see cref="LocalWorker.StopAsync"/>.</summary>
     public Task StopAsync(TimeSpan grace)
     {
         lock (_lock) _isStopping = true;
         return Task.WhenAll(Workers.Select(worker => worker.StopAsync(grace)));
     }
 
-    /// <summary>Stops all of them with five seconds of grace.</summary>
     public async ValueTask DisposeAsync()
     {
         await StopAsync(_defaultGrace).ConfigureAwait(false);

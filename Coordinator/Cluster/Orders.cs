@@ -7,16 +7,11 @@ using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Cluster;
 
-/// <summary>
-/// What workers and links are told to do so that a generation comes into force and the final state arrives. Used by the thread of the
-/// coordinator's actor.
-/// </summary>
-/// <param name="log">For people: the plans.</param>
-/// <param name="coordinator">The actor, which hears what arrives.</param>
+// Executes the effects that begin a generation or collect the final state. Used by the thread of the coordinator's actor.
 internal sealed class Orders(
-    CoordinatorContext run, ConnectedWorkers workers, CheckpointKeeper checkpoints, ILoggingAdapter log, IActorRef coordinator)
+    CoordinatorContext run, ConnectedWorkers workers, CheckpointWriter checkpoints, ILoggingAdapter log, IActorRef coordinator)
 {
-    /// <summary>Carries out an effect, if it is such an order.</summary>
+    /// <summary>Ignores other effects.</summary>
     public void Execute(ClusterEffect effect, string reason)
     {
         switch (effect)
@@ -52,14 +47,14 @@ internal sealed class Orders(
     {
         var plan = begin.Plan;
         if (plan.Topology == Topology.Star) run.Links.Begin(plan);
-        log.Info(
-            "Generation {0} ({1}): from round {2} with {3}", plan.Generation, reason, plan.FirstRound, string.Join(", ", plan.Workers));
+        log.Info("Generation {0} ({1}): from round {2} with {3}", plan.Generation, reason, plan.FirstRound,
+            string.Join(", ", plan.Workers));
         run.Recorder.Happened(RunEventKind.Generation, $"generation {plan.Generation}: {reason}", workers: plan.Workers);
         run.Recorder.Started(plan);
         checkpoints.Begin(plan);
         run.Links.ExpectCheckpoints(plan.Workers[0], plan.Generation,
             (applied, state) => coordinator.Tell(new CoordinatorNotice.CheckpointArrived(applied, state)));
-        var message = BeginPlan.Of(plan, begin.Endpoints, run.Checkpoints.Best);
+        var message = BeginPlan.Of(plan, begin.Endpoints, run.Checkpoints.Best?.TestMetric ?? double.NaN);
         foreach (var worker in plan.Workers) workers.Tell(worker, message);
     }
 }

@@ -2,17 +2,17 @@ using System.CommandLine;
 
 namespace Distributed.Coordinator.Cluster;
 
-/// <summary>The option --plugin. This process only hands it on to the workers that it starts; it loads none of it.</summary>
+/// <summary>The option --plugin. The coordinator only passes it on to the workers that it starts.</summary>
 internal static class PluginOption
 {
     private const string Name = "--plugin";
 
-    /// <summary>The option, for a command line.</summary>
     public static Option<string[]> Create()
     {
         var option = new Option<string[]>(Name)
         {
-            Description = "Library (.dll) with models or tasks of your own, for the workers that are started here; may be given more than once.",
+            Description = "Library (.dll) with models or tasks of your own, for the workers that are started here; "
+                + "may be given more than once.",
             AllowMultipleArgumentsPerToken = false,
             DefaultValueFactory = _ => [],
         };
@@ -24,8 +24,6 @@ internal static class PluginOption
         return option;
     }
 
-    /// <summary>The paths in it, which are good wherever a worker is started.</summary>
     public static IReadOnlyList<string> Paths(string[]? given) => [.. (given ?? []).Select(Path.GetFullPath)];
-
     public static IEnumerable<string> Arguments(IReadOnlyList<string> paths) => paths.SelectMany(path => (string[])[Name, path]);
 }

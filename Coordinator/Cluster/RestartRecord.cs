@@ -3,28 +3,24 @@ using Distributed.Core.Protocol;
 
 namespace Distributed.Coordinator.Cluster;
 
-/// <summary>Writes down what a coordinator needs that is started again, where it has changed. Used by one thread at a time.</summary>
-/// <param name="recorder">Tells people what could not be written.</param>
-/// <param name="save">Writes it, see <see cref="CoordinatorContext.Save"/>.</param>
-/// <param name="time">The clock; null for that of this machine.</param>
+/// <summary>Writes the state that a restarted coordinator needs whenever it changes. Used by one thread at a time.</summary>
 internal sealed class RestartRecord(RunRecorder recorder, Func<ClusterProtocol, string?>? save, TimeProvider? time = null)
 {
     private readonly RetryPause _pause = new(time);
     private ClusterProtocol? _saved;
     private string? _error;
 
-    /// <summary>Whether a coordinator that is started again would find all that it needs.</summary>
-    public bool IsSaved => _error is null;
+    public bool IsSaved => _error is null; // Whether a restarted coordinator would find the current state.
 
-    /// <summary>Before any worker hears of a generation, it is written down, so that no coordinator ever uses its number again.</summary>
+    /// <summary>Call before any worker hears of a generation, so that no coordinator ever uses its number again.</summary>
     public void Keep(ClusterProtocol cluster)
     {
-        if (_saved is { } saved && saved.Generation == cluster.Generation && saved.Plan == cluster.Plan && saved.Facts == cluster.Facts) return;
+        if (_saved is { } saved
+            && (saved.Generation, saved.Plan, saved.Facts) == (cluster.Generation, cluster.Plan, cluster.Facts)) return;
         _saved = cluster;
         Save(cluster);
     }
 
-    /// <summary>Tries again what could not be written.</summary>
     public void Retry()
     {
         if (_error is not null && _saved is { } saved && _pause.IsOver) Save(saved);
@@ -36,7 +32,21 @@ internal sealed class RestartRecord(RunRecorder recorder, Func<ClusterProtocol, 
         var before = _error;
         _error = save?.Invoke(cluster);
         if (_error is not null && before is null)
-            recorder.Happened(RunEventKind.Fault, $"what a restart of the coordinator needs cannot be written: {_error.TrimEnd('.')}. Training continues without checkpoints until it can");
-        if (_error is null && before is not null) recorder.Happened(RunEventKind.Note, "what a restart of the coordinator needs is written again");
+            recorder.Happened(RunEventKind.Fault, $"the state for a restart of the coordinator cannot be written: {_error.TrimEnd('.')}. "
+                + "Training continues without checkpoints until it can be written");
+        if (_error is null && before is not null)
+            recorder.Happened(RunEventKind.Note, "the state for a restart of the coordinator is written again");
     }
+}
+
+internal sealed class RetryPause(TimeProvider? time = null)
+{
+    private static readonly TimeSpan _length = TimeSpan.FromSeconds(1);
+
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private long _since;
+
+    public void Begin() => _since = _time.GetTimestamp();
+
+    public bool IsOver => _time.GetElapsedTime(_since) >= _length;
 }

@@ -8,19 +8,15 @@ using Microsoft.AspNetCore.Http;
 
 namespace Distributed.Coordinator.Cluster;
 
-/// <summary>
-/// Where the metrics of the coordinator and of its workers are, as Prometheus discovers them
-/// (https://prometheus.io/docs/prometheus/latest/http_sd/). Safe from every thread.
-/// </summary>
+// The addresses of the coordinator's and its workers' metrics for Prometheus
+// (https://prometheus.io/docs/prometheus/latest/http_sd/). Safe on every thread.
 internal sealed class ScrapeTargets
 {
-    /// <summary>Path under which they are served.</summary>
     public const string Path = "/targets";
 
-    private ImmutableSortedDictionary<string, LinkEndpoint> _workers = ImmutableSortedDictionary.Create<string, LinkEndpoint>(StringComparer.Ordinal);
+    private ImmutableSortedDictionary<string, LinkEndpoint> _workers =
+        ImmutableSortedDictionary.Create<string, LinkEndpoint>(StringComparer.Ordinal);
 
-    /// <summary>A worker has come. One that says nothing usable of where its metrics are is left out.</summary>
-    /// <param name="endpoint">As it says; not checked.</param>
     public void Add(string worker, LinkEndpoint endpoint)
     {
         if (endpoint.IsValid && Uri.CheckHostName(endpoint.Host) != UriHostNameType.Unknown)
@@ -29,12 +25,9 @@ internal sealed class ScrapeTargets
 
     public void Remove(string worker) => ImmutableInterlocked.Update(ref _workers, workers => workers.Remove(worker));
 
-    /// <summary>The targets as JSON: the coordinator, and each worker with a label that names it.</summary>
-    /// <param name="coordinator">Where the metrics of the coordinator are.</param>
     public byte[] ToJson(LinkEndpoint coordinator) => JsonSerializer.SerializeToUtf8Bytes(
         _workers.Select(worker => GroupOf(worker.Value, new() { [MetricLabels.Worker] = worker.Key })).Prepend(GroupOf(coordinator, [])));
 
-    /// <summary>Answers a request for them, which has come to where the metrics of the coordinator are too.</summary>
     public Task AnswerAsync(HttpContext context)
     {
         var here = context.Connection;
@@ -46,5 +39,6 @@ internal sealed class ScrapeTargets
         new() { ["targets"] = new[] { TextOf(endpoint) }, ["labels"] = labels };
 
     private static string TextOf(LinkEndpoint endpoint) =>
-        IPAddress.TryParse(endpoint.Host, out var address) && address.AddressFamily == AddressFamily.InterNetworkV6 ? $"[{address}]:{endpoint.Port}" : $"{endpoint}";
+        IPAddress.TryParse(endpoint.Host, out var address) && address.AddressFamily == AddressFamily.InterNetworkV6
+            ? $"[{address}]:{endpoint.Port}" : $"{endpoint}";
 }

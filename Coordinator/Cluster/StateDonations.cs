@@ -4,7 +4,7 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Coordinator.Cluster;
 
-/// <summary>The states that workers were asked for, and who is to have each. Used under the gate of the links.</summary>
+/// <summary>The states that were requested from workers, and their receivers. Used under the gate of the links.</summary>
 internal sealed class StateDonations
 {
     private readonly Dictionary<string, Queue<Donation>> _expected = new(StringComparer.Ordinal);
@@ -12,20 +12,16 @@ internal sealed class StateDonations
 
     private sealed record Donation(int Generation, StateAssembly Assembly, Action<long, byte[]> Received, List<string> Receivers);
 
-    /// <summary>The next state of this worker under this generation goes to <paramref name="received"/>: rounds applied, bytes.</summary>
-    /// <param name="generation">The generation; those of older ones are not waited for any more.</param>
-    /// <param name="bytes">Bytes that it must have.</param>
-    public void Expect(string donor, int generation, long bytes, Action<long, byte[]> received) => Enqueue(donor, generation, bytes, received, []);
+    public void Expect(string donor, int generation, long bytes, Action<long, byte[]> received) =>
+        Enqueue(donor, generation, bytes, received, []);
 
-    /// <summary>A state of this worker under this generation goes to another.</summary>
-    /// <param name="bytes">Bytes that it must have.</param>
-    /// <param name="send">Sends it: receiver, rounds applied, bytes.</param>
-    /// <returns>Whether the donor is to be asked for it; false where it is on its way for somebody else, and goes to both.</returns>
+    /// <returns>Whether to ask the donor; false if its state is already on the way to another worker, and now goes to both.</returns>
     public bool PassOn(string donor, string receiver, int generation, long bytes, Action<string, long, byte[]> send)
     {
-        if (generation == _generation && _expected.GetValueOrDefault(donor)?.LastOrDefault(donation => donation.Receivers.Count > 0) is { } coming)
+        if (generation == _generation
+            && _expected.GetValueOrDefault(donor)?.LastOrDefault(donation => donation.Receivers.Count > 0) is { } running)
         {
-            coming.Receivers.Add(receiver);
+            running.Receivers.Add(receiver);
             return false;
         }
         List<string> receivers = [receiver];
@@ -35,12 +31,11 @@ internal sealed class StateDonations
 
     public void Remove(string donor) => _expected.Remove(donor);
 
-    /// <exception cref="LinkException">Nobody has asked for it, or it is not the one that comes next.</exception>
     public void Take(string donor, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         if (header.Generation < _generation) return;
         if (!_expected.TryGetValue(donor, out var queue) || !queue.TryPeek(out var donation) || donation.Generation != header.Generation)
-            throw new LinkException($"{donor} sent a state that nobody asked for");
+            throw new LinkException($"{donor} sent an unrequested state");
         if (donation.Assembly.Take(header, payload) is not { } state) return;
         queue.Dequeue();
         donation.Received(header.Round, state);

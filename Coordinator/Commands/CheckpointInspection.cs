@@ -22,8 +22,8 @@ internal sealed record CheckpointInspection : IInspection
     {
         try
         {
-            var manifest = Manifest.Load(Path.Combine(folder, CheckpointFolder.ManifestName));
-            return new() { Folder = folder, Manifest = manifest, Damage = [.. CheckpointFolder.Faults(folder, manifest)] };
+            var manifest = Manifest.Load(Path.Combine(folder, Manifest.FileName));
+            return new() { Folder = folder, Manifest = manifest, Damage = [.. manifest.Faults(folder)] };
         }
         catch (CheckpointException error)
         {

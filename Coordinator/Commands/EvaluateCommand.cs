@@ -49,7 +49,7 @@ internal static class EvaluateCommand
         var (trained, _) = RunStart.ReadJob(arguments with { JobFile = RunStart.JobFileOf(run) });
         var job = TorchScriptFile.OfRun(trained, run) with { Epochs = 0, Checkpoint = new() { EverySteps = 0 } };
         var model = checkpoint is null
-            ? Path.Combine(run, RunFiles.Model) : Path.Combine(CheckpointOf(run, checkpoint), CheckpointFolder.ModelName);
+            ? Path.Combine(run, RunFiles.Model) : Path.Combine(CheckpointOf(run, checkpoint), Manifest.ModelName);
         if (!File.Exists(model))
             throw new RunFolderException($"'{model}' does not exist: the run is not finished. "
                 + "Evaluate one of its checkpoints: --checkpoint newest");
@@ -65,7 +65,7 @@ internal static class EvaluateCommand
         if (long.TryParse(which, NumberStyles.None, CultureInfo.InvariantCulture, out var step))
         {
             var folder = CheckpointStore.FolderOf(root, step);
-            CheckpointFolder.Verify(folder);
+            Manifest.Verify(folder);
             return folder;
         }
         if (which is not (Newest or Best)) throw new RunFolderException($"--checkpoint is '{which}'; allowed: {Newest}, {Best} or a step");

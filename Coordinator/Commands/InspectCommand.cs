@@ -50,7 +50,7 @@ internal static class InspectCommand
         if (Directory.Exists(path))
         {
             // The manifest of a damaged checkpoint may be lost.
-            var isCheckpoint = File.Exists(Path.Combine(path, CheckpointFolder.ManifestName))
+            var isCheckpoint = File.Exists(Path.Combine(path, Manifest.FileName))
                 || !RunInspection.Is(path) && RunStart.NameOf(path).StartsWith(CheckpointPrefix, StringComparison.Ordinal);
             return isCheckpoint ? CheckpointInspection.Read(path) : RunInspection.Is(path) ? RunInspection.Read(path) : null;
         }

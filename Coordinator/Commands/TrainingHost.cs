@@ -103,7 +103,7 @@ internal sealed class TrainingHost
         var live = LiveRun.Of(_state.JobName, job);
         var store = new CheckpointStore(_folder.Checkpoints, job.Checkpoint.Keep, text, TimeProvider.System);
         var resumed = _arguments.Resume
-            ? ResumedRun.Find(LocalDisk.Instance, _folder.Path, job.Kind.Metric, rounds, store) : ResumePoint.Start;
+            ? ResumePoint.Find(LocalDisk.Instance, _folder.Path, job.Kind.Metric, rounds, store) : ResumePoint.Start;
         using var journal = new RunJournal(LocalDisk.Instance, _folder.Path, job.Kind.Metric);
         using var recorder = new RunRecorder(journal, job, _view, _metrics, TimeProvider.System, rounds, resumed, _state.StartedAt,
             job.IsEvaluation ? [live] : [live, board]);
@@ -113,19 +113,18 @@ internal sealed class TrainingHost
         servers.Show(livePage);
         _state = servers.At(_state) with { Port = node.SelfAddress.Port!.Value, LinkPort = links.Port };
         if (store.Newest is { } stored) _metrics.Checkpoints.Found(stored.Files.Sum(file => file.Bytes), stored.SavedAt);
-        using var desk = new CheckpointDesk(store, journal);
         var initial = File.Exists(_folder.InitialFile) ? InitialParameters.Read(_folder.InitialFile, _state.IsInitialStrict) : null;
         var cluster = _state.ToCluster(shape, job.IsMesh ? Topology.Mesh : Topology.Star, Math.Max(_arguments.Workers, _state.MinWorkers),
-            isOpen: _arguments.Workers == 0 || _arguments.MaxRestarts > 0, recorder.Entered, desk.Newest);
+            isOpen: _arguments.Workers == 0 || _arguments.MaxRestarts > 0, recorder.Entered, store.NewestState);
         _state = _state with { IsOpen = _arguments.Workers == 0 };
         _state.Save(_folder.StateFile);
         IRunOutcome? outcome = null;
         var result = new TaskCompletionSource<RunResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         var context = new CoordinatorContext(
-            text, _state.Host, links, recorder, desk, _metrics, _targets, result, _arguments.Workers > 0 ? _notices : null,
+            text, _state.Host, links, recorder, store, _metrics, _targets, result, _arguments.Workers > 0 ? _notices : null,
             _arguments.MaxRestarts, node.Down, now => Save(now, recorder), initial,
             data => Try(() => WriteText(_folder.DataFile, data.ToJson())),
-            new DataDesk(job.Data, new() { DataDirectory = _arguments.DataDirectory, DeliverFrom = _arguments.DeliverFrom }),
+            new DataSender(job.Data, new() { DataDirectory = _arguments.DataDirectory, DeliverFrom = _arguments.DeliverFrom }),
             trained => outcome = _finish(journal, recorder, trained));
         _coordinator = _notices.Actor = system.ActorOf(
             Props.Create(() => new CoordinatorActor(cluster, context)), ClusterNode.CoordinatorActor);
@@ -136,7 +135,7 @@ internal sealed class TrainingHost
         // The workers end before what they are connected to.
         await using var ending = workers;
         await FinishAsync(result.Task, stopping);
-        await desk.WhenIdleAsync();
+        await store.WhenIdleAsync();
         await workers.EndAsync(_stopTimeout);
         _view.Dispose();
         outcome!.Tell();

@@ -10,59 +10,45 @@ using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>What is known of a state that is to be stored.</summary>
-/// <param name="Evaluation">What the parameters were worth, if that was just measured.</param>
-internal sealed record CheckpointFacts(long Step, long Round, int Epoch, StateDigest Digest, EpochResult? Evaluation);
-
-/// <summary>
-/// The checkpoints of a run: a folder each, which exists either whole or not at all. The newest few are kept, and the one
-/// that did best on the test set. Changed by one caller at a time.
-/// </summary>
-/// <param name="keep">How many of the newest are kept, at least 1.</param>
-/// <param name="job">The resolved job file, which a checkpoint holds too: a run folder that is lost but for one can still be used.</param>
-/// <param name="files">Where the folder is; null for this machine.</param>
+// The checkpoints of a run, each in its own folder that exists completely or not at all. Keeps the newest ones and the one with the best
+// test metric. Properties are safe on every thread; the methods without Async need one caller at a time.
 internal sealed partial class CheckpointStore(string root, int keep, string job, TimeProvider time, IFileSystem? files = null)
 {
-    /// <summary>Ends the name of a checkpoint whose rounds are not recorded.</summary>
-    private const string AsideEnding = ".unrecorded";
+    private const string AsideEnding = ".unrecorded"; // Ends the folder name of a checkpoint whose rounds are not recorded.
 
-    private static readonly string _program = typeof(CheckpointStore).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+    private static readonly string _program =
+        typeof(CheckpointStore).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
 
     private readonly byte[] _job = Encoding.UTF8.GetBytes(job);
     private readonly IFileSystem _files = files ?? LocalDisk.Instance;
+    private readonly SemaphoreSlim _gate = new(1);
 
-    // The oldest first. Never changed, but replaced: it is looked at while another is being stored.
+    // Oldest first. Replaced, never changed, since other threads read it.
     private volatile Manifest[] _usable = [];
     private bool _isRootFlushed;
 
-    /// <summary>The one with the most rounds; null where there is none. Read from any thread.</summary>
+    public IReadOnlyList<Manifest> All => _usable; // The usable checkpoints, oldest first.
     public Manifest? Newest => _usable is [.., var newest] ? newest : null;
-
-    /// <summary>The one that did best on the test set, the earliest of equals; null where none was measured. Read from any thread.</summary>
+    public StoredState? NewestState => Newest?.ToState(); // The newest checkpoint as ClusterProtocol knows it.
     public Manifest? Best => BestOf(_usable);
 
-    /// <summary>The one of these that did best on the test set, the earliest of equals; null where none was measured.</summary>
+    /// <summary>The checkpoint with the best test metric, the earliest of equals; null if none was evaluated.</summary>
     public static Manifest? BestOf(IEnumerable<Manifest> checkpoints) =>
         checkpoints.Where(m => m.TestMetric is not null).OrderByDescending(m => m.TestMetric).ThenBy(m => m.Round).FirstOrDefault();
 
-    public static string FolderOf(string root, long step) => Path.Combine(root, string.Create(CultureInfo.InvariantCulture, $"step-{step:D9}"));
+    public static string FolderOf(string root, long step) =>
+        Path.Combine(root, string.Create(CultureInfo.InvariantCulture, $"step-{step:D9}"));
 
-    /// <summary>The checkpoints in a folder that can be used; nothing is changed.</summary>
-    public static IReadOnlyList<Manifest> Usable(string root) => [.. Look(LocalDisk.Instance, root).Select(found => found.Usable).OfType<Manifest>()];
+    public static IReadOnlyList<Manifest> Usable(string root) =>
+        [.. Inspect(LocalDisk.Instance, root).Select(found => found.Usable).OfType<Manifest>()];
 
-    /// <summary>All that can be used, the oldest first. Read from any thread.</summary>
-    public IReadOnlyList<Manifest> All => _usable;
-
-    /// <summary>Looks through what there is, reads every byte of it, and makes durable what is found. What was being written when its process was killed is removed.</summary>
-    /// <returns>What cannot be used, and why; a line each.</returns>
-    /// <exception cref="IOException">The folder cannot be read, or not be flushed.</exception>
     public IReadOnlyList<string> Open()
     {
         _usable = [];
-        foreach (var folder in _files.FoldersIn(root).Where(folder => Unfinished().IsMatch(Path.GetFileName(folder)))) _files.DeleteFolder(folder);
-        var found = Look(_files, root).ToList();
+        foreach (var folder in FoldersLike(_files, root, Unfinished())) _files.DeleteFolder(folder);
+        var found = Inspect(_files, root).ToList();
         _usable = [.. found.Select(checkpoint => checkpoint.Usable).OfType<Manifest>().OrderBy(m => m.Round)];
-        // A process that was killed may have given a checkpoint its name without flushing it: a power cut would take it away again.
+        // A killed process may have renamed a checkpoint without flushing the name; a power cut would undo that.
         if (_usable.Length > 0)
         {
             MakeRoot();
@@ -71,16 +57,11 @@ internal sealed partial class CheckpointStore(string root, int keep, string job,
         return [.. found.Select(checkpoint => checkpoint.Fault).OfType<string>().Select(fault => $"a checkpoint is skipped: {fault}")];
     }
 
-    /// <summary>
-    /// Takes checkpoints out of use whose rounds are not recorded, so that none of them is ever mistaken for a state of this run. They
-    /// stay on the disk under other names, until others take their place or the run is replaced.
-    /// </summary>
-    /// <exception cref="IOException">They cannot be renamed.</exception>
-    /// <exception cref="UnauthorizedAccessException">They may not be renamed.</exception>
+    /// <summary>Renames checkpoints whose rounds are not recorded, so that they are never used as states of this run.</summary>
     public void SetAside(IReadOnlyCollection<Manifest> unrecorded)
     {
         if (unrecorded.Count == 0) return;
-        foreach (var old in _files.FoldersIn(root).Where(folder => Aside().IsMatch(Path.GetFileName(folder)))) _files.DeleteFolder(old);
+        foreach (var old in FoldersLike(_files, root, Aside())) _files.DeleteFolder(old);
         foreach (var manifest in unrecorded)
         {
             var folder = FolderOf(root, manifest.Step);
@@ -90,20 +71,37 @@ internal sealed partial class CheckpointStore(string root, int keep, string job,
         _files.FlushFolder(root);
     }
 
-    /// <summary>Stores a state, on the disk when this returns, and removes what need not be kept any more.</summary>
-    /// <param name="flushRecords">Returns when all that the checkpoint depends on is on the disk: the steps and evaluations up to it.</param>
-    /// <exception cref="IOException">The disk is full, or the folder is gone. What was there before still is.</exception>
-    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
-    /// <exception cref="SafetensorsException">The bytes are no state.</exception>
+    public Task<Manifest> SaveAsync(CheckpointFacts facts, byte[] state, Action flushRecords) =>
+        RunAsync(() => Save(facts, state, flushRecords));
+
+    public Task<byte[]> LoadAsync(StoredState state) => RunAsync(() => Load(state));
+    public Task WhenIdleAsync() => RunAsync(() => 0);
+
+    /// <summary>Runs work that waits for the disk on a thread of the pool, one piece of work at a time.</summary>
+    public async Task<T> RunAsync<T>(Func<T> work)
+    {
+        await _gate.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            return await Task.Run(work).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Stores a state durably, then removes old checkpoints. After a failure the earlier checkpoints remain.</summary>
     public Manifest Save(CheckpointFacts facts, ReadOnlyMemory<byte> state, Action flushRecords)
     {
-        // A state that is computed again after a fall-back: to replace it would leave a moment without either.
-        if (_usable.FirstOrDefault(m => m.Step == facts.Step && m.Round == facts.Round && m.Digest == facts.Digest.ToString()) is { } same) return same;
+        // A state that was recomputed after a rollback: replacing it would leave a moment without either copy.
+        if (_usable.FirstOrDefault(m => m.Step == facts.Step && m.Round == facts.Round && m.Digest == facts.Digest.ToString()) is { } same)
+            return same;
         var parts = StateParts.Of(state);
         MakeRoot();
         var final = FolderOf(root, facts.Step);
         var temporary = final + AtomicFile.TemporaryEnding;
-        Remove(temporary);
+        Remove(_files, temporary);
         try
         {
             _files.CreateFolder(temporary);
@@ -122,17 +120,17 @@ internal sealed partial class CheckpointStore(string root, int keep, string job,
                 Program = _program,
                 Files =
                 [
-                    Write(temporary, CheckpointFolder.ModelName, file => Safetensors.Write(file, [.. parts.Model])),
-                    Write(temporary, CheckpointFolder.OptimizerName, file => Safetensors.Write(file, [.. parts.Optimizer])),
+                    Write(temporary, Manifest.ModelName, file => Safetensors.Write(file, [.. parts.Model])),
+                    Write(temporary, Manifest.OptimizerName, file => Safetensors.Write(file, [.. parts.Optimizer])),
                     Write(temporary, RunFiles.Job, file => file.Write(_job)),
                 ],
             };
-            manifest.Save(Path.Combine(temporary, CheckpointFolder.ManifestName), _files);
+            manifest.Save(Path.Combine(temporary, Manifest.FileName), _files);
             _files.FlushFolder(temporary);
-            // A checkpoint that is on the disk without the rounds before it could never be resumed from.
+            // A run cannot resume from a checkpoint whose rounds are not on the disk.
             flushRecords();
-            // A step that is done again has the same state, or in an inexact job one as good.
-            Remove(final);
+            // A repeated step has the same state, or an equally good one in an inexact job.
+            Remove(_files, final);
             _files.MoveFolder(temporary, final);
             _files.FlushFolder(root);
             _usable = [.. _usable.Where(m => m.Step != facts.Step).Append(manifest).OrderBy(m => m.Round)];
@@ -141,20 +139,19 @@ internal sealed partial class CheckpointStore(string root, int keep, string job,
         }
         catch
         {
-            Discard(temporary);
+            // The next start removes what is left.
+            StorageError.Ignore(() => Remove(_files, temporary));
             throw;
         }
     }
 
-    /// <summary>Reads a state, and checks every byte of it.</summary>
-    /// <exception cref="CheckpointException">It is damaged; the message names what is.</exception>
     public byte[] Load(Manifest manifest)
     {
         var folder = FolderOf(root, manifest.Step);
-        CheckpointFolder.Verify(folder, _files);
+        Manifest.Verify(folder, _files);
         try
         {
-            return new StateParts(Read(CheckpointFolder.ModelName), Read(CheckpointFolder.OptimizerName)).ToState();
+            return new StateParts(Read(Manifest.ModelName), Read(Manifest.OptimizerName)).ToState();
         }
         catch (Exception error) when (StorageError.Is(error) || error is SafetensorsException)
         {
@@ -168,39 +165,53 @@ internal sealed partial class CheckpointStore(string root, int keep, string job,
         }
     }
 
-    /// <summary>Leaves a checkpoint out from now on, as it cannot be read.</summary>
-    public void Forget(Manifest manifest) => _usable = [.. _usable.Where(m => m != manifest)];
-
-    /// <summary>Removes all checkpoints from a folder, and nothing else.</summary>
-    /// <exception cref="IOException">They cannot be removed.</exception>
-    /// <exception cref="UnauthorizedAccessException">They may not be removed.</exception>
-    public static void Clear(string root)
+    /// <summary>Reads the state that the workers expect, which need not be the newest any more. A damaged one is not used again.</summary>
+    public byte[] Load(StoredState state)
     {
-        foreach (var folder in LocalDisk.Instance.FoldersIn(root))
+        var wanted = _usable.FirstOrDefault(stored => stored.ToState() == state)
+            ?? throw new CheckpointException($"the checkpoint of {state.Applied} rounds is not there any more");
+        try
         {
-            var name = Path.GetFileName(folder);
-            if (Finished().IsMatch(name) || Unfinished().IsMatch(name) || Aside().IsMatch(name)) Remove(LocalDisk.Instance, folder);
+            return Load(wanted);
+        }
+        catch (CheckpointException)
+        {
+            Forget(wanted);
+            throw;
         }
     }
 
-    private static IEnumerable<(Manifest? Usable, string? Fault)> Look(IFileSystem files, string root)
+    public static void Clear(string root)
     {
-        foreach (var folder in files.FoldersIn(root).Where(folder => Finished().IsMatch(Path.GetFileName(folder))).Order(StringComparer.Ordinal))
+        var disk = LocalDisk.Instance;
+        foreach (var kind in (Regex[])[Finished(), Unfinished(), Aside()])
+            foreach (var folder in FoldersLike(disk, root, kind)) Remove(disk, folder);
+    }
+
+    private static IEnumerable<string> FoldersLike(IFileSystem files, string root, Regex name) =>
+        files.FoldersIn(root).Where(folder => name.IsMatch(Path.GetFileName(folder)));
+
+    private static IEnumerable<(Manifest? Usable, string? Fault)> Inspect(IFileSystem files, string root)
+    {
+        return FoldersLike(files, root, Finished()).Order(StringComparer.Ordinal).Select(Read);
+
+        (Manifest?, string?) Read(string folder)
         {
-            (Manifest?, string?) found;
             try
             {
-                var manifest = CheckpointFolder.Verify(folder, files);
-                found = Path.GetFileName(FolderOf(root, manifest.Step)) == Path.GetFileName(folder) ? (manifest, null)
-                    : (null, $"'{Path.Combine(folder, CheckpointFolder.ManifestName)}' is damaged: it is of step {manifest.Step}, which its folder is not");
+                var manifest = Manifest.Verify(folder, files);
+                return Path.GetFileName(FolderOf(root, manifest.Step)) == Path.GetFileName(folder) ? (manifest, null)
+                    : (null, $"'{Path.Combine(folder, Manifest.FileName)}' is damaged: "
+                        + $"it is of step {manifest.Step}, which its folder is not");
             }
             catch (CheckpointException error)
             {
-                found = (null, error.Message);
+                return (null, error.Message);
             }
-            yield return found;
         }
     }
+
+    private void Forget(Manifest manifest) => _usable = [.. _usable.Where(m => m != manifest)];
 
     private void MakeRoot()
     {
@@ -223,34 +234,21 @@ internal sealed partial class CheckpointStore(string root, int keep, string job,
         var best = Best;
         foreach (var old in _usable.SkipLast(keep).Where(m => m != best).ToList())
         {
-            Remove(FolderOf(root, old.Step));
+            Remove(_files, FolderOf(root, old.Step));
             Forget(old);
         }
     }
 
-    /// <summary>What went wrong before is what the caller has to hear of; the next start removes what is left.</summary>
-    private void Discard(string temporary)
-    {
-        try
-        {
-            Remove(temporary);
-        }
-        catch (Exception error) when (StorageError.Is(error))
-        {
-        }
-    }
-
-    private void Remove(string folder) => Remove(_files, folder);
-
-    /// <summary>Under another name first, so that what is left of it when this is interrupted is not taken for damage.</summary>
+    // Renames the folder first, so that a half-removed checkpoint is not reported as damaged.
     private static void Remove(IFileSystem files, string folder)
     {
         if (!files.FolderExists(folder)) return;
-        var doomed = folder.EndsWith(AtomicFile.TemporaryEnding, StringComparison.Ordinal) ? folder : folder + AtomicFile.TemporaryEnding;
-        if (doomed != folder)
+        var doomed = folder;
+        if (!folder.EndsWith(AtomicFile.TemporaryEnding, StringComparison.Ordinal))
         {
-            if (files.FolderExists(doomed)) files.MoveFolder(folder, doomed = $"{folder}-old{AtomicFile.TemporaryEnding}");
-            else files.MoveFolder(folder, doomed);
+            doomed = folder + AtomicFile.TemporaryEnding;
+            if (files.FolderExists(doomed)) doomed = $"{folder}-old{AtomicFile.TemporaryEnding}";
+            files.MoveFolder(folder, doomed);
         }
         files.DeleteFolder(doomed);
     }

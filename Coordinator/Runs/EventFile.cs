@@ -6,18 +6,16 @@ using Google.Protobuf;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>
-/// A file of events as TensorBoard reads them: records of a length, its checksum, an Event in protocol buffers, and its checksum.
-/// Source: tensorflow/core/lib/io/record_writer.cc (records) and tensorboard/compat/proto/event.proto and summary.proto (events).
-/// </summary>
+// A file of TensorBoard events: records of a length, its checksum, an Event in protocol buffers, and its checksum.
+// Source: tensorflow/core/lib/io/record_writer.cc (records), tensorboard/compat/proto/event.proto and summary.proto (events).
 internal sealed class EventFile : IDisposable
 {
     public const string NamePrefix = "events.out.tfevents.";
-
     private const string Version = "brain.Event:2";
 
     // Field numbers and wire types of the messages.
-    private const uint WallTime = (1 << 3) | 1, Step = 2 << 3, FileVersion = (3 << 3) | 2, Summary = (5 << 3) | 2, SessionLog = (7 << 3) | 2;
+    private const uint WallTime = (1 << 3) | 1, Step = 2 << 3, FileVersion = (3 << 3) | 2;
+    private const uint Summary = (5 << 3) | 2, SessionLog = (7 << 3) | 2;
     private const uint Value = (1 << 3) | 2, Tag = (1 << 3) | 2, SimpleValue = (2 << 3) | 5;
     private const uint SessionStatus = 1 << 3;
     private const int SessionStart = 1;
@@ -25,17 +23,15 @@ internal sealed class EventFile : IDisposable
     private readonly FileStream _file;
     private readonly TimeProvider _time;
 
-    /// <param name="folder">Of a run, or a part of it; one curve for each tag in it. Created where it is missing.</param>
-    /// <param name="from">Steps from this one on that other files of the folder hold do not count any more.</param>
-    /// <exception cref="IOException">It cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
+    /// <param name="from">Hides points from this step on in earlier files of the folder.</param>
     public EventFile(string folder, long from, TimeProvider time)
     {
         _time = time;
         Directory.CreateDirectory(folder);
         // TensorBoard reads the files of a folder in the order of their names.
-        var name = string.Create(CultureInfo.InvariantCulture, $"{NamePrefix}{time.GetUtcNow().ToUnixTimeMilliseconds():D14}.{Environment.MachineName}.{Environment.ProcessId}");
-        _file = new(Path.Combine(folder, name), FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite);
+        var now = time.GetUtcNow().ToUnixTimeMilliseconds();
+        var name = string.Create(CultureInfo.InvariantCulture, $"{now:D14}.{Environment.MachineName}.{Environment.ProcessId}");
+        _file = new(Path.Combine(folder, NamePrefix + name), FileMode.CreateNew, FileAccess.Write, FileShare.ReadWrite);
         Write(step: 0, output =>
         {
             output.WriteTag(FileVersion);
@@ -52,9 +48,6 @@ internal sealed class EventFile : IDisposable
         });
     }
 
-    /// <summary>Adds a point to each of some curves.</summary>
-    /// <param name="step">Where, 0 or more.</param>
-    /// <exception cref="IOException">The disk is full.</exception>
     public void Add(long step, params (string Tag, double Value)[] values)
     {
         Write(step, output =>
@@ -77,31 +70,17 @@ internal sealed class EventFile : IDisposable
         });
     }
 
-    /// <summary>Hands everything to the operating system.</summary>
-    /// <exception cref="IOException">The disk is full.</exception>
     public void Flush() => _file.Flush();
-
     public void Dispose() => _file.Dispose();
 
-    /// <summary>Closes a file that could not be written; one that holds nothing is removed.</summary>
+    /// <summary>Closes a file that could not be written, and deletes it if it is empty.</summary>
     public void Abandon()
     {
-        try
-        {
-            _file.Dispose();
-        }
-        catch (Exception error) when (StorageError.Is(error))
-        {
-            // That is why.
-        }
-        try
+        StorageError.Ignore(_file.Dispose);
+        StorageError.Ignore(() =>
         {
             if (new FileInfo(_file.Name) is { Exists: true, Length: 0 } empty) empty.Delete();
-        }
-        catch (Exception error) when (StorageError.Is(error))
-        {
-            // It harms nobody.
-        }
+        });
     }
 
     private void Write(long step, Action<CodedOutputStream> what)
@@ -131,7 +110,7 @@ internal sealed class EventFile : IDisposable
         return ByteString.CopyFrom(bytes.GetBuffer(), 0, (int)bytes.Length);
     }
 
-    /// <summary>CRC-32C, turned and offset, so that a checksum of what holds checksums still means something.</summary>
+    // CRC-32C, rotated and offset: a plain CRC of data that contains CRCs is weak.
     private static uint Checksum(ReadOnlySpan<byte> bytes)
     {
         var crc = uint.MaxValue;

@@ -3,13 +3,12 @@ using Microsoft.Extensions.Logging;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>The coordinator's own log, beside those of its workers: the console is for progress. Bounded, see <see cref="RotatingFile"/>; never throws.</summary>
+/// <summary>The coordinator's log file; the console shows the progress. Its size is bounded, see <see cref="RotatingFile"/>.</summary>
 internal sealed class FileLog : ILoggerProvider
 {
     private readonly RotatingFile _file;
     private readonly LimitedLog _log;
 
-    /// <summary>Opens it, behind what it holds.</summary>
     public FileLog(string path)
     {
         _file = new(path);

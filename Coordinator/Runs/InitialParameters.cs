@@ -4,17 +4,17 @@ using Distributed.Jobs.State;
 namespace Distributed.Coordinator.Runs;
 
 /// <summary>Parameters that training begins with instead of those drawn from the seed.</summary>
-/// <param name="IsStrict">Whether it must hold exactly the tensors of the model.</param>
 internal sealed record InitialParameters(ReadOnlyMemory<byte> File, bool IsStrict)
 {
-    /// <exception cref="RunFolderException">There is none, or it is no safetensors file.</exception>
     public static InitialParameters Read(string path, bool isStrict)
     {
         try
         {
             var file = new FileInfo(path);
-            if (!file.Exists) throw new RunFolderException($"'{path}' does not exist. Give a safetensors file, such as the model.safetensors of a run.");
-            if (file.Length > WorkerFacts.MaxStateBytes) throw new RunFolderException($"'{path}' has {file.Length} bytes; at most {WorkerFacts.MaxStateBytes} are allowed.");
+            if (!file.Exists)
+                throw new RunFolderException($"'{path}' does not exist. Give a safetensors file, such as the model.safetensors of a run.");
+            if (file.Length > WorkerFacts.MaxStateBytes)
+                throw new RunFolderException($"'{path}' has {file.Length} bytes; at most {WorkerFacts.MaxStateBytes} are allowed.");
             var bytes = System.IO.File.ReadAllBytes(path);
             Safetensors.Read(bytes);
             return new(bytes, isStrict);

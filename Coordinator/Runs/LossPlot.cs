@@ -4,23 +4,17 @@ using ScottPlot.TickGenerators;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>A picture of how a run learned: losses on the left axis, the metric on the right one, over the steps.</summary>
+/// <summary>The picture of a run: losses on the left axis, the metric on the right one. Omits non-finite values.</summary>
 internal static class LossPlot
 {
     private const int Width = 1200;
     private const int Height = 640;
-
-    /// <summary>More points a column of the picture than these cannot be seen.</summary>
-    private const int MaxPoints = 4 * Width;
+    private const int MaxPoints = 4 * Width; // More points per column cannot be seen.
 
     private static readonly Color _train = Color.FromHex("#2563eb");
     private static readonly Color _test = Color.FromHex("#ea580c");
     private static readonly Color _metric = Color.FromHex("#15803d");
 
-    /// <summary>Writes a PNG. Values that are not finite are left out.</summary>
-    /// <param name="title">Above the picture: the job's name.</param>
-    /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file may not be written to.</exception>
     public static void Save(string path, string title, RunCurves curves)
     {
         using var plot = new Plot();
@@ -36,24 +30,23 @@ internal static class LossPlot
 
     private static void AddTrainLoss(Plot plot, CurvePoint[] losses)
     {
-        if (losses.Length == 0)
-            return;
+        if (losses.Length == 0) return;
         var raw = plot.Add.ScatterLine(Thinned([.. losses.SelectMany(Extremes)]), _train.WithAlpha(0.25));
         raw.LineWidth = 1;
-        var smooth = plot.Add.ScatterLine(Thinned(Smoothed([.. losses.Select(point => new Coordinates(point.Step, point.Mean))])), _train);
+        var means = losses.Select(point => new Coordinates(point.Step, point.Mean));
+        var smooth = plot.Add.ScatterLine(Thinned(Smoothed([.. means])), _train);
         smooth.LineWidth = 2.5f;
         smooth.LegendText = "training loss";
     }
 
     private static void AddTestLoss(Plot plot, Coordinates[] losses)
     {
-        if (losses.Length == 0)
-            return;
+        if (losses.Length == 0) return;
         var line = plot.Add.Scatter(losses, _test);
         (line.LineWidth, line.MarkerSize, line.LegendText) = (2, 9, "test loss");
     }
 
-    /// <summary>Where a point stands for several steps, no spike among them is lost.</summary>
+    // Keeps spikes where a point stands for several steps.
     private static Coordinates[] Extremes(CurvePoint point) =>
         point.Count == 1 ? [new(point.Step, point.Mean)] : [new(point.Step, point.Min), new(point.Step, point.Max)];
 
@@ -71,8 +64,10 @@ internal static class LossPlot
         (line.LineWidth, line.MarkerSize, line.LegendText) = (2, 9, $"test {metric.Title} (right)");
         (line.MarkerShape, line.LinePattern) = (MarkerShape.FilledDiamond, LinePattern.Dashed);
         line.Axes.YAxis = plot.Axes.Right;
-        // Whole tenths up to 1: one point has no range of its own, and no metric is above 1, or 100 %. One that began far below 0 would hide what came of it.
-        plot.Axes.SetLimitsY(one * Math.Max(metric.IsShare ? 0 : -1, Math.Floor((10 * points.Min(p => p.Y) / one) - 0.1) / 10), one, plot.Axes.Right);
+        // The axis ends at 1 or 100 %, the best value of every metric, and begins at the tenth below the lowest point. A metric that began
+        // far below 0 would hide the later points.
+        var lowest = Math.Floor((10 * points.Min(p => p.Y) / one) - 0.1) / 10;
+        plot.Axes.SetLimitsY(one * Math.Max(metric.IsShare ? 0 : -1, lowest), one, plot.Axes.Right);
         plot.Axes.Right.Label.Text = metric.IsShare ? $"{metric.Title} (%)" : metric.Title;
         plot.Axes.Right.Label.ForeColor = _metric;
         plot.Axes.Right.TickLabelStyle.ForeColor = _metric;
@@ -87,7 +82,6 @@ internal static class LossPlot
         plot.Axes.Right.Label.Bold = false;
     }
 
-    /// <summary>A moving average, a fortieth of the curve wide, centred so that it does not lag.</summary>
     private static Coordinates[] Smoothed(Coordinates[] points)
     {
         var reach = points.Length / 80;
@@ -101,7 +95,6 @@ internal static class LossPlot
         })];
     }
 
-    /// <summary>The lowest and the highest point of every stretch, in order, so that no spike is lost.</summary>
     private static Coordinates[] Thinned(Coordinates[] points) => points.Length <= MaxPoints
         ? points
         : [.. points.Chunk(2 * points.Length / MaxPoints + 1)

@@ -1,27 +1,27 @@
 using Distributed.Core.Planning;
+using Distributed.Core.Protocol;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>The states that have come and are not stored yet, at most one for each kind of round. Decides which of them is stored next.</summary>
+internal sealed record CheckpointFacts(long Step, long Round, int Epoch, StateDigest Digest, EpochResult? Evaluation);
+
+/// <summary>The states that were received and are not stored yet: at most one per kind of round.</summary>
 internal sealed class PendingCheckpoints
 {
     private readonly SortedDictionary<RoundKind, (long Applied, byte[] State)> _unstored = [];
 
-    /// <param name="state">The state, as a safetensors file.</param>
-    /// <returns>Rounds that the state had applied which this one takes the place of; null where it takes the place of no other.</returns>
+    /// <returns>The number of applied rounds of the state that this one replaces; null if it replaces none.</returns>
     public long? Add(long applied, byte[] state, Rounds rounds)
     {
         if (applied < 1 || applied > rounds.Count) return null;
-        // One that an evaluation was of may be the best: a state of the other kind does not take its place.
+        // An evaluated state may be the best one: a state of the other kind does not replace it.
         var kind = rounds.At(applied - 1).Kind;
-        long? leftOut = _unstored.TryGetValue(kind, out var late) ? late.Applied : null;
+        long? replaced = _unstored.TryGetValue(kind, out var late) ? late.Applied : null;
         _unstored[kind] = (applied, state);
-        return leftOut;
+        return replaced;
     }
 
-    /// <summary>Takes out the state that is to be stored next.</summary>
-    /// <param name="factsAfter">What is known of the state after so many rounds; null where that has not been reported yet.</param>
-    /// <returns>Null where there is none whose round was reported.</returns>
+    /// <summary>Removes and returns the state to store next; null while no round of these states is reported.</summary>
     public (CheckpointFacts Facts, byte[] State)? Next(Func<long, CheckpointFacts?> factsAfter)
     {
         foreach (var (kind, (applied, state)) in _unstored.Reverse())
@@ -33,9 +33,48 @@ internal sealed class PendingCheckpoints
         return null;
     }
 
-    /// <summary>A plan begins: what was computed after its first round is computed again, in an inexact job to other bits.</summary>
+    /// <summary>Drops states past the plan's first round: the workers repeat those rounds, with other bits in an inexact job.</summary>
     public void Begin(Plan plan)
     {
-        foreach (var gone in _unstored.Where(waiting => waiting.Value.Applied > plan.FirstRound).Select(waiting => waiting.Key).ToList()) _unstored.Remove(gone);
+        foreach (var (kind, _) in _unstored.Where(waiting => waiting.Value.Applied > plan.FirstRound).ToList()) _unstored.Remove(kind);
+    }
+}
+
+/// <summary>The digests and evaluations of recent rounds, for the manifests of checkpoints that are still to arrive.</summary>
+internal sealed class ReportedStates(long everySteps, bool isExact)
+{
+    private const int Max = 64; // More than the rounds between two stored checkpoints.
+
+    private readonly SortedDictionary<long, StateDigest> _digests = [];
+    private readonly Queue<EpochResult> _evaluations = [];
+
+    public void Add(EpochResult evaluation)
+    {
+        _evaluations.Enqueue(evaluation);
+        if (_evaluations.Count > Max) _evaluations.Dequeue();
+    }
+
+    public void Add(Rounds rounds, Round round, StateDigest digest)
+    {
+        if (round.Kind == RoundKind.Train && !CheckpointRule.IsDue(rounds, everySteps, round)) return;
+        _digests[round.Number + 1] = digest;
+        if (_digests.Count > Max) _digests.Remove(_digests.Keys.First());
+    }
+
+    /// <summary>Forgets rounds that the plan repeats if they may have other bits the next time.</summary>
+    public void Begin(Plan plan)
+    {
+        if (isExact) return;
+        foreach (var applied in _digests.Keys.Where(applied => applied > plan.FirstRound).ToList()) _digests.Remove(applied);
+    }
+
+    /// <returns>Null if no checkpoint is due after so many rounds, or if the last of them is not reported yet.</returns>
+    public CheckpointFacts? After(Rounds? rounds, long applied)
+    {
+        if (!_digests.TryGetValue(applied, out var digest)) return null;
+        var round = rounds!.At(applied - 1);
+        return round.Kind == RoundKind.Evaluate
+            ? new(round.Step, applied, round.Epoch + 1, digest, _evaluations.FirstOrDefault(e => e.Epoch == round.Epoch + 1))
+            : new(round.Step + 1, applied, round.Epoch + 1, digest, Evaluation: null);
     }
 }

@@ -5,28 +5,18 @@ using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>What a file of comma-separated values was found to hold.</summary>
-/// <param name="Lines">Lines behind the header that can be read, none of which is missing.</param>
-/// <param name="Fault">The number of the first line, the header being 1, that cannot be read or does not follow; null where there is none.</param>
-/// <param name="Behind">Lines from that one on. A torn last line, which every crash may leave, is no line.</param>
+/// <param name="Lines">Valid lines behind the header.</param>
+/// <param name="Fault">The number of the first line that is malformed or out of order; the header is line 1.</param>
+/// <param name="Behind">Lines from that one on. A torn last line, which every crash may leave, does not count.</param>
 internal readonly record struct FoundLines(long Lines, long? Fault = null, long Behind = 0);
 
-/// <summary>
-/// Reads <c>history.csv</c> and <c>evaluations.csv</c> from their beginning up to the first line that is damaged, or does not follow the
-/// one before it. Needs memory for one line.
-/// </summary>
-/// <param name="files">Where they are.</param>
+// Reads history.csv and evaluations.csv up to the first line that is malformed or out of order. Needs memory for one line.
 internal sealed class RecordedLines(IFileSystem files, string folder)
 {
-    /// <summary>Bytes that a line may have; six numbers have at most 140.</summary>
-    public const int MaxLine = 1024;
+    private const int MaxLine = 1024; // In bytes; six numbers have at most 140.
 
     private delegate bool IsLine(long index, ReadOnlySpan<byte> line);
 
-    /// <summary>How much of the history can be used: the steps from 1 on.</summary>
-    /// <param name="stepsPerEpoch">Steps of an epoch, if they are known.</param>
-    /// <exception cref="IOException">The disk has failed.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public (FoundLines Found, long Bytes) History(int? stepsPerEpoch = null, long most = long.MaxValue, Action<HistoryRow>? tell = null) =>
         Read(RunFiles.History, HistoryRow.Header, most, (index, line) =>
         {
@@ -36,11 +26,8 @@ internal sealed class RecordedLines(IFileSystem files, string folder)
             return true;
         });
 
-    /// <summary>How much of the evaluations can be used: those of the epochs from 1 on.</summary>
-    /// <param name="stepsPerEpoch">Steps of an epoch, if they are known; 0 in a job without training.</param>
-    /// <exception cref="IOException">The disk has failed.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
-    public (FoundLines Found, long Bytes) Evaluations(Metric metric, int? stepsPerEpoch = null, long most = long.MaxValue, Action<EpochResult>? tell = null) =>
+    public (FoundLines Found, long Bytes) Evaluations(
+        Metric metric, int? stepsPerEpoch = null, long most = long.MaxValue, Action<EpochResult>? tell = null) =>
         Read(RunFiles.Evaluations, EpochResult.Header(metric), most, (index, line) =>
         {
             if (EpochResult.TryParse(line, metric) is not { } result || result.Epoch != index + 1) return false;

@@ -4,73 +4,59 @@ using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>What kind of thing has happened in a run.</summary>
+/// <summary>The kind of a <see cref="RunEvent"/>.</summary>
 public enum RunEventKind
 {
-    /// <summary>Something a person wants to know.</summary>
+    /// <summary>Information.</summary>
     Note,
-    /// <summary>Something is wrong, and training goes on.</summary>
+    /// <summary>Something is wrong, but training goes on.</summary>
     Fault,
-    /// <summary>A worker has come.</summary>
+    /// <summary>A worker has joined.</summary>
     Joined,
-    /// <summary>A worker is gone without a word.</summary>
+    /// <summary>A worker is gone without having asked to leave.</summary>
     Lost,
-    /// <summary>A worker is started again.</summary>
+    /// <summary>The coordinator restarts a local worker.</summary>
     Restarted,
-    /// <summary>A worker was turned away.</summary>
+    /// <summary>The coordinator has refused a worker.</summary>
     Refused,
-    /// <summary>A worker has gone as it wanted, or was asked, to.</summary>
+    /// <summary>A worker has left at its own or a user's request.</summary>
     Left,
-    /// <summary>A generation has begun.</summary>
+    /// <summary>A generation begins.</summary>
     Generation,
     /// <summary>A checkpoint is stored.</summary>
     Checkpoint,
-    /// <summary>The run is done.</summary>
+    /// <summary>The run is complete.</summary>
     Finished,
-    /// <summary>The run cannot go on.</summary>
+    /// <summary>The run has failed.</summary>
     Failed,
 }
 
-/// <summary>Something that has happened in a run. As a line of JSON, it reads back the same.</summary>
+/// <summary>Something that happened in a run: a line of <c>events.jsonl</c>.</summary>
 internal sealed record RunEvent
 {
     public const int MaxText = 16_384;
 
-    /// <summary>Bytes that a line may have: every character of the text escaped, and the names of all workers.</summary>
+    // Every character of the text escaped, and the names of all workers.
     private const int MaxLine = (6 * MaxText) + (MessageBounds.MaxWorkers * (MessageBounds.MaxWorkerId + 3)) + 4096;
 
-    /// <summary>When.</summary>
     public required DateTimeOffset At { get; init; }
-
     public required long Step { get; init; }
-
     public required RunEventKind Kind { get; init; }
-
-    /// <summary>The worker that it is about; null where it is about none.</summary>
     public string? Worker { get; init; }
-
-    /// <summary>The workers that a generation begins with; null for other events.</summary>
-    public IReadOnlyList<string>? Workers { get; init; }
-
+    public IReadOnlyList<string>? Workers { get; init; } // The workers of a new generation; null for other events.
     public required string Text { get; init; }
 
-    public string ToLine() => JsonSerializer.Serialize(Text.Length <= MaxText ? this : this with { Text = Text[..MaxText] }, RunJson.Line);
+    public string ToLine() =>
+        JsonSerializer.Serialize(Text.Length <= MaxText ? this : this with { Text = Text[..MaxText] }, RunJson.Line);
 
-    /// <summary>
-    /// Tells those of a file, the oldest first. Lines that cannot be read are passed over: what was written last before a machine went
-    /// down may be anything, and no run depends on it.
-    /// </summary>
-    /// <param name="files">Where the file is.</param>
-    /// <param name="path">The file; it may be missing.</param>
-    /// <param name="from">Where to begin: 0, or what an earlier call returned.</param>
-    /// <returns>Bytes up to the end of the last line.</returns>
-    /// <exception cref="IOException">The disk has failed.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    /// <summary>Reads the events of a file, oldest first. Skips malformed lines, which a power cut may leave.</summary>
+    /// <param name="from">0, or what an earlier call returned.</param>
+    /// <returns>The offset behind the last complete line.</returns>
     public static long ReadAll(IFileSystem files, string path, Action<RunEvent> tell, long from = 0)
     {
         if (!files.FileExists(path)) return 0;
         using var file = files.OpenRead(path);
-        // A resumed run cuts off what is behind the last whole line.
+        // A resumed run may have cut the file off.
         file.Position = from = Math.Min(from, file.Length);
         var reader = new LineReader(file, MaxLine);
         while (reader.Next(out var line))

@@ -5,111 +5,59 @@ using Distributed.Jobs.Runs;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>How far the run in a folder is.</summary>
+/// <summary>A run folder that cannot be used. The message says what was found and what to do.</summary>
+internal sealed class RunFolderException(string message, Exception? cause = null) : Exception(message, cause);
+
 internal enum RunStage
 {
-    /// <summary>There is none, or nobody had a part in it yet.</summary>
+    // There is no run, or it has not had a worker yet.
     New,
-
     Begun,
-
     Finished,
 }
 
-/// <summary>
-/// Where one run leaves what it made. While this is not disposed, no other process can take the folder
-/// (<see cref="RunLock"/>); what the folder holds is judged only then.
-/// </summary>
+// The files of one run. No other process can take the folder until this is disposed (RunLock), so its content is inspected
+// only after it is locked.
 internal sealed class RunFolder : IDisposable
 {
-    /// <summary>Name of <see cref="StateFile"/> in the folder.</summary>
     public const string StateName = "coordinator.json";
 
     private readonly RunLock _lock;
 
     private RunFolder(string path, RunLock @lock) => (Path, _lock) = (path, @lock);
 
-    /// <summary>The folder, as a full path.</summary>
-    public string Path { get; }
+    public string Path { get; } // The full path.
 
-    /// <summary>Cancelled when a process on another machine has taken the folder over: this process must not write to it any more.</summary>
+    /// <summary>Cancelled when a process on another machine has taken the folder over: this process must stop writing.</summary>
     public CancellationToken Lost => _lock.Lost;
-
-    /// <summary>How far the run in the folder is.</summary>
     public RunStage Stage => StageOf(Path);
-
     public string JobFile => In(RunFiles.Job);
-
-    /// <summary>What the data is like, as the workers have found it.</summary>
     public string DataFile => In(RunFiles.Data);
-
     public string ModelFile => In(RunFiles.Model);
-
-    /// <summary>One line a step; grows while the run goes on.</summary>
     public string HistoryFile => In(RunFiles.History);
-
-    /// <summary>One line an evaluation; grows too.</summary>
     public string EvaluationsFile => In(RunFiles.Evaluations);
-
-    /// <summary>What has happened, a line of JSON each; grows too.</summary>
     public string EventsFile => In(RunFiles.Events);
-
-    /// <summary>What a coordinator needs that is started again in the place of one that was killed.</summary>
     public string StateFile => In(StateName);
-
-    /// <summary>What every process of the run has to hold, where there are no certificates and no other file was named.</summary>
     public string TokenFile => In(JoinTokenFile.Name);
-
-    /// <summary>The trained model as TorchScript, where it has begun as that.</summary>
     public string TorchScriptFile => In(RunFiles.TorchScript);
-
     public string LossPicture => In(RunFiles.LossPicture);
-
-    /// <summary>What the trained model makes of test samples; not every task has it.</summary>
     public string Picture => In(RunFiles.Picture);
-
     public string ReportFile => In(RunFiles.Report);
-
-    /// <summary>The parameters that it began with, where they were not drawn from the seed.</summary>
     public string InitialFile => In("init.safetensors");
-
     public string Checkpoints => In(RunFiles.Checkpoints);
-
     public string TensorBoard => In("tensorboard");
-
     public string Logs => In("logs");
 
-    /// <summary>Creates the folder of a new run, or takes an existing one that holds none.</summary>
-    /// <param name="path">
-    /// The folder; null for <c>yyyyMMdd-HHmmss-JOB</c> in <paramref name="root"/>, with <c>-2</c>, <c>-3</c>… behind it where
-    /// that is taken.
-    /// </param>
-    /// <param name="jobName">Part of a default folder's name, where what does not suit a file's name becomes <c>-</c>.</param>
-    /// <param name="overwrite">
-    /// Whether an old run may be removed from <paramref name="path"/>: only the files that a run writes, nothing else.
-    /// </param>
-    /// <param name="root">Where default folders are; from the working directory.</param>
-    /// <param name="time">The clock that names a default folder.</param>
-    /// <exception cref="RunFolderException">
-    /// The folder holds a run and <paramref name="overwrite"/> is false, another process uses it, or it cannot be written to.
-    /// </exception>
-    public static RunFolder Create(
-        string? path, string jobName, bool overwrite, string root = "runs", TimeProvider? time = null)
-    {
-        if (path is null)
-            return CreateDefault(root, jobName, time ?? TimeProvider.System);
+    /// <summary>Creates the folder of a new run, or takes an existing folder without a run.</summary>
+    /// <param name="path">Null for <c>yyyyMMdd-HHmmss-JOB</c>, followed by <c>-2</c>, <c>-3</c>… if that is taken.</param>
+    /// <param name="overwrite">Whether to remove an old run from <paramref name="path"/>: only the files that a run writes.</param>
+    public static RunFolder Create(string? path, string jobName, bool overwrite, string root = "runs", TimeProvider? time = null) =>
+        path is null ? CreateDefault(root, jobName, time ?? TimeProvider.System) : Take(path).ForNewRun(overwrite);
 
-        return Take(path).ForNewRun(overwrite);
-    }
-
-    /// <summary>Takes a folder, whatever it holds; one that does not exist is created.</summary>
-    /// <exception cref="RunFolderException">Another process uses it, or it cannot be written to.</exception>
     public static RunFolder Take(string path) => TryLock(path, out var holder)
         ?? throw new RunFolderException(
             $"Another run is writing to '{path}'{Named(holder)}. Wait for it to end, or choose another folder with --run.");
 
-    /// <summary>Takes the folder of a run that was not finished.</summary>
-    /// <exception cref="RunFolderException">There is none, it is finished, or another process uses it.</exception>
     public static RunFolder Resume(string path)
     {
         if (!Directory.Exists(path)) throw new RunFolderException($"'{path}' does not exist. Give the folder of the run with --run.");
@@ -119,9 +67,7 @@ internal sealed class RunFolder : IDisposable
         return folder.ForItsRun();
     }
 
-    /// <summary>This folder, emptied for a new run. Where it throws, the folder is released.</summary>
-    /// <param name="overwrite">Whether an old run may be removed.</param>
-    /// <exception cref="RunFolderException">It holds a run and <paramref name="overwrite"/> is false, or it cannot be emptied.</exception>
+    /// <summary>Empties this folder for a new run. Releases the folder if it throws.</summary>
     public RunFolder ForNewRun(bool overwrite)
     {
         if (!HoldsRun || overwrite) return Emptied();
@@ -129,8 +75,7 @@ internal sealed class RunFolder : IDisposable
         throw new RunFolderException($"'{Path}' already holds a run. Add --overwrite to replace it, or choose another folder with --run.");
     }
 
-    /// <summary>This folder, for its run to continue. Where it throws, the folder is released.</summary>
-    /// <exception cref="RunFolderException">It holds no run, or one that is finished.</exception>
+    /// <summary>Checks that the folder holds an unfinished run. Releases the folder if it throws.</summary>
     public RunFolder ForItsRun()
     {
         var isFinished = File.Exists(ReportFile);
@@ -141,18 +86,17 @@ internal sealed class RunFolder : IDisposable
             : $"'{Path}' holds no run that could be resumed.");
     }
 
-    /// <summary>How far the run in a folder is. The folder need not be there.</summary>
     public static RunStage StageOf(string path) =>
         File.Exists(System.IO.Path.Combine(path, RunFiles.Report)) ? RunStage.Finished
         : File.Exists(System.IO.Path.Combine(path, StateName)) ? RunStage.Begun
         : RunStage.New;
 
-    /// <summary>The names of the data's classes; none where they are not known.</summary>
     public IReadOnlyList<string> ReadClasses()
     {
         try
         {
-            return new FileInfo(DataFile) is { Exists: true, Length: <= DataDescription.MaxBytes } ? DataDescription.Parse(File.ReadAllText(DataFile)).Classes : [];
+            return new FileInfo(DataFile) is { Exists: true, Length: <= DataDescription.MaxBytes }
+                ? DataDescription.Parse(File.ReadAllText(DataFile)).Classes : [];
         }
         catch (FormatException)
         {
@@ -169,13 +113,11 @@ internal sealed class RunFolder : IDisposable
         {
             if (TryLock(System.IO.Path.Combine(root, attempt == 1 ? name : $"{name}-{attempt}"), out _) is not { } folder)
                 continue;
-            if (!folder.HoldsRun)
-                return folder.Emptied();
+            if (!folder.HoldsRun) return folder.Emptied();
             folder.Dispose();
         }
     }
 
-    /// <returns>Null when another process holds the folder.</returns>
     private static RunFolder? TryLock(string path, out HolderMark? holder)
     {
         try
@@ -184,7 +126,7 @@ internal sealed class RunFolder : IDisposable
             var @lock = RunLock.TryTake(full, HolderMark.ThisMachine, TimeProvider.System, Console.WriteLine, out holder);
             return @lock is null ? null : new(full, @lock);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (StorageError.Is(e) || e is ArgumentException)
         {
             throw new RunFolderException($"'{path}' cannot be a run's folder: {e.Message} Choose another folder with --run.", e);
         }
@@ -198,7 +140,11 @@ internal sealed class RunFolder : IDisposable
     {
         try
         {
-            foreach (var file in (string[])[JobFile, DataFile, ModelFile, TorchScriptFile, HistoryFile, EvaluationsFile, EventsFile, StateFile, TokenFile, InitialFile, LossPicture, Picture, ReportFile])
+            foreach (var file in (string[])
+            [
+                JobFile, DataFile, ModelFile, TorchScriptFile, HistoryFile, EvaluationsFile, EventsFile, StateFile, TokenFile, InitialFile,
+                LossPicture, Picture, ReportFile,
+            ])
             {
                 File.Delete(file);
                 File.Delete(file + AtomicFile.TemporaryEnding);
@@ -206,28 +152,16 @@ internal sealed class RunFolder : IDisposable
             CheckpointStore.Clear(Checkpoints);
             TensorBoardFolder.Clear(TensorBoard);
             Directory.CreateDirectory(Logs);
-            FlushName();
-            foreach (var log in Directory.EnumerateFiles(Logs, "*.log"))
-                File.Delete(log);
+            // Files in a folder whose own name is not on the disk would be lost. If the user may not read the parent, most file systems
+            // still flush the name with the first file.
+            if (System.IO.Path.GetDirectoryName(Path) is { } parent) StorageError.Ignore(() => LocalDisk.Instance.FlushFolder(parent));
+            foreach (var log in Directory.EnumerateFiles(Logs, "*.log")) File.Delete(log);
             return this;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (StorageError.Is(e))
         {
             Dispose();
             throw new RunFolderException($"'{Path}' cannot be emptied of its old run: {e.Message}", e);
-        }
-    }
-
-    /// <summary>What is flushed within a folder whose own name is not on the disk would be nowhere.</summary>
-    private void FlushName()
-    {
-        try
-        {
-            if (System.IO.Path.GetDirectoryName(Path) is { } parent) LocalDisk.Instance.FlushFolder(parent);
-        }
-        catch (Exception error) when (StorageError.Is(error))
-        {
-            // It may not be read by this user; most file systems flush the name with the first file.
         }
     }
 

@@ -5,15 +5,14 @@ using Distributed.Core.Scores;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>How this program writes JSON, and what it accepts: names in snake_case, enumerations by name, everything stated once.</summary>
+/// <summary>The JSON of a run folder: names in snake_case, enumerations by name, no duplicate properties.</summary>
 internal static class RunJson
 {
-    /// <summary>A value a line, to which what is null does not belong.</summary>
     public static JsonSerializerOptions Line { get; } = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         Converters = { new MetricName(), new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
-        // A diverged run has a loss of NaN, and files all the same.
+        // The loss of a diverged run is NaN.
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         AllowDuplicateProperties = false,
@@ -33,6 +32,7 @@ internal static class RunJson
         public override Metric Read(ref Utf8JsonReader reader, Type type, JsonSerializerOptions options) =>
             Metric.Find(reader.GetString()) ?? throw new JsonException($"there is no metric '{reader.GetString()}'");
 
-        public override void Write(Utf8JsonWriter writer, Metric value, JsonSerializerOptions options) => writer.WriteStringValue(value.Name);
+        public override void Write(Utf8JsonWriter writer, Metric value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(value.Name);
     }
 }

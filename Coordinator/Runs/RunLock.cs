@@ -1,21 +1,17 @@
+using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using Distributed.Coordinator.Storage;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>
-/// The lock of a run folder: a file that the operating system locks for as long as its holder lives. Some network file systems
-/// do not share locks between machines (NFS without its lock service), so the holder also renews a mark beside it. A process on another
-/// machine respects a mark that changes, and takes over one that has not changed for <see cref="Silence"/>. A holder whose mark was
-/// replaced learns of it.
-/// </summary>
+// The lock of a run folder: a file that the operating system locks for as long as its holder lives. Some network file systems do not
+// share locks between machines (NFS without its lock service), so the holder also renews a mark beside it. A process on another machine
+// respects a mark that changes, and takes over one that has not changed for Silence. The former holder then learns of it.
 internal sealed class RunLock : IDisposable
 {
     public const string FileName = "run.lock";
-
-    /// <summary>The file with the holder's <see cref="HolderMark"/>.</summary>
     public const string MarkName = "run.holder";
-
     private const int LockedOnLinux = 11, LockedOnMacOS = 35, LockedOnWindows = unchecked((int)0x80070020);
 
     private readonly Lock _gate = new();
@@ -35,25 +31,13 @@ internal sealed class RunLock : IDisposable
 
     public static TimeSpan Renewal { get; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>A mark of another machine that has not changed for this long is that of a dead holder.</summary>
+    /// <summary>The holder of a mark of another machine that has not changed for so long is dead.</summary>
     public static TimeSpan Silence { get; } = TimeSpan.FromSeconds(20);
+    public static TimeSpan Look { get; } = TimeSpan.FromSeconds(1); // How often a waiting process reads a mark of another machine.
+    public CancellationToken Lost { get; } // Cancelled when a process on another machine has taken the folder over.
 
-    /// <summary>How often a mark of another machine is looked at meanwhile.</summary>
-    public static TimeSpan Look { get; } = TimeSpan.FromSeconds(1);
-
-    /// <summary>Cancelled when a process on another machine has taken the folder over.</summary>
-    public CancellationToken Lost { get; }
-
-    /// <summary>
-    /// Takes the lock of a folder: at once, or not at all, unless the folder has a mark of another machine. Then this call waits until the
-    /// mark changes, or for <see cref="Silence"/>.
-    /// </summary>
-    /// <param name="machine">The machine that this process runs on, see <see cref="HolderMark.Machine"/>.</param>
-    /// <param name="say">Is told that the call waits, and for whom.</param>
-    /// <param name="holder">The process that holds the folder, where it is held and that is known.</param>
-    /// <returns>Null where another process holds the folder.</returns>
-    /// <exception cref="IOException">The files cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The files may not be written.</exception>
+    /// <summary>Returns at once, unless the folder has a mark of another machine: then it waits for up to <see cref="Silence"/>.</summary>
+    /// <returns>Null if another process holds the folder.</returns>
     public static RunLock? TryTake(string folder, string machine, TimeProvider time, Action<string> say, out HolderMark? holder)
     {
         var (path, markPath) = (Path.Combine(folder, FileName), Path.Combine(folder, MarkName));
@@ -64,7 +48,7 @@ internal sealed class RunLock : IDisposable
         }
         try
         {
-            // The lock says nothing of other machines: whether a file system shares locks with them cannot be seen from here.
+            // The file system may not share locks with other machines, so check their mark too.
             if (!IsFree(folder, markPath, machine, time, say, out holder))
             {
                 file.Dispose();
@@ -79,7 +63,6 @@ internal sealed class RunLock : IDisposable
         }
     }
 
-    /// <summary>Removes lock and mark, unless the folder is another's by now.</summary>
     public void Dispose()
     {
         lock (_gate)
@@ -87,17 +70,14 @@ internal sealed class RunLock : IDisposable
             if (_isDisposed) return;
             _isDisposed = true;
             _renewal.Dispose();
-            try
+            // The next process treats what is left as that of a dead holder.
+            StorageError.Ignore(() =>
             {
-                // First the mark: without it, the next process need not wait.
+                // Remove the mark first: without it, the next process need not wait.
                 if (IsOwn(Read(_markPath))) File.Delete(_markPath);
-                // While it is still locked, so that it cannot be another's.
+                // Still locked, so no other process can own it.
                 if (!_lost.IsCancellationRequested) File.Delete(_file.Name);
-            }
-            catch (Exception error) when (StorageError.Is(error))
-            {
-                // What is left counts as a dead holder's.
-            }
+            });
             _file.Dispose();
         }
         _lost.Dispose();
@@ -109,7 +89,7 @@ internal sealed class RunLock : IDisposable
         var first = Read(markPath);
         holder = HolderMark.Parse(first);
         if (first.Length == 0 || holder?.Machine == machine) return true;
-        var who = holder?.ToString() ?? "a process that is not known";
+        var who = holder?.ToString() ?? "an unknown process";
         say($"'{folder}' was last used by {who}. Waiting up to {Silence.TotalSeconds:0} s to see whether that process still runs.");
         var start = time.GetTimestamp();
         while (time.GetElapsedTime(start) < Silence)
@@ -118,13 +98,12 @@ internal sealed class RunLock : IDisposable
             var now = Read(markPath);
             if (now == first) continue;
             holder = HolderMark.Parse(now) ?? holder;
-            // Without a mark its holder has left in good order.
+            // A holder that exits removes its mark.
             return now.Length == 0;
         }
         return true;
     }
 
-    /// <returns>Null where another process has locked it.</returns>
     private static FileStream? Lock(string path)
     {
         while (true)
@@ -138,8 +117,8 @@ internal sealed class RunLock : IDisposable
             {
                 return null;
             }
-            // A former holder may have removed the file between our opening it and our locking it. Then another file may have this name.
-            // A time of our own tells them apart, without opening the other one, which would lock it.
+            // A former holder may have removed the file after we opened it and before we locked it, and another file may have its name
+            // now. Opening that file would lock it; a unique write time tells the two apart without opening.
             var own = DateTime.UtcNow - TimeSpan.FromTicks(Random.Shared.NextInt64(TimeSpan.TicksPerDay));
             File.SetLastWriteTimeUtc(file.SafeFileHandle, own);
             if (File.GetLastWriteTimeUtc(path) == File.GetLastWriteTimeUtc(file.SafeFileHandle)) return file;
@@ -161,9 +140,7 @@ internal sealed class RunLock : IDisposable
         }
     }
 
-    /// <summary>
-    /// Replaces the file at once, so that a reader sees one mark or the other. It is not flushed: after a power cut nothing depends on it.
-    /// </summary>
+    // Renames, so that a reader sees one mark or the other. Not flushed: nothing depends on the mark after a power cut.
     private static void Replace(string path, HolderMark mark)
     {
         var temporary = path + AtomicFile.TemporaryEnding;
@@ -174,7 +151,7 @@ internal sealed class RunLock : IDisposable
         }
         catch (Exception error) when (StorageError.Is(error))
         {
-            // The run may end before the next renewal would replace it.
+            // There may be no further renewal that would replace it.
             File.Delete(temporary);
             throw;
         }
@@ -199,10 +176,40 @@ internal sealed class RunLock : IDisposable
             }
             catch (Exception error) when (StorageError.Is(error))
             {
-                // A full disk, or a server that is away for a while, ends no run. The next renewal tries again.
+                // A full disk or an unreachable file server must not end the run. The next renewal tries again.
                 return;
             }
             _lost.Cancel();
         }
     }
+}
+
+/// <summary>What the holder of a run folder writes beside the lock, so that processes on other machines notice it.</summary>
+/// <param name="Machine">Identifies a boot of a machine: processes with the same value share the operating system's locks.</param>
+internal sealed record HolderMark(Guid Id, string Machine, string Host, int Process, DateTimeOffset Since, long Renewals)
+{
+    public const int MaxBytes = 1024;
+    private const string BootId = "/proc/sys/kernel/random/boot_id";
+
+    public static string ThisMachine { get; } = File.Exists(BootId) ? File.ReadAllText(BootId).Trim() : Environment.MachineName;
+
+    public static HolderMark OfThisProcess(string machine, DateTimeOffset since) =>
+        new(Guid.NewGuid(), machine, Environment.MachineName, Environment.ProcessId, since, 0);
+
+    public static HolderMark? Parse(string text)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<HolderMark>(text, RunJson.Line);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    public string ToText() => JsonSerializer.Serialize(this, RunJson.Line);
+
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"process {Process} on {Host}, since {Since.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC");
 }

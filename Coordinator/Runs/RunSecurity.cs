@@ -3,11 +3,9 @@ using Distributed.Transport.Security;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>How the processes of a run keep strangers out, where the command line leaves that open: by a join token in the run folder.</summary>
+/// <summary>The join token of a run whose command line names neither certificates nor a token file.</summary>
 internal static class RunSecurity
 {
-    /// <summary>Of a new run: a token that nobody has used.</summary>
-    /// <exception cref="JoinTokenException">The folder cannot be written to.</exception>
     public static NodeSecurity Begin(RunFolder folder)
     {
         var token = JoinToken.Create();
@@ -15,16 +13,12 @@ internal static class RunSecurity
         return NodeSecurity.Of(token, folder.TokenFile);
     }
 
-    /// <summary>Of a run that goes on: as its workers know it.</summary>
-    /// <param name="folder">Where it is now.</param>
-    /// <exception cref="CertificateException">The certificates are no good.</exception>
-    /// <exception cref="JoinTokenException">There is no token, or it cannot be read.</exception>
     public static NodeSecurity Resume(RunFolder folder, RunState begun, SecurityArguments arguments)
     {
         if (arguments is { Folder: null, TokenFile: null })
         {
             var file = File.Exists(folder.TokenFile) ? folder.TokenFile : begun.TokenFile;
-            // No worker of a former version can return, and this coordinator starts all that come.
+            // Workers of a former version cannot return, and this coordinator starts all the others.
             if (file is null && begun is { IsFormer: true, IsOpen: false }) return Begin(folder);
             arguments = arguments with { TokenFile = file };
         }

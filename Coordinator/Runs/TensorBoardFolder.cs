@@ -2,17 +2,14 @@ using Distributed.Coordinator.Storage;
 
 namespace Distributed.Coordinator.Runs;
 
-/// <summary>
-/// The curves of a run for TensorBoard: what training and what evaluations gave in a folder each, so that curves of one name share a
-/// chart. While nothing can be written, points are left out, and training goes on; new files are begun when that is over.
-/// </summary>
-/// <param name="complain">Is told in a user's words when nothing can be written, and when it can again.</param>
+// The curves of a run for TensorBoard, with one folder for training and one for evaluations, so that curves of the same name share a
+// chart. Training goes on while the disk is full; the points of that time are missing.
+// complain: Receives a message when writing begins to fail, and when it works again.
 internal sealed class TensorBoardFolder(string root, TimeProvider time, Action<string> complain) : IRunObserver, IDisposable
 {
     private const string Train = "train", Test = "test";
 
-    /// <summary>After a failure, until files are begun anew.</summary>
-    private static readonly TimeSpan _pause = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _pause = TimeSpan.FromSeconds(10); // Between two attempts after a failure.
 
     private EventFile? _train;
     private EventFile? _test;
@@ -20,9 +17,6 @@ internal sealed class TensorBoardFolder(string root, TimeProvider time, Action<s
     private long _failedAt;
     private bool _isFailed, _isEnded;
 
-    /// <summary>Removes what a run has left there, and nothing else.</summary>
-    /// <exception cref="IOException">It cannot be removed.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be removed.</exception>
     public static void Clear(string root)
     {
         foreach (var folder in (string[])[Path.Combine(root, Train), Path.Combine(root, Test)])
@@ -35,15 +29,13 @@ internal sealed class TensorBoardFolder(string root, TimeProvider time, Action<s
     public void Recalled(HistoryRow step) => _from = step.Step + 1;
 
     public void Stepped(HistoryRow step) => Try(() => (_train ??= Begin(Train, step.Step)).Add(step.Step,
-        ("loss", step.Loss), ("learning_rate", step.LearningRate), ("gradient_norm", step.GradientNorm), ("samples_per_second", step.SamplesPerSecond), ("epoch", step.Epoch)));
+        ("loss", step.Loss), ("learning_rate", step.LearningRate), ("gradient_norm", step.GradientNorm),
+        ("samples_per_second", step.SamplesPerSecond), ("epoch", step.Epoch)));
 
-    public void Evaluated(EpochResult evaluation) => Try(() => (_test ??= Begin(Test, evaluation.Step)).Add(evaluation.Step, ("loss", evaluation.TestLoss), (evaluation.TestMetric.Metric.Name, evaluation.TestMetric.Value)));
+    public void Evaluated(EpochResult evaluation) => Try(() => (_test ??= Begin(Test, evaluation.Step)).Add(evaluation.Step,
+        ("loss", evaluation.TestLoss), (evaluation.TestMetric.Metric.Name, evaluation.TestMetric.Value)));
 
-    public void Progressed(TrainingProgress progress) => Try(() =>
-    {
-        _train?.Flush();
-        _test?.Flush();
-    });
+    public void Progressed(TrainingProgress progress) => Try(Flush);
 
     public void Dispose()
     {
@@ -64,10 +56,9 @@ internal sealed class TensorBoardFolder(string root, TimeProvider time, Action<s
         try
         {
             write();
-            // Buffers hide for a while that the disk is still full.
             if (!_isFailed) return;
-            _train?.Flush();
-            _test?.Flush();
+            // Buffers may hide that the disk is still full.
+            Flush();
             if (_train is null && _test is null) return;
             _isFailed = false;
             complain($"the files for TensorBoard in {root} are written again");
@@ -77,8 +68,16 @@ internal sealed class TensorBoardFolder(string root, TimeProvider time, Action<s
             _train?.Abandon();
             _test?.Abandon();
             (_train, _test, _failedAt) = (null, null, time.GetTimestamp());
-            if (!_isFailed) complain($"the files for TensorBoard in {root} cannot be written: {error.Message.TrimEnd('.')}. Training continues; steps until they can be written are missing there");
+            if (!_isFailed)
+                complain($"the files for TensorBoard in {root} cannot be written: {error.Message.TrimEnd('.')}. "
+                    + "Training continues; steps until they can be written are missing there");
             _isFailed = true;
         }
+    }
+
+    private void Flush()
+    {
+        _train?.Flush();
+        _test?.Flush();
     }
 }

@@ -1,21 +1,19 @@
 namespace Distributed.Coordinator.Storage;
 
-/// <summary>Reads a file line by line in bounded memory, whatever the file holds. Bytes behind the last line feed are no line.</summary>
-/// <param name="maxBytes">Bytes that a line may have. Of a longer one, these and one more are told, and the rest is passed over.</param>
+/// <summary>Reads a file line by line in bounded memory. Bytes behind the last line feed are not a line.</summary>
+/// <param name="maxBytes">A longer line is returned as its first <c>maxBytes + 1</c> bytes; the rest is skipped.</param>
 internal sealed class LineReader(Stream file, int maxBytes)
 {
     private readonly byte[] _buffer = new byte[Math.Max(64 << 10, maxBytes + 2)];
     private int _start, _end;
     private bool _isOver, _isWithin;
 
-    /// <summary>Where the line ends that was told last, its line feed included.</summary>
-    public long Offset { get; private set; }
+    public long Offset { get; private set; } // The end of the line that was returned last, including its line feed.
 
-    /// <summary>Tells the next line, without its line feed, and a carriage return before that. It is valid until the next call.</summary>
     public bool Next(out ReadOnlySpan<byte> line)
     {
         line = default;
-        PassOver();
+        SkipRest();
         var looked = 0;
         while (!_isOver)
         {
@@ -42,8 +40,8 @@ internal sealed class LineReader(Stream file, int maxBytes)
         return false;
     }
 
-    /// <summary>Passes over what is left of a line that is too long.</summary>
-    private void PassOver()
+    // Skips the rest of a line that is too long.
+    private void SkipRest()
     {
         while (_isWithin && !_isOver)
         {

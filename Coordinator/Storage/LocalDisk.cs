@@ -7,20 +7,14 @@ internal sealed class LocalDisk : IFileSystem
 {
     private const int ReadOnly = 0, Directory = 0x10000;
 
-    private LocalDisk()
-    {
-    }
-
-    /// <summary>The only one.</summary>
+    private LocalDisk() { }
     public static LocalDisk Instance { get; } = new();
-
     public bool FileExists(string path) => File.Exists(path);
-
     public bool FolderExists(string path) => System.IO.Directory.Exists(path);
-
     public IReadOnlyList<string> FoldersIn(string path) => FolderExists(path) ? System.IO.Directory.GetDirectories(path) : [];
 
-    public Stream OpenRead(string path) => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+    public Stream OpenRead(string path) =>
+        new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
 
     public Stream OpenWrite(string path, bool isNew, bool isPrivate = false)
     {
@@ -36,19 +30,18 @@ internal sealed class LocalDisk : IFileSystem
     }
 
     public void FlushToDisk(Stream file) => ((FileStream)file).Flush(flushToDisk: true);
-
     public void CreateFolder(string path) => System.IO.Directory.CreateDirectory(path);
 
-    /// <remarks>Where the system has no such call, it returns at once.</remarks>
+    // Systems other than Linux have no such call.
     public void FlushFolder(string path)
     {
         if (!OperatingSystem.IsLinux()) return;
         using var folder = Open(path, ReadOnly | Directory);
-        if (folder.IsInvalid || Sync(folder) != 0) throw new IOException($"'{path}' could not be flushed to the disk: {Marshal.GetLastPInvokeErrorMessage()}");
+        if (folder.IsInvalid || Sync(folder) != 0)
+            throw new IOException($"'{path}' could not be flushed to the disk: {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
     public void MoveFile(string from, string to) => File.Move(from, to, overwrite: true);
-
     public void MoveFolder(string from, string to) => System.IO.Directory.Move(from, to);
 
     public void DeleteFile(string path)

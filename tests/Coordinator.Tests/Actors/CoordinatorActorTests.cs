@@ -112,7 +112,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
     public async Task Who_drains_a_worker_hears_that_there_is_none_or_that_it_is_lost()
     {
         using var bench = new CoordinatorBench(this);
-        Assert.Equal(new(DrainResult.Unknown, "there is no worker 'c'; there are none"), await bench.DrainAsync("c"));
+        Assert.Equal(new(DrainResult.Unknown, "there is no worker 'c'; no worker is connected"), await bench.DrainAsync("c"));
         var workers = await bench.TrainAsync("a", "b");
         Assert.Equal(new(DrainResult.Unknown, "there is no worker 'c'; there are a, b"), await bench.DrainAsync("c"));
         var drained = bench.DrainAsync("b");
@@ -218,7 +218,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
     [InlineData(Loss.Link, "b is lost: 127.0.0.1:")]
     [InlineData(Loss.Failure, "b is lost: no memory")]
     [InlineData(Loss.LocalProcess, "b is lost: killed by signal 9")]
-    [InlineData(Loss.Violation, "b is lost: b sent a state that nobody asked for")]
+    [InlineData(Loss.Violation, "b is lost: b sent an unrequested state")]
     public async Task However_a_worker_is_lost_the_others_go_on_under_a_new_generation(Loss loss, string message)
     {
         using var bench = new CoordinatorBench(this, startWith: 3);
@@ -608,7 +608,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         var plan = new BeginPlan(1, 0, 3, ["a"], Topology.Star, [], [], []);
         await StepAsync(workers, plan, 0);
         workers[0].Link.SendCheckpoint(1, 1, new byte[8]);
-        Assert.Single(bench.View.Messages, "what a restart of the coordinator needs cannot be written: No space left on device. Training continues without checkpoints until it can");
+        Assert.Single(bench.View.Messages, "the state for a restart of the coordinator cannot be written: No space left on device. Training continues without checkpoints until it can be written");
         await StepAsync(workers, plan, 1);
         await workers[0].RegisterAsync();
         Assert.DoesNotContain(bench.View.Messages, line => line.Contains("checkpoint of step", StringComparison.Ordinal));
@@ -616,7 +616,7 @@ public sealed class CoordinatorActorTests() : TestKit("""
         await Patience.UntilAsync(() =>
         {
             bench.Actor.Tell(new CoordinatorNotice.Refresh());
-            return bench.View.Messages.Contains("what a restart of the coordinator needs is written again");
+            return bench.View.Messages.Contains("the state for a restart of the coordinator is written again");
         });
         await StepAsync(workers, plan, 2);
         // A state that is none, so that it can be seen that it was tried.
@@ -733,8 +733,8 @@ public sealed class CoordinatorActorTests() : TestKit("""
         await workers[^1].HearAsync<Halt>();
         Assert.Equal(data.ToJson(), Assert.Single(bench.Described).ToJson());
         Assert.Single(bench.View.Messages, "a row is left out");
-        Assert.Single(bench.View.Messages, "what the data is like could not be written: the disk is full");
-        Assert.Single(bench.View.Messages, line => line.StartsWith("a worker's description of the data is none: ", StringComparison.Ordinal));
+        Assert.Single(bench.View.Messages, "the description of the data could not be written: the disk is full");
+        Assert.Single(bench.View.Messages, line => line.StartsWith("a worker sent a malformed description of the data: ", StringComparison.Ordinal));
     }
 
     [Fact]

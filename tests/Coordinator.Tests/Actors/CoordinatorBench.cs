@@ -37,7 +37,7 @@ internal sealed class CoordinatorBench : IDisposable
     private readonly List<BenchWorker> _workers = [];
 
     public CoordinatorBench(
-        TestKitBase kit, int startWith = 1, int minWorkers = 1, ScriptedLocalWorkers? local = null, int maxRestarts = 0, InitialParameters? initial = null, DataDesk? data = null,
+        TestKitBase kit, int startWith = 1, int minWorkers = 1, ScriptedLocalWorkers? local = null, int maxRestarts = 0, InitialParameters? initial = null, DataSender? data = null,
         Func<RunResult, IRunOutcome>? outcome = null, Func<ClusterProtocol, string?>? save = null)
     {
         _kit = kit;
@@ -47,7 +47,7 @@ internal sealed class CoordinatorBench : IDisposable
         _journal = new(LocalDisk.Instance, _runFolder.Path, job.Kind.Metric);
         Recorder = new(_journal, job, View, metrics, TimeProvider.System, observers: [_recorded]);
         Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsHalf: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
-        Checkpoints = new(new(_runFolder.Checkpoints, keep: 2, "task: classification\n", TimeProvider.System), _journal);
+        Checkpoints = new(_runFolder.Checkpoints, keep: 2, "task: classification\n", TimeProvider.System);
         var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers, IsOpen = maxRestarts > 0 };
         var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, local, maxRestarts, Initial: initial, Describe: Describe, Data: data, Outcome: outcome, Save: save);
         Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));
@@ -68,7 +68,7 @@ internal sealed class CoordinatorBench : IDisposable
     /// <summary>What has happened.</summary>
     public IReadOnlyCollection<RunEvent> Events => _recorded.Events;
 
-    public CheckpointDesk Checkpoints { get; }
+    public CheckpointStore Checkpoints { get; }
 
     public ScriptedView View { get; } = new();
 

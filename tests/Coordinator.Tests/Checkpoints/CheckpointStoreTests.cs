@@ -15,7 +15,7 @@ public sealed class CheckpointStoreTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void A_state_comes_back_byte_for_byte()
+    public void A_state_reads_back_byte_for_byte()
     {
         var (store, state) = (Open(), State(3));
         var manifest = store.Save(Facts(10, 0.5), state, Nothing);
@@ -28,22 +28,23 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
-    public void The_newest_are_kept_and_the_best() => Gen.Select(Gen.Int[1, 4], Gen.Double.Unit.Nullable().Array[1, 12]).Sample((keep, accuracies) =>
-    {
-        CheckpointStore.Clear(Root);
-        var store = Open(keep);
-        for (var i = 0; i < accuracies.Length; i++) store.Save(Facts(10 * (i + 1), accuracies[i]), State(i), Nothing);
-        var measured = accuracies.Index().Where(a => a.Item is not null).ToList();
-        int[] best = measured.Count == 0 ? [] : [measured.MaxBy(a => a.Item).Index];
-        // The best of those that were kept when it came to be removed is the best of all.
-        Assert.Equal(
-            Enumerable.Range(0, accuracies.Length).TakeLast(keep).Union(best).Order().Select(i => $"step-{10 * (i + 1):D9}"),
-            Directory.EnumerateDirectories(Root).Select(Path.GetFileName).Order());
-        Assert.Equal(accuracies.Length * 10, store.Newest!.Step);
-    }, iter: 20, threads: 1);
+    public void The_newest_checkpoints_and_the_best_are_kept() =>
+        Gen.Select(Gen.Int[1, 4], Gen.Double.Unit.Nullable().Array[1, 12]).Sample((keep, accuracies) =>
+        {
+            CheckpointStore.Clear(Root);
+            var store = Open(keep);
+            for (var i = 0; i < accuracies.Length; i++) store.Save(Facts(10 * (i + 1), accuracies[i]), State(i), Nothing);
+            var measured = accuracies.Index().Where(a => a.Item is not null).ToList();
+            int[] best = measured.Count == 0 ? [] : [measured.MaxBy(a => a.Item).Index];
+            // The best checkpoint is never removed, so the best of the kept ones is the best of all.
+            Assert.Equal(
+                Enumerable.Range(0, accuracies.Length).TakeLast(keep).Union(best).Order().Select(i => $"step-{10 * (i + 1):D9}"),
+                Directory.EnumerateDirectories(Root).Select(Path.GetFileName).Order());
+            Assert.Equal(accuracies.Length * 10, store.Newest!.Step);
+        }, iter: 20, threads: 1);
 
     [Fact]
-    public void What_was_changed_or_cut_short_anywhere_is_named_and_the_one_before_it_used()
+    public void A_damaged_file_is_named_and_the_previous_checkpoint_is_used()
     {
         Open().Save(Facts(10, null), State(1), Nothing);
         Open().Save(Facts(20, null), State(2), Nothing);
@@ -59,9 +60,9 @@ public sealed class CheckpointStoreTests : IDisposable
             File.WriteAllBytes(files[which], damaged);
             var store = new CheckpointStore(Root, 3, Job, TimeProvider.System);
             var faults = store.Open();
-            // White space and a digit more or less in a manifest can pass; never with another state.
-            // One that lists another name is believed, and what it names missed.
-            var named = Path.GetFileName(files[which]) == CheckpointFolder.ManifestName ? Path.GetDirectoryName(files[which])! : files[which];
+            // A change of white space or of a digit in a manifest may go unnoticed, but never yields another state.
+            // If the manifest lists another file name, that file is reported as missing.
+            var named = Path.GetFileName(files[which]) == Manifest.FileName ? Path.GetDirectoryName(files[which])! : files[which];
             if (store.Newest!.Step == 10) Assert.Contains(named, Assert.Single(faults), StringComparison.Ordinal);
             else Assert.Equal(State(2), store.Load(store.Newest));
             File.WriteAllBytes(files[which], bytes);
@@ -69,7 +70,7 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
-    public void What_was_half_written_or_half_removed_is_no_damage()
+    public void A_half_written_or_half_removed_checkpoint_is_not_reported_as_damaged()
     {
         var store = Open();
         store.Save(Facts(10, null), State(1), Nothing);
@@ -86,7 +87,7 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
-    public void A_step_that_is_done_again_takes_the_place_of_the_former()
+    public void A_repeated_step_replaces_the_former_checkpoint()
     {
         var store = Open();
         store.Save(Facts(10, null), State(1), Nothing);
@@ -96,11 +97,11 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
-    public void One_that_cannot_be_written_leaves_the_others()
+    public void A_failed_save_leaves_the_other_checkpoints()
     {
         var store = Open();
         store.Save(Facts(10, null), State(1), Nothing);
-        // Where a folder should come, there is a file.
+        // A file blocks the name of the folder.
         File.WriteAllText(Path.Combine(Root, "step-000000020.tmp"), "");
         Assert.ThrowsAny<IOException>(() => store.Save(Facts(20, null), State(2), Nothing));
         Assert.Equal(10, store.Newest!.Step);
@@ -108,7 +109,7 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
-    public void One_that_is_there_already_is_left_as_it_is()
+    public void An_existing_checkpoint_of_the_same_state_is_not_written_again()
     {
         var store = Open();
         var first = store.Save(Facts(10, null), State(1), Nothing);
@@ -116,7 +117,7 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
-    public void One_whose_rounds_cannot_be_made_durable_never_gets_its_name()
+    public void A_checkpoint_whose_rounds_cannot_be_flushed_never_gets_its_name()
     {
         var store = Open();
         Assert.Throws<IOException>(() => store.Save(Facts(10, null), State(1), () =>
@@ -129,14 +130,15 @@ public sealed class CheckpointStoreTests : IDisposable
     }
 
     [Fact]
-    public void Those_that_are_set_aside_are_of_no_run_any_more_and_only_the_last_ones_stay()
+    public void Checkpoints_that_are_set_aside_are_not_used_and_only_the_last_ones_stay()
     {
         var store = Open();
         foreach (var step in (int[])[10, 20, 30]) store.Save(Facts(step, null), State(step / 10), Nothing);
         store.SetAside([.. store.All.Where(checkpoint => checkpoint.Step > 10)]);
         Assert.Equal(10, store.Newest!.Step);
         Assert.Equal(10, Open().Newest!.Step);
-        Assert.Equal(["step-000000010", "step-000000020.unrecorded", "step-000000030.unrecorded"], Directory.EnumerateDirectories(Root).Select(Path.GetFileName).Order());
+        Assert.Equal(["step-000000010", "step-000000020.unrecorded", "step-000000030.unrecorded"],
+            Directory.EnumerateDirectories(Root).Select(Path.GetFileName).Order());
         store.SetAside([.. store.All]);
         Assert.Equal(["step-000000010.unrecorded"], Directory.EnumerateDirectories(Root).Select(Path.GetFileName));
         CheckpointStore.Clear(Root);
@@ -154,8 +156,12 @@ public sealed class CheckpointStoreTests : IDisposable
         return store;
     }
 
-    private static CheckpointFacts Facts(long step, double? accuracy) => new(step, step + 1, 2, new(0, (ulong)step),
-        accuracy is { } measured ? new EpochResult { Epoch = 2, Step = step, TestLoss = 1, TestMetric = new(Metric.Accuracy, measured) } : null);
+    private static CheckpointFacts Facts(long step, double? accuracy)
+    {
+        var metric = new MetricValue(Metric.Accuracy, accuracy ?? double.NaN);
+        var evaluation = new EpochResult { Epoch = 2, Step = step, TestLoss = 1, TestMetric = metric };
+        return new(step, step + 1, 2, new(0, (ulong)step), accuracy is null ? null : evaluation);
+    }
 
     private static byte[] State(int seed) => Safetensors.ToBytes(
     [

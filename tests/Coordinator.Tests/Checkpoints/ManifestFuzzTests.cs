@@ -3,7 +3,7 @@ using Distributed.Tests.Fuzzing;
 
 namespace Distributed.Coordinator.Tests.Checkpoints;
 
-/// <summary>Whatever stands in the place of a checkpoint's manifest: one whose files lie beside it, or a reason.</summary>
+/// <summary>Any bytes in place of a checkpoint's manifest: a valid manifest, or an error with a reason.</summary>
 public sealed class ManifestFuzzTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -11,13 +11,13 @@ public sealed class ManifestFuzzTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Any_file_is_a_manifest_or_refused()
+    public void Any_file_is_a_valid_manifest_or_refused()
     {
-        var path = _folder[CheckpointFolder.ManifestName];
+        var path = _folder[Manifest.FileName];
         SavedCheckpoint.Example.Save(path);
         var fuzzer = Fuzzer.Run(20_000, [File.ReadAllBytes(path)], bytes =>
         {
-            // A file that is overwritten is flushed by some file systems, which takes ten times as long.
+            // Some file systems flush a file that is overwritten, which takes ten times as long.
             File.Delete(path);
             File.WriteAllBytes(path, bytes);
             try

@@ -6,7 +6,7 @@ public sealed class ManifestTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    private string File => _folder[CheckpointFolder.ManifestName];
+    private string File => _folder[Manifest.FileName];
 
     public void Dispose() => _folder.Dispose();
 
@@ -14,18 +14,18 @@ public sealed class ManifestTests : IDisposable
     [InlineData(0.125, 0.9)]
     [InlineData(double.NaN, 0.0)]
     [InlineData(null, null)]
-    public void What_is_saved_is_loaded(double? loss, double? metric)
+    public void A_manifest_reads_back_the_same(double? loss, double? metric)
     {
         var saved = SavedCheckpoint.Example with { TestLoss = loss, TestMetric = metric };
         saved.Save(File);
         var loaded = Manifest.Load(File);
         Assert.Equal(saved.Files, loaded.Files);
         Assert.Equal(saved with { Files = [] }, loaded with { Files = [] });
-        Assert.Equal([CheckpointFolder.ManifestName], Directory.EnumerateFileSystemEntries(_folder.Path).Select(Path.GetFileName));
+        Assert.Equal([Manifest.FileName], Directory.EnumerateFileSystemEntries(_folder.Path).Select(Path.GetFileName));
     }
 
     [Fact]
-    public void The_names_are_those_of_the_format()
+    public void The_property_names_are_those_of_the_format()
     {
         SavedCheckpoint.Example.Save(File);
         Assert.Equal(
@@ -81,7 +81,7 @@ public sealed class ManifestTests : IDisposable
     [InlineData("\"files\": [", "\"files\": [null, ", "null for a file")]
     [InlineData("\"program\": \"1.0\"", "\"program\": \"\\ud800\"", "damaged: ")]
     [InlineData("}", "", "damaged: ")]
-    public void What_cannot_be_is_refused_with_the_file_and_the_fault(string right, string wrong, string complaint)
+    public void An_impossible_value_is_refused_with_the_file_and_the_fault(string right, string wrong, string complaint)
     {
         SavedCheckpoint.Example.Save(File);
         System.IO.File.WriteAllText(File, System.IO.File.ReadAllText(File).Replace(right, wrong, StringComparison.Ordinal));
@@ -96,22 +96,25 @@ public sealed class ManifestTests : IDisposable
     [InlineData("[]")]
     [InlineData("{\"version\": 2}")]
     [InlineData("{\"version\": null}")]
-    public void What_is_no_manifest_is_refused(string text)
+    public void Malformed_text_is_refused(string text)
     {
         System.IO.File.WriteAllText(File, text);
-        Assert.StartsWith($"'{File}' is damaged: ", Assert.Throws<CheckpointException>(() => Manifest.Load(File)).Message, StringComparison.Ordinal);
+        Assert.StartsWith($"'{File}' is damaged: ", Assert.Throws<CheckpointException>(() => Manifest.Load(File)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
-    public void One_that_is_not_there_or_too_large_is_refused_unread()
+    public void A_missing_or_too_large_manifest_is_refused_unread()
     {
-        Assert.Equal($"'{File}' does not exist: the checkpoint is not complete", Assert.Throws<CheckpointException>(() => Manifest.Load(File)).Message);
+        Assert.Equal($"'{File}' does not exist: the checkpoint is not complete",
+            Assert.Throws<CheckpointException>(() => Manifest.Load(File)).Message);
         using (var file = System.IO.File.Create(File)) file.SetLength(Manifest.MaxBytes + 1);
-        Assert.Equal($"'{File}' has {Manifest.MaxBytes + 1} bytes; a manifest has at most {Manifest.MaxBytes}", Assert.Throws<CheckpointException>(() => Manifest.Load(File)).Message);
+        Assert.Equal($"'{File}' has {Manifest.MaxBytes + 1} bytes; a manifest has at most {Manifest.MaxBytes}",
+            Assert.Throws<CheckpointException>(() => Manifest.Load(File)).Message);
     }
 
     [Fact]
-    public void A_damaged_one_is_loaded_or_refused_but_nothing_else_happens()
+    public void A_damaged_manifest_is_loaded_or_refused()
     {
         SavedCheckpoint.Example.Save(File);
         var whole = System.IO.File.ReadAllBytes(File);

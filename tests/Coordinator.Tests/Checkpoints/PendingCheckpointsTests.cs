@@ -11,7 +11,7 @@ public sealed class PendingCheckpointsTests
     private readonly PendingCheckpoints _pending = new();
 
     [Fact]
-    public void A_newer_state_takes_the_place_of_an_older_one_of_its_kind_and_that_of_an_evaluation_is_stored_first()
+    public void A_newer_state_replaces_an_older_one_of_its_kind_and_evaluated_states_are_stored_first()
     {
         Assert.Null(_pending.Add(1, [1], _rounds));
         Assert.Null(_pending.Add(4, [4], _rounds));
@@ -23,7 +23,7 @@ public sealed class PendingCheckpointsTests
     }
 
     [Fact]
-    public void States_of_rounds_that_are_done_again_or_that_the_job_does_not_have_are_not_stored()
+    public void States_of_repeated_or_impossible_rounds_are_not_stored()
     {
         _pending.Add(2, [2], _rounds);
         _pending.Add(4, [4], _rounds);

@@ -3,7 +3,7 @@ using Distributed.Coordinator.Runs;
 
 namespace Distributed.Coordinator.Tests.Checkpoints;
 
-/// <summary>Checkpoints whose files hold anything.</summary>
+/// <summary>Checkpoints with arbitrary file contents.</summary>
 internal static class SavedCheckpoint
 {
     public static Manifest In(string folder, params IEnumerable<(string Name, byte[] Bytes)> files)
@@ -16,7 +16,7 @@ internal static class SavedCheckpoint
             listed.Add(new() { Name = name, Bytes = bytes.Length, Sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes)) });
         }
         var manifest = Example with { Files = listed };
-        manifest.Save(Path.Combine(folder, CheckpointFolder.ManifestName));
+        manifest.Save(Path.Combine(folder, Manifest.FileName));
         return manifest;
     }
 
@@ -35,8 +35,8 @@ internal static class SavedCheckpoint
         Program = "1.0",
         Files =
         [
-            new() { Name = CheckpointFolder.ModelName, Bytes = 3, Sha256 = new('b', 64) },
-            new() { Name = CheckpointFolder.OptimizerName, Bytes = 0, Sha256 = new('c', 64) },
+            new() { Name = Manifest.ModelName, Bytes = 3, Sha256 = new('b', 64) },
+            new() { Name = Manifest.OptimizerName, Bytes = 0, Sha256 = new('c', 64) },
         ],
     };
 }

@@ -237,7 +237,7 @@ public sealed class CoordinatorLinksTests : IDisposable
         var donor = await _bench.LinkAsync("donor");
         Star.ExpectState("donor", 1, (_, _) => Assert.Fail("the state is of another generation"));
         donor.SendState(2, 0, new byte[8]);
-        Assert.Equal("donor sent a state that nobody asked for", (await _bench.Closed.NextAsync()).Reason);
+        Assert.Equal("donor sent an unrequested state", (await _bench.Closed.NextAsync()).Reason);
     }
 
     public static TheoryData<string, Func<FrameHeader, FrameHeader>> Violations => new()
@@ -255,7 +255,7 @@ public sealed class CoordinatorLinksTests : IDisposable
         { "b has micro-batches to send", f => f with { Kind = FrameKind.Present, Length = 0 } },
         { "b sent a frame of kind Average", f => f with { Kind = FrameKind.Average } },
         { "b sent a frame of kind Hello", f => f with { Kind = FrameKind.Hello } },
-        { "b sent a state that nobody asked for", f => f with { Kind = FrameKind.State } },
+        { "b sent an unrequested state", f => f with { Kind = FrameKind.State } },
     };
 
     [Theory]

@@ -2,6 +2,7 @@ using System.Text;
 using Distributed.Coordinator.Cluster;
 using Distributed.Core.Protocol;
 using Distributed.Hosting.Status;
+using Microsoft.AspNetCore.Http;
 
 namespace Distributed.Coordinator.Tests.Metering;
 
@@ -12,7 +13,7 @@ public sealed class ScrapeTargetsTests
     private readonly ScrapeTargets _targets = new();
 
     [Fact]
-    public void The_coordinator_and_the_workers_that_are_there_are_told_in_the_form_of_http_sd()
+    public void The_coordinator_and_the_connected_workers_are_listed_in_the_format_of_http_sd()
     {
         _targets.Add("worker-2", new("10.0.0.2", 1));
         _targets.Add("worker-1", new("fe80::1", 65_535));
@@ -20,7 +21,8 @@ public sealed class ScrapeTargetsTests
         _targets.Remove("gone");
         _targets.Remove("unknown");
         Assert.Equal(
-            """[{"targets":["127.0.0.1:9464"],"labels":{}},{"targets":["[fe80::1]:65535"],"labels":{"worker":"worker-1"}},{"targets":["10.0.0.2:1"],"labels":{"worker":"worker-2"}}]""",
+            """[{"targets":["127.0.0.1:9464"],"labels":{}},{"targets":["[fe80::1]:65535"],"labels":{"worker":"worker-1"}},"""
+                + """{"targets":["10.0.0.2:1"],"labels":{"worker":"worker-2"}}]""",
             Text());
     }
 
@@ -34,29 +36,30 @@ public sealed class ScrapeTargetsTests
     [InlineData("user@host", 1)]
     [InlineData("a b", 1)]
     [InlineData("\"", 1)]
-    public void An_address_that_is_none_is_left_out(string? host, int port)
+    public void An_invalid_address_is_left_out(string? host, int port)
     {
         _targets.Add("worker", new(host!, port));
         Assert.Equal("""[{"targets":["127.0.0.1:9464"],"labels":{}}]""", Text());
     }
 
     [Fact]
-    public void A_host_longer_than_any_name_is_left_out()
+    public void A_host_name_that_is_too_long_is_left_out()
     {
         _targets.Add("worker", new(new('x', LinkEndpoint.MaxHostLength + 1), 1));
         Assert.DoesNotContain("worker", Text(), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task It_is_served_under_its_path_with_where_the_server_is()
+    public async Task The_targets_are_served_with_the_address_of_the_server()
     {
         _targets.Add("worker-1", new("127.0.0.1", 4711));
         await using var server = await StatusServer.StartAsync("127.0.0.1", 0, Prometheus.Metrics.NewCustomRegistry(), () => null,
-            new() { Pages = new Dictionary<string, Microsoft.AspNetCore.Http.RequestDelegate> { [ScrapeTargets.Path] = _targets.AnswerAsync } });
+            new() { Pages = new Dictionary<string, RequestDelegate> { [ScrapeTargets.Path] = _targets.AnswerAsync } });
         using var client = new HttpClient();
         using var answer = await client.GetAsync(new Uri(server.Address, ScrapeTargets.Path));
         Assert.Equal("application/json", answer.Content.Headers.ContentType?.ToString());
-        Assert.Equal(Encoding.UTF8.GetString(_targets.ToJson(new("127.0.0.1", server.Address.Port))), await answer.Content.ReadAsStringAsync());
+        Assert.Equal(Encoding.UTF8.GetString(_targets.ToJson(new("127.0.0.1", server.Address.Port))),
+            await answer.Content.ReadAsStringAsync());
     }
 
     private string Text() => Encoding.UTF8.GetString(_targets.ToJson(_coordinator));

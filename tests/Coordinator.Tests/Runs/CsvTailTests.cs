@@ -14,7 +14,7 @@ public sealed class CsvTailTests : IDisposable
     [InlineData("head\n", "head")]
     [InlineData("head\n1,2\n", "1,2")]
     [InlineData("head\n1,2\n3,", "1,2")]
-    public void The_last_complete_line_is_told(string text, string? line)
+    public void The_last_complete_line_is_returned(string text, string? line)
     {
         File.WriteAllText(_folder["log.csv"], text);
         Assert.Equal(line, CsvTail.LastLine(_folder["log.csv"]));

@@ -23,7 +23,8 @@ public sealed class FileLogTests
         for (var writer = 0; writer < 8; writer++)
         {
             var ending = $"Information category-{writer}: line {writer}/";
-            Assert.Equal(Enumerable.Range(0, 50).Select(i => $"{ending}{i}."), lines.Where(l => l.Contains(ending, StringComparison.Ordinal)).Select(l => l[13..]));
+            Assert.Equal(Enumerable.Range(0, 50).Select(i => $"{ending}{i}."),
+                lines.Where(l => l.Contains(ending, StringComparison.Ordinal)).Select(l => l[13..]));
         }
     }
 
@@ -37,11 +38,12 @@ public sealed class FileLogTests
             logger.LogDebug("detail");
             logger.LogError(new InvalidOperationException("the cause"), "the error");
         }
-        Assert.Matches(@"^\d\d:\d\d:\d\d\.\d{3} Error category: the error System\.InvalidOperationException: the cause", File.ReadAllText(folder["run.log"]));
+        Assert.Matches(@"^\d\d:\d\d:\d\d\.\d{3} Error category: the error System\.InvalidOperationException: the cause",
+            File.ReadAllText(folder["run.log"]));
     }
 
     [Fact]
-    public void A_log_that_is_there_grows()
+    public void An_existing_log_grows()
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder["run.log"], "before\n");

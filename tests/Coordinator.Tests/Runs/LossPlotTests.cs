@@ -13,7 +13,7 @@ public sealed class LossPlotTests
     [InlineData(50, 2)]
     [InlineData(5000, 5)]
     [InlineData(50_000, 20_000)]
-    public void The_picture_is_a_png_with_something_on_it(int steps, int epochs)
+    public void The_picture_is_a_png_that_is_not_empty(int steps, int epochs)
     {
         using var folder = new TemporaryFolder();
         LossPlot.Save(folder["loss.png"], "mnist-mlp", Curves(History(steps), Evaluations(steps, epochs)));
@@ -28,7 +28,8 @@ public sealed class LossPlotTests
     {
         using var folder = new TemporaryFolder();
         HistoryRow[] history = [.. History(20).Select(r => r with { Loss = r.Step < 10 ? r.Loss : double.NaN })];
-        LossPlot.Save(folder["loss.png"], "diverged", Curves(history, [new() { Epoch = 1, Step = 20, TestLoss = double.PositiveInfinity, TestMetric = new(Metric.Accuracy, 0.1) }]));
+        LossPlot.Save(folder["loss.png"], "diverged",
+            Curves(history, [new() { Epoch = 1, Step = 20, TestLoss = double.PositiveInfinity, TestMetric = new(Metric.Accuracy, 0.1) }]));
         using var picture = SKBitmap.Decode(folder["loss.png"]);
         Assert.True(picture.Pixels.Distinct().Count() > 1);
     }

@@ -3,7 +3,9 @@ using Distributed.Coordinator.Runs;
 
 namespace Distributed.Coordinator.Tests.Runs;
 
-/// <summary>Keeps every step and evaluation of a run, those that are recalled included, and what happens. Events can be read from any thread.</summary>
+/// <summary>
+/// Keeps the steps, evaluations and events of a run, including recalled ones. Events can be read from any thread.
+/// </summary>
 internal sealed class RecordedRun : IRunObserver
 {
     public List<HistoryRow> Steps { get; } = [];

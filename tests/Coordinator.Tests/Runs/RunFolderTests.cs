@@ -24,7 +24,7 @@ public sealed class RunFolderTests : IDisposable
     }
 
     [Fact]
-    public void A_new_folder_is_made_with_its_parents_and_a_place_for_logs()
+    public void A_new_folder_is_created_with_its_parents_and_a_folder_for_logs()
     {
         using var folder = Create("x/y");
         Assert.Equal(_temporary["x/y"], folder.Path);
@@ -35,7 +35,7 @@ public sealed class RunFolderTests : IDisposable
     [InlineData("job.yaml")]
     [InlineData("report.json")]
     [InlineData("model.safetensors")]
-    public void A_folder_that_holds_a_run_is_refused_with_what_to_do_and_nothing_is_touched(string file)
+    public void A_folder_that_holds_a_run_is_refused_with_advice_and_left_untouched(string file)
     {
         File.WriteAllText(_temporary[file], "old");
         var message = Assert.Throws<RunFolderException>(() => Create("")).Message;
@@ -50,7 +50,8 @@ public sealed class RunFolderTests : IDisposable
     {
         using (var old = Create(""))
         {
-            foreach (var file in (string[])[old.JobFile, old.ModelFile, old.HistoryFile, old.LossPicture, old.ReportFile, old.ModelFile + ".tmp"])
+            foreach (var file in (string[])[old.JobFile, old.ModelFile, old.HistoryFile, old.LossPicture, old.ReportFile,
+                old.ModelFile + ".tmp"])
                 File.WriteAllText(file, "old");
             File.WriteAllText(Path.Combine(old.Logs, "worker-1.log"), "old");
             File.WriteAllText(_temporary["notes.txt"], "mine");
@@ -67,11 +68,12 @@ public sealed class RunFolderTests : IDisposable
         using var folder = Create("");
         Assert.Contains("Another run", Assert.Throws<RunFolderException>(() => Create("", overwrite: true)).Message);
         File.WriteAllText(folder.JobFile, "");
-        Assert.Matches(@"has a coordinator \(process \d+ on .+, since .+ UTC\)\. It can be resumed when that has ended", Assert.Throws<RunFolderException>(() => RunFolder.Resume(folder.Path)).Message);
+        Assert.Matches(@"has a coordinator \(process \d+ on .+, since .+ UTC\)\. It can be resumed when that has ended",
+            Assert.Throws<RunFolderException>(() => RunFolder.Resume(folder.Path)).Message);
     }
 
     [Fact]
-    public void A_file_in_the_place_of_the_folder_is_refused()
+    public void A_file_instead_of_a_folder_is_refused()
     {
         File.WriteAllText(_temporary["x"], "");
         Assert.Contains("cannot be a run's folder", Assert.Throws<RunFolderException>(() => Create("x")).Message);

@@ -19,13 +19,14 @@ public sealed class RunLedgerTests
         select (new Rounds(train, test, epochs, batch, 1), workers, seed);
 
     [Fact]
-    public void However_the_workers_reports_interleave_every_round_is_entered_once_in_order() => _any.Sample(x =>
+    public void Interleaved_reports_enter_every_round_once_and_in_order() => _any.Sample(x =>
     {
-        var (ledger, random, entered, samples) = (Under(x.Rounds, [.. Enumerable.Range(0, x.Workers).Select(i => $"worker-{i}")]), new Random(x.Seed), new List<Round>(), 0L);
+        var ledger = Under(x.Rounds, [.. Enumerable.Range(0, x.Workers).Select(i => $"worker-{i}")]);
+        var (random, entered, samples) = (new Random(x.Seed), new List<Round>(), 0L);
         var next = new long[x.Workers];
         while (next.Any(n => n < x.Rounds.Count))
         {
-            // Workers run ahead of each other's reports by as much as they like.
+            // Workers run ahead of each other's reports by any number of rounds.
             var worker = random.Next(x.Workers);
             for (var i = random.Next(5); i >= 0 && next[worker] < x.Rounds.Count && next[worker] <= ledger.Entered; i--)
             {
@@ -41,7 +42,7 @@ public sealed class RunLedgerTests
     });
 
     [Fact]
-    public void A_round_that_nobody_can_have_applied_is_named() => Gen.Select(_any, Gen.Int[0, 20], Gen.Long).Sample((x, done, number) =>
+    public void An_impossible_round_is_refused() => Gen.Select(_any, Gen.Int[0, 20], Gen.Long).Sample((x, done, number) =>
     {
         var ledger = After(x.Rounds, done);
         if (number >= 0 && number <= ledger.Entered && number < x.Rounds.Count) return;
@@ -51,12 +52,13 @@ public sealed class RunLedgerTests
     });
 
     [Fact]
-    public void Rounds_that_no_worker_has_reported_are_missing_from_the_result_and_from_what_a_worker_holds() =>
+    public void Unreported_rounds_are_missing_from_the_result_and_from_a_workers_state() =>
         Gen.Select(_any, Gen.Int[0, 20]).Sample((x, done) =>
         {
             var ledger = After(x.Rounds, done);
             Assert.Equal(ledger.Entered < x.Rounds.Count, ledger.Shortfall is not null);
-            for (var applied = 0; applied <= x.Rounds.Count; applied++) Assert.Equal(applied > ledger.Entered, ledger.UnreportedBy(applied) is not null);
+            for (var applied = 0; applied <= x.Rounds.Count; applied++)
+                Assert.Equal(applied > ledger.Entered, ledger.UnreportedBy(applied) is not null);
         });
 
     [Fact]
@@ -66,27 +68,30 @@ public sealed class RunLedgerTests
         var number = ledger.Entered - 1;
         var wrong = ledger.Enter("odd", Report(x.Rounds, number) with { Digest = default }, out _);
         Assert.StartsWith("odd, epoch ", wrong, StringComparison.Ordinal);
-        Assert.EndsWith($"its parameters ({default(StateDigest)}) differ from those of worker ({new StateDigest(7, (ulong)number)})", wrong, StringComparison.Ordinal);
+        Assert.EndsWith($"its parameters ({default(StateDigest)}) differ from those of worker ({new StateDigest(7, (ulong)number)})", wrong,
+            StringComparison.Ordinal);
     });
 
     [Fact]
-    public void Another_number_of_samples_is_named() => Gen.Select(_any, Gen.OneOf(Gen.Double, Gen.Const(double.NaN), Gen.Const(-1.0))).Sample((x, samples) =>
-    {
-        var report = Report(x.Rounds, 0);
-        if (samples == report.Tallies[Tally.Samples]) return;
-        var wrong = new RunLedger(x.Rounds, isExact: true).Enter("odd", report with { Tallies = [samples, 1, 1] }, out _);
-        Assert.Equal($"odd, epoch 1, step 0: {samples} samples were applied where the round has {x.Rounds.At(0).Samples}", wrong);
-    });
+    public void Another_number_of_samples_is_refused() =>
+        Gen.Select(_any, Gen.OneOf(Gen.Double, Gen.Const(double.NaN), Gen.Const(-1.0))).Sample((x, samples) =>
+        {
+            var report = Report(x.Rounds, 0);
+            if (samples == report.Tallies[Tally.Samples]) return;
+            var wrong = new RunLedger(x.Rounds, isExact: true).Enter("odd", report with { Tallies = [samples, 1, 1] }, out _);
+            Assert.Equal($"odd, epoch 1, step 0: {samples} samples were applied where the round has {x.Rounds.At(0).Samples}", wrong);
+        });
 
     [Fact]
-    public void What_is_wrong_is_not_entered() => Gen.Select(_any, Gen.Int[0, 20]).Sample((x, done) =>
+    public void A_refused_report_is_not_entered() => Gen.Select(_any, Gen.Int[0, 20]).Sample((x, done) =>
     {
         var ledger = After(x.Rounds, done);
         if (ledger.Entered == x.Rounds.Count) return;
         var (good, before) = (Report(x.Rounds, ledger.Entered), (ledger.Entered, ledger.SamplesApplied));
         RoundReport[] bad =
         [
-            good with { Tallies = [] }, good with { Tallies = [good.Tallies[0] + 1, 0, 0] }, good with { Round = -1 }, good with { Round = good.Round + 1 },
+            good with { Tallies = [] }, good with { Tallies = [good.Tallies[0] + 1, 0, 0] },
+            good with { Round = -1 }, good with { Round = good.Round + 1 },
             good with { Times = new(0, 0, 0, -1) }, good with { Times = new(double.NaN, 0, 0, 0) },
         ];
         foreach (var report in bad)
@@ -121,23 +126,25 @@ public sealed class RunLedgerTests
     }
 
     [Fact]
-    public void A_digest_is_kept_until_all_workers_of_the_plan_have_reported_its_round() => Gen.Select(_any, Gen.Int[0, 20].Array[2, 5]).Sample((x, done) =>
-    {
-        string[] workers = [.. done.Select((_, i) => $"worker-{i}")];
-        long[] reported = [.. done.Select(d => Math.Min(d, x.Rounds.Count))];
-        var (ledger, random) = (Under(x.Rounds, workers), new Random(x.Seed));
-        var next = new long[workers.Length];
-        while (Array.FindAll([.. Enumerable.Range(0, workers.Length)], i => next[i] < reported[i] && next[i] <= ledger.Entered) is { Length: > 0 } able)
+    public void A_digest_is_kept_until_all_workers_of_the_plan_have_reported_its_round() =>
+        Gen.Select(_any, Gen.Int[0, 20].Array[2, 5]).Sample((x, done) =>
         {
-            var worker = able[random.Next(able.Length)];
-            Assert.Null(ledger.Enter(workers[worker], Report(x.Rounds, next[worker]++), out _));
-        }
-        for (var number = 0; number < ledger.Entered; number++)
-            Assert.Equal(number < reported.Min(), IsForgotten(ledger, x.Rounds, number));
-    });
+            string[] workers = [.. done.Select((_, i) => $"worker-{i}")];
+            long[] reported = [.. done.Select(d => Math.Min(d, x.Rounds.Count))];
+            var (ledger, random) = (Under(x.Rounds, workers), new Random(x.Seed));
+            var next = new long[workers.Length];
+            while (Array.FindAll([.. Enumerable.Range(0, workers.Length)],
+                i => next[i] < reported[i] && next[i] <= ledger.Entered) is { Length: > 0 } able)
+            {
+                var worker = able[random.Next(able.Length)];
+                Assert.Null(ledger.Enter(workers[worker], Report(x.Rounds, next[worker]++), out _));
+            }
+            for (var number = 0; number < ledger.Entered; number++)
+                Assert.Equal(number < reported.Min(), IsForgotten(ledger, x.Rounds, number));
+        });
 
     [Fact]
-    public void One_who_has_no_part_in_the_plan_holds_no_digest()
+    public void A_worker_outside_the_plan_does_not_hold_back_digests()
     {
         var rounds = new Rounds(10, 0, 1, 1, 1);
         var ledger = Under(rounds, "worker", "lost");
@@ -153,7 +160,7 @@ public sealed class RunLedgerTests
     }
 
     [Fact]
-    public void A_round_that_is_done_again_is_held_against_the_first_time()
+    public void A_repeated_round_is_compared_with_its_first_result()
     {
         var rounds = new Rounds(10, 0, 1, 1, 1);
         var ledger = Under(rounds, "worker", "lost");
@@ -168,7 +175,7 @@ public sealed class RunLedgerTests
     }
 
     [Fact]
-    public void Where_the_bits_depend_on_the_workers_a_round_that_is_done_again_is_held_against_its_second_time_alone()
+    public void In_an_inexact_job_a_repeated_round_is_compared_with_its_second_result_only()
     {
         var rounds = new Rounds(10, 0, 1, 1, 1);
         var ledger = new RunLedger(rounds, isExact: false);
@@ -181,7 +188,8 @@ public sealed class RunLedgerTests
         Assert.Null(ledger.Enter("worker", second, out var round));
         Assert.Null(round);
         Assert.Equal((2, 2), (ledger.Entered, ledger.SamplesApplied));
-        Assert.StartsWith("other, epoch 1, step 1: its parameters", ledger.Enter("other", Report(rounds, 1), out _), StringComparison.Ordinal);
+        Assert.StartsWith("other, epoch 1, step 1: its parameters", ledger.Enter("other", Report(rounds, 1), out _),
+            StringComparison.Ordinal);
         Assert.Null(ledger.Enter("other", second, out _));
         Assert.True(IsForgotten(ledger, rounds, 1));
     }
@@ -202,7 +210,8 @@ public sealed class RunLedgerTests
     private static RunLedger After(Rounds rounds, int done)
     {
         var ledger = new RunLedger(rounds, isExact: true);
-        for (var number = 0; number < Math.Min(done, rounds.Count); number++) Assert.Null(ledger.Enter("worker", Report(rounds, number), out _));
+        for (var number = 0; number < Math.Min(done, rounds.Count); number++)
+            Assert.Null(ledger.Enter("worker", Report(rounds, number), out _));
         return ledger;
     }
 

@@ -3,8 +3,8 @@ using Distributed.Coordinator.Runs;
 namespace Distributed.Coordinator.Tests.Runs;
 
 /// <summary>
-/// The lock of a run folder, also where a file system does not share locks between machines. Another machine is then seen by its mark alone,
-/// so these tests write such marks themselves.
+/// The lock of a run folder, also on a file system that does not share locks between machines. Only its mark then shows another machine, so
+/// these tests write such marks themselves.
 /// </summary>
 public sealed class RunLockTests : IDisposable
 {
@@ -15,14 +15,14 @@ public sealed class RunLockTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void A_second_process_is_refused_with_the_name_of_the_first_and_has_the_folder_at_once_when_that_has_ended()
+    public void A_second_process_is_refused_with_the_name_of_the_first_until_that_has_ended()
     {
         using (var first = Take("here", out _))
         {
             Assert.NotNull(first);
             Assert.Null(Take("here", out var holder));
             Assert.Equal((Environment.ProcessId, Environment.MachineName), (holder!.Process, holder.Host));
-            // Where locks are shared between machines, the lock decides there as well.
+            // If the file system shares locks between machines, the lock decides there too.
             Assert.Null(Take("there", out _));
         }
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
@@ -32,7 +32,7 @@ public sealed class RunLockTests : IDisposable
     }
 
     [Fact]
-    public void The_folder_of_a_process_that_was_killed_on_this_machine_is_taken_at_once()
+    public void The_folder_of_a_killed_process_of_this_machine_is_taken_at_once()
     {
         Write(Mark("here", 12));
         using var taken = Take("here", out _);
@@ -41,13 +41,14 @@ public sealed class RunLockTests : IDisposable
     }
 
     [Fact]
-    public void A_mark_of_another_machine_that_does_not_change_is_that_of_a_dead_holder_after_the_documented_time()
+    public void An_unchanged_mark_of_another_machine_is_taken_over_after_the_documented_time()
     {
         Write(Mark("there", 12));
         using var taken = Take("here", out _);
         Assert.NotNull(taken);
         Assert.Equal(RunLock.Silence, _time.Passed);
-        Assert.Equal([$"'{_folder.Path}' was last used by process 7 on host-2, since 2026-02-03 04:05:06 UTC. Waiting up to 20 s to see whether that process still runs."], _said);
+        Assert.Equal([$"'{_folder.Path}' was last used by process 7 on host-2, since 2026-02-03 04:05:06 UTC. "
+            + "Waiting up to 20 s to see whether that process still runs."], _said);
         Assert.Equal("here", HolderMark.Parse(File.ReadAllText(_folder[RunLock.MarkName]))!.Machine);
     }
 
@@ -55,7 +56,7 @@ public sealed class RunLockTests : IDisposable
     public void A_mark_of_another_machine_that_changes_is_respected()
     {
         Write(Mark("there", 12));
-        // As late as a holder renews it that renews it in time.
+        // The latest moment at which a living holder renews its mark.
         _time.Waited = passed =>
         {
             if (passed == RunLock.Renewal) Write(Mark("there", 13));
@@ -77,7 +78,7 @@ public sealed class RunLockTests : IDisposable
     }
 
     [Fact]
-    public void The_folder_of_another_machine_that_leaves_in_good_order_is_taken_then()
+    public void The_folder_of_another_machine_is_taken_when_its_holder_exits()
     {
         Write(Mark("there", 12));
         _time.Waited = _ => File.Delete(_folder[RunLock.MarkName]);
@@ -87,7 +88,7 @@ public sealed class RunLockTests : IDisposable
     }
 
     [Fact]
-    public void What_is_no_mark_is_watched_like_one()
+    public void A_malformed_mark_is_watched_like_a_valid_one()
     {
         File.WriteAllText(_folder[RunLock.MarkName], new string('x', 1 << 20));
         using var taken = Take("here", out _);
@@ -102,7 +103,7 @@ public sealed class RunLockTests : IDisposable
         var seen = new List<string> { File.ReadAllText(_folder[RunLock.MarkName]) };
         for (var i = 0; i < 3; i++)
         {
-            // Whoever has opened the file goes on reading the mark that it has opened.
+            // A reader that has opened the file still sees the mark that it has opened.
             using var reader = new StreamReader(_folder[RunLock.MarkName]);
             _time.Renew();
             Assert.Equal(seen[^1], reader.ReadToEnd());
@@ -156,7 +157,7 @@ public sealed class RunLockTests : IDisposable
     }
 
     [Fact]
-    public void Of_many_that_take_and_release_it_at_the_same_time_never_two_hold_it()
+    public void Concurrent_processes_never_hold_the_lock_together()
     {
         var (inside, taken) = (0, 0);
         Parallel.For(0, 4, _ =>
@@ -186,7 +187,7 @@ public sealed class RunLockTests : IDisposable
         Assert.Empty(_said);
     }
 
-    /// <summary>A clock that moves when something waits, and only then: nothing takes any time. Renewals come when the test says so.</summary>
+    /// <summary>A clock that moves only when something waits. The test triggers renewals itself.</summary>
     private sealed class WaitedTime : TimeProvider
     {
         private readonly List<Timer> _periodic = [];

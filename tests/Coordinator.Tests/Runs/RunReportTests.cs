@@ -42,7 +42,7 @@ public sealed class RunReportTests
     }
 
     [Fact]
-    public void A_run_that_diverged_or_was_not_evaluated_has_a_report()
+    public void A_diverged_or_unevaluated_run_has_a_report()
     {
         using var json = Saved(_report with { TrainLoss = double.NaN, TestLoss = null, TestMetric = null });
         Assert.Equal("NaN", json.RootElement.GetProperty("train_loss").GetString());

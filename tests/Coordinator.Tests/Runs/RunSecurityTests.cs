@@ -4,7 +4,7 @@ using Distributed.Hosting.Security;
 
 namespace Distributed.Coordinator.Tests.Runs;
 
-/// <summary>What a resume does about strangers where the command line leaves that open.</summary>
+/// <summary>The protection of a resumed run whose command line names none.</summary>
 public sealed class RunSecurityTests : IDisposable
 {
     private readonly TemporaryFolder _temporary = new();
@@ -28,24 +28,26 @@ public sealed class RunSecurityTests : IDisposable
     }
 
     [Fact]
-    public void A_local_run_that_a_version_without_tokens_began_gets_one()
+    public void A_local_run_of_a_version_without_tokens_gets_a_token()
     {
         using var resumed = RunSecurity.Resume(_folder, Begun(version: 7), new());
         Assert.Equal(JoinTokenFile.Read(_folder.TokenFile).ToText(), resumed.Token!.ToText());
     }
 
     [Fact]
-    public void Where_its_workers_come_from_elsewhere_the_user_is_told_both_ways()
+    public void A_run_with_remote_workers_of_a_version_without_tokens_is_refused_with_both_ways_to_protect_it()
     {
         var error = Assert.Throws<JoinTokenException>(() => RunSecurity.Resume(_folder, Begun(version: 7, isOpen: true), new()));
-        Assert.Equal("the run was begun by a version without join tokens: give --certs DIR if it has certificates, or else --token-file FILE, "
+        Assert.Equal("the run was begun by a version without join tokens: "
+            + "give --certs DIR if it has certificates, or else --token-file FILE, "
             + "which 'token init FILE' makes, to this coordinator and to its workers", error.Message);
         Assert.False(File.Exists(_folder.TokenFile));
     }
 
     [Fact]
     public void A_run_with_certificates_does_not_fall_back_to_a_token() => Assert.Contains(
-        "was begun with --certs DIR: give it again", Assert.Throws<JoinTokenException>(() => RunSecurity.Resume(_folder, Begun(), new())).Message, StringComparison.Ordinal);
+        "was begun with --certs DIR: give it again", Assert.Throws<JoinTokenException>(() => RunSecurity.Resume(_folder, Begun(),
+            new())).Message, StringComparison.Ordinal);
 
     private RunState Begun(int version = MessageCodec.Version, bool isOpen = false)
     {

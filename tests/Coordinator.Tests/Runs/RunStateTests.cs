@@ -7,6 +7,10 @@ namespace Distributed.Coordinator.Tests.Runs;
 
 public sealed class RunStateTests : IDisposable
 {
+    private const int MaxBytes = 1 << 20;
+    private const string LongReason =
+        "was lost, and what follows is as long as reasons are when links break between machines with long names";
+
     private static readonly RunState _state = new()
     {
         Version = MessageCodec.Version,
@@ -27,14 +31,19 @@ public sealed class RunStateTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void However_many_generations_there_were_the_file_stays_small_and_says_how_many()
+    public void The_file_stays_small_after_many_generations_and_counts_them()
     {
         var cluster = new ClusterProtocol { Job = new(1, 1, 1), StartWith = 1, MinWorkers = 1, Topology = Topology.Mesh, IsOpen = true };
-        for (var number = 1; number <= 6000; number++) cluster = cluster with { Generation = number, Generations = [.. cluster.Generations.TakeLast(99), new(number, GenerationCause.Lost, new string('\n', 5000))] };
+        for (var number = 1; number <= 6000; number++)
+        {
+            var start = new GenerationStart(number, GenerationCause.Lost, new string('\n', 5000));
+            cluster = cluster with { Generation = number, Generations = [.. cluster.Generations.TakeLast(99), start] };
+        }
         _state.With(cluster).Save(Path);
-        Assert.InRange(new FileInfo(Path).Length, 1, RunState.MaxBytes);
+        Assert.InRange(new FileInfo(Path).Length, 1, MaxBytes);
         var loaded = RunState.Load(Path);
-        Assert.Equal((6000, ClusterProtocol.KeptGenerations, RunState.CurrentFormat), (loaded.Generation, loaded.Generations.Count, loaded.Format));
+        Assert.Equal((6000, ClusterProtocol.KeptGenerations, RunState.CurrentFormat),
+            (loaded.Generation, loaded.Generations.Count, loaded.Format));
         Assert.Equal(6000, loaded.Generations[^1].Number);
         Assert.Equal(RunState.MaxReason, loaded.Generations[^1].Reason.Length);
     }
@@ -42,7 +51,7 @@ public sealed class RunStateTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void The_next_coordinator_goes_on_with_the_generation_the_plan_and_the_workers_that_were_written(bool isOpen)
+    public void The_next_coordinator_continues_with_the_written_generation_plan_and_workers(bool isOpen)
     {
         var job = new JobShape(Epochs: 2, Batch: 4, MicroBatches: 2);
         var facts = new WorkerFacts("data", 7, 5, new(10, 3), 8, "initial", "127.0.0.1", 1);
@@ -60,8 +69,9 @@ public sealed class RunStateTests : IDisposable
             Plan = new(6, 1, 6, ["a", "b"], Topology.Mesh),
         };
         (_state with { IsOpen = isOpen }).With(cluster).Save(Path);
-        var next = RunState.Load(Path).ToCluster(job, Topology.Mesh, startWith: 5, isOpen: true, recorded: 4, stored: new(2, new(7, 7)));
-        Assert.Equal((7, 6, 3, 4, 5, 1, true), (next.Generation, next.PlanGeneration, next.StepsRedone, next.Reached, next.StartWith, next.MinWorkers, next.IsOpen));
+        var next = RunState.Load(Path).ToCluster(job, Topology.Mesh, startWith: 5, isOpen: true, reached: 4, state: new(2, new(7, 7)));
+        Assert.Equal((7, 6, 3, 4, 5, 1, true),
+            (next.Generation, next.PlanGeneration, next.StepsRedone, next.Reached, next.StartWith, next.MinWorkers, next.IsOpen));
         Assert.Equal((facts, job.RoundsOf(facts), new(2, new(7, 7)), null), (next.Facts, next.Rounds, next.Stored, next.Plan));
         // Local workers end with their coordinator.
         Assert.Equal(isOpen ? ["a", "b"] : [], next.Returning.Order());
@@ -75,7 +85,7 @@ public sealed class RunStateTests : IDisposable
                 {
                   "number": {{number}},
                   "cause": "lost",
-                  "reason": "worker-{{number % 7}} was lost, and what follows is as long as reasons are when links break between machines with long names"
+                  "reason": "worker-{{number % 7}} {{LongReason}}"
                 }
             """));
         File.WriteAllText(Path, $$"""
@@ -110,21 +120,22 @@ public sealed class RunStateTests : IDisposable
               }
             }
             """);
-        Assert.InRange(new FileInfo(Path).Length, RunState.MaxBytes, int.MaxValue);
+        Assert.InRange(new FileInfo(Path).Length, MaxBytes, int.MaxValue);
         var loaded = RunState.Load(Path);
-        Assert.Equal((5700, 12, 1438, 1000), (loaded.Generation, loaded.StepsRedone, loaded.Facts!.TrainSamples, loaded.Facts.Layout.Floats));
-        // Those of another version of the protocol cannot come back.
+        Assert.Equal((5700, 12, 1438, 1000),
+            (loaded.Generation, loaded.StepsRedone, loaded.Facts!.TrainSamples, loaded.Facts.Layout.Floats));
+        // Workers of another protocol version cannot return.
         Assert.Equal(MessageCodec.Version == 7 ? ["worker-1", "worker-2"] : [], loaded.Workers);
         Assert.Equal(MessageCodec.Version, loaded.Version);
         loaded.Save(Path);
-        Assert.InRange(new FileInfo(Path).Length, 1, RunState.MaxBytes);
+        Assert.InRange(new FileInfo(Path).Length, 1, MaxBytes);
     }
 
     [Theory]
     [InlineData("\"version\": ", "\"version\": 1", "was written by version 1")]
     [InlineData("\"format\": 2", "\"format\": 9", "is of format 9; this program reads formats 1 to 2")]
     [InlineData("\"port\": 1", "\"port\": \"x\"", "cannot be read")]
-    public void What_cannot_be_read_is_refused_in_words(string right, string wrong, string complaint)
+    public void A_malformed_file_is_refused_with_a_message(string right, string wrong, string complaint)
     {
         _state.Save(Path);
         File.WriteAllText(Path, File.ReadAllText(Path).Replace(right, wrong, StringComparison.Ordinal));
@@ -132,7 +143,7 @@ public sealed class RunStateTests : IDisposable
     }
 
     [Fact]
-    public void A_page_of_zeros_and_a_file_that_is_not_there_are_refused_in_words()
+    public void A_page_of_zeros_and_a_missing_file_are_refused_with_a_message()
     {
         Assert.Contains("does not exist", Assert.Throws<RunFolderException>(() => RunState.Load(Path)).Message, StringComparison.Ordinal);
         File.WriteAllBytes(Path, new byte[4096]);

@@ -15,7 +15,7 @@ public sealed class TrainedModelTests
     private static readonly Gen<TensorData[]> _state = _tensor.Array[0, 12].Select(all => all.DistinctBy(t => t.Name).ToArray());
 
     [Fact]
-    public void Of_a_state_the_model_remains_under_its_own_names() => _state.Sample(state =>
+    public void The_model_of_a_state_keeps_its_own_names() => _state.Sample(state =>
     {
         var model = TrainedModel.Of(Safetensors.ToBytes(state));
         var expected = state.Where(t => t.Name.StartsWith("model.", StringComparison.Ordinal)).ToList();
@@ -33,7 +33,7 @@ public sealed class TrainedModelTests
     });
 
     [Fact]
-    public void Equal_states_give_equal_bytes_and_the_rest_of_a_state_does_not_matter() => Gen.Select(_state, _state).Sample((state, other) =>
+    public void Equal_models_give_equal_bytes_whatever_the_optimizer_state() => Gen.Select(_state, _state).Sample((state, other) =>
     {
         var model = state.Where(t => t.Name.StartsWith("model.", StringComparison.Ordinal));
         var rest = other.Where(t => !t.Name.StartsWith("model.", StringComparison.Ordinal));
@@ -53,14 +53,15 @@ public sealed class TrainedModelTests
             {
                 var changed = tensor.Data.ToArray();
                 changed[at] ^= (byte)(1 << bit);
-                Assert.NotEqual(before, TrainedModel.Of(Safetensors.ToBytes([.. state.Select(t => t.Name == tensor.Name ? t with { Data = changed } : t)])).ParametersSha256);
+                var other = Safetensors.ToBytes([.. state.Select(t => t.Name == tensor.Name ? t with { Data = changed } : t)]);
+                Assert.NotEqual(before, TrainedModel.Of(other).ParametersSha256);
             }
             at -= tensor.Data.Length;
         }
     });
 
     [Fact]
-    public void Bytes_that_are_no_state_are_refused() => Assert.Throws<SafetensorsException>(() => TrainedModel.Of(new byte[8]));
+    public void Malformed_states_are_refused() => Assert.Throws<SafetensorsException>(() => TrainedModel.Of(new byte[8]));
 
     private static byte[] Written(TensorData[] state)
     {

@@ -12,7 +12,7 @@ namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>
 /// What a simulated coordinator keeps in the folder of its run: the product's recorder, checkpoints and run state. What waits for the disk is
-/// done one after another beside everything else, as a <see cref="CheckpointDesk"/> does it, and the coordinator hears later what became of it.
+/// done one after another beside everything else, as <see cref="CheckpointStore.RunAsync"/> does it, and the coordinator hears later what became of it.
 /// </summary>
 internal sealed class SimulatedBooks
 {
@@ -27,7 +27,6 @@ internal sealed class SimulatedBooks
     private readonly ManualTime _time = new();
     private readonly RunJournal _journal;
     private readonly CheckpointStore _store;
-    private readonly CheckpointDesk _desk;
     private readonly PendingCheckpoints _pending = new();
     private readonly FlushSchedule _schedule;
     private readonly RestartRecord _restart;
@@ -50,10 +49,9 @@ internal sealed class SimulatedBooks
         (_folder, Disk, _census, _begun) = (simulation.Folder, simulation.Folder.Disk, simulation.Census, begun);
         var rounds = begun.Facts is { } facts ? simulation.Job.ToShape().RoundsOf(facts) : null;
         _store = new(SimulatedRunFolder.Checkpoints, simulation.Job.Checkpoint.Keep, JobText, _time, Disk);
-        Found = isResumed ? ResumedRun.Find(Disk, SimulatedRunFolder.Root, simulation.Job.Kind.Metric, rounds, _store) : ResumePoint.Start;
+        Found = isResumed ? ResumePoint.Find(Disk, SimulatedRunFolder.Root, simulation.Job.Kind.Metric, rounds, _store) : ResumePoint.Start;
         _journal = new(Disk, SimulatedRunFolder.Root, simulation.Job.Kind.Metric);
         Recorder = new(_journal, simulation.Job, NoView.Instance, _metrics ??= new(Metrics.NewCustomRegistry()), _time, rounds, Found, begun.StartedAt);
-        _desk = new(_store, _journal);
         (_schedule, _restart) = (new(Recorder.Entered), new(Recorder, Save, _time));
         begun.Save(Disk, SimulatedRunFolder.StateFile);
     }
@@ -92,10 +90,10 @@ internal sealed class SimulatedBooks
     public long Safe => _schedule.Safe;
 
     /// <summary>The newest checkpoint.</summary>
-    public StoredState? Newest => _desk.Newest;
+    public StoredState? Newest => _store.NewestState;
 
     /// <summary>What the best checkpoint was worth.</summary>
-    public double Best => _desk.Best;
+    public double Best => _store.Best?.TestMetric ?? double.NaN;
 
     /// <summary>Hears that the newest checkpoint is another one.</summary>
     public Action OnStored { get; set; } = () => { };
@@ -151,7 +149,7 @@ internal sealed class SimulatedBooks
         Assert.Equal(new StateDigest(0, (ulong)SimulatedState.Of(state)), facts.Digest);
         _work.Enqueue(() =>
         {
-            var manifest = Try(() => _desk.Save(facts, state), "checkpoint");
+            var manifest = Try(() => _store.Save(facts, state, _journal.FlushToDisk), "checkpoint");
             if (manifest is not null && IsOfFolder) _folder.Stored(manifest.Round);
             return () =>
             {
@@ -169,7 +167,7 @@ internal sealed class SimulatedBooks
         _work.Enqueue(() =>
         {
             var entered = Recorder.Entered;
-            if (Try(() => (object)_desk.Flush(rounds), "flush") is null) return _schedule.Failed;
+            if (Try(Flush, "flush") is null) return _schedule.Failed;
             if (IsOfFolder) _folder.Flushed(entered);
             return () =>
             {
@@ -191,7 +189,7 @@ internal sealed class SimulatedBooks
                 Disk.IsUnreadable = random.Next(8) == 0;
                 try
                 {
-                    loading.Loaded = _desk.Load(state);
+                    loading.Loaded = (state.Applied, _store.Load(state));
                     return () => loading.Receivers.ForEach(receive => receive(loading.Loaded.Value.Applied, loading.Loaded.Value.State));
                 }
                 catch (CheckpointException error)
@@ -242,6 +240,12 @@ internal sealed class SimulatedBooks
             _census.Count("run state not written");
             return error.Message;
         }
+    }
+
+    private object Flush()
+    {
+        _journal.FlushToDisk();
+        return _journal;
     }
 
     private bool IsOfFolder => _folder.Disk == Disk;

@@ -113,7 +113,7 @@ internal sealed class SimulatedRunFolder
     /// <summary>The newest checkpoint cannot be read any more.</summary>
     public void DamageCheckpoint(Manifest newest)
     {
-        Disk.Damage($"{CheckpointStore.FolderOf(Checkpoints, newest.Step)}/{(_random.Next(2) == 0 ? CheckpointFolder.ModelName : CheckpointFolder.OptimizerName)}");
+        Disk.Damage($"{CheckpointStore.FolderOf(Checkpoints, newest.Step)}/{(_random.Next(2) == 0 ? Manifest.ModelName : Manifest.OptimizerName)}");
         _areCheckpointsDamaged = true;
     }
 

@@ -19,7 +19,7 @@ public sealed class AtomicFileTests
     }
 
     [Fact]
-    public void Whatever_fails_and_whenever_the_power_does_the_file_is_whole_and_no_older_than_the_last_write_that_succeeded() => Gen.Int.Sample(seed =>
+    public void After_any_failure_the_file_is_complete_and_no_older_than_the_last_successful_write() => Gen.Int.Sample(seed =>
     {
         var random = new Random(seed);
         var disk = new SimulatedDisk(random);

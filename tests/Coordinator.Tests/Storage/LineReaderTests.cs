@@ -6,7 +6,7 @@ namespace Distributed.Coordinator.Tests.Storage;
 public sealed class LineReaderTests
 {
     [Fact]
-    public void Lines_are_those_of_the_text_and_end_where_they_end() =>
+    public void Lines_and_their_ends_are_those_of_the_text() =>
         Gen.Select(Gen.String[Gen.OneOfConst('a', '\n', '\0', ','), 0, 300], Gen.Int[1, 40]).Sample((text, most) =>
         {
             var reader = new LineReader(new Dribble(Encoding.UTF8.GetBytes(text)), most);
@@ -16,7 +16,7 @@ public sealed class LineReaderTests
             {
                 if (line.Length > most)
                 {
-                    // The last one may have no end.
+                    // The last line may lack its line feed.
                     var whole = text[offset..].Split('\n')[0];
                     Assert.Equal(whole[..(most + 1)], Encoding.UTF8.GetString(line));
                     offset += whole.Length + 1;
@@ -30,7 +30,7 @@ public sealed class LineReaderTests
             Assert.InRange(told, expected.Length, expected.Length + (text.Length - text.LastIndexOf('\n') - 1 > most ? 1 : 0));
         }, iter: 1000);
 
-    /// <summary>A stream that hands out a byte at a time.</summary>
+    /// <summary>A stream that returns one byte at a time.</summary>
     private sealed class Dribble(byte[] bytes) : MemoryStream(bytes)
     {
         public override int Read(Span<byte> buffer) => base.Read(buffer[..Math.Min(1, buffer.Length)]);

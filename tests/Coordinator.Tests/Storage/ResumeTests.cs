@@ -6,7 +6,7 @@ using Distributed.Jobs.State;
 
 namespace Distributed.Coordinator.Tests.Storage;
 
-/// <summary>Runs that are cut short again and again, on a disk that fails: where each resume continues.</summary>
+/// <summary>Runs that are interrupted again and again on a failing disk, and where each resume continues.</summary>
 public sealed class ResumeTests
 {
     private const string Folder = "/run";
@@ -20,20 +20,22 @@ public sealed class ResumeTests
         select new Rounds(train, test, epochs, batch, 1);
 
     [Fact]
-    public void The_rounds_that_are_recorded_are_those_that_have_a_line_each_from_the_first_one_on() => Gen.Select(_rounds, Gen.Long[0, 200], Gen.Long[0, 20]).Sample((rounds, steps, evaluations) =>
-    {
-        var (number, step, evaluated) = (0L, 0L, 0L);
-        for (; number < rounds.Count; number++)
+    public void The_recorded_rounds_are_those_with_a_line_each_from_the_first_on() =>
+        Gen.Select(_rounds, Gen.Long[0, 200], Gen.Long[0, 20]).Sample((rounds, steps, evaluations) =>
         {
-            if (rounds.At(number).Kind == RoundKind.Train ? step++ == steps : evaluated++ == evaluations) break;
-        }
-        Assert.Equal(number, rounds.RecordedBy(steps, evaluations));
-        foreach (var round in Enumerable.Range(0, (int)rounds.Count).Select(n => rounds.At(n)).Where(round => round.Kind == RoundKind.Train))
-            Assert.Equal(round.Number, rounds.NumberOf(round.Step));
-    }, iter: 3000);
+            var (number, step, evaluated) = (0L, 0L, 0L);
+            for (; number < rounds.Count; number++)
+            {
+                if (rounds.At(number).Kind == RoundKind.Train ? step++ == steps : evaluated++ == evaluations) break;
+            }
+            Assert.Equal(number, rounds.RecordedBy(steps, evaluations));
+            var all = Enumerable.Range(0, (int)rounds.Count).Select(n => rounds.At(n));
+            foreach (var round in all.Where(round => round.Kind == RoundKind.Train))
+                Assert.Equal(round.Number, rounds.NumberOf(round.Step));
+        }, iter: 3000);
 
     [Fact]
-    public void A_checkpoint_that_is_ahead_of_the_records_is_set_aside_and_what_is_dropped_is_named()
+    public void A_checkpoint_ahead_of_the_records_is_set_aside_and_every_dropped_line_is_named()
     {
         var rounds = new Rounds(TrainSamples: 10, TestSamples: 1, Epochs: 3, Batch: 1, MicroBatches: 1);
         Manifest[] checkpoints = [Checkpoint(rounds, 5), Checkpoint(rounds, 10), Checkpoint(rounds, 12)];
@@ -56,7 +58,7 @@ public sealed class ResumeTests
     }
 
     [Fact]
-    public void However_a_run_is_cut_short_it_continues_where_all_files_agree_and_nothing_that_was_flushed_is_lost()
+    public void An_interrupted_run_continues_where_all_files_agree_and_loses_nothing_that_was_flushed()
     {
         var seen = new SortedDictionary<string, int>(StringComparer.Ordinal);
         Gen.Select(_rounds, Gen.Int).Sample((rounds, seed) =>
@@ -67,18 +69,21 @@ public sealed class ResumeTests
             foreach (var (what, count) in run.Disk.Seen) seen[what] = seen.GetValueOrDefault(what) + count;
         }, iter: 1500, threads: 1);
         foreach (var what in (string[])[
-            "a write cut in two", "a page of zeros in a file that was not flushed", "a page of zeros in a file that was flushed", "a name that was not flushed is gone",
-            "a checkpoint while the disk is full", "a checkpoint while the disk is broken", "a checkpoint that was cut short", "a checkpoint set aside",
-            "a history behind a durable checkpoint but for its flush", "records behind those that were written", "evaluations ahead of the history", "full at the end"])
-            Assert.True(seen.GetValueOrDefault(what) > 0, $"{what}: never; there were {string.Join(", ", seen.Select(s => $"{s.Value} × {s.Key}"))}");
+            "a write cut in two", "a page of zeros in a file that was not flushed", "a page of zeros in a file that was flushed",
+            "a name that was not flushed is gone", "a checkpoint while the disk is full", "a checkpoint while the disk is broken",
+            "a checkpoint that was cut short", "a checkpoint set aside", "a history behind a durable checkpoint but for its flush",
+            "records behind those that were written", "evaluations ahead of the history", "full at the end"])
+            Assert.True(seen.GetValueOrDefault(what) > 0,
+                $"{what}: never; there were {string.Join(", ", seen.Select(s => $"{s.Value} × {s.Key}"))}");
     }
 
-    private static Manifest Checkpoint(Rounds rounds, long round) => SavedCheckpoint.Example with { Round = round, Step = rounds.StepsBefore(round) };
+    private static Manifest Checkpoint(Rounds rounds, long round) =>
+        SavedCheckpoint.Example with { Round = round, Step = rounds.StepsBefore(round) };
 
     private static byte[] StateAfter(long round) => Safetensors.ToBytes(
         [new("model.w", "I64", [1], BitConverter.GetBytes(round)), new("optimizer.n", "I64", [1], BitConverter.GetBytes(round))]);
 
-    /// <summary>A coordinator that records rounds, whose workers are a counter.</summary>
+    /// <summary>A coordinator that records rounds; a counter stands for its workers.</summary>
     private sealed class Run
     {
         private readonly Rounds _rounds;
@@ -86,10 +91,10 @@ public sealed class ResumeTests
         private RunJournal _journal = null!;
         private CheckpointStore _store = null!;
 
-        // Rounds that are recorded, those that must survive a power cut, and those that must survive the process.
+        // The recorded rounds, those that must survive a power cut, and those that must survive the process.
         private long _done, _safe, _written;
 
-        // The disk has failed to flush: what another process reads may never reach it.
+        // A flush has failed: what another process reads may never reach the disk.
         private bool _isDoubtful;
 
         public Run(Rounds rounds, int seed)
@@ -113,7 +118,7 @@ public sealed class ResumeTests
                     Record();
                     break;
                 case 7 or 8:
-                    // Nothing that is written while others write may throw.
+                    // Lines that are added during a flush must not throw.
                     _journal.Flush();
                     if (!Disk.IsBroken && Disk.Capacity is null) _written = _done;
                     break;
@@ -169,7 +174,7 @@ public sealed class ResumeTests
             var applied = _done - _random.Next((int)Math.Min(3, _done));
             if (_random.Next(10) == 0)
             {
-                // Killed, or without power, at any of its calls.
+                // The process is killed, or loses power, at a random call.
                 var left = _random.Next(25);
                 Disk.OnCall = (_, _) =>
                 {
@@ -199,22 +204,25 @@ public sealed class ResumeTests
 
         private void FlushRecords()
         {
-            if (Disk.Capacity is null && !Disk.IsBroken && _written < _done) Disk.Note("a history behind a durable checkpoint but for its flush");
+            if (Disk.Capacity is null && !Disk.IsBroken && _written < _done)
+                Disk.Note("a history behind a durable checkpoint but for its flush");
             _journal.FlushToDisk();
             (_safe, _written, _isDoubtful) = (_done, _done, false);
         }
 
-        /// <summary>Another coordinator takes up what there is.</summary>
+        /// <summary>Another coordinator resumes the run.</summary>
         private void Start()
         {
             (Disk.IsBroken, Disk.Capacity) = (false, null);
             var isWhole = !Disk.Seen.ContainsKey("a page of zeros in a file that was flushed");
             _store = new(Checkpoints, keep: 2, "task: classification\n", TimeProvider.System, Disk);
-            var found = ResumedRun.Find(Disk, Folder, Metric.Accuracy, _rounds, _store);
+            var found = ResumePoint.Find(Disk, Folder, Metric.Accuracy, _rounds, _store);
             Assert.InRange(found.Rounds, Math.Max(_safe, _written), _done);
             if (found.Rounds < _done) Disk.Note("records behind those that were written");
             foreach (var dropped in found.Dropped)
-                if (dropped.StartsWith("evaluations.csv", StringComparison.Ordinal) && dropped.EndsWith("history.csv does not reach so far", StringComparison.Ordinal)) Disk.Note("evaluations ahead of the history");
+                if (dropped.StartsWith("evaluations.csv", StringComparison.Ordinal)
+                    && dropped.EndsWith("history.csv does not reach so far", StringComparison.Ordinal))
+                    Disk.Note("evaluations ahead of the history");
             // Only a broken device can take records from under a checkpoint.
             if (isWhole) Assert.Empty(found.SetAside);
             foreach (var _ in found.SetAside) Disk.Note("a checkpoint set aside");

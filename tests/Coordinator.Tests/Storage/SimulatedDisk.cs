@@ -3,8 +3,8 @@ using Distributed.Coordinator.Storage;
 namespace Distributed.Coordinator.Tests.Storage;
 
 /// <summary>
-/// A file system in memory that tells what programs see from what a power cut leaves: of what was not flushed, a random prefix in each
-/// file and folder, with a write cut in two or a page of zeros where bytes were never written. It can be full or broken for a while.
+/// A file system in memory that separates the view of programs from what a power cut leaves: a random prefix of the unflushed changes of
+/// each file and folder, with a torn write or a page of zeros where bytes were never written. It can be full or broken for a while.
 /// </summary>
 internal sealed class SimulatedDisk(Random random) : IFileSystem
 {
@@ -12,7 +12,7 @@ internal sealed class SimulatedDisk(Random random) : IFileSystem
 
     private SimulatedFolder _root = new();
 
-    /// <summary>Bytes that files may have in all; null for any number.</summary>
+    /// <summary>The bytes that all files together may have; null for any number.</summary>
     public long? Capacity { get; set; }
 
     /// <summary>Whether nothing can be written, renamed or flushed.</summary>
@@ -21,20 +21,19 @@ internal sealed class SimulatedDisk(Random random) : IFileSystem
     /// <summary>Whether no file can be read.</summary>
     public bool IsUnreadable { get; set; }
 
-    /// <summary>Is told of each call that changes something before it does so, with its name and path; it may throw.</summary>
+    /// <summary>Called with name and path before each change; may throw.</summary>
     public Action<string, string> OnCall { get; set; } = (_, _) => { };
 
-    /// <summary>What has happened to files at power cuts, and how often.</summary>
+    /// <summary>The effects of power cuts on files, with their counts.</summary>
     public SortedDictionary<string, int> Seen { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Bytes of all files.</summary>
     public long Used => _root.Bytes;
 
-    /// <summary>The power fails: open files are gone, and so is a random part of what was not flushed.</summary>
+    /// <summary>Cuts the power: open files and a random part of the unflushed data are lost.</summary>
     public void CutPower() => _root = _root.Survive(random, Note);
 
-    /// <summary>The volume goes to another machine, as a power cut would leave it; for the one that had it, everything fails from now on.</summary>
-    /// <returns>The disk of the other machine.</returns>
+    /// <summary>Moves the volume to another machine, as a power cut would leave it. Everything fails on the former one.</summary>
     public SimulatedDisk MoveAway()
     {
         var moved = new SimulatedDisk(random) { _root = _root.Survive(random, Note), OnCall = OnCall };
@@ -49,9 +48,13 @@ internal sealed class SimulatedDisk(Random random) : IFileSystem
     public bool FolderExists(string path) => Find(path) is SimulatedFolder;
 
     public IReadOnlyList<string> FoldersIn(string path) =>
-        Find(path) is SimulatedFolder folder ? [.. folder.Entries.Where(entry => entry.Value is SimulatedFolder).Select(entry => $"{path}/{entry.Key}")] : [];
+        Find(path) is SimulatedFolder folder
+            ? [.. folder.Entries.Where(entry => entry.Value is SimulatedFolder).Select(entry => $"{path}/{entry.Key}")] : [];
 
-    public Stream OpenRead(string path) => IsUnreadable ? throw new IOException($"Input/output error : '{path}'") : Find(path) is SimulatedFile file ? new MemoryStream([.. file.Bytes], writable: false) : throw new FileNotFoundException($"Could not find file '{path}'");
+    public Stream OpenRead(string path) =>
+        IsUnreadable ? throw new IOException($"Input/output error : '{path}'")
+        : Find(path) is SimulatedFile file ? new MemoryStream([.. file.Bytes], writable: false)
+        : throw new FileNotFoundException($"Could not find file '{path}'");
 
     public Stream OpenWrite(string path, bool isNew, bool isPrivate = false)
     {
@@ -75,7 +78,7 @@ internal sealed class SimulatedDisk(Random random) : IFileSystem
         }
         catch (IOException)
         {
-            // Linux marks pages as clean that could not be written: another flush does not write them either.
+            // Linux marks pages that it failed to write as clean, so another flush does not write them either.
             open.File.LosePending();
             throw;
         }
@@ -117,7 +120,7 @@ internal sealed class SimulatedDisk(Random random) : IFileSystem
         Delete(path);
     }
 
-    /// <summary>Makes whole pages of a file zeros, on the disk: what a failing device does.</summary>
+    /// <summary>Overwrites whole pages of a file with zeros on the disk, as a failing device does.</summary>
     public void Damage(string path)
     {
         if (Find(path) is not SimulatedFile { Bytes.Count: > 0 } file) return;
@@ -156,14 +159,16 @@ internal sealed class SimulatedDisk(Random random) : IFileSystem
     private object? Find(string path)
     {
         object? at = _root;
-        foreach (var name in path.Split('/', StringSplitOptions.RemoveEmptyEntries)) at = (at as SimulatedFolder)?.Entries.GetValueOrDefault(name);
+        foreach (var name in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
+            at = (at as SimulatedFolder)?.Entries.GetValueOrDefault(name);
         return at;
     }
 
     private (SimulatedFolder Folder, string Name) Parent(string path)
     {
         var cut = path.LastIndexOf('/');
-        return (Find(path[..cut]) as SimulatedFolder ?? throw new DirectoryNotFoundException($"Could not find a part of the path '{path}'"), path[(cut + 1)..]);
+        var folder = Find(path[..cut]) as SimulatedFolder;
+        return (folder ?? throw new DirectoryNotFoundException($"Could not find a part of the path '{path}'"), path[(cut + 1)..]);
     }
 
     private sealed class OpenFile(SimulatedDisk disk, SimulatedFile file, string path) : Stream

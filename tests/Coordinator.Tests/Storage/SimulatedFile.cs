@@ -1,12 +1,12 @@
 namespace Distributed.Coordinator.Tests.Storage;
 
-/// <summary>A file of a <see cref="SimulatedDisk"/>: what programs see, what is on the disk, and what was done in between.</summary>
+/// <summary>A file of a <see cref="SimulatedDisk"/>: the view of programs, the disk, and the changes in between.</summary>
 internal sealed class SimulatedFile
 {
     private readonly List<(int At, byte[]? Bytes)> _pending = [];
     private byte[] _durable = [];
 
-    /// <summary>What programs see.</summary>
+    /// <summary>The view of programs.</summary>
     public List<byte> Bytes { get; private set; } = [];
 
     public void Write(int at, byte[] bytes)
@@ -31,7 +31,7 @@ internal sealed class SimulatedFile
         _pending.Clear();
     }
 
-    /// <summary>What was not flushed never will be, though programs see it.</summary>
+    /// <summary>Unflushed data stays visible to programs but never reaches the disk.</summary>
     public void LosePending() => _pending.Clear();
 
     /// <summary>The file after a power cut.</summary>
@@ -47,7 +47,7 @@ internal sealed class SimulatedFile
         }
         if (left.Count > _durable.Length && random.Next(4) == 0)
         {
-            // The length of the file reached the disk, and some of its bytes did not.
+            // The length of the file reached the disk, but not all of its bytes.
             var from = random.Next(_durable.Length, left.Count);
             var to = random.Next(from, left.Count) + 1;
             for (var i = from; i < to; i++) left[i] = 0;

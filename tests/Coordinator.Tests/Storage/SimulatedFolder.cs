@@ -1,12 +1,12 @@
 namespace Distributed.Coordinator.Tests.Storage;
 
-/// <summary>A folder of a <see cref="SimulatedDisk"/>: the names that programs see, those on the disk, and what was done in between.</summary>
+/// <summary>A folder of a <see cref="SimulatedDisk"/>: the names that programs see, those on the disk, and the changes between.</summary>
 internal sealed class SimulatedFolder
 {
     private readonly List<Action<SortedDictionary<string, object>>> _pending = [];
     private SortedDictionary<string, object> _durable = new(StringComparer.Ordinal);
 
-    /// <summary>What programs see: files and folders by name.</summary>
+    /// <summary>The view of programs: files and folders by name.</summary>
     public SortedDictionary<string, object> Entries { get; private init; } = new(StringComparer.Ordinal);
 
     public long Bytes => Entries.Values.Sum(entry => entry is SimulatedFolder folder ? folder.Bytes : ((SimulatedFile)entry).Bytes.Count);
