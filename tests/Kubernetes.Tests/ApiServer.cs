@@ -10,7 +10,7 @@ using Distributed.Hosting.Security;
 
 namespace Distributed.Kubernetes.Tests;
 
-/// <summary>What an API server of Kubernetes does with Secrets, for one service account that may create any and get some.</summary>
+/// <summary>A Kubernetes API server for Secrets, with one service account that may create any and get some.</summary>
 internal sealed class ApiServer : IDisposable
 {
     private const string Namespace = "distributed", AccountToken = "the token of a service account";
@@ -20,10 +20,7 @@ internal sealed class ApiServer : IDisposable
     private readonly X509Certificate2 _certificate;
     private readonly string[] _readable;
 
-    /// <summary>Serves from now on.</summary>
-    /// <param name="socket">Neither bound nor connected.</param>
-    /// <param name="address">Where it listens.</param>
-    /// <param name="readable">Names of the Secrets that may be read.</param>
+    /// <param name="readable">The names of the readable Secrets.</param>
     public ApiServer(Socket socket, IPAddress address, params string[] readable)
     {
         (_listener, _readable) = (socket, readable);
@@ -33,20 +30,20 @@ internal sealed class ApiServer : IDisposable
         using var authority = CertificateAuthority.Create(from, until);
         var issued = authority.Issue([$"{address}"], from, until);
         _certificate = X509Certificate2.CreateFromPem(issued.Certificate, issued.Key);
-        foreach (var (name, text) in new[] { ("ca.crt", authority.Pem), ("token", AccountToken), ("namespace", Namespace) }) File.WriteAllText(_files[name], text);
+        foreach (var (name, text) in new[] { ("ca.crt", authority.Pem), ("token", AccountToken), ("namespace", Namespace) })
+            File.WriteAllText(_files[name], text);
         _ = RunAsync();
     }
 
-    /// <summary>As the variables of a pod name it.</summary>
+    /// <summary>The address in the variables of a pod.</summary>
     public IPEndPoint Address => (IPEndPoint)_listener.LocalEndPoint!;
 
-    /// <summary>What a pod has mounted.</summary>
+    /// <summary>The folder that a pod has mounted.</summary>
     public string Account => _files.Path;
 
-    /// <summary>What was created, by name.</summary>
+    /// <summary>The created Secrets by name.</summary>
     public ConcurrentDictionary<string, JsonNode> Secrets { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>A file of a Secret.</summary>
     public byte[] FileOf(string secret, string name) => Convert.FromBase64String((string)Secrets[secret]["data"]![name]!);
 
     public void Dispose()
@@ -78,10 +75,16 @@ internal sealed class ApiServer : IDisposable
             while (await reader.ReadLineAsync() is { Length: > 0 } request)
             {
                 Dictionary<string, string> headers = new(StringComparer.OrdinalIgnoreCase);
-                while (await reader.ReadLineAsync() is { Length: > 0 } header) headers[header[..header.IndexOf(':', StringComparison.Ordinal)]] = header[(header.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim();
+                while (await reader.ReadLineAsync() is { Length: > 0 } header)
+                {
+                    var colon = header.IndexOf(':', StringComparison.Ordinal);
+                    headers[header[..colon]] = header[(colon + 1)..].Trim();
+                }
                 var body = await BodyAsync(reader, headers);
-                var (status, answer) = headers.GetValueOrDefault("Authorization") == $"Bearer {AccountToken}" ? Answer(request.Split(' '), body) : (401, "{}");
-                await stream.WriteAsync(Encoding.Latin1.GetBytes($"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {answer.Length}\r\n\r\n{answer}"));
+                var isAuthorized = headers.GetValueOrDefault("Authorization") == $"Bearer {AccountToken}";
+                var (status, answer) = isAuthorized ? Answer(request.Split(' '), body) : (401, "{}");
+                var head = $"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {answer.Length}\r\n\r\n";
+                await stream.WriteAsync(Encoding.Latin1.GetBytes(head + answer));
             }
         }
         catch (Exception error) when (error is IOException or System.Security.Authentication.AuthenticationException)
@@ -93,7 +96,9 @@ internal sealed class ApiServer : IDisposable
     /// <summary>HttpClient sends JSON in chunks.</summary>
     private static async Task<string> BodyAsync(StreamReader reader, Dictionary<string, string> headers)
     {
-        if (!headers.ContainsKey("Transfer-Encoding")) return await TakeAsync(reader, int.Parse(headers.GetValueOrDefault("Content-Length", "0"), System.Globalization.CultureInfo.InvariantCulture));
+        if (!headers.ContainsKey("Transfer-Encoding"))
+            return await TakeAsync(reader,
+                int.Parse(headers.GetValueOrDefault("Content-Length", "0"), System.Globalization.CultureInfo.InvariantCulture));
         var body = new StringBuilder();
         while (Convert.ToInt32(await reader.ReadLineAsync(), 16) is > 0 and var size)
         {
@@ -106,7 +111,7 @@ internal sealed class ApiServer : IDisposable
 
     private static async Task<string> TakeAsync(StreamReader reader, int count)
     {
-        // A reader that is asked for nothing waits for the next request.
+        // Reading 0 characters would wait for the next request.
         if (count == 0) return "";
         var text = new char[count];
         await reader.ReadBlockAsync(text);
@@ -120,7 +125,8 @@ internal sealed class ApiServer : IDisposable
         {
             case ["GET", var path, _] when path.StartsWith($"{Path}/", StringComparison.Ordinal):
                 var name = path[(Path.Length + 1)..];
-                return !_readable.Contains(name) ? (403, "{}") : Secrets.TryGetValue(name, out var secret) ? (200, secret.ToJsonString()) : (404, "{}");
+                return !_readable.Contains(name) ? (403, "{}")
+                    : Secrets.TryGetValue(name, out var secret) ? (200, secret.ToJsonString()) : (404, "{}");
             case ["POST", Path, _]:
                 var created = JsonNode.Parse(body)!;
                 return Secrets.TryAdd((string)created["metadata"]!["name"]!, created) ? (201, body) : (409, "{}");

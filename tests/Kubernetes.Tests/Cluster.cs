@@ -11,8 +11,8 @@ using k8s.Models;
 namespace Distributed.Kubernetes.Tests;
 
 /// <summary>
-/// Nodes, and what they run: an overlay as docs/kubernetes.md says that one makes it of another one. Its job is shorter and on a part of
-/// its data, which the coordinator alone has.
+/// Nodes and their pods: an overlay that is derived from another one as docs/kubernetes.md says. Its job is shorter and uses a part of the
+/// data, which only the coordinator has.
 /// </summary>
 internal sealed class Cluster : IDisposable
 {
@@ -29,7 +29,7 @@ internal sealed class Cluster : IDisposable
 
     private Cluster() => _server = new(_nodes.OpenSocket("api"), _nodes["api"].Address, TokenSecret);
 
-    /// <summary>What was trained, on the coordinator's volume.</summary>
+    /// <summary>The trained model on the coordinator's volume.</summary>
     public string Model => _files["runs-coordinator-0/fashion-mnist/model.safetensors"];
 
     private string Hosts => _files["hosts"];
@@ -57,12 +57,13 @@ internal sealed class Cluster : IDisposable
 
     public Task<ProgramRun> StartWorkerAsync(int ordinal, string node) => StartAsync("Worker", ordinal, node);
 
-    /// <summary>The bytes of the model that one worker trains, on this machine and without all of this.</summary>
-    public async Task<byte[]> ModelOfOneWorkerAsync(TimeSpan patience)
+    /// <summary>The model that a single local worker trains, without Kubernetes.</summary>
+    public async Task<byte[]> ModelOfOneWorkerAsync(TimeSpan timeout)
     {
         using var local = ProgramRun.Start(
-            Repository.Program("Coordinator"), ["train", Job, "--workers", "1", "--device", "cpu", "--data-dir", Data, "--run", _files["local"]]);
-        await local.EndsWithAsync(0, patience);
+            Repository.Program("Coordinator"),
+            ["train", Job, "--workers", "1", "--device", "cpu", "--data-dir", Data, "--run", _files["local"]]);
+        await local.EndsWithAsync(0, timeout);
         return await File.ReadAllBytesAsync(_files["local/model.safetensors"]);
     }
 
@@ -79,7 +80,8 @@ internal sealed class Cluster : IDisposable
         CutData(300, Data);
         File.WriteAllText(Hosts, "");
         Directory.CreateDirectory(Path.GetDirectoryName(Job)!);
-        File.WriteAllText(Job, JobFile.Format(JobFile.Load(Repository.At("jobs/fashion-mnist.yaml"), ["epochs=40", "batch=64", "checkpoint.every-steps=50"])));
+        var job = JobFile.Load(Repository.At("jobs/fashion-mnist.yaml"), ["epochs=40", "batch=64", "checkpoint.every-steps=50"]);
+        File.WriteAllText(Job, JobFile.Format(job));
         File.WriteAllText(_files["overlay/kustomization.yaml"], $$"""
             resources: [{{Path.GetRelativePath(_files["overlay"], Repository.At($"k8s/overlays/{overlay}"))}}]
             configMapGenerator:
@@ -105,7 +107,7 @@ internal sealed class Cluster : IDisposable
         foreach (var program in (string[])["Coordinator", "Worker"]) _images[program] = await Image.OfAsync(program);
     }
 
-    /// <summary>As the kubelet does: volumes, then one container after the other.</summary>
+    /// <summary>Prepares the volumes, then runs one container after the other, as the kubelet does.</summary>
     private async Task<ProgramRun> StartAsync(string name, int ordinal, string node)
     {
         var set = _manifests!.One<V1StatefulSet>(name.ToLowerInvariant());
@@ -113,12 +115,16 @@ internal sealed class Cluster : IDisposable
         _pods.Add(pod);
         var machine = _nodes[node];
         _addresses[pod.HostName] = $"{machine.Address}";
-        // In its place, since every machine has this very file.
+        // In its place, since all machines share this file.
         File.WriteAllLines(Hosts, ["127.0.0.1 localhost", .. _addresses.Select(known => $"{known.Value} {known.Key}")]);
         var container = Directory.CreateDirectory(_files[$"container-{_containers++}"]);
         string[] mounted = [.. pod.Containers.SelectMany(one => one.VolumeMounts).Select(mount => mount.Name).Distinct()];
         var volumes = mounted.ToDictionary(volume => volume, volume => Provide(set, pod, volume, container));
-        Dictionary<string, string> variables = new() { ["KUBERNETES_SERVICE_HOST"] = $"{_server.Address.Address}", ["KUBERNETES_SERVICE_PORT"] = $"{_server.Address.Port}" };
+        Dictionary<string, string> variables = new()
+        {
+            ["KUBERNETES_SERVICE_HOST"] = $"{_server.Address.Address}",
+            ["KUBERNETES_SERVICE_PORT"] = $"{_server.Address.Port}",
+        };
         foreach (var before in pod.Spec.InitContainers ?? [])
         {
             using var init = StartContainer(before);
@@ -128,20 +134,23 @@ internal sealed class Cluster : IDisposable
         _pods.Add(run);
         return run;
 
-        ProgramRun StartContainer(V1Container one) => Container.Start(pod, one, variables, _images[name], machine, Hosts, volumes, container.CreateSubdirectory($"root-{one.Name}").FullName);
+        ProgramRun StartContainer(V1Container one) => Container.Start(pod, one, variables, _images[name], machine, Hosts, volumes,
+            container.CreateSubdirectory($"root-{one.Name}").FullName);
     }
 
     /// <returns>The folder of a volume: what a claim holds outlives the pod.</returns>
     private string Provide(V1StatefulSet set, Pod pod, string name, DirectoryInfo container)
     {
-        if (set.Spec.VolumeClaimTemplates?.Any(claim => claim.Metadata.Name == name) == true) return Container.Own(pod, _files[$"{name}-{pod.Name}"], isWritable: true);
+        if (set.Spec.VolumeClaimTemplates?.Any(claim => claim.Metadata.Name == name) == true)
+            return Container.Own(pod, _files[$"{name}-{pod.Name}"], isWritable: true);
         var volume = pod.Spec.Volumes.Single(volume => volume.Name == name);
         if (volume.PersistentVolumeClaim is { } claim) return _files[claim.ClaimName];
         var folder = container.CreateSubdirectory(name).FullName;
         if (volume.ConfigMap is { } map)
         {
             var data = _manifests!.One<V1ConfigMap>(map.Name).Data;
-            foreach (var (file, key) in map.Items?.Select(item => (item.Path, item.Key)) ?? data.Keys.Select(key => (key, key))) File.WriteAllText(Path.Combine(folder, file), data[key]);
+            foreach (var (file, key) in map.Items?.Select(item => (item.Path, item.Key)) ?? data.Keys.Select(key => (key, key)))
+                File.WriteAllText(Path.Combine(folder, file), data[key]);
         }
         else if (volume.Secret?.SecretName == TokenSecret)
         {
@@ -158,15 +167,16 @@ internal sealed class Cluster : IDisposable
         return Container.Own(pod, folder, isWritable: volume.EmptyDir is not null);
     }
 
-    /// <summary>As "certs init" makes them, for the names that cert-manager is asked for.</summary>
+    /// <summary>Certificates of "certs init" for the names that cert-manager is asked for.</summary>
     private string Certificates()
     {
         var folder = _files["certs"];
-        if (!Directory.Exists(folder)) CertificateFolder.Create(folder, _manifests!.One<Certificate>("distributed").Spec.DnsNames, days: 1, DateTimeOffset.UtcNow);
+        if (!Directory.Exists(folder))
+            CertificateFolder.Create(folder, _manifests!.One<Certificate>("distributed").Spec.DnsNames, days: 1, DateTimeOffset.UtcNow);
         return folder;
     }
 
-    /// <summary>The beginning of each of the files that Fashion-MNIST consists of.</summary>
+    /// <summary>The beginning of each file of Fashion-MNIST.</summary>
     private static void CutData(int samples, string folder)
     {
         Directory.CreateDirectory(folder);
@@ -175,7 +185,9 @@ internal sealed class Cluster : IDisposable
             var source = FashionMnistFiles.PathIn(FashionMnistFiles.FindOrDownload(new()), file)!;
             var (header, each) = file.Name.Contains("images", StringComparison.Ordinal) ? (16, 28 * 28) : (8, 1);
             var bytes = new byte[header + samples * each];
-            using Stream stream = source.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(File.OpenRead(source), CompressionMode.Decompress) : File.OpenRead(source);
+            var isPacked = source.EndsWith(".gz", StringComparison.Ordinal);
+            using Stream stream = isPacked
+                ? new GZipStream(File.OpenRead(source), CompressionMode.Decompress) : File.OpenRead(source);
             stream.ReadExactly(bytes);
             BinaryPrimitives.WriteInt32BigEndian(bytes.AsSpan(4), samples);
             File.WriteAllBytes(Path.Combine(folder, file.Name), bytes);

@@ -6,13 +6,13 @@ using k8s.Models;
 
 namespace Distributed.Kubernetes.Tests;
 
-/// <summary>Whether what is applied to a cluster fits together, and fits the programs.</summary>
+/// <summary>The manifests of a cluster are consistent, and fit the programs.</summary>
 public sealed class ClusterTests
 {
     public static TheoryData<string> Clusters => Manifests.Clusters;
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task The_programs_understand_their_arguments_their_environment_and_their_file(string overlay)
+    public async Task The_programs_accept_their_arguments_environment_and_settings_file(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         foreach (var set in manifests.Sets)
@@ -23,12 +23,13 @@ public sealed class ClusterTests
             Assert.Empty(settings.Warnings);
             var parsed = settings.Parsed;
             Assert.Equal((pod.HostName, "0.0.0.0"), (parsed.GetValue<string>("--host"), parsed.GetValue<string>("--bind")));
-            Assert.Equal((pod.Port("links"), pod.Port("metrics")), (parsed.GetValue<int>("--link-port"), parsed.GetValue<int>("--metrics-port")));
+            Assert.Equal((pod.Port("links"), pod.Port("metrics")),
+                (parsed.GetValue<int>("--link-port"), parsed.GetValue<int>("--metrics-port")));
         }
     }
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task Workers_look_for_the_coordinator_where_it_is(string overlay)
+    public async Task Workers_are_given_the_address_of_the_coordinator(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         using var coordinator = new Pod(manifests, manifests.One<V1StatefulSet>("coordinator"));
@@ -40,7 +41,7 @@ public sealed class ClusterTests
     }
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task A_coordinator_that_is_started_again_goes_on_with_the_run_on_its_volume(string overlay)
+    public async Task A_restarted_coordinator_continues_the_run_on_its_volume(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         var set = manifests.One<V1StatefulSet>("coordinator");
@@ -55,7 +56,7 @@ public sealed class ClusterTests
     }
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task The_job_is_one(string overlay)
+    public async Task All_pods_have_the_same_job(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         using var pod = new Pod(manifests, manifests.One<V1StatefulSet>("coordinator"));
@@ -64,7 +65,7 @@ public sealed class ClusterTests
     }
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task Services_name_the_pods_whether_ready_or_not(string overlay)
+    public async Task Services_resolve_pods_that_are_not_ready(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         foreach (var set in manifests.Sets)
@@ -74,32 +75,40 @@ public sealed class ClusterTests
             var service = manifests.One<V1Service>(set.Spec.ServiceName).Spec;
             Assert.Equal(("None", true), (service.ClusterIP, service.PublishNotReadyAddresses));
             Assert.Equal(pod.Labels, service.Selector);
-            Assert.Equal(pod.Container.Ports.Select(port => (port.Name, port.ContainerPort)).Order(), service.Ports.Select(port => (port.TargetPort.Value, port.Port)).Order());
+            Assert.Equal(pod.Container.Ports.Select(port => (port.Name, port.ContainerPort)).Order(),
+                service.Ports.Select(port => (port.TargetPort.Value, port.Port)).Order());
         }
     }
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task Whatever_is_referred_to_is_there(string overlay)
+    public async Task Every_reference_resolves(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         string[] made = [.. manifests.Sets.SelectMany(set => set.Spec.Template.Spec.InitContainers ?? []).Select(init => init.Args[^1])];
         string[] secrets = [.. manifests.All<Certificate>().Select(certificate => certificate.Spec.SecretName), .. made];
         var places = manifests.All<V1Namespace>().Select(place => place.Metadata.Name).ToList();
-        Assert.All(manifests.Objects.OfType<k8s.IKubernetesObject<V1ObjectMeta>>().Where(one => one is not V1Namespace), one => Assert.Equal(Assert.Single(places), one.Metadata.NamespaceProperty));
+        Assert.All(manifests.Objects.OfType<k8s.IKubernetesObject<V1ObjectMeta>>().Where(one => one is not V1Namespace),
+            one => Assert.Equal(Assert.Single(places), one.Metadata.NamespaceProperty));
         foreach (var set in manifests.Sets)
         {
             using var pod = new Pod(manifests, set);
             Assert.Equal(false, manifests.One<V1ServiceAccount>(pod.Spec.ServiceAccountName).AutomountServiceAccountToken);
-            string[] volumes = [.. pod.Spec.Volumes.Select(volume => volume.Name), .. set.Spec.VolumeClaimTemplates?.Select(claim => claim.Metadata.Name) ?? []];
-            Assert.Equal(volumes.Order(), pod.Containers.SelectMany(container => container.VolumeMounts).Select(mount => mount.Name).Distinct().Order());
-            Assert.All(pod.Spec.Volumes.Where(volume => volume.Secret is not null), volume => Assert.Contains(volume.Secret.SecretName, secrets));
+            string[] volumes =
+            [
+                .. pod.Spec.Volumes.Select(volume => volume.Name),
+                .. set.Spec.VolumeClaimTemplates?.Select(claim => claim.Metadata.Name) ?? [],
+            ];
+            Assert.Equal(volumes.Order(),
+                pod.Containers.SelectMany(container => container.VolumeMounts).Select(mount => mount.Name).Distinct().Order());
+            Assert.All(pod.Spec.Volumes.Where(volume => volume.Secret is not null),
+                volume => Assert.Contains(volume.Secret.SecretName, secrets));
             foreach (var map in pod.Spec.Volumes.Where(volume => volume.ConfigMap is not null).Select(volume => volume.ConfigMap))
                 Assert.All(map.Items ?? [], item => Assert.Contains(item.Key, manifests.One<V1ConfigMap>(map.Name).Data.Keys));
         }
     }
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task Probes_ask_for_what_the_programs_answer(string overlay)
+    public async Task Probes_use_paths_that_the_programs_serve(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         await using var server = await StatusServer.StartAsync("127.0.0.1", 0, Prometheus.Metrics.NewCustomRegistry(), () => null);
@@ -118,7 +127,7 @@ public sealed class ClusterTests
     }
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task Pods_keep_to_the_restricted_standard(string overlay)
+    public async Task Pods_meet_the_restricted_standard(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         Assert.Equal("restricted", manifests.One<V1Namespace>("distributed").Metadata.Labels["pod-security.kubernetes.io/enforce"]);
@@ -128,7 +137,9 @@ public sealed class ClusterTests
             var whole = pod.Spec.SecurityContext;
             Assert.Equal((true, "RuntimeDefault"), (whole.RunAsNonRoot, whole.SeccompProfile.Type));
             Assert.True(whole.RunAsUser > 0);
-            Assert.All(pod.Spec.Volumes, volume => Assert.True(volume.ConfigMap is not null || volume.Secret is not null || volume.EmptyDir is not null || volume.Projected is not null));
+            Assert.All(pod.Spec.Volumes,
+                volume => Assert.True(volume.ConfigMap is not null || volume.Secret is not null
+                    || volume.EmptyDir is not null || volume.Projected is not null));
             Assert.Equal((false, false), (pod.Spec.AutomountServiceAccountToken, pod.Spec.EnableServiceLinks));
             foreach (var container in pod.Containers)
             {
@@ -144,7 +155,7 @@ public sealed class ClusterTests
     }
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task Only_the_pods_and_prometheus_are_let_in_and_nothing_is_let_out_but_to_the_pods_and_dns(string overlay)
+    public async Task Only_the_pods_and_prometheus_may_connect_and_pods_reach_only_each_other_and_dns(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         var policy = manifests.One<V1NetworkPolicy>("distributed").Spec;
@@ -152,9 +163,13 @@ public sealed class ClusterTests
         {
             using var pod = new Pod(manifests, set);
             Assert.True(Selects(policy.PodSelector, pod));
-            Assert.Contains(policy.Ingress, rule => rule.Ports is null && rule.FromProperty.All(from => from.NamespaceSelector is null && Selects(from.PodSelector, pod)));
-            Assert.All(policy.Ingress.SelectMany(rule => rule.Ports ?? []), port => Assert.Equal(pod.Port("metrics"), pod.Port(port.Port.Value)));
-            Assert.Contains(policy.Egress, rule => rule.Ports is null && rule.To.All(to => to.NamespaceSelector is null && Selects(to.PodSelector, pod)));
+            Assert.Contains(policy.Ingress,
+                rule => rule.Ports is null
+                    && rule.FromProperty.All(from => from.NamespaceSelector is null && Selects(from.PodSelector, pod)));
+            Assert.All(policy.Ingress.SelectMany(rule => rule.Ports ?? []),
+                port => Assert.Equal(pod.Port("metrics"), pod.Port(port.Port.Value)));
+            Assert.Contains(policy.Egress,
+                rule => rule.Ports is null && rule.To.All(to => to.NamespaceSelector is null && Selects(to.PodSelector, pod)));
         }
         Assert.All(policy.Ingress, rule => Assert.NotEmpty(rule.FromProperty));
         Assert.All(policy.Egress, rule => Assert.NotEmpty(rule.To));
@@ -163,7 +178,7 @@ public sealed class ClusterTests
     }
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task Downloads_are_open_to_the_coordinator_alone_and_lead_into_no_private_network(string overlay)
+    public async Task Only_the_coordinator_may_download_and_not_from_private_networks(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         var policy = Assert.Single(manifests.All<V1NetworkPolicy>(), one => one.Metadata.Name is not ("distributed" or "join-token")).Spec;
@@ -178,7 +193,7 @@ public sealed class ClusterTests
     }
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task The_page_is_where_no_other_pod_reaches_it(string overlay)
+    public async Task No_other_pod_reaches_the_live_page(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         using var pod = new Pod(manifests, manifests.One<V1StatefulSet>("coordinator"));
@@ -189,7 +204,7 @@ public sealed class ClusterTests
     }
 
     [Theory, MemberData(nameof(Clusters))]
-    public async Task Workers_come_at_once_and_have_time_to_leave(string overlay)
+    public async Task Workers_start_in_parallel_and_have_time_to_leave(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         var set = manifests.One<V1StatefulSet>("worker");
@@ -203,7 +218,7 @@ public sealed class ClusterTests
     }
 
     [Fact]
-    public async Task A_gpu_is_asked_for_and_used()
+    public async Task A_gpu_is_requested_and_used()
     {
         var manifests = await Manifests.OfAsync("gpu");
         using var pod = new Pod(manifests, manifests.One<V1StatefulSet>("worker"));
@@ -216,24 +231,28 @@ public sealed class ClusterTests
     }
 
     [Fact]
-    public async Task Certificates_are_for_the_names_that_are_connected_to()
+    public async Task Certificates_name_the_hosts_that_are_connected_to()
     {
         var manifests = await Manifests.OfAsync("cert-manager");
         var certificate = manifests.One<Certificate>("distributed").Spec;
         foreach (var set in manifests.Sets)
         {
             using var pod = new Pod(manifests, set);
-            Assert.Contains(certificate.DnsNames, name => name == pod.HostName || name.StartsWith("*.", StringComparison.Ordinal) && pod.HostName[pod.HostName.IndexOf('.', StringComparison.Ordinal)..] == name[1..]);
+            Assert.Contains(certificate.DnsNames, name => name == pod.HostName || name.StartsWith("*.", StringComparison.Ordinal)
+                && pod.HostName[pod.HostName.IndexOf('.', StringComparison.Ordinal)..] == name[1..]);
             var volume = Assert.Single(pod.Spec.Volumes, volume => volume.Secret is not null);
             Assert.Equal(certificate.SecretName, volume.Secret.SecretName);
-            Assert.Equal(pod.Environment["DISTRIBUTED_CERTS"], Assert.Single(pod.Container.VolumeMounts, mount => mount.Name == volume.Name).MountPath);
+            Assert.Equal(pod.Environment["DISTRIBUTED_CERTS"],
+                Assert.Single(pod.Container.VolumeMounts, mount => mount.Name == volume.Name).MountPath);
         }
         Assert.Contains("server auth", certificate.Usages);
         Assert.Contains("client auth", certificate.Usages);
         var issuers = manifests.All<Issuer>().ToDictionary(issuer => issuer.Metadata.Name);
         Assert.All(manifests.All<Certificate>(), one => Assert.Contains(one.Spec.IssuerRef.Name, issuers.Keys));
-        Assert.Equal(Assert.Single(manifests.All<Certificate>(), one => one.Spec.IsCA).Spec.SecretName, issuers[certificate.IssuerRef.Name].Spec.Ca!.SecretName);
+        Assert.Equal(Assert.Single(manifests.All<Certificate>(), one => one.Spec.IsCA).Spec.SecretName,
+            issuers[certificate.IssuerRef.Name].Spec.Ca!.SecretName);
     }
 
-    private static bool Selects(V1LabelSelector selector, Pod pod) => selector.MatchLabels.All(label => pod.Labels.TryGetValue(label.Key, out var value) && value == label.Value);
+    private static bool Selects(V1LabelSelector selector, Pod pod) =>
+        selector.MatchLabels.All(label => pod.Labels.TryGetValue(label.Key, out var value) && value == label.Value);
 }

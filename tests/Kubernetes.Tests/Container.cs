@@ -5,31 +5,26 @@ using k8s.Models;
 namespace Distributed.Kubernetes.Tests;
 
 /// <summary>
-/// Starts the container of a pod on a machine of its own, as far as Linux makes one without an engine: a root of its own, of which it can
-/// write to its volumes alone, the image's command, its and the pod's variables and no others, the pod's user without any capability.
+/// Starts the container of a pod on its own machine without a container engine: with its own root, in which only the volumes are
+/// writable, the image's command, the variables of image and pod and no others, and the pod's user without any capability.
 /// </summary>
 internal static class Container
 {
-    // In the root, and not where the base images have it, since a folder of that name may be missing on this machine.
+    // In the root rather than where the base images have it, since that folder may be missing on this machine.
     private const string Runtime = "/dotnet";
 
     // Only to become the pod's user; and the fonts of the system are the one of the coordinator's image.
     private static readonly string[] _system = ["/usr/bin", "/usr/lib", "/usr/lib64", "/usr/share/fonts"];
 
-    /// <param name="pod">Whose container is started.</param>
-    /// <param name="container">Which of them.</param>
-    /// <param name="variables">Of every container, by name.</param>
-    /// <param name="image">What it consists of.</param>
-    /// <param name="machine">Where.</param>
-    /// <param name="hosts">The names of other pods, as a file.</param>
-    /// <param name="volumes">The folder of each of its volumes.</param>
-    /// <param name="root">An empty folder for its root.</param>
+    /// <param name="hosts">A file with the host names of other pods.</param>
     public static ProgramRun Start(
-        Pod pod, V1Container container, IReadOnlyDictionary<string, string> variables, Image image, NetworkNamespaces.Machine machine, string hosts, IReadOnlyDictionary<string, string> volumes, string root)
+        Pod pod, V1Container container, IReadOnlyDictionary<string, string> variables, Image image, NetworkNamespaces.Machine machine,
+        string hosts, IReadOnlyDictionary<string, string> volumes, string root)
     {
         var user = image.User.Split(':');
         Assert.Equal([$"{pod.Spec.SecurityContext.RunAsUser}", $"{pod.Spec.SecurityContext.RunAsGroup}"], user);
-        List<string> script = ["set -e", $"cd '{root}'", "ln -s usr/bin bin", "ln -s usr/lib lib", "ln -s usr/lib64 lib64", "mkdir etc", "touch etc/hosts"];
+        List<string> script = ["set -e", $"cd '{root}'", "ln -s usr/bin bin", "ln -s usr/lib lib", "ln -s usr/lib64 lib64", "mkdir etc",
+            "touch etc/hosts"];
         Bind(hosts, "/etc/hosts", make: false);
         foreach (var folder in _system.Where(Directory.Exists)) Bind(folder, folder);
         Bind(Path.GetFullPath("../../..", RuntimeEnvironment.GetRuntimeDirectory()), Runtime);
@@ -44,7 +39,8 @@ internal static class Container
         return ProgramRun.StartCommand(
         [
             .. machine.Command, "sh", "-c", string.Join('\n', script), "sh", "chroot", root,
-            "setpriv", "--reuid", user[0], "--regid", user[1], "--groups", $"{pod.Spec.SecurityContext.FsGroup}", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all",
+            "setpriv", "--reuid", user[0], "--regid", user[1], "--groups", $"{pod.Spec.SecurityContext.FsGroup}",
+            "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all",
             "env", "-i", .. environment.Select(variable => $"{variable.Key}={variable.Value}"),
             .. image.Command, .. container.Args ?? [],
         ]);
@@ -56,8 +52,7 @@ internal static class Container
         }
     }
 
-    /// <summary>Makes a folder for a volume of a pod as the kubelet would: its group may write, and may read what is secret.</summary>
-    /// <returns>The folder.</returns>
+    /// <summary>Gives a volume's folder to the pod's group as the kubelet does, and returns it.</summary>
     public static string Own(Pod pod, string folder, bool isWritable)
     {
         if (!OperatingSystem.IsLinux()) throw new PlatformNotSupportedException();
@@ -76,6 +71,7 @@ internal static class Container
         return folder;
     }
 
-    [DllImport("libc", EntryPoint = "chown", CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true), DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    [DllImport("libc", EntryPoint = "chown", CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true),
+        DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern int ChangeOwner(string path, uint user, uint group);
 }

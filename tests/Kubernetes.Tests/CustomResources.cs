@@ -6,7 +6,6 @@ using k8s.Models;
 
 namespace Distributed.Kubernetes.Tests;
 
-/// <summary>What every object has.</summary>
 internal abstract class CustomResource<TSpec> : IKubernetesObject<V1ObjectMeta>
 {
     public string ApiVersion { get; set; } = "";

@@ -5,17 +5,17 @@ using Distributed.EndToEnd.Tests.Processes;
 namespace Distributed.Kubernetes.Tests;
 
 /// <summary>
-/// The life of a deployment: what the images hold, with the arguments, variables, settings, users and volumes of the manifests, on machines
-/// with addresses of their own that know each other by the names of the services. Workers have no data.
+/// The life of a deployment: the contents of the images with the arguments, variables, settings, users and volumes of the manifests, on
+/// machines with their own addresses that find each other by the names of the services. Workers have no data.
 /// </summary>
 public sealed partial class DeploymentTests
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan _timeout = TimeSpan.FromMinutes(5);
 
     [Theory]
     [InlineData("cpu")]
     [InlineData("cert-manager")]
-    public async Task Pods_come_and_go_and_the_coordinator_moves_and_no_bit_changes(string overlay)
+    public async Task The_bits_do_not_change_when_pods_come_and_go_and_the_coordinator_moves(string overlay)
     {
         Effort.SkipUnlessThorough(overlay == "cpu", "It differs in what TLS takes.");
         using var cluster = await Cluster.CreateAsync(overlay);
@@ -33,7 +33,7 @@ public sealed partial class DeploymentTests
         foreach (var worker in (ProgramRun[])[second, third, fourth]) worker.Self.Send(Signal.Terminate);
         await first.Self.SlowDownAsync(until: Task.WhenAll(second.EndsWithAsync(0), third.EndsWithAsync(0), fourth.EndsWithAsync(0)));
 
-        // Its node is gone; the volume comes along, the name stays, the address does not.
+        // Its node is gone: volume and name stay, the address changes.
         first.Self.Send(Signal.Stop);
         coordinator.Self.Send(Signal.Kill);
         await coordinator.EndsAsync();
@@ -45,10 +45,10 @@ public sealed partial class DeploymentTests
         second = await cluster.StartWorkerAsync(1, "node3");
         await first.Self.SlowDownAsync(until: second.LineAsync(TakesPart()));
         first.Self.Send(Signal.Kill);
-        await moved.LineAsync(Shows(), _patience);
+        await moved.LineAsync(Shows(), _timeout);
         await second.EndsWithAsync(0);
 
-        // However often it is started now, it shows what was trained.
+        // Every further start shows the finished run.
         moved.Self.Send(Signal.Terminate);
         await moved.EndsWithAsync(0);
         var restarted = await cluster.StartCoordinatorAsync("node0");
@@ -56,12 +56,13 @@ public sealed partial class DeploymentTests
         restarted.Self.Send(Signal.Terminate);
         await restarted.EndsWithAsync(0);
 
-        // Whoever came with an empty cache was given the data, once.
+        // Each worker with an empty cache was sent the data once.
         Assert.Equal((4, 1), (Deliveries(coordinator), Deliveries(moved)));
-        Assert.Equal(await cluster.ModelOfOneWorkerAsync(_patience), await File.ReadAllBytesAsync(cluster.Model));
+        Assert.Equal(await cluster.ModelOfOneWorkerAsync(_timeout), await File.ReadAllBytesAsync(cluster.Model));
     }
 
-    private static int Deliveries(ProgramRun coordinator) => coordinator.Output.Count(line => line.Contains(" is sent the data, ", StringComparison.Ordinal));
+    private static int Deliveries(ProgramRun coordinator) =>
+        coordinator.Output.Count(line => line.Contains(" is sent the data, ", StringComparison.Ordinal));
 
     [GeneratedRegex(@"^training .*\bstep [1-9]")]
     private static partial Regex Trains();

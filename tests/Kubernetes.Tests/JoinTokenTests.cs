@@ -10,13 +10,14 @@ using k8s.Models;
 
 namespace Distributed.Kubernetes.Tests;
 
-/// <summary>The Secret with the join token, which no manifest holds: the pod of the coordinator makes it.</summary>
+/// <summary>The Secret with the join token: no manifest holds it, the coordinator's pod creates it.</summary>
 public sealed class JoinTokenTests : IDisposable
 {
     private const string Secret = "distributed-token";
 
     private readonly TemporaryFolder _folder = new();
-    private readonly ApiServer _server = new(new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp), IPAddress.Loopback, Secret);
+    private readonly ApiServer _server = new(new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp), IPAddress.Loopback,
+        Secret);
 
     public void Dispose()
     {
@@ -25,9 +26,9 @@ public sealed class JoinTokenTests : IDisposable
     }
 
     [Fact]
-    public async Task It_is_made_once_and_every_pod_that_asks_gets_the_same()
+    public async Task The_token_is_created_once_and_every_pod_gets_the_same()
     {
-        // Two at once, as when a coordinator is moved; then one that is started again.
+        // Two at once, as when a coordinator moves to another node; then a restarted one.
         using (ProgramRun first = Init("first"), second = Init("second"))
             foreach (var program in new[] { first, second }) await program.EndsWithAsync(0);
         using (var again = Init("first")) await again.EndsWithAsync(0);
@@ -37,9 +38,10 @@ public sealed class JoinTokenTests : IDisposable
     }
 
     [Theory]
-    [InlineData("other", "the service account of this pod may not get the Secret 'other' in the namespace 'distributed' (403): the Role 'join-token' of k8s/base allows that")]
+    [InlineData("other", "the service account of this pod may not get the Secret 'other' in the namespace 'distributed' (403): "
+        + "the Role 'join-token' of k8s/base allows that")]
     [InlineData(Secret, "the Secret 'distributed-token' has no 'join.token' that holds a join token. Delete it, and another one is made")]
-    public async Task What_is_no_token_is_told(string secret, string expected)
+    public async Task An_unusable_secret_is_reported(string secret, string expected)
     {
         _server.Secrets[Secret] = new JsonObject { ["data"] = new JsonObject { [JoinTokenFile.Name] = "aHVudGVyMg==" } };
         using var init = Init("token", secret);
@@ -51,7 +53,7 @@ public sealed class JoinTokenTests : IDisposable
     [Theory]
     [InlineData("cpu")]
     [InlineData("gpu")]
-    public async Task The_pods_agree_on_it_and_the_coordinators_alone_may_make_it(string overlay)
+    public async Task The_pods_share_the_secret_and_only_the_coordinator_may_create_it(string overlay)
     {
         var manifests = await Manifests.OfAsync(overlay);
         Assert.Empty(manifests.All<V1Secret>());
@@ -70,7 +72,7 @@ public sealed class JoinTokenTests : IDisposable
         Assert.Equal("Memory", Assert.Single(coordinator.Spec.Volumes, volume => volume.Name == "token").EmptyDir.Medium);
         Assert.Equal(coordinator.Container.Image, init.Image);
 
-        // The rights reach one container.
+        // Only one container has the rights.
         Assert.DoesNotContain(coordinator.Container.VolumeMounts, mount => mount.Name == "api");
         var binding = Assert.Single(manifests.All<V1RoleBinding>());
         var subject = Assert.Single(binding.Subjects);
@@ -82,14 +84,15 @@ public sealed class JoinTokenTests : IDisposable
         Assert.Null(Assert.Single(rules, rule => rule.Verbs.SequenceEqual(["create"])).ResourceNames);
         Assert.Equal(2, rules.Count);
 
-        // The API server alone, which the policies of the others do not let out to.
+        // Only to the API server, which the other policies do not allow.
         var policy = manifests.One<V1NetworkPolicy>("join-token").Spec;
-        Assert.Equal(("coordinator", "Egress"), (policy.PodSelector.MatchLabels["app.kubernetes.io/component"], Assert.Single(policy.PolicyTypes)));
+        Assert.Equal(("coordinator", "Egress"),
+            (policy.PodSelector.MatchLabels["app.kubernetes.io/component"], Assert.Single(policy.PolicyTypes)));
         Assert.Equal(["443", "6443"], Assert.Single(policy.Egress).Ports.Select(port => port.Port.Value));
     }
 
     [Fact]
-    public async Task With_certificates_nobody_makes_one()
+    public async Task No_token_is_created_with_certificates()
     {
         var manifests = await Manifests.OfAsync("cert-manager");
         Assert.Empty(manifests.All<V1Role>());
@@ -104,7 +107,10 @@ public sealed class JoinTokenTests : IDisposable
     }
 
     private ProgramRun Init(string file, string secret = Secret) => ProgramRun.Start(
-        ["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /run && mkdir -p /run/secrets/kubernetes.io/serviceaccount && mount --bind \"$ACCOUNT\" /run/secrets/kubernetes.io/serviceaccount && exec \"$@\"", "sh"],
+        ["unshare", "--mount", "sh", "-c",
+            "mount -t tmpfs none /run && mkdir -p /run/secrets/kubernetes.io/serviceaccount "
+                + "&& mount --bind \"$ACCOUNT\" /run/secrets/kubernetes.io/serviceaccount && exec \"$@\"", "sh"],
         Repository.Program("Coordinator"), ["token", "init", _folder[file], "--secret", secret],
-        ("ACCOUNT", _server.Account), ("KUBERNETES_SERVICE_HOST", "127.0.0.1"), ("KUBERNETES_SERVICE_PORT", $"{_server.Address.Port}"), ("HTTPS_PROXY", "http://127.0.0.1:1"));
+        ("ACCOUNT", _server.Account), ("KUBERNETES_SERVICE_HOST", "127.0.0.1"),
+        ("KUBERNETES_SERVICE_PORT", $"{_server.Address.Port}"), ("HTTPS_PROXY", "http://127.0.0.1:1"));
 }

@@ -7,13 +7,17 @@ using k8s.Models;
 
 namespace Distributed.Kubernetes.Tests;
 
-/// <summary>What is applied beside a cluster.</summary>
+/// <summary>The monitoring manifests that are applied beside a cluster.</summary>
 public sealed class MonitoringTests
 {
-    private static readonly JsonSerializerOptions _json = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+    private static readonly JsonSerializerOptions _json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
 
     [Fact]
-    public async Task All_pods_are_scraped_and_a_worker_is_named_as_it_names_itself()
+    public async Task All_pods_are_scraped_and_workers_keep_their_names()
     {
         var (additions, cluster) = (await Manifests.OfAsync("monitoring"), await Manifests.OfAsync("cpu"));
         var monitor = additions.One<PodMonitor>("distributed");
@@ -34,16 +38,17 @@ public sealed class MonitoringTests
     }
 
     [Fact]
-    public async Task Alerts_are_those_beside_the_dashboards()
+    public async Task The_alerts_equal_those_beside_the_dashboards()
     {
         var rule = (await Manifests.OfAsync("monitoring")).One<PrometheusRule>("distributed");
-        var expected = KubernetesYaml.Deserialize<PrometheusRuleSpec>(Repository.Read("grafana/alerts/distributed.rules.yaml"), strict: true);
+        var expected = KubernetesYaml.Deserialize<PrometheusRuleSpec>(Repository.Read("grafana/alerts/distributed.rules.yaml"),
+            strict: true);
         Assert.NotEmpty(expected.Groups);
         Assert.Equal(Text(expected), Text(rule.Spec));
     }
 
     [Fact]
-    public async Task Prometheus_understands_the_alerts()
+    public async Task Prometheus_accepts_the_alerts()
     {
         var rule = (await Manifests.OfAsync("monitoring")).One<PrometheusRule>("distributed");
         using var folder = new TemporaryFolder();
@@ -62,7 +67,7 @@ public sealed class MonitoringTests
     }
 
     [Fact]
-    public async Task As_many_workers_as_there_is_work_for()
+    public async Task The_autoscaler_requests_as_many_workers_as_there_is_work_for()
     {
         var (additions, cluster) = (await Manifests.OfAsync("autoscaling"), await Manifests.OfAsync("cpu"));
         var scaled = Assert.Single(additions.All<ScaledObject>());
@@ -76,10 +81,9 @@ public sealed class MonitoringTests
         await Tool.RunAsync("promtool", "test", "rules", folder["test.yaml"]);
     }
 
-    /// <summary>As JSON, which YAML includes.</summary>
     private static string Text(PrometheusRuleSpec rules) => JsonSerializer.Serialize(rules, _json);
 
-    /// <summary>What the query yields: while four workers need another half an hour, before anybody can tell, and once the run is finished.</summary>
+    /// <summary>The result of the query while four workers need half an hour more, before that is known, and after the run.</summary>
     private static string TestOf(string query) => $$"""
         evaluation_interval: 1m
         tests:

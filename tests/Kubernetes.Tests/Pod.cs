@@ -8,7 +8,7 @@ using k8s.Models;
 
 namespace Distributed.Kubernetes.Tests;
 
-/// <summary>A pod of a stateful set, as the container in it would find itself.</summary>
+/// <summary>A pod of a stateful set, as its container sees it.</summary>
 internal sealed partial class Pod(Manifests manifests, V1StatefulSet set, int ordinal = 0) : IDisposable
 {
     private const string Config = "DISTRIBUTED_CONFIG";
@@ -23,28 +23,28 @@ internal sealed partial class Pod(Manifests manifests, V1StatefulSet set, int or
 
     public V1Container Container => Assert.Single(Spec.Containers);
 
-    /// <summary>The name that the service of the set gives it.</summary>
+    /// <summary>The host name that the set's service gives the pod.</summary>
     public string HostName => $"{Name}.{set.Spec.ServiceName}.{set.Metadata.NamespaceProperty}.svc";
 
-    /// <summary>Those that come before it, and the container itself.</summary>
+    /// <summary>The init containers and the container itself.</summary>
     public IEnumerable<V1Container> Containers => [.. Spec.InitContainers ?? [], Container];
 
-    /// <summary>Variables of the container.</summary>
     public IReadOnlyDictionary<string, string> Environment => EnvironmentOf(Container);
 
-    /// <summary>Variables, with others in their values filled in, as the kubelet does.</summary>
+    /// <summary>Expands references to other variables, as the kubelet does.</summary>
     public IReadOnlyDictionary<string, string> EnvironmentOf(V1Container container)
     {
         Dictionary<string, string> environment = new(StringComparer.Ordinal);
         foreach (var variable in container.Env ?? [])
             environment[variable.Name] = Reference().Replace(variable.Value ?? FieldOf(variable.ValueFrom.FieldRef.FieldPath), match =>
-                environment.TryGetValue(match.Groups[1].Value, out var value) ? value : throw new KeyNotFoundException($"{variable.Name} uses {match.Value}, which is not given before it"));
+                environment.TryGetValue(match.Groups[1].Value, out var value) ? value
+                    : throw new KeyNotFoundException($"{variable.Name} uses {match.Value}, which is not given before it"));
         return environment;
     }
 
     public int Port(string name) => Assert.Single(Container.Ports, port => port.Name == name).ContainerPort;
 
-    /// <summary>The text of a file in a ConfigMap that is mounted there.</summary>
+    /// <summary>The text of a file in a mounted ConfigMap.</summary>
     public string Read(string path)
     {
         var mount = Assert.Single(Container.VolumeMounts, mount => path.StartsWith($"{mount.MountPath}/", StringComparison.Ordinal));
@@ -56,7 +56,7 @@ internal sealed partial class Pod(Manifests manifests, V1StatefulSet set, int or
         return map.Data[key];
     }
 
-    /// <summary>Variables, with the file of settings where this process finds it.</summary>
+    /// <summary>The variables, with a settings file that this process can read.</summary>
     public Dictionary<string, string> LocalEnvironment
     {
         get
@@ -69,7 +69,7 @@ internal sealed partial class Pod(Manifests manifests, V1StatefulSet set, int or
         }
     }
 
-    /// <summary>What the program in it makes of its arguments, its environment and its file.</summary>
+    /// <summary>The settings that the program parses from its arguments, environment and file.</summary>
     public Settings Parse() => Settings.Of(Commands(), [.. Container.Args ?? []], LocalEnvironment);
 
     public void Dispose() => _files.Dispose();

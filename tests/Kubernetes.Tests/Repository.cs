@@ -2,7 +2,7 @@ using System.Reflection;
 
 namespace Distributed.Kubernetes.Tests;
 
-/// <summary>The files that are tested.</summary>
+/// <summary>The files of the repository.</summary>
 internal static class Repository
 {
     private static readonly string _root = Metadata("Root");
@@ -11,7 +11,7 @@ internal static class Repository
 
     public static string Read(string path) => File.ReadAllText(At(path));
 
-    /// <summary>A program of this build: Coordinator or Worker.</summary>
+    /// <summary>A program of this build.</summary>
     public static string Program(string name) => Path.Combine(_root, name, Metadata("Output"), $"Distributed.{name}.dll");
 
     private static string Metadata(string key) =>

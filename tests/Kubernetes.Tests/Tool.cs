@@ -3,19 +3,19 @@ using System.Diagnostics;
 
 namespace Distributed.Kubernetes.Tests;
 
-/// <summary>A program of the system's.</summary>
+/// <summary>A program of the operating system.</summary>
 internal static class Tool
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(60);
 
-    /// <summary>Runs it to its end, which must be a good one; the test is skipped where there is no such program.</summary>
-    /// <returns>What it wrote.</returns>
+    /// <summary>Runs the program, which must succeed, and returns its output. Skips the test if the program is missing.</summary>
     public static async Task<string> RunAsync(string program, params string[] arguments)
     {
         Process process;
         try
         {
-            process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+            process = Process.Start(start)!;
         }
         catch (Win32Exception)
         {
@@ -25,8 +25,9 @@ internal static class Tool
         using (process)
         {
             var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-            await process.WaitForExitAsync().WaitAsync(_patience);
-            if (process.ExitCode != 0) Assert.Fail($"Exit code {process.ExitCode} of {program} {string.Join(' ', arguments)}:\n{await output}\n{await errors}");
+            await process.WaitForExitAsync().WaitAsync(_timeout);
+            if (process.ExitCode != 0)
+                Assert.Fail($"Exit code {process.ExitCode} of {program} {string.Join(' ', arguments)}:\n{await output}\n{await errors}");
             return await output;
         }
     }
