@@ -259,7 +259,7 @@ internal sealed class CoordinatorLinks : ILinkHandler, IDisposable
         if (saver.Worker != worker || saver.Generation != header.Generation)
             throw new LinkException($"{worker} sent a checkpoint that was not requested");
         saver.Assembly ??= new(StateBytes);
-        if (saver.Assembly.Take(header, payload) is not { } state) return;
+        if (saver.Assembly.Add(header, payload) is not { } state) return;
         saver.Assembly = null;
         saver.Received(header.Round, state);
     }

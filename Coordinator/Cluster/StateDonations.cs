@@ -36,7 +36,7 @@ internal sealed class StateDonations
         if (header.Generation < _generation) return;
         if (!_expected.TryGetValue(donor, out var queue) || !queue.TryPeek(out var donation) || donation.Generation != header.Generation)
             throw new LinkException($"{donor} sent an unrequested state");
-        if (donation.Assembly.Take(header, payload) is not { } state) return;
+        if (donation.Assembly.Add(header, payload) is not { } state) return;
         queue.Dequeue();
         donation.Received(header.Round, state);
     }

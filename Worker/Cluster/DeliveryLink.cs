@@ -64,7 +64,7 @@ internal sealed class DeliveryLink : ILinkHandler, IDisposable
             case FrameKind.Data:
                 throw new LinkException($"the coordinator sent {payload.Length} bytes of data from byte {header.Round}; byte {_writer.Received} was expected");
             case FrameKind.Initial when _assembly is not null && _initial is null:
-                _initial = _assembly.Take(header, payload);
+                _initial = _assembly.Add(header, payload);
                 break;
             default:
                 throw new LinkException($"the coordinator sent a frame of kind {header.Kind} where data was expected");

@@ -56,11 +56,11 @@ internal static class MemoryProbe
             while (probe.Next is { } samples)
             {
                 stopping.ThrowIfCancellationRequested();
-                probe = TryCompute(replica, contribution, samples) ? probe.Took(samples, Math.Max(0, meter.Peak() - before)) : probe.Failed();
+                probe = TryCompute(replica, contribution, samples) ? probe.Succeeded(samples, Math.Max(0, meter.Peak() - before)) : probe.Failed();
             }
             var of = string.Create(CultureInfo.InvariantCulture, $"{fraction:P0} of {free / Giga:0.0} GB that are free of the memory of {meter.What}");
-            return probe.Answer >= 1
-                ? new(probe.Answer, train, probe.Answer == probe.Most ? $"all that is of use, in {of}" : of)
+            return probe.Result >= 1
+                ? new(probe.Result, train, probe.Result == probe.MaxSamples ? $"all that is of use, in {of}" : of)
                 : throw new InvalidOperationException($"not one sample fits into {of}: the model's own vectors take {kept / Giga:0.0} GB. Make the model smaller, or give the worker more memory");
         }
         finally

@@ -53,9 +53,9 @@ internal sealed class Segmentation(DataSet data) : SupervisedTask(data), IPictur
         for (var i = 0; i < predicted.Length; i++)
         {
             var actual = (int)labels[i];
-            metrics[MeanIou.EitherOf(actual)]++;
-            if (actual == predicted[i]) metrics[MeanIou.BothOf(actual)]++;
-            else metrics[MeanIou.EitherOf(predicted[i])]++;
+            metrics[MeanIou.UnionOf(actual)]++;
+            if (actual == predicted[i]) metrics[MeanIou.IntersectionOf(actual)]++;
+            else metrics[MeanIou.UnionOf(predicted[i])]++;
         }
     }
 }

@@ -271,7 +271,7 @@ internal sealed class WorkerLinks : ILinkHandler, IDisposable
 
     private bool ReceiveState(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        if ((_state ??= new(_options.StateBytes)).Take(header, payload) is not { } state) return true;
+        if ((_state ??= new(_options.StateBytes)).Add(header, payload) is not { } state) return true;
         _state = null;
         _tell(new LinkNotice.StateArrived(header.Generation, header.Round, state));
         return true;
@@ -280,7 +280,7 @@ internal sealed class WorkerLinks : ILinkHandler, IDisposable
     private bool ReceiveInitial(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         if (_options.InitialBytes == 0) throw new LinkException("initial parameters were received that the coordinator had not announced");
-        if ((_initial ??= new(_options.InitialBytes)).Take(header, payload) is { } file) _tell(new LinkNotice.InitialArrived(file));
+        if ((_initial ??= new(_options.InitialBytes)).Add(header, payload) is { } file) _tell(new LinkNotice.InitialArrived(file));
         return true;
     }
 

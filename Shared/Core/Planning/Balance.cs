@@ -9,7 +9,7 @@ public static class Balance
     /// <param name="microBatches">Micro-batches of a step, at least 1.</param>
     /// <param name="seconds">What a micro-batch takes on each worker, above 0.</param>
     /// <returns>Micro-batches of each worker; some may be 0.</returns>
-    public static ImmutableArray<int> Best(int microBatches, IReadOnlyList<double> seconds)
+    public static ImmutableArray<int> FastestShares(int microBatches, IReadOnlyList<double> seconds)
     {
         var shares = new int[seconds.Count];
         var next = new PriorityQueue<int, (double, int)>(seconds.Select((s, worker) => (worker, (s, worker))));

@@ -7,9 +7,9 @@ namespace Distributed.Core.Planning;
 /// memory that the last two took; the answer lies on the line through these two. On a CPU nothing can be tried that does not fit, as it would
 /// end the process; where it can be tried, as on a GPU, the last size that did is the answer.
 /// </summary>
-/// <param name="Most">No larger one is of use; at least 1.</param>
+/// <param name="MaxSamples">No larger one is of use; at least 1.</param>
 /// <param name="Budget">Bytes that a micro-batch may take.</param>
-public sealed record BatchProbe(int Most, long Budget)
+public sealed record BatchProbe(int MaxSamples, long Budget)
 {
     /// <summary>What was tried and did not fail, and the bytes that it took.</summary>
     public ImmutableList<(int Samples, long Bytes)> Tried { get; init; } = [];
@@ -22,26 +22,26 @@ public sealed record BatchProbe(int Most, long Budget)
     {
         _ when HasFailed => null,
         [] => 1,
-        [.., var last] when last.Samples >= Most || last.Bytes > Budget => null,
-        [.., var last] when Expected(Math.Min(2L * last.Samples, Most)) is var bytes && bytes > Budget => null,
-        [.., var last] => (int)Math.Min(2L * last.Samples, Most),
+        [.., var last] when last.Samples >= MaxSamples || last.Bytes > Budget => null,
+        [.., var last] when Expected(Math.Min(2L * last.Samples, MaxSamples)) is var bytes && bytes > Budget => null,
+        [.., var last] => (int)Math.Min(2L * last.Samples, MaxSamples),
     };
 
     /// <summary>The largest micro-batch that fits, once <see cref="Next"/> is null; 0 where not even one sample does.</summary>
-    public int Answer
+    public int Result
     {
         get
         {
             if (Tried is not [.., var last]) return 0;
             if (last.Bytes > Budget) return Tried.FindLast(tried => tried.Bytes <= Budget).Samples;
-            if (HasFailed || last.Samples >= Most) return last.Samples;
+            if (HasFailed || last.Samples >= MaxSamples) return last.Samples;
             var most = last.Samples + (long)((Budget - last.Bytes) / BytesOfSample);
             return Rounded((int)Math.Clamp(most, last.Samples, (2L * last.Samples) - 1));
         }
     }
 
     /// <summary>It has taken so much.</summary>
-    public BatchProbe Took(int samples, long bytes) => this with { Tried = Tried.Add((samples, bytes)) };
+    public BatchProbe Succeeded(int samples, long bytes) => this with { Tried = Tried.Add((samples, bytes)) };
 
     /// <summary>It did not fit.</summary>
     public BatchProbe Failed() => this with { HasFailed = true };

@@ -62,7 +62,7 @@ internal sealed class StragglerWatch(int microBatches)
             if (_workers.GetValueOrDefault(plan.Workers[i]) is not { Steps: >= Steps, Seconds: > 0 and var known }) return null;
             seconds[i] = known;
         }
-        var (now, best) = (plan.SharesOf(microBatches), Balance.Best(microBatches, seconds));
+        var (now, best) = (plan.SharesOf(microBatches), Balance.FastestShares(microBatches, seconds));
         if (Balance.Makespan(best, seconds) > WorthIt * Balance.Makespan(now, seconds)) return null;
         var slowest = Array.IndexOf(seconds, seconds.Max());
         var factor = seconds[slowest] / seconds.Min();

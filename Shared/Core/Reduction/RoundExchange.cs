@@ -26,8 +26,8 @@ public enum FrameVerdict
 /// <param name="layout">Layout of a contribution.</param>
 /// <param name="isCoordinator">Whether this is the coordinator, which knows of every plan before any worker does: nothing
 /// can come early there.</param>
-/// <param name="half">Whether floats travel as bfloat16.</param>
-public sealed class RoundExchange(Rounds rounds, VectorLayout layout, bool isCoordinator, bool half = false)
+/// <param name="isBfloat16">Whether floats travel as bfloat16.</param>
+public sealed class RoundExchange(Rounds rounds, VectorLayout layout, bool isCoordinator, bool isBfloat16 = false)
 {
     private readonly TreeReduction _reduction = new(layout.Slices);
 
@@ -117,11 +117,11 @@ public sealed class RoundExchange(Rounds rounds, VectorLayout layout, bool isCoo
     /// has no part in it.</param>
     /// <param name="frame">Its header.</param>
     /// <param name="why">For a violation, what is wrong.</param>
-    public FrameVerdict Judge(int sender, in FrameHeader frame, out string why)
+    public FrameVerdict Classify(int sender, in FrameHeader frame, out string why)
     {
         why = "";
         if (frame.Generation < Generation || (frame.Generation == Generation && frame.Round < Round)) return FrameVerdict.Stale;
-        if (frame.Kind == FrameKind.Average) return JudgeAverage(sender, frame, out why);
+        if (frame.Kind == FrameKind.Average) return ClassifyAverage(sender, frame, out why);
         // A worker may take up the last plan of its former coordinator when it has found this one.
         if (Plan is not { } plan) return isCoordinator ? FrameVerdict.Stale : FrameVerdict.Early;
         if (frame.Generation > Generation)
@@ -134,8 +134,8 @@ public sealed class RoundExchange(Rounds rounds, VectorLayout layout, bool isCoo
             return isCoordinator ? Violation($"round {frame.Round} before it has begun", out why) : FrameVerdict.Early;
         return frame.Kind switch
         {
-            FrameKind.Present => JudgePresent(sender, frame, out why),
-            FrameKind.Contribution => JudgeContribution(sender, round, frame, out why),
+            FrameKind.Present => ClassifyPresent(sender, frame, out why),
+            FrameKind.Contribution => ClassifyContribution(sender, round, frame, out why),
             _ => Violation($"a frame of kind {frame.Kind} in a round", out why),
         };
     }
@@ -189,7 +189,7 @@ public sealed class RoundExchange(Rounds rounds, VectorLayout layout, bool isCoo
         _awaited--;
     }
 
-    private FrameVerdict JudgeAverage(int sender, in FrameHeader frame, out string why)
+    private FrameVerdict ClassifyAverage(int sender, in FrameHeader frame, out string why)
     {
         why = "";
         // An average needs something from every worker, this one included: none comes before this worker has entered its round.
@@ -199,12 +199,12 @@ public sealed class RoundExchange(Rounds rounds, VectorLayout layout, bool isCoo
             return Violation($"slice {frame.Slice} of the average, which is not awaited", out why);
         if (Plan!.OwnerOf(frame.Slice) is var owner && (owner != sender || owner == _self))
             return Violation($"slice {frame.Slice} of the average, which is not its own", out why);
-        return frame.Length == layout.WireBytesOf(frame.Slice, half)
+        return frame.Length == layout.WireBytesOf(frame.Slice, isBfloat16)
             ? FrameVerdict.Accept
             : Violation($"slice {frame.Slice} with {frame.Length} bytes", out why);
     }
 
-    private FrameVerdict JudgePresent(int worker, in FrameHeader frame, out string why)
+    private FrameVerdict ClassifyPresent(int worker, in FrameHeader frame, out string why)
     {
         why = "";
         if (!IsIdle(worker)) return Violation($"presence, but {Plan!.Workers[worker]} has micro-batches to send", out why);
@@ -212,13 +212,13 @@ public sealed class RoundExchange(Rounds rounds, VectorLayout layout, bool isCoo
         return _isAbsent[worker] ? FrameVerdict.Accept : Violation("presence to one that does not wait for it", out why);
     }
 
-    private FrameVerdict JudgeContribution(int worker, Round round, in FrameHeader frame, out string why)
+    private FrameVerdict ClassifyContribution(int worker, Round round, in FrameHeader frame, out string why)
     {
         why = "";
         if (!IsFor(worker, frame.Node)) return Violation($"{frame.Node}, which is not for {Plan!.Workers[worker]} to send", out why);
         if (!IsExchanged(frame.Slice, round)) return Violation($"slice {frame.Slice} of {layout.Slices} in a round of kind {round.Kind}", out why);
         if (!Owns(frame.Slice)) return Violation($"slice {frame.Slice}, which is not reduced here", out why);
-        if (frame.Length != layout.WireBytesOf(frame.Slice, half)) return Violation($"slice {frame.Slice} with {frame.Length} bytes", out why);
+        if (frame.Length != layout.WireBytesOf(frame.Slice, isBfloat16)) return Violation($"slice {frame.Slice} with {frame.Length} bytes", out why);
         return _reduction.HasArrived(frame.Node.First, frame.Slice) ? Violation($"slice {frame.Slice} of {frame.Node} twice", out why) : FrameVerdict.Accept;
     }
 

@@ -45,8 +45,8 @@ public sealed record VectorLayout(int Floats, int Tallies)
 
     /// <summary>Bytes of a slice on a link.</summary>
     /// <param name="slice">Slice of the vector.</param>
-    /// <param name="half">Whether floats travel as bfloat16; tallies stay float64.</param>
-    public int WireBytesOf(int slice, bool half) => BytesOf(slice).Length / (half && slice != TallySlice ? 2 : 1);
+    /// <param name="isBfloat16">Whether floats travel as bfloat16; tallies stay float64.</param>
+    public int WireBytesOf(int slice, bool isBfloat16) => BytesOf(slice).Length / (isBfloat16 && slice != TallySlice ? 2 : 1);
 
     /// <summary>Checks the sizes that a worker reports before anything is allocated from them.</summary>
     public bool IsValid => Floats is >= 0 and <= MaxFloats && Tallies is >= 1 and <= MaxTallies;

@@ -16,10 +16,10 @@ public sealed record MeanIou() : Metric("mean_iou", "mean IoU")
     public static int SizeFor(int classes) => 2 * classes;
 
     /// <summary>Where the pixels are counted that are of a class and were taken for it.</summary>
-    public static int BothOf(int number) => 2 * number;
+    public static int IntersectionOf(int number) => 2 * number;
 
     /// <summary>Where the pixels are counted that are of a class, or were taken for it.</summary>
-    public static int EitherOf(int number) => (2 * number) + 1;
+    public static int UnionOf(int number) => (2 * number) + 1;
 
     /// <inheritdoc/>
     public override int Sums => SizeFor(1);
@@ -30,8 +30,8 @@ public sealed record MeanIou() : Metric("mean_iou", "mean IoU")
         var (sum, classes) = (0.0, 0);
         for (var c = 0; SizeFor(c + 1) <= sums.Length; c++)
         {
-            if (sums[EitherOf(c)] == 0) continue;
-            sum += sums[BothOf(c)] / sums[EitherOf(c)];
+            if (sums[UnionOf(c)] == 0) continue;
+            sum += sums[IntersectionOf(c)] / sums[UnionOf(c)];
             classes++;
         }
         return classes == 0 ? double.NaN : sum / classes;

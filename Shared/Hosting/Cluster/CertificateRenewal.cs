@@ -33,7 +33,7 @@ internal sealed class CertificateRenewal(ControlTls tls, ControlMetrics? metrics
 
     private void Look()
     {
-        tls.Certificates.Look(time.GetUtcNow(), log);
+        tls.Certificates.Reload(time.GetUtcNow(), log);
         Export();
     }
 

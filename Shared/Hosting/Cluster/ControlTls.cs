@@ -37,7 +37,7 @@ internal sealed class ControlTls(CertificateSource certificates)
     {
         // Whom this process connects to, Akka names by its address; whoever connects to it, by the socket's.
         var isServer = ActorPath.TryParseAddress(peer, out _);
-        if (certificates.Current.Judge(certificate, chain, errors, isServer) is not { } refusal) return true;
+        if (certificates.Current.Validate(certificate, chain, errors, isServer) is not { } refusal) return true;
         metrics?.ConnectionRefused(refusal);
         return false;
     }

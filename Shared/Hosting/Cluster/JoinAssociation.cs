@@ -69,7 +69,7 @@ internal sealed class JoinAssociation : AbstractTransportAdapterHandle, IHandleE
             _proved.TrySetResult(Refusal.Closed);
             return;
         }
-        var (reply, channel, refusal) = _handshake.Take(message.Payload.Span);
+        var (reply, channel, refusal) = _handshake.Receive(message.Payload.Span);
         if (reply is not null) WrappedHandle.Write(ByteString.CopyFrom(reply));
         _channel = channel;
         if (channel is not null || refusal is not null) _proved.TrySetResult(refusal);

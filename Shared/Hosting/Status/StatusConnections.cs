@@ -37,10 +37,10 @@ internal sealed class StatusConnections(int capacity, Action<Refusal> refused)
     public static void Serve(HttpContext context)
     {
         if (context.Features.Get<ConnectionPlaces.Place>() is not { } place) return;
-        place.Served();
+        place.MarkServed();
         context.Response.OnCompleted(() =>
         {
-            place.Silent();
+            place.MarkSilent();
             return Task.CompletedTask;
         });
     }

@@ -12,16 +12,16 @@ internal struct CopyChoice
     public const int Trial = 64;
 
     /// <summary>As many times as long an ordinary copy takes where no cache is shared, at the least.</summary>
-    private const int Dear = 2;
+    private const int MinSlowdown = 2;
 
     /// <summary>Whoever is interrupted takes long without any meaning: what was slower counts by this part.</summary>
-    private const double Share = 0.125;
+    private const double OutlierWeight = 0.125;
 
     private double _ordinary;
     private double _streaming;
     private int _copies;
 
-    public readonly bool IsStreaming => _ordinary > Dear * _streaming;
+    public readonly bool IsStreaming => _ordinary > MinSlowdown * _streaming;
 
     /// <summary>Whether the next copy should go past the caches.</summary>
     public bool Next() => IsStreaming != (_copies++ % Trial == 0);
@@ -31,6 +31,6 @@ internal struct CopyChoice
     public void Note(bool isStreaming, double timePerByte)
     {
         ref var known = ref isStreaming ? ref _streaming : ref _ordinary;
-        known = known == 0 || timePerByte < known ? timePerByte : known + Share * (timePerByte - known);
+        known = known == 0 || timePerByte < known ? timePerByte : known + OutlierWeight * (timePerByte - known);
     }
 }

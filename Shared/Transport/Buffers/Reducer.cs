@@ -86,7 +86,7 @@ internal sealed unsafe class Reducer : IDisposable
         var merges = _rules.Arrive(worker, node, slice, out var isRoot);
         fixed (byte* start = payload)
         {
-            var received = _wire.Halves(slice, _layout) ? Decode(payload) : start;
+            var received = _wire.SendsBfloat16(slice, _layout) ? Decode(payload) : start;
             if (merges.IsEmpty && !isRoot) Keep(received, node.First, slice);
             else Add(merges, received, node.First, slice, isRoot);
         }

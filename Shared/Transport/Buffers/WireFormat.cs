@@ -5,29 +5,29 @@ namespace Distributed.Transport.Buffers;
 
 /// <summary>How slices travel: float32, or float slices as bfloat16 (half the bytes; the result then depends on how many
 /// workers there are, since what a worker reduces of its own is not rounded). Tallies always travel as they are.</summary>
-/// <param name="IsHalf">Whether float slices travel as bfloat16.</param>
-internal readonly record struct WireFormat(bool IsHalf)
+/// <param name="IsBfloat16">Whether float slices travel as bfloat16.</param>
+internal readonly record struct WireFormat(bool IsBfloat16)
 {
     /// <summary>Of a vector of so many bytes no cache holds the beginning when its end has come.</summary>
     private const int LargeBytes = 16 << 20;
 
     /// <summary>Whether this slice travels as bfloat16.</summary>
-    public bool Halves(int slice, VectorLayout layout) => IsHalf && slice != layout.TallySlice;
+    public bool SendsBfloat16(int slice, VectorLayout layout) => IsBfloat16 && slice != layout.TallySlice;
 
     /// <param name="payload">Of <see cref="VectorLayout.WireBytesOf"/> bytes.</param>
     /// <param name="into">Where it goes.</param>
     /// <exception cref="ArgumentOutOfRangeException">The payload has another length.</exception>
     public void Read(ReadOnlySpan<byte> payload, int slice, VectorBuffer into)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, into.Layout.WireBytesOf(slice, IsHalf));
-        if (Halves(slice, into.Layout)) Bfloat16.Decode(MemoryMarshal.Cast<byte, ushort>(payload), into.FloatsAt(slice));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, into.Layout.WireBytesOf(slice, IsBfloat16));
+        if (SendsBfloat16(slice, into.Layout)) Bfloat16.Decode(MemoryMarshal.Cast<byte, ushort>(payload), into.FloatsAt(slice));
         else if (into.Layout.Bytes < LargeBytes) payload.CopyTo(into.SliceMemory(slice).Span);
         else StreamingCopy.To(into.SliceMemory(slice).Span, payload);
     }
 
     public void Round(Span<float> numbers)
     {
-        if (!IsHalf) return;
+        if (!IsBfloat16) return;
         Span<ushort> halves = stackalloc ushort[512];
         while (!numbers.IsEmpty)
         {
@@ -49,9 +49,9 @@ internal sealed class WireCopies(WireFormat wire, VectorPool pool)
     /// <summary>The bytes of a slice as they travel, and the buffer to hold until they have.</summary>
     public (ReadOnlyMemory<byte> Bytes, VectorBuffer Owner) Of(VectorBuffer vector, int slice)
     {
-        if (!wire.Halves(slice, pool.Layout)) return (vector.SliceMemory(slice), vector);
+        if (!wire.SendsBfloat16(slice, pool.Layout)) return (vector.SliceMemory(slice), vector);
         var copy = CopyOf(vector);
-        var bytes = copy.SliceMemory(slice)[..pool.Layout.WireBytesOf(slice, half: true)];
+        var bytes = copy.SliceMemory(slice)[..pool.Layout.WireBytesOf(slice, isBfloat16: true)];
         if (_last != (vector, slice)) Bfloat16.Encode(vector.FloatsAt(slice), MemoryMarshal.Cast<byte, ushort>(bytes.Span));
         _last = (vector, slice);
         return (bytes, copy);

@@ -31,7 +31,7 @@ internal sealed class AllReduce : IDisposable
     public AllReduce(TensorLinks links, ulong job, Rounds rounds, VectorPool pool, WireFormat wire, bool isCoordinator, ILinkMetrics? metrics)
     {
         (_links, _job, _pool, _metrics) = (links, job, pool, metrics);
-        _exchange = new(rounds, pool.Layout, isCoordinator, wire.IsHalf);
+        _exchange = new(rounds, pool.Layout, isCoordinator, wire.IsBfloat16);
         _reducer = new(_exchange, pool.Layout, wire);
         _copies = new(wire, pool);
     }
@@ -118,7 +118,7 @@ internal sealed class AllReduce : IDisposable
     /// <exception cref="LinkException">No correct peer sends it.</exception>
     public bool Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        switch (_exchange.Judge(link.Index, header, out var why))
+        switch (_exchange.Classify(link.Index, header, out var why))
         {
             case FrameVerdict.Early:
                 return false;

@@ -43,7 +43,7 @@ internal sealed class StateAssembly(long bytes)
 
     /// <returns>The state, when this was the last piece.</returns>
     /// <exception cref="LinkException">The piece is not the one that comes next, or the state has another size.</exception>
-    public byte[]? Take(in FrameHeader frame, ReadOnlySpan<byte> piece)
+    public byte[]? Add(in FrameHeader frame, ReadOnlySpan<byte> piece)
     {
         if (frame.Node.Count != bytes || frame.Node.First != StateTransfer.Pieces(frame.Node.Count))
             throw new LinkException($"a state of {frame.Node.Count} bytes in {frame.Node.First} pieces received, {bytes} bytes expected");

@@ -22,7 +22,7 @@ internal sealed class Greeting(IByteStream stream) : IDisposable
         {
             var message = new byte[handshake.NextLength];
             await FillAsync(message, " before it had proved that it holds the join token", patience).ConfigureAwait(false);
-            var (reply, channel, refusal) = handshake.Take(message);
+            var (reply, channel, refusal) = handshake.Receive(message);
             if (reply is not null) await SendAsync(reply, patience).ConfigureAwait(false);
             if (refusal is { } reason)
                 throw new LinkException(reason == Refusal.Untrusted ? "it does not hold the join token of this end" : "the connection does not begin with the proof of a join token") { Refusal = reason };

@@ -8,7 +8,7 @@ namespace Distributed.Transport.Security;
 internal sealed class CertificateSource : IDisposable
 {
     private readonly string _host;
-    private readonly Lock _looking = new();
+    private readonly Lock _reloading = new();
     private volatile NodeCertificates _current;
     private string? _refused;
 
@@ -31,9 +31,9 @@ internal sealed class CertificateSource : IDisposable
     /// </summary>
     /// <param name="now">When they have to be valid.</param>
     /// <param name="log">Is told what is new, and why it is not taken.</param>
-    public void Look(DateTimeOffset now, ILogger log)
+    public void Reload(DateTimeOffset now, ILogger log)
     {
-        lock (_looking)
+        lock (_reloading)
         {
             string? digest = null;
             try

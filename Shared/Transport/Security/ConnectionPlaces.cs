@@ -108,14 +108,14 @@ internal sealed class ConnectionPlaces(int capacity)
 
         internal bool IsGone { get; set; }
 
-        /// <summary>The connection is served: until <see cref="Silent"/> it cannot be evicted.</summary>
-        public void Served()
+        /// <summary>The connection is served: until <see cref="MarkSilent"/> it cannot be evicted.</summary>
+        public void MarkServed()
         {
             lock (_places._lock) _places.Silence(this, isSilent: false);
         }
 
         /// <summary>The connection is open and says nothing, from now on.</summary>
-        public void Silent()
+        public void MarkSilent()
         {
             lock (_places._lock) _places.Silence(this, isSilent: true);
         }

@@ -57,15 +57,15 @@ internal sealed class JoinHandshake
 
     /// <summary>Takes the next message of the other end.</summary>
     /// <exception cref="InvalidOperationException">The handshake is over.</exception>
-    public JoinStep Take(ReadOnlySpan<byte> message)
+    public JoinStep Receive(ReadOnlySpan<byte> message)
     {
         if (_isOver) throw new InvalidOperationException("the handshake is over");
         if (!message.StartsWith(_magic)) return Refused(Refusal.Garbage);
-        if (_isInitiator) return TakeAnswer(message);
-        return _first.Length == 0 ? TakeOpening(message) : TakeProof(message);
+        if (_isInitiator) return ReceiveAnswer(message);
+        return _first.Length == 0 ? ReceiveOpening(message) : ReceiveProof(message);
     }
 
-    private JoinStep TakeOpening(ReadOnlySpan<byte> message)
+    private JoinStep ReceiveOpening(ReadOnlySpan<byte> message)
     {
         if (message.Length != MagicLength + NonceLength) return Refused(Refusal.Garbage);
         _first = message.ToArray();
@@ -74,7 +74,7 @@ internal sealed class JoinHandshake
         return new(_second, null, null);
     }
 
-    private JoinStep TakeAnswer(ReadOnlySpan<byte> message)
+    private JoinStep ReceiveAnswer(ReadOnlySpan<byte> message)
     {
         if (message.Length != MaxLength) return Refused(Refusal.Garbage);
         var isBelieved = CryptographicOperations.FixedTimeEquals(message[^ProofLength..], Proof("accepts", [.. _first, .. message[..^ProofLength]]));
@@ -85,7 +85,7 @@ internal sealed class JoinHandshake
         return isBelieved ? new(proof, Channel(), null) : new(proof, null, Refusal.Untrusted);
     }
 
-    private JoinStep TakeProof(ReadOnlySpan<byte> message)
+    private JoinStep ReceiveProof(ReadOnlySpan<byte> message)
     {
         if (message.Length != MagicLength + ProofLength) return Refused(Refusal.Garbage);
         if (!CryptographicOperations.FixedTimeEquals(message[MagicLength..], Proof("connects", [.. _first, .. _second]))) return Refused(Refusal.Untrusted);

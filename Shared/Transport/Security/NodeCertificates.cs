@@ -85,7 +85,7 @@ internal sealed class NodeCertificates : IDisposable
     /// <param name="errors">What <see cref="SslStream"/> says of it; only the name counts here.</param>
     /// <param name="isServer">Whether the other end is the one that was connected to.</param>
     /// <returns>Why not; null if it is.</returns>
-    public Refusal? Judge(X509Certificate2? certificate, X509Chain? presented, SslPolicyErrors errors, bool isServer)
+    public Refusal? Validate(X509Certificate2? certificate, X509Chain? presented, SslPolicyErrors errors, bool isServer)
     {
         if (certificate is null) return Refusal.Anonymous;
         using var chain = NewChain(isServer ? ServerPurpose : ClientPurpose);
@@ -132,7 +132,7 @@ internal sealed class NodeCertificates : IDisposable
 
     private bool IsBelieved(X509Certificate? certificate, X509Chain? chain, SslPolicyErrors errors, bool isServer, Action<Refusal> refused)
     {
-        if (Judge((X509Certificate2?)certificate, chain, errors, isServer) is not { } refusal) return true;
+        if (Validate((X509Certificate2?)certificate, chain, errors, isServer) is not { } refusal) return true;
         refused(refusal);
         return false;
     }

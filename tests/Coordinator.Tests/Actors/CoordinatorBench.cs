@@ -46,7 +46,7 @@ internal sealed class CoordinatorBench : IDisposable
         var metrics = new TrainingMetrics(Registry);
         _journal = new(LocalDisk.Instance, _runFolder.Path, job.Kind.Metric);
         Recorder = new(_journal, job, View, metrics, TimeProvider.System, observers: [_recorded]);
-        Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsHalf: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
+        Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsBfloat16: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
         Checkpoints = new(_runFolder.Checkpoints, keep: 2, "task: classification\n", TimeProvider.System);
         var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers, IsOpen = maxRestarts > 0 };
         var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, local, maxRestarts, Initial: initial, Describe: Describe, Data: data, Outcome: outcome, Save: save);

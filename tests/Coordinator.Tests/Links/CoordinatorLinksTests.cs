@@ -366,7 +366,7 @@ public sealed class CoordinatorLinksTests : IDisposable
         {
             var (header, payload) = await link.NextAsync();
             Assert.Equal((FrameKind.State, generation, applied), (header.Kind, header.Generation, header.Round));
-            if (assembly.Take(header, payload) is { } state) return state;
+            if (assembly.Add(header, payload) is { } state) return state;
         }
     }
 

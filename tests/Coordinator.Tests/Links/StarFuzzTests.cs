@@ -25,7 +25,7 @@ public sealed class StarFuzzTests
     {
         var registry = Metrics.NewCustomRegistry();
         string? closed = null;
-        using var star = new CoordinatorLinks(new(IPAddress.Loopback, 0), StarBench.Job, new(IsHalf: false), (_, reason) => closed = reason, new TrainingMetrics(registry).Links, new LogLines());
+        using var star = new CoordinatorLinks(new(IPAddress.Loopback, 0), StarBench.Job, new(IsBfloat16: false), (_, reason) => closed = reason, new TrainingMetrics(registry).Links, new LogLines());
         star.Open(new("data", _rounds.TrainSamples, _rounds.TestSamples, _layout, 8, "initial", "127.0.0.1", 4711), _rounds);
         var links = LinksOf(star);
         links.BeginHelp();

@@ -49,7 +49,7 @@ internal sealed partial class ClusterSimulation
         int messageFaults = 0, Census? census = null, int? maxRestarts = null, FailureCause? expected = null)
     {
         (Random, Rounds, _blocked, Census, _messageFaults, _maxRestarts) = (new(seed), rounds, blocked, census ?? new(), messageFaults, maxRestarts);
-        (IsHalf, HasFiles, HasInitial, IsProbing) = (Random.Next(2) == 0, Random.Next(2) == 0, Random.Next(4) == 0, Random.Next(4) == 0);
+        (IsBfloat16, HasFiles, HasInitial, IsProbing) = (Random.Next(2) == 0, Random.Next(2) == 0, Random.Next(4) == 0, Random.Next(4) == 0);
         Expected = expected;
         Limits = new(_tick, 4 * _tick, Random.Next(20, 60) * _tick, Window: Random.Next(1, 5));
         SafeInterval = Random.Next(1, 9);
@@ -103,8 +103,8 @@ internal sealed partial class ClusterSimulation
     /// <summary>Bytes of the reports in a message.</summary>
     public int ReportsBytes { get; }
 
-    /// <summary>Whether contributions travel in half precision.</summary>
-    public bool IsHalf { get; }
+    /// <summary>Whether contributions travel as bfloat16.</summary>
+    public bool IsBfloat16 { get; }
 
     /// <summary>Whether the data is in files, which a worker may lack.</summary>
     public bool HasFiles { get; }

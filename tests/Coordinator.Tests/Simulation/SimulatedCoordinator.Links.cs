@@ -17,12 +17,12 @@ internal sealed partial class SimulatedCoordinator
     {
         if (!_workers.TryGetValue(worker.Id, out var sender)) return;
         var index = Array.IndexOf(_members, sender.Conversation);
-        var verdict = _star!.Judge(index, frame);
+        var verdict = _star!.Classify(index, frame);
         Assert.NotEqual(FrameVerdict.Early, verdict);
         if (verdict == FrameVerdict.Stale) return;
         foreach (var (slice, sum) in _star.Take(index, frame, value))
         {
-            var average = frame with { Kind = FrameKind.Average, Slice = slice, Node = default, Length = SimulatedVectors.Layout.WireBytesOf(slice, _simulation.IsHalf) };
+            var average = frame with { Kind = FrameKind.Average, Slice = slice, Node = default, Length = SimulatedVectors.Layout.WireBytesOf(slice, _simulation.IsBfloat16) };
             foreach (var receiver in _workers.Where(there => _members.Contains(there.Value.Conversation)).Select(there => there.Key))
                 Link(receiver, w => Assert.True(w.Receive(Plan.Coordinator, average, sum) || _simulation.HadTwo));
         }

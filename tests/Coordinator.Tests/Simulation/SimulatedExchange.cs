@@ -7,7 +7,7 @@ internal sealed class SimulatedExchange(ClusterSimulation cluster, bool isCoordi
 {
     private readonly SimulatedSums _sums = new();
 
-    public RoundExchange Rounds { get; } = new(cluster.Rounds, SimulatedVectors.Layout, isCoordinator, cluster.IsHalf);
+    public RoundExchange Rounds { get; } = new(cluster.Rounds, SimulatedVectors.Layout, isCoordinator, cluster.IsBfloat16);
 
     /// <summary>The slices of the round's average that are here.</summary>
     public SortedDictionary<int, long> Average { get; } = [];
@@ -22,9 +22,9 @@ internal sealed class SimulatedExchange(ClusterSimulation cluster, bool isCoordi
         Average.Clear();
     }
 
-    public FrameVerdict Judge(int sender, FrameHeader frame)
+    public FrameVerdict Classify(int sender, FrameHeader frame)
     {
-        var verdict = Rounds.Judge(sender, frame, out var why);
+        var verdict = Rounds.Classify(sender, frame, out var why);
         // Two coordinators may give two plans the same number.
         Assert.True(verdict != FrameVerdict.Violation || cluster.HadTwo, why);
         return verdict;

@@ -22,7 +22,7 @@ internal sealed partial class SimulatedWorker
     /// <returns>Whether a correct peer sends it.</returns>
     public bool Receive(int sender, FrameHeader frame, long value)
     {
-        var verdict = _exchange.Judge(sender, frame);
+        var verdict = _exchange.Classify(sender, frame);
         Assert.NotEqual(FrameVerdict.Early, verdict);
         if (verdict != FrameVerdict.Accept) return verdict == FrameVerdict.Stale;
         Assert.Equal((Protocol.Generation, Applied), (frame.Generation, frame.Round));
@@ -70,7 +70,7 @@ internal sealed partial class SimulatedWorker
     /// <summary>Its part of the round is computed, and the average is here.</summary>
     private bool MayApply => _step is not null && _roundWork!.IsDone && _exchange.Rounds.IsComplete;
 
-    private int BytesOf(int slice) => SimulatedVectors.Layout.WireBytesOf(slice, cluster.IsHalf);
+    private int BytesOf(int slice) => SimulatedVectors.Layout.WireBytesOf(slice, cluster.IsBfloat16);
 
     private void SendTo(string peer, FrameHeader frame, long value)
     {

@@ -122,7 +122,7 @@ internal sealed partial class SimulatedWorker(string id, ClusterSimulation clust
         {
             if (link.To(id).TryPeek(out var next))
             {
-                if (_exchange.Judge(_exchange.IndexOf(peer), next.Frame) == FrameVerdict.Early) cluster.Census.Count("frame that came early");
+                if (_exchange.Classify(_exchange.IndexOf(peer), next.Frame) == FrameVerdict.Early) cluster.Census.Count("frame that came early");
                 else yield return () => Receive(peer, link.To(id).Dequeue());
             }
             if (link.IsBroken) yield return () => LoseLink(peer, "it broke");

@@ -97,7 +97,7 @@ public sealed class ControlTlsTests : IAsyncDisposable
         var next = _folders.NewAuthority();
         var (both, issued) = (_folders.Authority.Pem + "\n" + next.Pem, _folders.Issue(next));
         CertificateFolders.Overwrite(certificates.Current.Folder, both, null, null);
-        certificates.Look(CertificateFolders.Now, NullLogger.Instance);
+        certificates.Reload(CertificateFolders.Now, NullLogger.Instance);
         var worker = await StartAsync(CertificateSource.Open(_folders.Write(both, issued.Certificate, issued.Key), "localhost", CertificateFolders.Now), coordinator);
         await JoinedAsync(worker);
         foreach (var node in new[] { former, worker }) await TalkAsync(coordinator, node);

@@ -26,8 +26,8 @@ public sealed class BatchProbeTests
         // Measured memory that does not grow says nothing of what is next: only the failure does.
         var limit = Math.Max(1, device.Fixed % device.Most);
         var probe = new BatchProbe(device.Most, device.Budget);
-        while (probe.Next is { } samples) probe = samples <= limit ? probe.Took(samples, 0) : probe.Failed();
-        Assert.InRange(probe.Answer, (limit + 1) / 2, limit);
+        while (probe.Next is { } samples) probe = samples <= limit ? probe.Succeeded(samples, 0) : probe.Failed();
+        Assert.InRange(probe.Result, (limit + 1) / 2, limit);
     });
 
     [Fact]
@@ -37,9 +37,9 @@ public sealed class BatchProbeTests
     public void Noise_in_what_was_measured_never_makes_it_go_on_for_ever() => Gen.Select(Gen.Int[1, 1_000_000], Gen.Long[0, 1L << 40].Array[40]).Sample((most, noise) =>
     {
         var probe = new BatchProbe(most, 1L << 39);
-        for (var i = 0; probe.Next is { } samples; i++) probe = probe.Took(samples, noise[i]);
-        Assert.InRange(probe.Answer, 0, most);
-        Assert.True(probe.Answer == 0 || probe.Tried.Exists(tried => tried.Bytes <= probe.Budget));
+        for (var i = 0; probe.Next is { } samples; i++) probe = probe.Succeeded(samples, noise[i]);
+        Assert.InRange(probe.Result, 0, most);
+        Assert.True(probe.Result == 0 || probe.Tried.Exists(tried => tried.Bytes <= probe.Budget));
     });
 
     private static (int Answer, List<int> Tried) Search(int most, long budget, Func<long, long> bytes)
@@ -49,8 +49,8 @@ public sealed class BatchProbeTests
         while (probe.Next is { } samples)
         {
             tried.Add(samples);
-            probe = probe.Took(samples, bytes(samples));
+            probe = probe.Succeeded(samples, bytes(samples));
         }
-        return (probe.Answer, tried);
+        return (probe.Result, tried);
     }
 }

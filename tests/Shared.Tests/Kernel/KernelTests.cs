@@ -103,7 +103,7 @@ public sealed class KernelTests
     public void The_best_shares_are_never_beaten() =>
         Gen.Select(Gen.Double[0.1, 10].Array[1, 4], Gen.Int[1, 8]).Sample((seconds, microBatches) =>
         {
-            var best = Balance.Best(microBatches, seconds);
+            var best = Balance.FastestShares(microBatches, seconds);
             Assert.Equal(microBatches, best.Sum());
             var makespan = Balance.Makespan(best, seconds);
             foreach (var shares in Splits(microBatches, seconds.Length)) Assert.True(Balance.Makespan([.. shares], seconds) >= makespan - 1e-12);
@@ -311,13 +311,13 @@ public sealed class KernelTests
                 var (offset, length) = layout.BytesOf(slice);
                 Assert.Equal(covered, offset);
                 Assert.InRange(length, 4, VectorLayout.SliceFloats * 4);
-                Assert.Equal((length, length / 2), (layout.WireBytesOf(slice, half: false), layout.WireBytesOf(slice, half: true)));
+                Assert.Equal((length, length / 2), (layout.WireBytesOf(slice, isBfloat16: false), layout.WireBytesOf(slice, isBfloat16: true)));
                 covered += length;
             }
             Assert.Equal(floats * 4, covered);
             var tally = layout.BytesOf(layout.TallySlice);
             Assert.Equal((0, layout.Bytes), (tally.Offset % 8, tally.Offset + tally.Length));
-            Assert.All([true, false], half => Assert.Equal(tally.Length, layout.WireBytesOf(layout.TallySlice, half)));
+            Assert.All([true, false], isBfloat16 => Assert.Equal(tally.Length, layout.WireBytesOf(layout.TallySlice, isBfloat16)));
         });
 
     private static Plan PlanOf(int workers) => new(1, 0, 1, [.. Enumerable.Range(0, workers).Select(i => $"worker-{i}")], Topology.Star);

@@ -16,7 +16,7 @@ public sealed class MeanIouTests
             for (var c = 0; c < classes; c++)
             {
                 var (of, @as) = (Where(actual, c), Where(taken, c));
-                (sums[MeanIou.BothOf(c)], sums[MeanIou.EitherOf(c)]) = (of.Intersect(@as).Count(), of.Union(@as).Count());
+                (sums[MeanIou.IntersectionOf(c)], sums[MeanIou.UnionOf(c)]) = (of.Intersect(@as).Count(), of.Union(@as).Count());
                 if (of.Union(@as).Any()) expected.Add((double)of.Intersect(@as).Count() / of.Union(@as).Count());
             }
             Assert.Equal(expected.Average(), _metric.Of(sums, 1), 1e-12);

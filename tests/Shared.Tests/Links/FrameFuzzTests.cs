@@ -167,7 +167,7 @@ public sealed class FrameFuzzTests
                 var (piece, count, total, length) = (Number(bytes, at), Number(bytes, at + 4), Number(bytes, at + 8), Number(bytes, at + 12));
                 try
                 {
-                    var state = assembly.Take(new(FrameKind.State, 1, 1, 0, piece, new(count, total), 0), pieces.AsSpan(0, Math.Clamp(length, 0, pieces.Length)));
+                    var state = assembly.Add(new(FrameKind.State, 1, 1, 0, piece, new(count, total), 0), pieces.AsSpan(0, Math.Clamp(length, 0, pieces.Length)));
                     if (state is not null) return next == 2 && state.Length == Bytes ? null : "too early";
                     next++;
                 }

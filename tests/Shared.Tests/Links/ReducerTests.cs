@@ -51,7 +51,7 @@ public sealed class ReducerTests
         var layout = new VectorLayout(VectorLayout.SliceFloats + 100, 3);
         var rounds = new Rounds(10_000, 0, 1, 10, 7);
         var rules = new RoundExchange(rounds, layout, isCoordinator: true);
-        using var reducer = new Reducer(rules, layout, new(IsHalf: false));
+        using var reducer = new Reducer(rules, layout, new(IsBfloat16: false));
         using var pool = new VectorPool(layout);
         var plan = new Plan(1, 0, rounds.Count, ["one", "two", "three"], Topology.Star);
         rules.Begin(plan, Plan.Coordinator);
@@ -71,7 +71,7 @@ public sealed class ReducerTests
                 var average = pool.Rent();
                 reducer.Enter(round, average);
                 foreach (var (worker, node) in nodes)
-                    for (var slice = 0; slice < layout.Slices; slice++) reducer.Arrive(worker, node, slice, payload.AsSpan(0, layout.WireBytesOf(slice, half: false)));
+                    for (var slice = 0; slice < layout.Slices; slice++) reducer.Arrive(worker, node, slice, payload.AsSpan(0, layout.WireBytesOf(slice, isBfloat16: false)));
                 while (rules.TryNextComplete(out _)) continue;
                 Assert.True(rules.IsComplete);
                 average.Release();
@@ -99,7 +99,7 @@ public sealed class ReducerTests
         public Bench(Job job)
         {
             (_job, Any, _buffers) = (job, new(job.Seed), new(job.Layout));
-            _rules = new(job.Rounds, job.Layout, job.IsStar, job.Wire.IsHalf);
+            _rules = new(job.Rounds, job.Layout, job.IsStar, job.Wire.IsBfloat16);
             _reducer = new(_rules, job.Layout, job.Wire);
             _plan = new(0, 0, job.Rounds.Count, [], job.IsStar ? Topology.Star : Topology.Mesh);
         }
@@ -196,7 +196,7 @@ public sealed class ReducerTests
             var (worker, node) = (Any.Next(_plan.Workers.Length), new TreeNode(Any.Next(_round.MicroBatches), Any.Next(1, _round.MicroBatches + 1)));
             var slice = Any.Next(_job.Layout.Slices);
             if (_owed.Contains((worker, node, slice))) return;
-            var noise = new byte[_job.Layout.WireBytesOf(slice, _job.Wire.IsHalf)];
+            var noise = new byte[_job.Layout.WireBytesOf(slice, _job.Wire.IsBfloat16)];
             Any.NextBytes(noise);
             Assert.Throws<InvalidOperationException>(() => _reducer.Arrive(worker, node, slice, noise));
         }
@@ -219,10 +219,10 @@ public sealed class ReducerTests
             for (var worker = 0; worker < _plan.Workers.Length; worker++) _rules.ArrivePresent(worker);
             while (_rules.TryNextComplete(out var slice)) complete.Add(slice);
             Assert.Equal(OwnedSlices, complete.Order());
-            var rounded = Enumerable.Range(0, _plan.Workers.Length).Where(worker => _job.Wire.IsHalf && worker != _self).SelectMany(CoverOf).ToHashSet();
+            var rounded = Enumerable.Range(0, _plan.Workers.Length).Where(worker => _job.Wire.IsBfloat16 && worker != _self).SelectMany(CoverOf).ToHashSet();
             var (floats, tallies) = _sums.Root(rounded);
             floats = [.. floats.Select(sum => sum / _round.Samples)];
-            if (_job.Wire.IsHalf) floats = TreeSums.Rounded(floats);
+            if (_job.Wire.IsBfloat16) floats = TreeSums.Rounded(floats);
             foreach (var slice in complete)
             {
                 var expected = slice == _job.Layout.TallySlice

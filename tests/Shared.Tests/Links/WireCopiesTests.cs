@@ -54,7 +54,7 @@ public sealed class WireCopiesTests
     public void Without_rounding_the_vector_itself_is_sent() => _layout.Sample(layout =>
     {
         using var pool = new VectorPool(layout);
-        var copies = new WireCopies(new(IsHalf: false), pool);
+        var copies = new WireCopies(new(IsBfloat16: false), pool);
         var vector = pool.Rent();
         for (var slice = 0; slice < layout.Slices; slice++)
         {
@@ -77,7 +77,7 @@ public sealed class WireCopiesTests
             using var pool = buffers.Pool;
             // As many as are needed, so that all that is rented is known.
             foreach (var known in Enumerable.Range(0, 2 * vectors).Select(_ => buffers.Rent()).ToList()) known.Release();
-            var copies = new WireCopies(new(IsHalf: true), pool);
+            var copies = new WireCopies(new(IsBfloat16: true), pool);
             var order = new Random(seed);
             for (var round = 0; round < 3; round++)
             {
@@ -113,7 +113,7 @@ public sealed class WireCopiesTests
     public void A_vector_that_is_sent_again_in_another_round_is_rounded_anew()
     {
         using var pool = new VectorPool(new(5, 1));
-        var copies = new WireCopies(new(IsHalf: true), pool);
+        var copies = new WireCopies(new(IsBfloat16: true), pool);
         var vector = pool.Rent();
         for (var number = 0; number < 10; number++)
         {

@@ -30,7 +30,7 @@ public sealed class RoundExchangeTests
         foreach (var owed in s.Owed)
         {
             Assert.False(s.Reduction.IsComplete);
-            Assert.Equal(FrameVerdict.Accept, s.Judge(owed, out var why));
+            Assert.Equal(FrameVerdict.Accept, s.Classify(owed, out var why));
             Assert.Empty(why);
             complete.AddRange(s.Arrive(owed));
         }
@@ -41,7 +41,7 @@ public sealed class RoundExchangeTests
 
     [Fact]
     public void To_a_coordinator_frames_of_a_former_coordinators_plan_are_stale_before_its_first_plan() => _anyCoordinator.Sample(s =>
-        Assert.Equal(FrameVerdict.Stale, new RoundExchange(s.Rounds, s.Layout, isCoordinator: true).Judge(s.Any.Worker, s.Any.Frame, out _)));
+        Assert.Equal(FrameVerdict.Stale, new RoundExchange(s.Rounds, s.Layout, isCoordinator: true).Classify(s.Any.Worker, s.Any.Frame, out _)));
 
     [Fact]
     public void In_a_mesh_every_slice_is_reduced_by_one_worker() => Gen.Select(_anyPeer, Gen.Int[1, 8]).Sample((s, workers) =>
@@ -74,16 +74,16 @@ public sealed class RoundExchangeTests
         Gen.Select(_any, Links.FrameGen.Header(Gen.Int), Gen.Int, Gen.Int[-1, 4]).Sample((s, frame, worker, generation) =>
         {
             var old = frame with { Generation = Math.Min(generation, s.Reduction.Generation - 1) };
-            Assert.Equal(FrameVerdict.Stale, s.Judge((worker, old), out _));
+            Assert.Equal(FrameVerdict.Stale, s.Classify((worker, old), out _));
             s.Reduction.Fence(s.Reduction.Generation + 1);
             Assert.Null(s.Reduction.Plan);
             Assert.Null(s.Reduction.Current);
-            Assert.All(s.Owed, owed => Assert.Equal(FrameVerdict.Stale, s.Judge(owed, out _)));
+            Assert.All(s.Owed, owed => Assert.Equal(FrameVerdict.Stale, s.Classify(owed, out _)));
         });
 
     [Fact]
     public void A_frame_of_an_older_round_is_stale() => _any.Where(s => s.Round.Number > 0).Sample(s =>
-        Assert.Equal(FrameVerdict.Stale, s.Judge(s.Any with { Frame = s.Any.Frame with { Round = s.Round.Number - 1 } }, out _)));
+        Assert.Equal(FrameVerdict.Stale, s.Classify(s.Any with { Frame = s.Any.Frame with { Round = s.Round.Number - 1 } }, out _)));
 
     [Fact]
     public void To_a_coordinator_a_frame_of_a_later_round_or_generation_is_a_violation() => Gen.Select(_anyCoordinator, Gen.Int[1, 1000]).Sample((s, ahead) =>
@@ -96,7 +96,7 @@ public sealed class RoundExchangeTests
     public void To_a_worker_a_frame_of_the_next_round_is_early_and_one_further_ahead_a_violation() => Gen.Select(_anyPeer, Gen.Int[1, 1000]).Sample((s, ahead) =>
     {
         var later = s.Any.Frame with { Round = s.Round.Number + ahead };
-        if (ahead == 1 && later.Round < s.Plan.EndRound) Assert.Equal(FrameVerdict.Early, s.Judge((s.Any.Worker, later), out _));
+        if (ahead == 1 && later.Round < s.Plan.EndRound) Assert.Equal(FrameVerdict.Early, s.Classify((s.Any.Worker, later), out _));
         else AssertViolation(s, s.Any.Worker, later);
     });
 
@@ -106,14 +106,14 @@ public sealed class RoundExchangeTests
             // An average needs something from this worker, so that none can come before it.
             Assert.Equal(
                 frame.Kind == FrameKind.Average ? FrameVerdict.Violation : FrameVerdict.Early,
-                s.Judge((worker, frame with { Generation = s.Reduction.Generation + ahead }), out _)));
+                s.Classify((worker, frame with { Generation = s.Reduction.Generation + ahead }), out _)));
 
     [Fact]
     public void To_a_worker_a_frame_while_no_plan_is_in_force_is_early() => _anyPeer.Sample(s =>
     {
         var next = s.Any.Frame with { Generation = s.Reduction.Generation + 1 };
         s.Reduction.Fence(next.Generation);
-        Assert.Equal(FrameVerdict.Early, s.Judge((s.Any.Worker, next), out _));
+        Assert.Equal(FrameVerdict.Early, s.Classify((s.Any.Worker, next), out _));
     });
 
     [Fact]
@@ -121,11 +121,11 @@ public sealed class RoundExchangeTests
     {
         var next = s.Any.Frame with { Generation = s.Reduction.Generation + 1 };
         s.Reduction.Fence(next.Generation);
-        Assert.Equal(FrameVerdict.Early, s.Judge((s.Any.Worker, next), out _));
+        Assert.Equal(FrameVerdict.Early, s.Classify((s.Any.Worker, next), out _));
         s.Reduction.Begin(s.Plan with { Generation = next.Generation, FirstRound = s.Round.Number }, s.Self);
-        Assert.Equal(FrameVerdict.Early, s.Judge((s.Any.Worker, next), out _));
+        Assert.Equal(FrameVerdict.Early, s.Classify((s.Any.Worker, next), out _));
         s.Reduction.Enter(s.Round.Number);
-        Assert.Equal(FrameVerdict.Accept, s.Judge((s.Any.Worker, next), out _));
+        Assert.Equal(FrameVerdict.Accept, s.Classify((s.Any.Worker, next), out _));
     });
 
     [Fact]
@@ -144,7 +144,7 @@ public sealed class RoundExchangeTests
         {
             var (worker, frame) = s.AnyContribution;
             var node = new TreeNode(first, count);
-            if (s.CoverOf(worker).Contains(node)) Assert.Equal(FrameVerdict.Accept, s.Judge((worker, frame with { Node = node }), out _));
+            if (s.CoverOf(worker).Contains(node)) Assert.Equal(FrameVerdict.Accept, s.Classify((worker, frame with { Node = node }), out _));
             else AssertViolation(s, worker, frame with { Node = node });
         });
 
@@ -160,7 +160,7 @@ public sealed class RoundExchangeTests
             var length = slice >= 0 && slice < s.Layout.Slices ? s.LengthOf(slice) : frame.Length;
             var changed = frame with { Slice = slice, Length = length };
             if (!s.OwnedSlices.Contains(slice)) AssertViolation(s, worker, changed);
-            else Assert.Equal(FrameVerdict.Accept, s.Judge((worker, changed), out _));
+            else Assert.Equal(FrameVerdict.Accept, s.Classify((worker, changed), out _));
         });
 
     [Fact]
@@ -195,13 +195,13 @@ public sealed class RoundExchangeTests
     {
         foreach (var frame in noise)
         {
-            Assert.NotEqual(FrameVerdict.Accept, s.Judge((99, frame), out _));
-            s.Judge((s.Any.Worker, frame), out _);
+            Assert.NotEqual(FrameVerdict.Accept, s.Classify((99, frame), out _));
+            s.Classify((s.Any.Worker, frame), out _);
             AssertViolation(s, 99, frame with { Generation = s.Reduction.Generation, Round = s.Round.Number });
         }
         foreach (var owed in s.Owed)
         {
-            Assert.Equal(FrameVerdict.Accept, s.Judge(owed, out _));
+            Assert.Equal(FrameVerdict.Accept, s.Classify(owed, out _));
             s.Arrive(owed);
         }
         s.AssertCompleteWithAverages();
@@ -225,7 +225,7 @@ public sealed class RoundExchangeTests
         s.Begin(s.Plan with { Generation = generation, FirstRound = s.Round.Number, Workers = ["newcomer"] }, Math.Min(s.Self, 0));
         foreach (var owed in s.Owed)
         {
-            Assert.Equal(FrameVerdict.Accept, s.Judge(owed, out _));
+            Assert.Equal(FrameVerdict.Accept, s.Classify(owed, out _));
             s.Arrive(owed);
         }
         s.AssertCompleteWithAverages();
@@ -259,8 +259,8 @@ public sealed class RoundExchangeTests
             reduction.Enter(s.Round.Number);
             foreach (var (worker, frame) in owed)
             {
-                reduction.Judge(worker, frame, out _);
-                reduction.Judge(worker, frame with { Round = frame.Round - 1 }, out _);
+                reduction.Classify(worker, frame, out _);
+                reduction.Classify(worker, frame with { Round = frame.Round - 1 }, out _);
                 if (frame.Kind == FrameKind.Present) reduction.ArrivePresent(worker);
                 else reduction.Arrive(worker, frame.Node, frame.Slice, out _);
                 while (reduction.TryNextComplete(out _)) continue;
@@ -272,7 +272,7 @@ public sealed class RoundExchangeTests
 
     private static void AssertViolation(Situation s, int worker, FrameHeader frame)
     {
-        Assert.Equal(FrameVerdict.Violation, s.Judge((worker, frame), out var why));
+        Assert.Equal(FrameVerdict.Violation, s.Classify((worker, frame), out var why));
         Assert.NotEmpty(why);
     }
 
@@ -281,12 +281,12 @@ public sealed class RoundExchangeTests
     private sealed class Situation
     {
         private readonly Random _random;
-        private readonly bool _half;
+        private readonly bool _isBfloat16;
 
-        public Situation(Rounds rounds, VectorLayout layout, bool half, int workers, int self, int generation, int done, int seed)
+        public Situation(Rounds rounds, VectorLayout layout, bool isBfloat16, int workers, int self, int generation, int done, int seed)
         {
-            (Rounds, Layout, _half, _random) = (rounds, layout, half, new(seed));
-            Reduction = new(rounds, layout, self == Plan.Coordinator, half);
+            (Rounds, Layout, _isBfloat16, _random) = (rounds, layout, isBfloat16, new(seed));
+            Reduction = new(rounds, layout, self == Plan.Coordinator, isBfloat16);
             Reduction.Fence(generation);
             Begin(new(generation, 0, rounds.Count, [.. Enumerable.Range(0, workers).Select(i => $"worker-{i}")],
                 self == Plan.Coordinator ? Topology.Star : Topology.Mesh), self);
@@ -324,7 +324,7 @@ public sealed class RoundExchangeTests
 
         public List<TreeNode> CoverOf(int worker) => new ReductionTree(Round.MicroBatches).Cover(Plan.RangeOf(worker, Round.MicroBatches));
 
-        public int LengthOf(int slice) => Layout.WireBytesOf(slice, _half);
+        public int LengthOf(int slice) => Layout.WireBytesOf(slice, _isBfloat16);
 
         public void Begin(Plan plan, int self)
         {
@@ -333,7 +333,7 @@ public sealed class RoundExchangeTests
             Enter(plan.FirstRound);
         }
 
-        public FrameVerdict Judge((int Worker, FrameHeader Frame) sent, out string why) => Reduction.Judge(sent.Worker, sent.Frame, out why);
+        public FrameVerdict Classify((int Worker, FrameHeader Frame) sent, out string why) => Reduction.Classify(sent.Worker, sent.Frame, out why);
 
         /// <returns>The slices that are complete now.</returns>
         public List<int> Arrive((int Worker, FrameHeader Frame) sent)
@@ -353,10 +353,10 @@ public sealed class RoundExchangeTests
                 Assert.False(Reduction.IsComplete);
                 var average = new FrameHeader(FrameKind.Average, 1, Plan.Generation, Round.Number, slice, default, LengthOf(slice));
                 foreach (var other in Enumerable.Range(-1, Plan.Workers.Length + 2).Where(other => other != Plan.OwnerOf(slice)))
-                    Assert.Equal(FrameVerdict.Violation, Judge((other, average), out _));
-                Assert.Equal(FrameVerdict.Accept, Judge((Plan.OwnerOf(slice), average), out _));
+                    Assert.Equal(FrameVerdict.Violation, Classify((other, average), out _));
+                Assert.Equal(FrameVerdict.Accept, Classify((Plan.OwnerOf(slice), average), out _));
                 Reduction.ArriveAverage(slice);
-                Assert.Equal(FrameVerdict.Violation, Judge((Plan.OwnerOf(slice), average), out _));
+                Assert.Equal(FrameVerdict.Violation, Classify((Plan.OwnerOf(slice), average), out _));
             }
             Assert.True(Reduction.IsComplete);
         }

@@ -18,15 +18,15 @@ public sealed class CertificateSourceTests : IDisposable
     {
         using var source = _folders.Source();
         var former = source.Current;
-        Look(source);
+        Reload(source);
         Assert.Same(former, source.Current);
         Assert.Empty(_log.Lines);
         Renew(source, _folders.Issue());
-        Look(source);
+        Reload(source);
         Assert.NotEqual(former.Own.Thumbprint, source.Current.Own.Thumbprint);
         using (var key = former.Own.GetECDsaPrivateKey()) Assert.NotNull(key);
         Assert.StartsWith($"Information: The certificates in '{former.Folder}' are new", Assert.Single(_log.Lines), StringComparison.Ordinal);
-        Look(source);
+        Reload(source);
         Assert.Single(_log.Lines);
     }
 
@@ -41,7 +41,7 @@ public sealed class CertificateSourceTests : IDisposable
         var former = source.Current;
         Directory.Delete(data);
         File.CreateSymbolicLink(data, _folders.Write());
-        Look(source);
+        Reload(source);
         Assert.NotEqual(former.Own.Thumbprint, source.Current.Own.Thumbprint);
     }
 
@@ -63,13 +63,13 @@ public sealed class CertificateSourceTests : IDisposable
         using var source = _folders.Source();
         var former = source.Current;
         Break(fault, Path.Combine(former.Folder, NodeCertificates.CertificateFile), source);
-        for (var i = 0; i < 3; i++) Look(source);
+        for (var i = 0; i < 3; i++) Reload(source);
         Assert.Same(former, source.Current);
         var line = Assert.Single(_log.Lines);
         Assert.StartsWith($"Warning: Changed certificates in '{former.Folder}' are not taken, and the former ones stay in use, which expire at ", line, StringComparison.Ordinal);
         Assert.Contains(reason, line, StringComparison.Ordinal);
         Renew(source, _folders.Issue());
-        Look(source);
+        Reload(source);
         Assert.NotSame(former, source.Current);
         Assert.Equal(2, _log.Lines.Count);
     }
@@ -81,7 +81,7 @@ public sealed class CertificateSourceTests : IDisposable
         foreach (var text in (string[])["one", "two", "two", "one"])
         {
             Renew(source, new(text, text));
-            Look(source);
+            Reload(source);
         }
         Assert.Equal(3, _log.Lines.Count);
     }
@@ -92,9 +92,9 @@ public sealed class CertificateSourceTests : IDisposable
         using var source = _folders.Source();
         Renew(source, _folders.Issue(from: CertificateFolders.Now.AddMinutes(1), until: CertificateFolders.Now.AddDays(9)));
         var former = source.Current;
-        Look(source);
+        Reload(source);
         Assert.Same(former, source.Current);
-        source.Look(CertificateFolders.Now.AddMinutes(2), _log);
+        source.Reload(CertificateFolders.Now.AddMinutes(2), _log);
         Assert.Equal(CertificateFolders.Now.AddDays(9), source.Current.ExpiresAt, TimeSpan.FromSeconds(1));
         Assert.Equal(2, _log.Lines.Count);
     }
@@ -109,7 +109,7 @@ public sealed class CertificateSourceTests : IDisposable
         Assert.Equal(CertificateFolders.Now.AddDays(1), certificates.ExpiresAt, TimeSpan.FromSeconds(1));
     }
 
-    private void Look(CertificateSource source) => source.Look(CertificateFolders.Now, _log);
+    private void Reload(CertificateSource source) => source.Reload(CertificateFolders.Now, _log);
 
     private static void Renew(CertificateSource source, IssuedCertificate issued) => CertificateFolders.Overwrite(source.Current.Folder, null, issued.Certificate, issued.Key);
 

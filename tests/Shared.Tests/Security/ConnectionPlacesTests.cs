@@ -27,8 +27,8 @@ public sealed class ConnectionPlacesTests
         var places = new ConnectionPlaces(2);
         var first = places.Enter("a", () => throw new InvalidOperationException())!;
         var second = places.Enter("a", () => throw new InvalidOperationException())!;
-        first.Served();
-        second.Served();
+        first.MarkServed();
+        second.MarkServed();
         Assert.Null(places.Enter("b", () => { }));
         second.Dispose();
         Assert.NotNull(places.Enter("b", () => { }));
@@ -41,14 +41,14 @@ public sealed class ConnectionPlacesTests
         List<string> evicted = [];
         var first = places.Enter("a", () => evicted.Add("first"))!;
         places.Enter("a", () => evicted.Add("second"));
-        first.Served();
-        first.Silent();
+        first.MarkServed();
+        first.MarkSilent();
         places.Enter("a", () => evicted.Add("third"));
         Assert.Equal(["second"], evicted);
         // To be silent gives back no place that is lost.
         places.Enter("a", () => { });
         Assert.Equal(["second", "first"], evicted);
-        first.Silent();
+        first.MarkSilent();
         first.Dispose();
         Assert.Equal(2, places.Taken);
     }
@@ -74,8 +74,8 @@ public sealed class ConnectionPlacesTests
             {
                 var place = open[which % open.Count];
                 if (move == 1) { place.Dispose(); open.Remove(place); served.Remove(place); }
-                if (move == 2) { place.Served(); served.Add(place); }
-                if (move == 3) { place.Silent(); served.Remove(place); }
+                if (move == 2) { place.MarkServed(); served.Add(place); }
+                if (move == 3) { place.MarkSilent(); served.Remove(place); }
             }
             Assert.Equal(open.Count, places.Taken);
             Assert.InRange(places.Taken, 0, capacity);

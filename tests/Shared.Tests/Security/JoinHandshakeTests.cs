@@ -20,12 +20,12 @@ public sealed class JoinHandshakeTests
     public void Another_token_is_noticed_by_both_ends()
     {
         var (connecting, accepting) = (JoinHandshake.Connecting(JoinToken.Create(), JoinHandshake.Links), JoinHandshake.Accepting(JoinToken.Create(), JoinHandshake.Links));
-        var answer = accepting.Take(connecting.Opening!);
+        var answer = accepting.Receive(connecting.Opening!);
         Assert.Equal((null, null), (answer.Channel, answer.Refusal));
-        var proof = connecting.Take(answer.Reply!);
+        var proof = connecting.Receive(answer.Reply!);
         Assert.Equal((null, Refusal.Untrusted), (proof.Channel, proof.Refusal));
-        Assert.Equal(new JoinStep(null, null, Refusal.Untrusted), accepting.Take(proof.Reply!));
-        Assert.Throws<InvalidOperationException>(() => accepting.Take(proof.Reply!));
+        Assert.Equal(new JoinStep(null, null, Refusal.Untrusted), accepting.Receive(proof.Reply!));
+        Assert.Throws<InvalidOperationException>(() => accepting.Receive(proof.Reply!));
     }
 
     [Fact]
@@ -33,7 +33,7 @@ public sealed class JoinHandshakeTests
     {
         var token = JoinToken.Create();
         var (connecting, accepting) = (JoinHandshake.Connecting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Control));
-        Assert.Equal(Refusal.Untrusted, connecting.Take(accepting.Take(connecting.Opening!).Reply!).Refusal);
+        Assert.Equal(Refusal.Untrusted, connecting.Receive(accepting.Receive(connecting.Opening!).Reply!).Refusal);
     }
 
     [Fact]
@@ -43,7 +43,7 @@ public sealed class JoinHandshakeTests
         var (connecting, accepting) = (JoinHandshake.Connecting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Links));
         var opening = connecting.Opening!.ToArray();
         if (which == 0) opening[at % opening.Length] ^= change;
-        var answer = accepting.Take(opening);
+        var answer = accepting.Receive(opening);
         if (answer.Refusal is { } garbage)
         {
             Assert.Equal(Refusal.Garbage, garbage);
@@ -51,16 +51,16 @@ public sealed class JoinHandshakeTests
         }
         var reply = answer.Reply!.ToArray();
         if (which == 1) reply[at % reply.Length] ^= change;
-        var proof = connecting.Take(reply);
+        var proof = connecting.Receive(reply);
         if (which < 2)
         {
             Assert.Null(proof.Channel);
             Assert.NotNull(proof.Refusal);
-            if (proof.Reply is not null) Assert.Equal(Refusal.Untrusted, accepting.Take(proof.Reply).Refusal);
+            if (proof.Reply is not null) Assert.Equal(Refusal.Untrusted, accepting.Receive(proof.Reply).Refusal);
             return;
         }
         proof.Reply![at % proof.Reply.Length] ^= change;
-        var end = accepting.Take(proof.Reply);
+        var end = accepting.Receive(proof.Reply);
         Assert.Null(end.Channel);
         Assert.NotNull(end.Refusal);
     });
@@ -72,19 +72,19 @@ public sealed class JoinHandshakeTests
         var token = JoinToken.Create();
         var (first, second) = (JoinHandshake.Accepting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Links));
         var opening = JoinHandshake.Connecting(token, JoinHandshake.Links).Opening!;
-        var answer = first.Take(opening).Reply!;
+        var answer = first.Receive(opening).Reply!;
         // The answer of the one, as the proof for the other.
-        second.Take(opening);
-        Assert.Equal(Refusal.Untrusted, second.Take([.. answer[..8], .. answer[^32..]]).Refusal);
+        second.Receive(opening);
+        Assert.Equal(Refusal.Untrusted, second.Receive([.. answer[..8], .. answer[^32..]]).Refusal);
         // The answer to another opening.
-        Assert.Equal(Refusal.Untrusted, JoinHandshake.Connecting(token, JoinHandshake.Links).Take(answer).Refusal);
+        Assert.Equal(Refusal.Untrusted, JoinHandshake.Connecting(token, JoinHandshake.Links).Receive(answer).Refusal);
     }
 
     [Fact]
     public void Any_bytes_are_refused() => Gen.Byte.Array[0, 200].Sample(bytes =>
     {
         foreach (var end in new[] { JoinHandshake.Accepting(JoinToken.Create(), JoinHandshake.Links), JoinHandshake.Connecting(JoinToken.Create(), JoinHandshake.Links) })
-            Assert.Equal(new JoinStep(null, null, Refusal.Garbage), end.Take(bytes));
+            Assert.Equal(new JoinStep(null, null, Refusal.Garbage), end.Receive(bytes));
     });
 
     [Fact]
@@ -124,7 +124,7 @@ public sealed class JoinHandshakeTests
     {
         var token = JoinToken.Create();
         var (connecting, accepting) = (JoinHandshake.Connecting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Links));
-        var proof = connecting.Take(accepting.Take(connecting.Opening!).Reply!);
-        return (proof.Channel!, accepting.Take(proof.Reply!).Channel!);
+        var proof = connecting.Receive(accepting.Receive(connecting.Opening!).Reply!);
+        return (proof.Channel!, accepting.Receive(proof.Reply!).Channel!);
     }
 }

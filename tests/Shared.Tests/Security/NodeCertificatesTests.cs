@@ -21,7 +21,7 @@ public sealed class NodeCertificatesTests : IDisposable
             Assert.Equal(hosts.Distinct().Order(), NodeCertificates.NamesOf(certificates.Own).Order());
             foreach (var host in hosts) certificates.RequireName(host.Replace("*", "worker-0", StringComparison.Ordinal));
             Assert.Throws<CertificateException>(() => certificates.RequireName("elsewhere.example"));
-            foreach (var isServer in (bool[])[true, false]) Assert.Null(_folders.Load().Judge(certificates.Own, null, SslPolicyErrors.None, isServer));
+            foreach (var isServer in (bool[])[true, false]) Assert.Null(_folders.Load().Validate(certificates.Own, null, SslPolicyErrors.None, isServer));
         }, iter: 10, threads: 1);
 
     [Fact]
@@ -31,8 +31,8 @@ public sealed class NodeCertificatesTests : IDisposable
         var issued = _folders.Issue(next);
         using var both = NodeCertificates.Load(_folders.Write(_folders.Authority.Pem + "\n" + next.Pem, issued.Certificate, issued.Key), CertificateFolders.Now);
         Assert.Equal(2, both.Authorities.Count);
-        foreach (var shown in new[] { both.Own, _folders.Load().Own }) Assert.Null(both.Judge(shown, null, SslPolicyErrors.None, isServer: false));
-        Assert.Equal(Refusal.Untrusted, _folders.Load().Judge(both.Own, null, SslPolicyErrors.None, isServer: false));
+        foreach (var shown in new[] { both.Own, _folders.Load().Own }) Assert.Null(both.Validate(shown, null, SslPolicyErrors.None, isServer: false));
+        Assert.Equal(Refusal.Untrusted, _folders.Load().Validate(both.Own, null, SslPolicyErrors.None, isServer: false));
     }
 
     [Fact]
@@ -40,12 +40,12 @@ public sealed class NodeCertificatesTests : IDisposable
     {
         var certificates = _folders.Load();
         var stranger = _folders.NewAuthority();
-        Assert.Equal(Refusal.Anonymous, certificates.Judge(null, null, SslPolicyErrors.None, isServer: false));
-        Assert.Equal(Refusal.Untrusted, certificates.Judge(_folders.Load(_folders.Issue(stranger), stranger).Own, null, SslPolicyErrors.None, isServer: false));
+        Assert.Equal(Refusal.Anonymous, certificates.Validate(null, null, SslPolicyErrors.None, isServer: false));
+        Assert.Equal(Refusal.Untrusted, certificates.Validate(_folders.Load(_folders.Issue(stranger), stranger).Own, null, SslPolicyErrors.None, isServer: false));
         var (past, then) = (CertificateFolders.Now.AddDays(-3), CertificateFolders.Now.AddDays(-2));
-        Assert.Equal(Refusal.Expired, certificates.Judge(_folders.Load(_folders.Issue(from: past, until: then), at: past.AddHours(1)).Own, null, SslPolicyErrors.None, isServer: true));
-        Assert.Equal(Refusal.Name, certificates.Judge(certificates.Own, null, SslPolicyErrors.RemoteCertificateNameMismatch, isServer: true));
-        Assert.Equal(Refusal.Untrusted, certificates.Judge(_folders.Load(_folders.Issue(stranger), stranger).Own, null, SslPolicyErrors.RemoteCertificateNameMismatch, isServer: true));
+        Assert.Equal(Refusal.Expired, certificates.Validate(_folders.Load(_folders.Issue(from: past, until: then), at: past.AddHours(1)).Own, null, SslPolicyErrors.None, isServer: true));
+        Assert.Equal(Refusal.Name, certificates.Validate(certificates.Own, null, SslPolicyErrors.RemoteCertificateNameMismatch, isServer: true));
+        Assert.Equal(Refusal.Untrusted, certificates.Validate(_folders.Load(_folders.Issue(stranger), stranger).Own, null, SslPolicyErrors.RemoteCertificateNameMismatch, isServer: true));
     }
 
     public static TheoryData<string> Faults() => ["missing", "no folder", "large", "no pem", "empty", "other key", "no key", "encrypted", "expired", "early", "other authority", "server alone"];

@@ -77,7 +77,7 @@ public sealed class ExchangeTests
     [Fact]
     public void In_bfloat16_all_take_the_same_bits_and_nearly_the_plain_sum() => _cases.Sample(c =>
     {
-        using var cluster = new MeshCluster(c.Setup with { IsHalf = true }, c.Seed);
+        using var cluster = new MeshCluster(c.Setup with { IsBfloat16 = true }, c.Seed);
         cluster.Join(c.Workers);
         cluster.Begin();
         cluster.Finish();

@@ -18,8 +18,8 @@ namespace Distributed.Worker.Tests.Links;
 /// <param name="Rounds">The job's rounds.</param>
 /// <param name="Layout">Layout of a contribution.</param>
 /// <param name="IsShared">Whether links go through shared memory, else over TCP.</param>
-/// <param name="IsHalf">Whether floats travel as bfloat16.</param>
-internal sealed record ExchangeSetup(Rounds Rounds, VectorLayout Layout, bool IsShared = true, bool IsHalf = false);
+/// <param name="IsBfloat16">Whether floats travel as bfloat16.</param>
+internal sealed record ExchangeSetup(Rounds Rounds, VectorLayout Layout, bool IsShared = true, bool IsBfloat16 = false);
 
 /// <summary>An exchange that listens on this machine, with everything that it tells.</summary>
 internal sealed class LinkedExchange : IDisposable
@@ -40,7 +40,7 @@ internal sealed class LinkedExchange : IDisposable
         (Name, Buffers) = (name, new(setup.Layout));
         var metrics = new WorkerMetrics(_registry, "none").Links;
         var links = LinksOf(setup.IsShared);
-        Links = new(new(new(Job, Token, name), setup.Rounds, Buffers.Pool, 8, new(setup.IsHalf), links, metrics), Receive);
+        Links = new(new(new(Job, Token, name), setup.Rounds, Buffers.Pool, 8, new(setup.IsBfloat16), links, metrics), Receive);
         _listener = new(new(IPAddress.Loopback, 0), Job, Token, IsExpected, Accept, metrics, NullLogger.Instance, links);
     }
 

@@ -30,8 +30,8 @@ public sealed class SegmentationTests
             var taken = Array.IndexOf(logits, logits.Max());
             for (var c = 0; c < Classes; c++)
             {
-                if (c == taken && c == actual) sums[MeanIou.BothOf(c)]++;
-                if (c == taken || c == actual) sums[MeanIou.EitherOf(c)]++;
+                if (c == taken && c == actual) sums[MeanIou.IntersectionOf(c)]++;
+                if (c == taken || c == actual) sums[MeanIou.UnionOf(c)]++;
             }
         }
         Assert.Equal(expected, loss, 1e-4 * expected);
@@ -46,7 +46,7 @@ public sealed class SegmentationTests
         var (before, after, metrics) = SceneBench.Learn(new Segmentation(SceneBench.Some(SceneTargets.Masks, 12)), model, steps: 100);
         Assert.InRange(after, 0, before / 10);
         // Which digit it is comes after hundreds of steps more.
-        Assert.InRange(metrics[MeanIou.BothOf(0)] / metrics[MeanIou.EitherOf(0)], 0.9, 1);
+        Assert.InRange(metrics[MeanIou.IntersectionOf(0)] / metrics[MeanIou.UnionOf(0)], 0.9, 1);
     }
 
     [Fact]

@@ -75,7 +75,7 @@ public sealed class RenewedLinkTests : IDisposable
     {
         CertificateFolders.Overwrite(source.Current.Folder, authority, issued?.Certificate, issued?.Key);
         var former = source.Current;
-        source.Look(CertificateFolders.Now, NullLogger.Instance);
+        source.Reload(CertificateFolders.Now, NullLogger.Instance);
         Assert.NotSame(former, source.Current);
     }
 
