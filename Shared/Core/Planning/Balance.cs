@@ -2,18 +2,19 @@ using System.Collections.Immutable;
 
 namespace Distributed.Core.Planning;
 
-/// <summary>How many micro-batches each worker should compute, so that none makes the others wait. Moves work, and so no bit of the result.</summary>
+/// <summary>Distributes micro-batches over workers of different speed. Moves work only, so no bit of the result changes.</summary>
 public static class Balance
 {
-    /// <summary>The shares with which the last worker is done the soonest; of several such, those that leave the others the least to do.</summary>
+    /// <summary>Finds the shares with the smallest makespan, and among those the ones that leave the other workers the least to
+    /// do.</summary>
     /// <param name="microBatches">Micro-batches of a step, at least 1.</param>
-    /// <param name="seconds">What a micro-batch takes on each worker, above 0.</param>
-    /// <returns>Micro-batches of each worker; some may be 0.</returns>
+    /// <param name="seconds">Seconds that each worker takes for a micro-batch, above 0.</param>
+    /// <returns>Micro-batches of each worker, 0 or more.</returns>
     public static ImmutableArray<int> FastestShares(int microBatches, IReadOnlyList<double> seconds)
     {
         var shares = new int[seconds.Count];
         var next = new PriorityQueue<int, (double, int)>(seconds.Select((s, worker) => (worker, (s, worker))));
-        // Whoever would be done the soonest with one more gets it; no exchange between two can improve on that.
+        // The worker that would finish first with one more micro-batch gets it; no exchange between two workers can improve on that.
         for (var i = 0; i < microBatches; i++)
         {
             var worker = next.Dequeue();
@@ -23,6 +24,9 @@ public static class Balance
         return [.. shares];
     }
 
-    /// <summary>How long the computing of a step takes: as long as the last worker's.</summary>
-    public static double Makespan(ImmutableArray<int> shares, IReadOnlyList<double> seconds) => shares.Select((share, worker) => share * seconds[worker]).Max();
+    /// <summary>Seconds until the last worker has computed its share.</summary>
+    /// <param name="shares">Micro-batches of each worker; not empty.</param>
+    /// <param name="seconds">Seconds that each worker takes for a micro-batch.</param>
+    public static double Makespan(ImmutableArray<int> shares, IReadOnlyList<double> seconds) =>
+        shares.Select((share, worker) => share * seconds[worker]).Max();
 }

@@ -3,21 +3,21 @@ using System.Collections.Immutable;
 namespace Distributed.Core.Planning;
 
 /// <summary>
-/// The search for the largest micro-batch that fits: sizes are tried, each twice the one before, while the next is expected to fit by the
-/// memory that the last two took; the answer lies on the line through these two. On a CPU nothing can be tried that does not fit, as it would
-/// end the process; where it can be tried, as on a GPU, the last size that did is the answer.
+/// Searches for the largest micro-batch that fits into memory. It doubles the size while the next one is expected to fit by the memory that
+/// the last two took; the result lies on the line through these two. On a CPU a size that does not fit must not be tried, as it would end
+/// the process. On a GPU it fails, and the last size that succeeded is the result.
 /// </summary>
-/// <param name="MaxSamples">No larger one is of use; at least 1.</param>
+/// <param name="MaxSamples">Largest size worth trying, at least 1.</param>
 /// <param name="Budget">Bytes that a micro-batch may take.</param>
 public sealed record BatchProbe(int MaxSamples, long Budget)
 {
-    /// <summary>What was tried and did not fail, and the bytes that it took.</summary>
+    /// <summary>The sizes that succeeded, ascending, with the bytes that each took.</summary>
     public ImmutableList<(int Samples, long Bytes)> Tried { get; init; } = [];
 
-    /// <summary>Whether a larger one was tried, and failed.</summary>
+    /// <summary>Whether a larger size was tried and failed.</summary>
     public bool HasFailed { get; init; }
 
-    /// <summary>The size to try; null where the answer is known.</summary>
+    /// <summary>The size to try next; null once <see cref="Result"/> is known.</summary>
     public int? Next => Tried switch
     {
         _ when HasFailed => null,
@@ -27,7 +27,7 @@ public sealed record BatchProbe(int MaxSamples, long Budget)
         [.., var last] => (int)Math.Min(2L * last.Samples, MaxSamples),
     };
 
-    /// <summary>The largest micro-batch that fits, once <see cref="Next"/> is null; 0 where not even one sample does.</summary>
+    /// <summary>The largest micro-batch that fits, once <see cref="Next"/> is null; 0 if not even one sample does.</summary>
     public int Result
     {
         get
@@ -40,17 +40,20 @@ public sealed record BatchProbe(int MaxSamples, long Budget)
         }
     }
 
-    /// <summary>It has taken so much.</summary>
+    /// <summary>The probe after a size succeeded.</summary>
+    /// <param name="samples">The size.</param>
+    /// <param name="bytes">Bytes that it took, 0 or more.</param>
     public BatchProbe Succeeded(int samples, long bytes) => this with { Tried = Tried.Add((samples, bytes)) };
 
-    /// <summary>It did not fit.</summary>
+    /// <summary>The probe after <see cref="Next"/> failed.</summary>
     public BatchProbe Failed() => this with { HasFailed = true };
 
-    private double BytesOfSample => Tried is [.., var before, var last] ? Math.Max(0, (double)(last.Bytes - before.Bytes) / (last.Samples - before.Samples)) : 0;
+    private double BytesOfSample =>
+        Tried is [.., var before, var last] ? Math.Max(0, (double)(last.Bytes - before.Bytes) / (last.Samples - before.Samples)) : 0;
 
     private double Expected(long samples) => Tried[^1].Bytes + (BytesOfSample * (samples - Tried[^1].Samples));
 
-    /// <summary>Down to a number of few digits in the base of two, so that two machines of a kind come to the same.</summary>
+    // Down to a number of four significant bits, so that two machines of a kind get the same result.
     private static int Rounded(int samples)
     {
         var unit = 1;

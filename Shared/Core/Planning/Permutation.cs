@@ -1,13 +1,14 @@
 namespace Distributed.Core.Planning;
 
-/// <summary>Seeded randomness that is the same on every machine and in every version of .NET.</summary>
+/// <summary>Seeded random numbers that are the same on every machine and in every version of .NET.</summary>
 public static class Permutation
 {
-    /// <summary>The order in which an epoch uses the training samples: a Fisher–Yates shuffle (Knuth, TAOCP 2, 3.4.2)
-    /// of 0..<paramref name="count"/>-1 that depends on the seed and the epoch alone.</summary>
-    /// <param name="count">Number of samples, not negative.</param>
+    /// <summary>The order in which an epoch uses the training samples: a Fisher–Yates shuffle (Knuth, TAOCP 2, 3.4.2) that depends on
+    /// the seed and the epoch alone.</summary>
+    /// <param name="count">Number of samples, 0 or more.</param>
     /// <param name="seed">The job's seed.</param>
     /// <param name="epoch">0-based epoch.</param>
+    /// <returns>Each of 0..<paramref name="count"/>-1 once.</returns>
     public static int[] Of(int count, long seed, int epoch)
     {
         var order = new int[count];
@@ -22,8 +23,10 @@ public static class Permutation
         return order;
     }
 
-    /// <summary>A 64-bit seed for one use of randomness, from the job's seed and two numbers that name the use
-    /// (for a micro-batch: its step and its id). Different names give unrelated seeds.</summary>
+    /// <summary>A 64-bit seed for one use of randomness. Different numbers give unrelated seeds.</summary>
+    /// <param name="seed">The job's seed.</param>
+    /// <param name="first">First number that names the use; of a micro-batch its step.</param>
+    /// <param name="second">Second number that names the use; of a micro-batch its id.</param>
     public static ulong Mix(long seed, long first, long second)
     {
         var state = (ulong)seed;
@@ -32,7 +35,7 @@ public static class Permutation
         return Next(ref state);
     }
 
-    /// <summary>One step of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).</summary>
+    // One step of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
     private static ulong Next(ref ulong state)
     {
         state += 0x9e3779b97f4a7c15;

@@ -4,9 +4,9 @@ using Distributed.Core.Planning;
 namespace Distributed.Core.Reduction;
 
 /// <summary>
-/// What a worker has to compute of a round and what it has already: keeps sums over a change of plan, so that only what
-/// was lost elsewhere is computed again. What follows from a micro-batch is known before it is computed, so that each slice
-/// of its contribution can be added, and sent, as soon as it is there. Allocates nothing once it has seen the largest round.
+/// The micro-batches of a round that a worker has computed and still has to compute. Keeps sums over a change of plan, so that only
+/// micro-batches lost elsewhere are computed again. The additions that follow from a micro-batch are known before it is computed, so each
+/// slice can be added and sent as soon as backward completes it. Allocates nothing once it has seen the largest round.
 /// </summary>
 public sealed class RoundWork
 {
@@ -17,39 +17,41 @@ public sealed class RoundWork
     private MicroBatchRange _range;
     private int _next;
 
-    /// <summary>Nothing computed of a round, and nothing to compute before <see cref="Assign"/>.</summary>
+    /// <summary>Starts a round; there is nothing to compute before <see cref="Assign"/>.</summary>
+    /// <param name="round">The round.</param>
     public RoundWork(Round round) => Restart(round);
 
-    /// <summary>The round.</summary>
+    /// <summary>The round in progress.</summary>
     public Round Round { get; private set; }
 
-    /// <summary>Whether everything of the range is computed.</summary>
+    /// <summary>Whether every micro-batch of the range is computed.</summary>
     public bool IsDone => _next >= _range.End;
 
     /// <summary>The next micro-batch to compute.</summary>
-    /// <exception cref="InvalidOperationException">All are computed.</exception>
+    /// <exception cref="InvalidOperationException">Every micro-batch of the range is computed.</exception>
     public int Next => IsDone ? throw new InvalidOperationException("nothing is left to compute") : _next;
 
-    /// <summary>What will be <see cref="Next"/> after it, under this range; null where nothing is left then.</summary>
+    /// <summary>The micro-batch after <see cref="Next"/> in the same range; null if that is the last one.</summary>
     public int? AfterNext => !IsDone && FirstMissing(_sum.End) is var after && after < _range.End ? after : null;
 
-    /// <summary>The additions that follow from the contribution of <see cref="Next"/>, in order. Each holds for every slice by itself.</summary>
+    /// <summary>The additions that follow from the contribution of <see cref="Next"/>, in order, the same for every slice.</summary>
     public ReadOnlySpan<Merge> Merges => IsDone ? [] : _reduction.Merges;
 
-    /// <summary>The sum to send once the additions of <see cref="Merges"/> are made; null where it is part of a larger one to come.</summary>
+    /// <summary>The node to send after the additions of <see cref="Merges"/>; null if it will be part of a larger one.</summary>
     public TreeNode? Completes => !IsDone && _tree.IsInCover(_sum, _range) ? _sum : null;
 
-    /// <summary>Forgets everything and begins with another round.</summary>
+    /// <summary>Drops all sums and starts another round.</summary>
+    /// <param name="round">The round.</param>
     public void Restart(Round round)
     {
         (Round, _tree, _range, _next) = (round, new(round.MicroBatches), default, 0);
         _reduction.Reset(round.MicroBatches);
     }
 
-    /// <summary>Takes up a range.</summary>
-    /// <param name="range">The micro-batches that this worker now has to send.</param>
-    /// <param name="dropped">Receives the sums that are of no use under this range.</param>
-    /// <returns>The sums held already that are to be sent as they are, in order; valid until the next call.</returns>
+    /// <summary>Assigns a range of micro-batches to this worker.</summary>
+    /// <param name="range">The micro-batches that this worker has to send.</param>
+    /// <param name="dropped">Receives the sums that do not fit into the range.</param>
+    /// <returns>The sums that are held and complete, in order, to be sent now; valid until the next call.</returns>
     public ReadOnlySpan<TreeNode> Assign(MicroBatchRange range, ICollection<TreeNode> dropped)
     {
         _range = range;
@@ -69,8 +71,8 @@ public sealed class RoundWork
         return CollectionsMarshal.AsSpan(_complete);
     }
 
-    /// <summary>The contribution of <see cref="Next"/> is there and its additions are made: goes on to the next micro-batch that is missing.</summary>
-    /// <exception cref="InvalidOperationException">All are computed.</exception>
+    /// <summary>Goes on to the next missing micro-batch, after the additions of <see cref="Merges"/>.</summary>
+    /// <exception cref="InvalidOperationException">Every micro-batch of the range is computed.</exception>
     public void Advance()
     {
         if (IsDone) throw new InvalidOperationException("nothing is left to compute");
@@ -85,7 +87,7 @@ public sealed class RoundWork
 
     private int FirstMissing(int microBatch)
     {
-        // A sum that is held covers nothing before its first micro-batch, and ends where the next missing one, or the next sum, begins.
+        // A sum covers nothing before its first micro-batch, and ends where the next missing micro-batch or the next sum begins.
         while (microBatch < _range.End && _reduction.Held(microBatch) is > 0 and var held) microBatch += held;
         return microBatch;
     }

@@ -1,34 +1,33 @@
 namespace Distributed.Core.Reduction;
 
-/// <summary>An addition along the tree: the sum that starts at one micro-batch is added to the one that starts at another.</summary>
-/// <param name="Into">First micro-batch of the left child, in whose place the sum is put.</param>
-/// <param name="From">First micro-batch of the right child, which is not needed afterwards.</param>
+/// <summary>An addition along the tree: a right child is added to its left sibling.</summary>
+/// <param name="Into">First micro-batch of the left child, whose place receives the sum.</param>
+/// <param name="From">First micro-batch of the right child, which is free afterwards.</param>
 public readonly record struct Merge(int Into, int From);
 
 /// <summary>
-/// The third move, reduce: which additions follow when a sum arrives. A node is added to its sibling as soon as both are
-/// there, in whatever order they come, so the tree alone decides the order of the additions and with it the bits. The sum
-/// of a node lies in the place of its first micro-batch. Lanes (the slices of a vector) are reduced independently. Decides
-/// only: the caller adds. Allocates nothing once it has seen the largest round.
+/// The third move, reduce: decides which additions follow when a sum arrives; the caller adds. Two siblings are added as soon as both have
+/// arrived, in any order, so the tree alone determines the order of the additions and with it the bits. The sum of a node is held in the
+/// place of its first micro-batch. Lanes (the slices of a vector) are independent. Allocates nothing once it has seen the largest round.
 /// </summary>
-/// <param name="lanes">How many lanes, at least 1.</param>
+/// <param name="lanes">Number of lanes, at least 1.</param>
 public sealed class TreeReduction(int lanes = 1)
 {
     private const int AddedToTheLeft = -1;
 
-    // A path from a leaf to the root has at most one addition for each bit of the number of leaves.
+    // A path from a leaf to the root has at most one addition per bit of the number of leaves.
     private readonly Merge[] _merges = new Merge[32];
     private int _mergeCount;
     private int _leaves;
     private ReductionTree _tree;
 
-    // By first micro-batch and lane: how many the sum held there has; 0 where none has arrived.
+    // By first micro-batch and lane: micro-batches of the sum held there; 0 before it arrives.
     private int[] _held = [];
 
     /// <summary>The additions of the last <see cref="Follow"/> or <see cref="Arrive"/>, in order.</summary>
     public ReadOnlySpan<Merge> Merges => _merges.AsSpan(0, _mergeCount);
 
-    /// <summary>Forgets all that has arrived and takes up a round.</summary>
+    /// <summary>Starts a round; nothing has arrived.</summary>
     /// <param name="leaves">Micro-batches of the round, at least 1.</param>
     public void Reset(int leaves)
     {
@@ -38,14 +37,21 @@ public sealed class TreeReduction(int lanes = 1)
         else _held.AsSpan(0, length).Clear();
     }
 
-    /// <summary>Micro-batches of the sum that is held at this place; 0 where none is.</summary>
+    /// <summary>Number of micro-batches of the sum that is held at a place; 0 if the place is empty.</summary>
+    /// <param name="first">First micro-batch of the sum.</param>
+    /// <param name="lane">The lane.</param>
     public int Held(int first, int lane = 0) => Math.Max(0, _held[first * lanes + lane]);
 
-    /// <summary>Whether a node that starts at this micro-batch has arrived, added to another or not.</summary>
+    /// <summary>Whether a node that starts at this micro-batch has arrived, added to another one since or not.</summary>
+    /// <param name="first">First micro-batch of the node.</param>
+    /// <param name="lane">The lane.</param>
     public bool HasArrived(int first, int lane = 0) => _held[first * lanes + lane] != 0;
 
-    /// <summary>Finds the additions that follow once a node has arrived; it has not arrived yet.</summary>
-    /// <returns>The node that holds the sum then: the root when the lane is complete.</returns>
+    /// <summary>Sets <see cref="Merges"/> to the additions that will follow from a node before it arrives.</summary>
+    /// <param name="node">A node of the tree.</param>
+    /// <param name="lane">The lane.</param>
+    /// <returns>The node that will hold the sum: the root if the lane will be complete.</returns>
+    /// <exception cref="ArgumentException">The tree has no such node.</exception>
     public TreeNode Follow(TreeNode node, int lane = 0)
     {
         _mergeCount = 0;
@@ -60,10 +66,12 @@ public sealed class TreeReduction(int lanes = 1)
         return node;
     }
 
-    /// <summary>A node has arrived: its <see cref="Merges"/> are to be made.</summary>
-    /// <returns>The node that holds the sum then: the root when the lane is complete.</returns>
+    /// <summary>Registers a node and sets <see cref="Merges"/> to the additions to make.</summary>
+    /// <param name="node">A node of the tree.</param>
+    /// <param name="lane">The lane.</param>
+    /// <returns>The node that holds the sum afterwards: the root if the lane is complete.</returns>
     /// <exception cref="ArgumentException">The tree has no such node.</exception>
-    /// <exception cref="InvalidOperationException">It has arrived before.</exception>
+    /// <exception cref="InvalidOperationException">The node has arrived before.</exception>
     public TreeNode Arrive(TreeNode node, int lane = 0)
     {
         if (!_tree.Has(node)) throw new ArgumentException($"{node} is not a node of a tree of {_leaves} micro-batches", nameof(node));
@@ -75,7 +83,9 @@ public sealed class TreeReduction(int lanes = 1)
         return sum;
     }
 
-    /// <summary>Forgets the sum of a node, with all that was added to it.</summary>
+    /// <summary>Removes the sum of a node, as if none of its micro-batches had arrived.</summary>
+    /// <param name="node">A node whose sum is held.</param>
+    /// <param name="lane">The lane.</param>
     public void Drop(TreeNode node, int lane = 0)
     {
         for (var first = node.First; first < node.End; first++) _held[first * lanes + lane] = 0;

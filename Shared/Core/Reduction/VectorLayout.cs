@@ -3,23 +3,23 @@ using Distributed.Core.Planning;
 namespace Distributed.Core.Reduction;
 
 /// <summary>
-/// How a contribution lies in memory and on the wire: the float32 vector (gradient, then buffer change), cut into slices
-/// of equal length, and behind it the tallies as one more slice of float64 (samples, loss, metrics: sums over samples).
+/// Layout of a contribution in memory and on the wire: the float32 vector (gradient, then buffer changes), cut into slices of equal length,
+/// and behind it the tallies as one more slice of float64 (number of samples, loss, metrics; all are sums over the samples).
 /// </summary>
-/// <param name="Floats">Length of the float vector, 0 or more.</param>
-/// <param name="Tallies">Number of tallies, at least 1.</param>
+/// <param name="Floats">Length of the float vector: 0..<see cref="MaxFloats"/>.</param>
+/// <param name="Tallies">Number of tallies: 1..<see cref="MaxTallies"/>.</param>
 public sealed record VectorLayout(int Floats, int Tallies)
 {
-    /// <summary>Floats in a slice but the last: 128 KiB, several of which a core's cache holds.</summary>
+    /// <summary>Floats in every slice but the last: 128 KiB, several of which fit into a core's cache.</summary>
     public const int SliceFloats = 32 * 1024;
 
-    /// <summary>Floats a vector may have: its bytes must be addressable by an int.</summary>
+    /// <summary>Largest vector in floats; an int must address its bytes.</summary>
     public const int MaxFloats = 500_000_000;
 
-    /// <summary>Tallies a contribution may have.</summary>
+    /// <summary>Largest number of tallies.</summary>
     public const int MaxTallies = 4096;
 
-    /// <summary>Slices of the whole vector, the tallies included.</summary>
+    /// <summary>Number of slices, including the tally slice.</summary>
     public int Slices => TallySlice + 1;
 
     /// <summary>The slice that holds the tallies: the last one.</summary>
@@ -30,10 +30,16 @@ public sealed record VectorLayout(int Floats, int Tallies)
 
     private int TallyOffset => (Floats * sizeof(float) + 7) / 8 * 8;
 
-    /// <summary>First of the slices that a round of this kind exchanges; all from there on. An evaluation exchanges tallies alone.</summary>
+    /// <summary>Whether both numbers are in range; to be checked before anything is allocated from them.</summary>
+    public bool IsValid => Floats is >= 0 and <= MaxFloats && Tallies is >= 1 and <= MaxTallies;
+
+    /// <summary>The first slice that a round exchanges; it exchanges all from there on. An evaluation exchanges tallies only.</summary>
+    /// <param name="kind">Kind of the round.</param>
     public int FirstSlice(RoundKind kind) => kind == RoundKind.Train ? 0 : TallySlice;
 
-    /// <summary>Bytes of a slice.</summary>
+    /// <summary>Position of a slice in memory, in bytes.</summary>
+    /// <param name="slice">0..<see cref="Slices"/>-1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The vector has no such slice.</exception>
     public (int Offset, int Length) BytesOf(int slice)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(slice);
@@ -44,21 +50,18 @@ public sealed record VectorLayout(int Floats, int Tallies)
     }
 
     /// <summary>Bytes of a slice on a link.</summary>
-    /// <param name="slice">Slice of the vector.</param>
-    /// <param name="isBfloat16">Whether floats travel as bfloat16; tallies stay float64.</param>
+    /// <param name="slice">0..<see cref="Slices"/>-1.</param>
+    /// <param name="isBfloat16">Whether floats are sent as bfloat16; tallies stay float64.</param>
     public int WireBytesOf(int slice, bool isBfloat16) => BytesOf(slice).Length / (isBfloat16 && slice != TallySlice ? 2 : 1);
-
-    /// <summary>Checks the sizes that a worker reports before anything is allocated from them.</summary>
-    public bool IsValid => Floats is >= 0 and <= MaxFloats && Tallies is >= 1 and <= MaxTallies;
 }
 
-/// <summary>The tallies every task has; a task's own metrics follow.</summary>
+/// <summary>Indexes of the tallies that every task has; the task's own follow.</summary>
 public static class Tally
 {
     /// <summary>Number of samples.</summary>
     public const int Samples = 0;
     /// <summary>Sum of the losses.</summary>
     public const int Loss = 1;
-    /// <summary>Index of the task's first metric.</summary>
+    /// <summary>First tally of the task's own.</summary>
     public const int FirstMetric = 2;
 }

@@ -1,19 +1,17 @@
 namespace Distributed.Core.Scores;
 
 /// <summary>
-/// How well things are found in images: of each class the area under the curve of precision over recall, meant over the classes (mean
-/// average precision; Everingham et al. 2010, section 4.2, with all points of the curve as in VOC 2010 and later). A class that there is
-/// nothing of is left out.
+/// Mean average precision at an IoU of 0.5: the area under each class's precision-recall curve, averaged over the classes
+/// (Everingham et al. 2010, section 4.2, with all points of the curve, as in VOC 2010 and later). Classes without ground truth are skipped.
 /// </summary>
 /// <remarks>
-/// The curve needs all boxes of the test set in the order of their scores, and what workers compute can only be summed. So hits and misses
-/// are counted in bins of scores, and the boxes of one bin are taken as equally good. That leaves points of the curve out, and so makes the
-/// area a hair smaller, never larger: not at all where a bin has hits or misses alone.
-/// The sums are, class by class, the things that there are, then the hits of each bin, then the misses.
+/// The exact curve needs all boxes of the test set sorted by score, but workers can only add sums. So hits and misses are counted in bins
+/// of scores, and boxes of one bin count as equally good. The result is at most the exact area, and equal to it where no bin has both hits
+/// and misses. The sums of a class: the number of ground-truth objects, then the hits of each bin, then the misses of each bin.
 /// </remarks>
 public sealed record AveragePrecision() : Metric("average_precision_50", "mAP at IoU 0.5")
 {
-    /// <summary>Bins of scores, all of one width from 0 to 1.</summary>
+    /// <summary>Number of bins, of equal width, for scores from 0 to 1.</summary>
     public const int Bins = 100;
 
     private const int Stride = 1 + (2 * Bins);
@@ -21,25 +19,26 @@ public sealed record AveragePrecision() : Metric("average_precision_50", "mAP at
     /// <inheritdoc/>
     public override bool IsShare => true;
 
-    /// <summary>How many sums there are.</summary>
+    /// <inheritdoc/>
+    public override int Sums => Stride;
+
+    /// <summary>Number of sums.</summary>
     /// <param name="classes">Number of classes.</param>
     public static int SizeFor(int classes) => classes * Stride;
 
-    /// <summary>Where the things of a class are counted.</summary>
+    /// <summary>Index of the number of ground-truth objects of a class.</summary>
+    /// <param name="number">0-based class.</param>
     public static int TruthsOf(int number) => number * Stride;
 
-    /// <summary>Where the boxes of a class and a score are counted that have found something.</summary>
-    /// <param name="number">The class.</param>
+    /// <summary>Index of the number of boxes of this class and score that match a ground-truth object.</summary>
+    /// <param name="number">0-based class.</param>
     /// <param name="score">0 to 1.</param>
     public static int HitsOf(int number, float score) => TruthsOf(number) + 1 + Math.Min(Bins - 1, (int)(score * Bins));
 
-    /// <summary>Where those are counted that have not.</summary>
-    /// <param name="number">The class.</param>
+    /// <summary>Index of the number of boxes of this class and score that match no ground-truth object.</summary>
+    /// <param name="number">0-based class.</param>
     /// <param name="score">0 to 1.</param>
     public static int MissesOf(int number, float score) => HitsOf(number, score) + Bins;
-
-    /// <inheritdoc/>
-    public override int Sums => Stride;
 
     /// <inheritdoc/>
     public override double Of(ReadOnlySpan<double> sums, long samples)
@@ -54,7 +53,7 @@ public sealed record AveragePrecision() : Metric("average_precision_50", "mAP at
         return classes == 0 ? double.NaN : sum / classes;
     }
 
-    /// <summary>From the least score on, so that the best precision at this recall or more is known.</summary>
+    // From the lowest score upwards, so that the best precision at this recall or a higher one is known.
     private static double Area(double truths, ReadOnlySpan<double> hits, ReadOnlySpan<double> misses)
     {
         var (found, wrong) = (0.0, 0.0);

@@ -1,28 +1,29 @@
 namespace Distributed.Core.Scores;
 
 /// <summary>
-/// How well the pixels of images are told apart: of each class, the pixels that are of it and were taken for it over those that are either
-/// (the Jaccard index), meant over the classes (Everingham et al. 2010, section 4.5). Exact over any number of images, since the pixels are
-/// summed first. A class that no pixel is of and none was taken for is left out.
+/// Mean intersection over union (Jaccard index) of predicted and actual pixels, averaged over the classes (Everingham et al. 2010, section
+/// 4.5). Exact for any number of images, since pixels are summed before they are divided. Classes without a predicted or actual pixel are
+/// skipped. The sums of a class: the size of the intersection, then of the union.
 /// </summary>
-/// <remarks>The sums are, class by class, the pixels that are both, and those that are either.</remarks>
 public sealed record MeanIou() : Metric("mean_iou", "mean IoU")
 {
     /// <inheritdoc/>
     public override bool IsShare => true;
 
-    /// <summary>How many sums there are.</summary>
+    /// <inheritdoc/>
+    public override int Sums => SizeFor(1);
+
+    /// <summary>Number of sums.</summary>
     /// <param name="classes">Number of classes.</param>
     public static int SizeFor(int classes) => 2 * classes;
 
-    /// <summary>Where the pixels are counted that are of a class and were taken for it.</summary>
+    /// <summary>Index of the number of pixels that have a class and are predicted to have it.</summary>
+    /// <param name="number">0-based class.</param>
     public static int IntersectionOf(int number) => 2 * number;
 
-    /// <summary>Where the pixels are counted that are of a class, or were taken for it.</summary>
+    /// <summary>Index of the number of pixels that have a class or are predicted to have it.</summary>
+    /// <param name="number">0-based class.</param>
     public static int UnionOf(int number) => (2 * number) + 1;
-
-    /// <inheritdoc/>
-    public override int Sums => SizeFor(1);
 
     /// <inheritdoc/>
     public override double Of(ReadOnlySpan<double> sums, long samples)

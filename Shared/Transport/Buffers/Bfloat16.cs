@@ -3,10 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace Distributed.Transport.Buffers;
 
-/// <summary>
-/// bfloat16: the upper half of a float32, with its range and 8 bits of precision, for half the bytes on a link. The same bits
-/// on every processor: integer operations alone.
-/// </summary>
+// bfloat16: the upper half of a float32, with its range and 8 bits of precision. Integer operations only, so the bits are the same on
+// every processor.
 internal static class Bfloat16
 {
     private const uint Magnitude = 0x7FFF_FFFF;
@@ -14,8 +12,8 @@ internal static class Bfloat16
     private const uint BelowHalf = 0x7FFF;
     private const uint Quiet = 0x0040;
 
-    /// <summary>Rounds to the nearest, ties to even (IEEE 754). Too large numbers become infinite; NaN stays NaN, with its sign, made quiet.</summary>
-    /// <exception cref="ArgumentException">The lengths differ.</exception>
+    /// <summary>Rounds to the nearest, ties to even (IEEE 754). Overflow becomes infinity; NaN becomes a quiet NaN with the same
+    /// sign.</summary>
     public static void Encode(ReadOnlySpan<float> source, Span<ushort> destination)
     {
         if (source.Length != destination.Length) throw Mismatch(source.Length, destination.Length);
@@ -30,7 +28,6 @@ internal static class Bfloat16
     }
 
     /// <summary>Exact: every bfloat16 is a float32.</summary>
-    /// <exception cref="ArgumentException">The lengths differ.</exception>
     public static void Decode(ReadOnlySpan<ushort> source, Span<float> destination)
     {
         if (source.Length != destination.Length) throw Mismatch(source.Length, destination.Length);

@@ -6,11 +6,9 @@ using Distributed.Core.Reduction;
 
 namespace Distributed.Transport.Buffers;
 
-/// <summary>
-/// The memory of a reduction: adds what <see cref="RoundExchange"/> lets in, slice by slice, while it is in the cache. A
-/// received slice whose sibling is here is added where it was received; one that has to wait does so in the place of the
-/// average, if that is free. No contribution is ever changed, so a worker still has its own when the round has to be taken up anew.
-/// </summary>
+// The memory of a reduction: adds accepted slices while they are in the cache. A received slice is added where it was received if its
+// sibling has arrived; else it waits in the place of the average, if that is free, or in a block. Contributions are never changed, so a
+// worker still has its own when a round must be repeated.
 internal sealed unsafe class Reducer : IDisposable
 {
     private readonly VectorLayout _layout;
@@ -26,7 +24,7 @@ internal sealed unsafe class Reducer : IDisposable
     private int _firstSlice;
     private long _spent;
 
-    /// <summary>The sum of a node of which a slice is held: nothing, an own contribution, or a block.</summary>
+    // A slice of a node's sum: nothing, part of an own contribution, or a block.
     private struct Cell
     {
         public bool IsOwn;
@@ -42,12 +40,8 @@ internal sealed unsafe class Reducer : IDisposable
     }
 
     public WireFormat Wire => _wire;
-
-    /// <summary>Time spent taking slices in, since the start.</summary>
     public TimeSpan Spent => Stopwatch.GetElapsedTime(0, _spent);
 
-    /// <summary>Takes up a round; what is left of the one before is let go of.</summary>
-    /// <param name="average">Where the averages of the owned slices are put.</param>
     public void Enter(long number, VectorBuffer average)
     {
         Clear();
@@ -58,7 +52,8 @@ internal sealed unsafe class Reducer : IDisposable
         var cells = round.MicroBatches * (_layout.Slices - _firstSlice);
         if (_cells.Length < cells) _cells = new Cell[cells];
         if (_own.Length < round.MicroBatches) _own = new VectorBuffer?[round.MicroBatches];
-        for (var slice = _firstSlice; slice < _layout.Slices; slice++) _places[slice].MoveTo(average.Storage.Address + _layout.BytesOf(slice).Offset);
+        for (var slice = _firstSlice; slice < _layout.Slices; slice++)
+            _places[slice].MoveTo(average.Storage.Address + _layout.BytesOf(slice).Offset);
     }
 
     public void Clear()
@@ -78,8 +73,6 @@ internal sealed unsafe class Reducer : IDisposable
         _average = null;
     }
 
-    /// <summary>Takes in a slice that was received and that the rules accept.</summary>
-    /// <exception cref="InvalidOperationException">It is not due; nothing has changed.</exception>
     public void Arrive(int worker, TreeNode node, int slice, ReadOnlySpan<byte> payload)
     {
         var began = Stopwatch.GetTimestamp();
@@ -93,7 +86,7 @@ internal sealed unsafe class Reducer : IDisposable
         _spent += Stopwatch.GetTimestamp() - began;
     }
 
-    /// <summary>Takes in a slice of an own contribution, which must not change before the round is over.</summary>
+    /// <summary>Adds a slice of an own contribution, which must not change before the round is over.</summary>
     public void ArriveOwn(int worker, TreeNode node, int slice, VectorBuffer contribution)
     {
         var began = Stopwatch.GetTimestamp();
@@ -104,10 +97,7 @@ internal sealed unsafe class Reducer : IDisposable
         _spent += Stopwatch.GetTimestamp() - began;
     }
 
-    /// <summary>Adds a slice that has arrived to its siblings.</summary>
-    /// <param name="merges">The additions that follow from it.</param>
-    /// <param name="sum">Where it lies: in its cell, or where it was received.</param>
-    /// <param name="isRoot">Whether the last addition gives the sum of everything.</param>
+    /// <param name="sum">The slice that has arrived, in its cell or where it was received.</param>
     private void Add(ReadOnlySpan<Merge> merges, byte* sum, int first, int slice, bool isRoot)
     {
         for (var i = 0; i < merges.Length; i++)
@@ -168,7 +158,7 @@ internal sealed unsafe class Reducer : IDisposable
         else _blocks.Return(block);
     }
 
-    /// <summary>The received slice has to wait for its sibling.</summary>
+    // Until its sibling arrives.
     private void Keep(byte* received, int first, int slice)
     {
         var block = Rent(slice);
@@ -176,7 +166,7 @@ internal sealed unsafe class Reducer : IDisposable
         CellOf(first, slice).Block = block;
     }
 
-    /// <summary>The sum of everything, divided by the samples; tallies stay sums.</summary>
+    // Divides the sum by the number of samples; tallies stay sums.
     private void Finish(int slice, byte* left, byte* right)
     {
         var target = _average!.SliceMemory(slice).Span;
@@ -188,20 +178,18 @@ internal sealed unsafe class Reducer : IDisposable
         if (slice == _layout.TallySlice) return;
         var floats = MemoryMarshal.Cast<byte, float>(target);
         TensorPrimitives.Divide(floats, _round.Samples, floats);
-        // Every replica must apply what the others can receive.
+        // Every replica must apply the values that the others receive.
         _wire.Round(floats);
     }
 
     private void Add(byte* left, byte* right, byte* sum, int slice)
     {
         var bytes = _layout.BytesOf(slice).Length;
-        if (slice == _layout.TallySlice) TensorPrimitives.Add(Doubles(left, bytes), Doubles(right, bytes), new Span<double>(sum, bytes / sizeof(double)));
-        else TensorPrimitives.Add(Floats(left, bytes), Floats(right, bytes), new Span<float>(sum, bytes / sizeof(float)));
+        if (slice == _layout.TallySlice) TensorPrimitives.Add(Of<double>(left, bytes), Of<double>(right, bytes), Of<double>(sum, bytes));
+        else TensorPrimitives.Add(Of<float>(left, bytes), Of<float>(right, bytes), Of<float>(sum, bytes));
     }
 
-    private static ReadOnlySpan<double> Doubles(byte* start, int bytes) => new(start, bytes / sizeof(double));
-
-    private static ReadOnlySpan<float> Floats(byte* start, int bytes) => new(start, bytes / sizeof(float));
+    private static Span<T> Of<T>(byte* start, int bytes) where T : unmanaged => new(start, bytes / sizeof(T));
 
     private byte* Decode(ReadOnlySpan<byte> payload)
     {

@@ -1,13 +1,20 @@
 using System.Buffers;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Distributed.Core.Reduction;
 
 namespace Distributed.Transport.Buffers;
 
-/// <summary>
-/// The memory of one contribution, outside the garbage collector's heap and aligned to a cache line, with a count of its
-/// users: whoever computes, sends or receives it holds it, and it goes back to its pool when the last one lets go.
-/// </summary>
+/// <summary>Owns the memory behind frames in a queue. Called from any thread; must not wait.</summary>
+internal interface IFrameOwner
+{
+    void Hold();
+
+    void Release();
+}
+
+// The native memory of one contribution, aligned to a cache line, with a reference count: every part that computes, sends or receives it
+// holds it, and it returns to its pool when the last one releases it.
 internal sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
 {
     private readonly VectorPool _pool;
@@ -20,23 +27,19 @@ internal sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
         _start = (byte*)storage.Address;
         if (storage.Address % VectorPool.Alignment == 0) return;
         storage.Dispose();
-        throw new InvalidOperationException($"memory for vectors must be aligned to {VectorPool.Alignment} bytes; {storage.Address:x} is not");
+        throw new InvalidOperationException(
+            $"memory for vectors must be aligned to {VectorPool.Alignment} bytes; {storage.Address:x} is not");
     }
 
-    /// <summary>What the memory is, to whoever allocated it.</summary>
     public IVectorMemory Storage { get; }
-
     public VectorLayout Layout => _pool.Layout;
 
     /// <summary>Whether more than one user holds it, so that it must not be changed.</summary>
     public bool IsShared => Volatile.Read(ref _users) > 1;
 
-    /// <summary>The float vector.</summary>
     public Span<float> Floats => MemoryMarshal.Cast<byte, float>(GetSpan()[..(Layout.Floats * sizeof(float))]);
+    public Span<double> Tallies => MemoryMarshal.Cast<byte, double>(SpanOf(Layout.TallySlice));
 
-    public Span<double> Tallies => TalliesAt(Layout.TallySlice);
-
-    /// <summary>The bytes of a slice.</summary>
     public Memory<byte> SliceMemory(int slice)
     {
         var (offset, length) = Layout.BytesOf(slice);
@@ -44,23 +47,18 @@ internal sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
     }
 
     /// <summary>The numbers of a slice that is not the tally slice.</summary>
-    public Span<float> FloatsAt(int slice)
-    {
-        var (offset, length) = Layout.BytesOf(slice);
-        return MemoryMarshal.Cast<byte, float>(GetSpan().Slice(offset, length));
-    }
+    public Span<float> FloatsAt(int slice) => MemoryMarshal.Cast<byte, float>(SpanOf(slice));
 
     public VectorBuffer Hold()
     {
         if (Interlocked.Increment(ref _users) > 1) return this;
-        // A failed hold leaves no trace, or the next release would put the buffer into its pool a second time.
+        // Restored, or the next release would return the buffer to its pool a second time.
         Interlocked.Decrement(ref _users);
-        throw new InvalidOperationException("a buffer that nobody holds cannot be shared");
+        throw new InvalidOperationException("a buffer without users cannot be held");
     }
 
     void IFrameOwner.Hold() => Hold();
 
-    /// <summary>A buffer of the same pool with the same contents and one user.</summary>
     public VectorBuffer Copy()
     {
         var copy = _pool.Rent();
@@ -68,7 +66,6 @@ internal sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
         return copy;
     }
 
-    /// <summary>One user less; the last one gives it back to the pool.</summary>
     public void Release()
     {
         var left = Interlocked.Decrement(ref _users);
@@ -78,7 +75,6 @@ internal sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
         throw new InvalidOperationException("a buffer was released more often than held");
     }
 
-    /// <exception cref="ObjectDisposedException">Nobody holds it and its pool is gone.</exception>
     public override Span<byte> GetSpan()
     {
         ObjectDisposedException.ThrowIf(_start == null, this);
@@ -86,7 +82,6 @@ internal sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
     }
 
     public override MemoryHandle Pin(int elementIndex = 0) => new(_start + elementIndex);
-
     public override void Unpin() { }
 
     internal VectorBuffer Rent()
@@ -103,26 +98,34 @@ internal sealed unsafe class VectorBuffer : MemoryManager<byte>, IFrameOwner
         _start = null;
     }
 
-    private Span<double> TalliesAt(int slice)
+    private Span<byte> SpanOf(int slice)
     {
         var (offset, length) = Layout.BytesOf(slice);
-        return MemoryMarshal.Cast<byte, double>(GetSpan().Slice(offset, length));
+        return GetSpan().Slice(offset, length);
     }
 }
 
-/// <summary>The memory of one vector: fixed, and freed by disposing.</summary>
+/// <summary>Elementwise IEEE additions, float32 slices in float32 and tallies in float64: the same bits, vectorized or not.</summary>
+internal static class VectorSums
+{
+    public static void Add(VectorBuffer into, VectorBuffer from, int slice)
+    {
+        if (slice == into.Layout.TallySlice) TensorPrimitives.Add(into.Tallies, from.Tallies, into.Tallies);
+        else TensorPrimitives.Add(into.FloatsAt(slice), from.FloatsAt(slice), into.FloatsAt(slice));
+    }
+}
+
 internal interface IVectorMemory : IDisposable
 {
-    /// <summary>Address of its first byte, a multiple of <see cref="VectorPool.Alignment"/>.</summary>
+    /// <summary>A multiple of <see cref="VectorPool.Alignment"/>.</summary>
     nint Address { get; }
 }
 
-/// <summary>Buffers of one layout, used again and again. It holds as many as a round needed at most.</summary>
-/// <param name="layout">How a vector lies in each of them.</param>
-/// <param name="allocate">Makes the memory of one of them: <see cref="VectorLayout.Bytes"/> long, from whichever thread rents. Plain memory where null.</param>
+/// <summary>Recycles buffers of one layout. It grows to the largest number that a round needs.</summary>
+/// <param name="allocate">Allocates <see cref="VectorLayout.Bytes"/> bytes, on the thread that rents; plain memory if null.</param>
 internal sealed class VectorPool(VectorLayout layout, Func<VectorLayout, IVectorMemory>? allocate = null) : IDisposable
 {
-    /// <summary>Bytes to which the memory of a vector is aligned: a cache line.</summary>
+    // A cache line.
     public const int Alignment = 64;
 
     private readonly Stack<VectorBuffer> _free = [];
@@ -131,7 +134,7 @@ internal sealed class VectorPool(VectorLayout layout, Func<VectorLayout, IVector
 
     public VectorLayout Layout => layout;
 
-    /// <summary>A buffer with one user and with contents of no meaning: of the free ones the last used, which a cache may still hold.</summary>
+    /// <summary>A buffer with one user and undefined contents: the last one that was returned, which a cache may still hold.</summary>
     public VectorBuffer Rent()
     {
         lock (_lock)
@@ -142,7 +145,7 @@ internal sealed class VectorPool(VectorLayout layout, Func<VectorLayout, IVector
         return new VectorBuffer(this, allocate?.Invoke(layout) ?? new PlainMemory(layout)).Rent();
     }
 
-    /// <summary>Frees the buffers; those still held are freed when they are released.</summary>
+    /// <summary>Frees the buffers; buffers with users are freed when they are released.</summary>
     public void Dispose()
     {
         lock (_lock)

@@ -3,20 +3,15 @@ using Distributed.Core.Reduction;
 
 namespace Distributed.Transport.Buffers;
 
-/// <summary>How slices travel: float32, or float slices as bfloat16 (half the bytes; the result then depends on how many
-/// workers there are, since what a worker reduces of its own is not rounded). Tallies always travel as they are.</summary>
-/// <param name="IsBfloat16">Whether float slices travel as bfloat16.</param>
+// Whether float slices are sent as float32 or as bfloat16. bfloat16 takes half the bytes, but the result depends on the number of workers,
+// since sums of a worker's own are not rounded. Tallies are always sent as float64.
 internal readonly record struct WireFormat(bool IsBfloat16)
 {
-    /// <summary>Of a vector of so many bytes no cache holds the beginning when its end has come.</summary>
+    // No cache holds the beginning of a vector of this size once its end has arrived.
     private const int LargeBytes = 16 << 20;
 
-    /// <summary>Whether this slice travels as bfloat16.</summary>
     public bool SendsBfloat16(int slice, VectorLayout layout) => IsBfloat16 && slice != layout.TallySlice;
 
-    /// <param name="payload">Of <see cref="VectorLayout.WireBytesOf"/> bytes.</param>
-    /// <param name="into">Where it goes.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The payload has another length.</exception>
     public void Read(ReadOnlySpan<byte> payload, int slice, VectorBuffer into)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, into.Layout.WireBytesOf(slice, IsBfloat16));
@@ -39,14 +34,13 @@ internal readonly record struct WireFormat(bool IsBfloat16)
     }
 }
 
-/// <summary>What is sent of the vectors of a round: the vectors themselves, or copies in bfloat16. Belongs to one thread at a time.</summary>
-/// <param name="pool">Where copies are made.</param>
+/// <summary>The bytes to send for the vectors of a round: the vectors themselves, or copies in bfloat16. Used by one thread at a
+/// time.</summary>
 internal sealed class WireCopies(WireFormat wire, VectorPool pool)
 {
     private readonly List<(VectorBuffer Vector, VectorBuffer Copy)> _copies = [];
     private (VectorBuffer? Vector, int Slice) _last;
 
-    /// <summary>The bytes of a slice as they travel, and the buffer to hold until they have.</summary>
     public (ReadOnlyMemory<byte> Bytes, VectorBuffer Owner) Of(VectorBuffer vector, int slice)
     {
         if (!wire.SendsBfloat16(slice, pool.Layout)) return (vector.SliceMemory(slice), vector);

@@ -5,11 +5,9 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Transport.Links;
 
-/// <summary>
-/// The third move in both topologies, at every process that takes part: slices of a worker's sums go to their owners, an
-/// owner reduces them and sends the averages to the others. <see cref="RoundExchange"/> decides; this has the buffers and
-/// the links. Belongs to its <see cref="TensorLinks"/>; used under their gate.
-/// </summary>
+// The third move, at every process and in both topologies: workers send slices of their sums to the owners, an owner reduces them and
+// sends the averages to the workers. RoundExchange decides; this class has the buffers and the links. Used under the gate of
+// its TensorLinks.
 internal sealed class AllReduce : IDisposable
 {
     private readonly TensorLinks _links;
@@ -24,11 +22,8 @@ internal sealed class AllReduce : IDisposable
     private VectorBuffer? _average;
     private int _self;
 
-    /// <summary>An all-reduce before its first plan.</summary>
-    /// <param name="pool">Where averages are put.</param>
-    /// <param name="isCoordinator">Whether this is the coordinator of a star, else a worker.</param>
-    /// <param name="metrics">Counts frames; null for nothing.</param>
-    public AllReduce(TensorLinks links, ulong job, Rounds rounds, VectorPool pool, WireFormat wire, bool isCoordinator, ILinkMetrics? metrics)
+    public AllReduce(
+        TensorLinks links, ulong job, Rounds rounds, VectorPool pool, WireFormat wire, bool isCoordinator, ILinkMetrics? metrics)
     {
         (_links, _job, _pool, _metrics) = (links, job, pool, metrics);
         _exchange = new(rounds, pool.Layout, isCoordinator, wire.IsBfloat16);
@@ -36,21 +31,15 @@ internal sealed class AllReduce : IDisposable
         _copies = new(wire, pool);
     }
 
-    /// <summary>The newest generation that it has heard of; frames of older ones are stale.</summary>
     public int Generation => _exchange.Generation;
-
     public long Round => _exchange.Round;
-
-    /// <summary>The plan in force; null after a fence.</summary>
     public Plan? Plan => _exchange.Plan;
-
-    /// <summary>Whether the average of the round is here.</summary>
     public bool IsComplete => _average is not null && _exchange.IsComplete;
 
-    /// <summary>Time spent reducing slices, since the start, on whatever thread.</summary>
+    /// <summary>Time that all threads have spent reducing slices since the start.</summary>
     public TimeSpan Reducing => _reducer.Spent;
 
-    /// <summary>Refuses everything of older generations from now on.</summary>
+    /// <summary>Drops queued frames of older generations, and received ones from now on.</summary>
     public void Fence(int generation)
     {
         LeaveRound();
@@ -58,10 +47,9 @@ internal sealed class AllReduce : IDisposable
         _links.DropOlderThan(generation);
     }
 
-    /// <summary>Takes up a plan. <see cref="Enter"/> with its first round comes next.</summary>
+    /// <summary>Begins a plan. <see cref="Enter"/> with its first round must follow.</summary>
     /// <param name="self">Index of this process in its workers, or <see cref="Core.Planning.Plan.Coordinator"/>.</param>
-    /// <param name="workers">The links to its workers, in its order; null for this process, and where it needs none.</param>
-    /// <param name="coordinator">The link to the coordinator; null at the coordinator.</param>
+    /// <param name="workers">The links to its workers, in its order; null for this process and for workers of a star.</param>
     public void Begin(Plan plan, int self, TensorLink?[] workers, TensorLink? coordinator)
     {
         LeaveRound();
@@ -70,7 +58,6 @@ internal sealed class AllReduce : IDisposable
         (_self, _workers, _coordinator) = (self, workers, coordinator);
     }
 
-    /// <summary>Takes up a round of the plan; what is left of the one before is let go of.</summary>
     public void Enter(long round)
     {
         LeaveRound();
@@ -78,8 +65,7 @@ internal sealed class AllReduce : IDisposable
         _reducer.Enter(round, _average);
     }
 
-    /// <summary>Takes in slices of a node's sum: its own to reduce, the others to be sent to their owners.</summary>
-    /// <param name="sum">Where they lie; these slices do not change before the round is over.</param>
+    /// <param name="sum">These slices must not change before the round is over.</param>
     /// <param name="isRepeated">Whether they were computed under an earlier plan.</param>
     public void Contribute(TreeNode node, int first, int count, VectorBuffer sum, bool isRepeated)
     {
@@ -96,10 +82,9 @@ internal sealed class AllReduce : IDisposable
             }
         }
         if (isRepeated) _metrics?.Resent(sent);
-        HandOut();
+        SendAverages();
     }
 
-    /// <summary>Says that this worker, which has nothing to compute in the round, has reached it.</summary>
     public void SendPresent()
     {
         if (_exchange is not { Plan: { } plan, Current: { } round }) return;
@@ -113,9 +98,6 @@ internal sealed class AllReduce : IDisposable
         }
     }
 
-    /// <summary>Takes in a frame of the all-reduce.</summary>
-    /// <returns>False where it is too early for it: it stays where it is.</returns>
-    /// <exception cref="LinkException">No correct peer sends it.</exception>
     public bool Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         switch (_exchange.Classify(link.Index, header, out var why))
@@ -136,21 +118,21 @@ internal sealed class AllReduce : IDisposable
                 break;
             case FrameKind.Present:
                 _exchange.ArrivePresent(link.Index);
-                HandOut();
+                SendAverages();
                 break;
             default:
                 _reducer.Arrive(link.Index, header.Node, header.Slice, payload);
-                HandOut();
+                SendAverages();
                 break;
         }
         return true;
     }
 
-    /// <summary>The average that is complete, with the hold on it, and with it the end of the round. While it is on its way to others
-    /// it is shared, and must not change.</summary>
+    /// <summary>Ends the round and gives the caller its average to release. The average is shared, and must not change, while it is
+    /// being sent.</summary>
     public VectorBuffer TakeAverage()
     {
-        var average = IsComplete ? _average! : throw new InvalidOperationException("no average is complete");
+        var average = IsComplete ? _average! : throw new InvalidOperationException("the average is not complete");
         _average = null;
         _reducer.Clear();
         return average;
@@ -164,7 +146,7 @@ internal sealed class AllReduce : IDisposable
 
     private TensorLink? LinkTo(int owner) => owner == Plan.Coordinator ? _coordinator : _workers[owner];
 
-    private void HandOut()
+    private void SendAverages()
     {
         while (_exchange.TryNextComplete(out var slice))
         {

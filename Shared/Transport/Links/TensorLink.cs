@@ -1,8 +1,71 @@
+using Distributed.Core.Reduction;
+using Distributed.Transport.Buffers;
 using Distributed.Transport.Pipes;
 
 namespace Distributed.Transport.Links;
 
-/// <summary>One peer, the pipe to it, and what waits to be sent. Belongs to its <see cref="TensorLinks"/>; touched under their gate.</summary>
+/// <summary>The order in which queued frames leave.</summary>
+public enum FramePriority
+{
+    /// <summary>When nothing else can be moved on any link: training does not wait for it.</summary>
+    Background,
+    /// <summary>In order.</summary>
+    Normal,
+    /// <summary>Before the other frames of its link: the peer waits for it.</summary>
+    Urgent,
+}
+
+/// <param name="Payload">Must not change before it is sent.</param>
+/// <param name="Owner">Owns the memory behind the payload; held until it is sent.</param>
+internal readonly record struct OutgoingFrame(FrameHeader Header, ReadOnlyMemory<byte> Payload, IFrameOwner? Owner);
+
+/// <summary>A first-in, first-out queue that grows to the size that a round needs and then allocates nothing.</summary>
+internal sealed class FrameQueue
+{
+    private OutgoingFrame[] _frames = new OutgoingFrame[64];
+    private int _first;
+
+    public int Count { get; private set; }
+    public ref readonly OutgoingFrame First => ref _frames[_first];
+
+    public void Add(in OutgoingFrame frame)
+    {
+        if (Count == _frames.Length) Grow();
+        _frames[(_first + Count) & (_frames.Length - 1)] = frame;
+        Count++;
+    }
+
+    public void RemoveFirst()
+    {
+        _frames[_first].Owner?.Release();
+        _frames[_first] = default;
+        _first = (_first + 1) & (_frames.Length - 1);
+        Count--;
+    }
+
+    /// <param name="keepFirst">Whether the first frame stays, since a part of it was sent.</param>
+    public void DropOlderThan(int generation, bool keepFirst)
+    {
+        for (var left = Count; left > 0; left--)
+        {
+            var frame = First;
+            var isKept = keepFirst || frame.Header.Generation >= generation;
+            keepFirst = false;
+            if (isKept) frame.Owner?.Hold();
+            RemoveFirst();
+            if (isKept) Add(frame);
+        }
+    }
+
+    private void Grow()
+    {
+        var larger = new OutgoingFrame[_frames.Length * 2];
+        for (var i = 0; i < Count; i++) larger[i] = _frames[(_first + i) & (_frames.Length - 1)];
+        (_frames, _first) = (larger, 0);
+    }
+}
+
+/// <summary>One peer, the pipe to it, and the queued frames. Used under the gate of its <see cref="TensorLinks"/>.</summary>
 internal sealed class TensorLink
 {
     // By priority, the highest first.
@@ -11,46 +74,39 @@ internal sealed class TensorLink
 
     internal TensorLink(string peer) => Peer = peer;
 
-    /// <summary>Id of the process at the other end.</summary>
     public string Peer { get; }
 
-    /// <summary>Number of the peer in the plan in force, for whoever handles its frames.</summary>
+    /// <summary>Number of the peer in the plan in force, set by the frame handler.</summary>
     public int Index { get; set; } = -1;
 
-    /// <summary>Whether frames can move now; before, they wait.</summary>
     public bool IsOpen => Pipe is not null;
-
     public bool IsClosed { get; internal set; }
-
     internal IFramePipe? Pipe { get; set; }
 
-    /// <summary>What the thread of the links sleeps on; -1 while it is awake.</summary>
+    /// <summary>The poll events on which the thread of the links sleeps; -1 while it is awake.</summary>
     internal short Polled { get; set; } = -1;
 
     internal int PollIndex { get; set; }
 
-    /// <summary>Whether its next frame was left where it is.</summary>
+    /// <summary>Whether its next frame was early and stays in the pipe.</summary>
     internal bool IsHeld { get; set; }
 
     internal bool HasOutgoing => Waiting > 0;
-
     internal bool IsTooLong => Waiting > TensorLinks.MaxQueuedFrames;
-
-    /// <summary>Whether something waits that leaves when nothing else does.</summary>
-    public bool HasBackground => _queues[^1].Count > 0;
+    internal bool HasBackground => _queues[^1].Count > 0;
+    private int Waiting => _queues[0].Count + _queues[1].Count + _queues[2].Count;
 
     internal void Add(in OutgoingFrame frame, FramePriority priority) => _queues[(int)FramePriority.Urgent - (int)priority].Add(frame);
 
-    /// <summary>The frame to send next, at the head of its queue. One of which a part has left stays the next.</summary>
-    /// <param name="isIdle">Whether nothing else is to be moved, on whatever link.</param>
-    /// <returns>Null where nothing may leave now.</returns>
+    /// <summary>The queue whose first frame to send next: the same one until that frame is sent whole.</summary>
+    /// <param name="isIdle">Whether nothing else can be moved on any link, so that a background frame may leave.</param>
     internal FrameQueue? Next(bool isIdle)
     {
         if (!Pipe!.IsMidFrame) _sending = _queues[0].Count > 0 ? 0 : _queues[1].Count > 0 || !isIdle ? 1 : 2;
         return _queues[_sending] is { Count: > 0 } next ? next : null;
     }
 
-    /// <summary>What to sleep on. Where somebody else moves the frames, only the end of a connection is of interest.</summary>
+    /// <param name="isHelped">Whether another thread moves the frames, so that only the end of the connection matters.</param>
     internal short PollEvents(bool isHelped) => Pipe!.PollEvents(!isHelped && !IsHeld, !isHelped && HasOutgoing);
 
     internal void DropOlderThan(int generation)
@@ -64,6 +120,4 @@ internal sealed class TensorLink
         foreach (var queue in _queues)
             while (queue.Count > 0) queue.RemoveFirst();
     }
-
-    private int Waiting => _queues[0].Count + _queues[1].Count + _queues[2].Count;
 }

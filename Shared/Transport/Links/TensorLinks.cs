@@ -4,29 +4,26 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Transport.Links;
 
-/// <summary>Who handles the frames of a process; always called under <see cref="TensorLinks.Gate"/>, must not wait.</summary>
+/// <summary>Handles the received frames of a process. Called under <see cref="TensorLinks.Gate"/>; must not wait.</summary>
 internal interface ILinkHandler
 {
-    /// <summary>A frame has arrived whole. Its payload is there until this returns.</summary>
-    /// <returns>False: it is not due yet; it stays where it is, and everything behind it.</returns>
-    /// <exception cref="LinkException">It is against the rules: the link is closed with this reason.</exception>
+    /// <param name="payload">Valid until this returns.</param>
+    /// <returns>False if the frame is early: it stays in its pipe, with all frames behind it.</returns>
+    /// <exception cref="LinkException">The frame is a violation: the link is closed with this reason.</exception>
     bool Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload);
 
-    /// <summary>A link is closed, by the other end or because of what it sent; nothing comes any more.</summary>
     void Closed(TensorLink link, string reason);
 }
 
-/// <summary>
-/// The links of a process. Frames are moved by whoever has nothing better to do: a thread that waits for what they bring
-/// (<see cref="BeginHelp"/>), one that has just queued some (<see cref="Push"/>), else a thread of their own, which sleeps
-/// while nothing can be moved. Everything happens under one gate; in steady state nothing is allocated.
-/// </summary>
+// The links of a process. Frames are moved by a thread that waits for them (BeginHelp), by a thread that has just queued
+// some (Push), else by a thread of their own, which sleeps while nothing can be moved. Everything happens under one gate. In
+// steady state nothing is allocated.
 internal sealed class TensorLinks : IDisposable
 {
-    /// <summary>Frames that may wait for one peer: more than a round of the largest vector has.</summary>
+    /// <summary>Largest queue of one peer: more than a round of the largest vector has.</summary>
     public const int MaxQueuedFrames = 1 << 16;
 
-    /// <summary>Frames moved on one link before it is the next one's turn: what was added is sent on while it is in the cache.</summary>
+    // Frames moved on one link before the next one: a sum is sent while it is in the cache.
     private const int Burst = 2;
 
     private readonly ILinkHandler _handler;
@@ -41,7 +38,6 @@ internal sealed class TensorLinks : IDisposable
     private bool _isHandling;
     private volatile bool _isEnding;
 
-    /// <param name="metrics">Counts bytes and refused frames.</param>
     public TensorLinks(ILinkHandler handler, ILinkMetrics? metrics)
     {
         (_handler, _metrics) = (handler, metrics);
@@ -49,13 +45,12 @@ internal sealed class TensorLinks : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Held for every call but <see cref="Dispose"/>, <see cref="BeginHelp"/> and <see cref="EndHelp"/>.</summary>
+    /// <summary>Must be held for every call but <see cref="Dispose"/>, <see cref="BeginHelp"/> and <see cref="EndHelp"/>.</summary>
     public Lock Gate { get; } = new();
 
-    /// <summary>Bytes of contributions that have left, headers not counted.</summary>
     public long ContributionBytesSent { get; private set; }
 
-    /// <summary>A link to a peer that is not connected yet: what is sent waits.</summary>
+    /// <summary>Adds a link to a peer that is not connected yet; frames wait.</summary>
     public TensorLink Add(string peer)
     {
         var link = new TensorLink(peer);
@@ -74,9 +69,6 @@ internal sealed class TensorLinks : IDisposable
         _poller.Wake();
     }
 
-    /// <summary>Queues a frame. After the link has closed, frames go nowhere.</summary>
-    /// <param name="payload">As long as the header says.</param>
-    /// <param name="owner">Whoever owns the memory behind it; holds it until it is sent.</param>
     public void Send(TensorLink link, in FrameHeader header, ReadOnlyMemory<byte> payload, IFrameOwner? owner = null,
         FramePriority priority = FramePriority.Normal)
     {
@@ -87,7 +79,6 @@ internal sealed class TensorLinks : IDisposable
         if (link.IsTooLong) Close(link, $"more than {MaxQueuedFrames} frames wait for {link.Peer}");
     }
 
-    /// <summary>Throws away what is queued under older generations.</summary>
     public void DropOlderThan(int generation)
     {
         foreach (var link in _links) link.DropOlderThan(generation);
@@ -102,12 +93,11 @@ internal sealed class TensorLinks : IDisposable
         link.Pipe?.Dispose();
         link.Pipe = null;
         _closed.Add(link);
-        // A thread asleep on it would keep the connection open.
+        // A thread that sleeps on it would keep the connection open.
         if (!_isEnding) _poller.Wake();
     }
 
-    /// <summary>Takes the pipe out of a link that is to go on elsewhere; what of it was not received yet stays in it.</summary>
-    /// <returns>Null where it is closed.</returns>
+    /// <summary>Removes a link, but returns its pipe with the frames not received yet; null if it is closed.</summary>
     public IFramePipe? Detach(TensorLink link)
     {
         if (link.Pipe is not { } pipe) return null;
@@ -117,7 +107,6 @@ internal sealed class TensorLinks : IDisposable
         return pipe;
     }
 
-    /// <summary>Closes a link and tells the handler why.</summary>
     public void Close(TensorLink link, string reason)
     {
         if (link.IsClosed) return;
@@ -125,44 +114,42 @@ internal sealed class TensorLinks : IDisposable
         _handler.Closed(link, reason);
     }
 
-    /// <summary>Sends and receives a few frames on each link, as far as they can be moved now.</summary>
+    /// <summary>Sends and receives a few frames on each link without waiting.</summary>
     public bool Move()
     {
         if (_isArmed) Disarm();
         return MoveSome();
     }
 
-    /// <summary>
-    /// Sends what is queued as far as there is room now, and takes in what has come meanwhile; the rest leaves when there is room.
-    /// </summary>
+    /// <summary>Sends and receives as many frames as possible without waiting; the thread of the links moves the rest.</summary>
     public void Push()
     {
-        // The frame that is handled is not released yet; whoever moves frames comes to what it has queued.
+        // Called by the handler: its frame is not released yet, and the thread that moves it continues with the queued ones.
         if (_isHandling) return;
-        var isToSettle = false;
-        while (MoveSome()) isToSettle = true;
-        foreach (var link in _links) isToSettle |= link is { IsOpen: true, HasOutgoing: true };
-        if (isToSettle && !_isHelped) Settle();
+        var mustNotify = false;
+        while (MoveSome()) mustNotify = true;
+        foreach (var link in _links) mustNotify |= link is { IsOpen: true, HasOutgoing: true };
+        if (mustNotify && !_isHelped) NotifyThread();
     }
 
-    /// <summary>From now on the caller moves the frames, by calling <see cref="Move"/> again and again.</summary>
+    /// <summary>From now on the caller moves the frames, by calling <see cref="Move"/> repeatedly.</summary>
     public void BeginHelp()
     {
         lock (Gate) _isHelped = true;
     }
 
-    /// <summary>The caller has other things to do.</summary>
-    /// <param name="isBusy">Whether it computes, and will look after the links now and then (<see cref="Push"/>): what comes may wait for that.</param>
+    /// <param name="isBusy">Whether the caller computes and will call <see cref="Push"/> now and then, so that received frames may
+    /// wait.</param>
     public void EndHelp(bool isBusy)
     {
         lock (Gate)
         {
             (_isHelped, _isBusy) = (false, isBusy);
-            Settle();
+            NotifyThread();
         }
     }
 
-    /// <summary>Closes all links, telling nobody.</summary>
+    /// <summary>Closes all links without telling the handler.</summary>
     public void Dispose()
     {
         lock (Gate)
@@ -175,7 +162,7 @@ internal sealed class TensorLinks : IDisposable
         lock (Gate)
         {
             foreach (var link in _links) Remove(link);
-            Sweep();
+            RemoveClosed();
             _poller.Dispose();
         }
     }
@@ -192,11 +179,11 @@ internal sealed class TensorLinks : IDisposable
                     if (link.Pipe is { } pipe) link.PollIndex = _poller.Add(pipe.Descriptor, link.Polled = link.PollEvents(_isHelped));
             }
             _poller.Wait(null);
-            lock (Gate) NotePolled();
+            lock (Gate) HandlePolled();
         }
     }
 
-    private void NotePolled()
+    private void HandlePolled()
     {
         for (var i = 0; i < _links.Count; i++)
         {
@@ -212,7 +199,7 @@ internal sealed class TensorLinks : IDisposable
                 Fail(link, error);
             }
         }
-        Sweep();
+        RemoveClosed();
     }
 
     private bool MoveSome()
@@ -220,9 +207,9 @@ internal sealed class TensorLinks : IDisposable
         var hasMoved = false;
         for (var i = 0; i < _links.Count; i++) hasMoved |= MoveSome(_links[i], isIdle: false);
         var isIdle = !hasMoved;
-        // What may wait leaves frame by frame, so that what may not is never more than one behind.
+        // One background frame at a time, so that a frame of higher priority never waits for more than one.
         for (var i = 0; isIdle && i < _links.Count; i++) hasMoved |= _links[i].HasBackground && MoveSome(_links[i], isIdle);
-        Sweep();
+        RemoveClosed();
         return hasMoved;
     }
 
@@ -239,7 +226,6 @@ internal sealed class TensorLinks : IDisposable
         }
     }
 
-    /// <summary>Closes a link; counts it where the other end has broken a rule, rather than gone away.</summary>
     private void Fail(TensorLink link, LinkException error)
     {
         if (!error.IsDisconnect) _metrics?.Violation();
@@ -283,7 +269,7 @@ internal sealed class TensorLinks : IDisposable
             link.IsHeld = !_handler.Receive(link, header, payload);
             return !link.IsHeld;
         }
-        // One frame that cannot be handled must not take the other links with it.
+        // A frame that cannot be handled must not end the other links.
         catch (Exception error) when (error is not (OutOfMemoryException or LinkException))
         {
             throw new LinkException($"a frame from {link.Peer} could not be handled: {error.Message}", error);
@@ -294,8 +280,7 @@ internal sealed class TensorLinks : IDisposable
         }
     }
 
-    /// <summary>Asks every other end for a wake-up.</summary>
-    /// <returns>False: there is something to move already.</returns>
+    /// <returns>False if a frame can be moved already.</returns>
     private bool Arm()
     {
         _isArmed = true;
@@ -314,7 +299,7 @@ internal sealed class TensorLinks : IDisposable
         foreach (var link in _links) link.Pipe?.Disarm();
     }
 
-    /// <summary>Whether the thread of the links sleeps on what is to be waited for now.</summary>
+    // Whether the thread of the links sleeps on the right events.
     private bool IsPolled()
     {
         foreach (var link in _links)
@@ -322,13 +307,12 @@ internal sealed class TensorLinks : IDisposable
         return true;
     }
 
-    /// <summary>Makes sure that the thread of the links notices what comes next.</summary>
-    private void Settle()
+    private void NotifyThread()
     {
         if (!_isEnding && (!Arm() || !IsPolled())) _poller.Wake();
     }
 
-    private void Sweep()
+    private void RemoveClosed()
     {
         if (_closed.Count == 0) return;
         foreach (var link in _closed) _links.Remove(link);

@@ -4,19 +4,14 @@ using Distributed.Core.Reduction;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>
-/// The 56 bytes of a <see cref="FrameHeader"/> on a tensor link, little-endian. The checksum covers the header and the payload, so that a
-/// damaged frame is refused before its numbers are used.
-/// </summary>
+/// <summary>Reads and writes the bytes of a <see cref="FrameHeader"/>.</summary>
 internal static class FrameCodec
 {
-    /// <summary>Version of this format; another one is refused.</summary>
     public const byte Version = 1;
 
     private const uint Magic = 0x4C544244; // "DBTL"
     private const int ChecksumOffset = 48;
 
-    /// <summary>Writes the header with the checksum of itself and the payload.</summary>
     public static void Write(this in FrameHeader frame, Span<byte> header, ReadOnlySpan<byte> payload)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(payload.Length, frame.Length);
@@ -24,21 +19,22 @@ internal static class FrameCodec
         BinaryPrimitives.WriteUInt64LittleEndian(header[ChecksumOffset..], ChecksumOf(header, payload));
     }
 
-    /// <summary>Writes the header with the checksum of itself alone, for where the payload cannot be damaged on its way.</summary>
+    /// <summary>Writes a header whose checksum covers only itself, for a payload that stays in memory.</summary>
     public static void Write(this in FrameHeader frame, Span<byte> header)
     {
         WriteFields(frame, header);
         BinaryPrimitives.WriteUInt64LittleEndian(header[ChecksumOffset..], ChecksumOf(header));
     }
 
-    /// <summary>Reads a header; the checksum is checked by <see cref="Verify(ReadOnlySpan{byte}, ReadOnlySpan{byte})"/> when the payload is there.</summary>
-    /// <exception cref="LinkException">No header of this version, or a length that is not allowed.</exception>
+    /// <summary>Reads a header without verifying its checksum.</summary>
+    /// <exception cref="LinkException">The header is malformed, of another version, or has a length that is not allowed.</exception>
     public static FrameHeader Read(ReadOnlySpan<byte> header)
     {
-        if (BinaryPrimitives.ReadUInt32LittleEndian(header) != Magic) throw new LinkException("the bytes received are no frame");
+        if (BinaryPrimitives.ReadUInt32LittleEndian(header) != Magic) throw new LinkException("the bytes received are not a frame");
         if (header[4] != Version) throw new LinkException($"frame version {header[4]} received, version {Version} spoken here");
         var length = BinaryPrimitives.ReadInt32LittleEndian(header[40..]);
-        if (length is < 0 or > FrameHeader.MaxLength) throw new LinkException($"frame of {length} bytes received, at most {FrameHeader.MaxLength} allowed");
+        if (length is < 0 or > FrameHeader.MaxLength)
+            throw new LinkException($"frame of {length} bytes received, at most {FrameHeader.MaxLength} allowed");
         var kind = (FrameKind)header[5];
         if (!Enum.IsDefined(kind)) throw new LinkException($"frame of unknown kind {header[5]} received");
         return new(
@@ -51,14 +47,12 @@ internal static class FrameCodec
             length);
     }
 
-    /// <exception cref="LinkException">It does not match.</exception>
     public static void Verify(ReadOnlySpan<byte> header, ReadOnlySpan<byte> payload)
     {
         if (BinaryPrimitives.ReadUInt64LittleEndian(header[ChecksumOffset..]) != ChecksumOf(header, payload))
             throw new LinkException("frame received whose checksum does not match its bytes");
     }
 
-    /// <exception cref="LinkException">It does not match.</exception>
     public static void Verify(ReadOnlySpan<byte> header)
     {
         if (BinaryPrimitives.ReadUInt64LittleEndian(header[ChecksumOffset..]) != ChecksumOf(header))

@@ -4,19 +4,16 @@ using Distributed.Transport.Buffers;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>
-/// A ring of slots in shared memory, each for one frame, with one end that writes and one that reads. Each counter has cache
-/// lines of its own and one writer; an end looks at the other's only when what it knows of it is used up.
-/// </summary>
+// A ring of slots in shared memory, each for one frame, with one writing and one reading process. Each counter has its own cache lines and
+// one writer; a process reads the other's counter only when its copy of it allows no progress.
 internal unsafe struct FrameRing(byte* counters, byte* slots)
 {
     internal const int Bytes = Slots * SlotBytes;
     internal const int CounterBytes = 2 * CounterStride;
-
     private const int Slots = 16;
     private const int SlotBytes = HeaderBytes + FrameHeader.MaxLength;
     private const int HeaderBytes = 64;
-    // Below, two looks at the clock are not worth it.
+    // Smaller copies are not worth reading the clock twice.
     private const int MinTimed = 16 * 1024;
     // Two lines: processors fetch them in pairs.
     private const int CounterStride = 128;
@@ -27,29 +24,17 @@ internal unsafe struct FrameRing(byte* counters, byte* slots)
     private ulong _written;
     private ulong _read;
 
-    internal bool HasRoom()
-    {
-        if (_written - _read < Slots) return true;
-        _read = Volatile.Read(ref *_released);
-        return InUse() < Slots;
-    }
+    internal bool HasRoom() => !HasUnread(Slots);
+    internal bool IsHalfUnread() => HasUnread(Slots / 2);
 
-    /// <summary>Whether half of the slots wait to be read, as the writing end sees it.</summary>
-    internal bool IsHalfUnread()
-    {
-        if (_written - _read < Slots / 2) return false;
-        _read = Volatile.Read(ref *_released);
-        return InUse() >= Slots / 2;
-    }
-
-    /// <summary>Whether half of the slots wait to be read, as the reading end sees it.</summary>
+    /// <summary>Of the reading end: whether half of the slots are unread.</summary>
     internal bool HasHalf()
     {
         _written = Volatile.Read(ref *_published);
         return InUse() >= Slots / 2;
     }
 
-    /// <summary>Puts a frame into a slot, of which there must be a free one.</summary>
+    // There must be a free slot.
     internal void Write(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         var slot = Slot(_written);
@@ -65,10 +50,10 @@ internal unsafe struct FrameRing(byte* counters, byte* slots)
         return InUse() > 0;
     }
 
-    /// <summary>The oldest frame, of which there must be one.</summary>
+    // There must be a frame.
     internal readonly FrameHeader Read()
     {
-        // Copied first: what is checked must be what is used, whatever the other process does.
+        // Copied first, so that the other process cannot change the header after the check.
         Span<byte> bytes = stackalloc byte[FrameHeader.Size];
         new ReadOnlySpan<byte>(Slot(_read), FrameHeader.Size).CopyTo(bytes);
         var header = FrameCodec.Read(bytes);
@@ -76,10 +61,16 @@ internal unsafe struct FrameRing(byte* counters, byte* slots)
         return header;
     }
 
-    /// <summary>The payload of the oldest frame, in its place.</summary>
     internal readonly ReadOnlySpan<byte> Payload(int length) => new(Slot(_read) + HeaderBytes, length);
-
     internal void Release() => Volatile.Write(ref *_released, ++_read);
+
+    // Of the writing end.
+    private bool HasUnread(int count)
+    {
+        if (_written - _read < (ulong)count) return false;
+        _read = Volatile.Read(ref *_released);
+        return InUse() >= (ulong)count;
+    }
 
     private void CopyTo(Span<byte> slot, ReadOnlySpan<byte> payload)
     {
@@ -92,7 +83,7 @@ internal unsafe struct FrameRing(byte* counters, byte* slots)
         var start = Stopwatch.GetTimestamp();
         if (isStreaming) StreamingCopy.To(slot, payload);
         else payload.CopyTo(slot);
-        _choice.Note(isStreaming, (double)(Stopwatch.GetTimestamp() - start) / payload.Length);
+        _choice.Record(isStreaming, (double)(Stopwatch.GetTimestamp() - start) / payload.Length);
     }
 
     private readonly byte* Slot(ulong number) => slots + number % Slots * SlotBytes;
@@ -100,6 +91,6 @@ internal unsafe struct FrameRing(byte* counters, byte* slots)
     private readonly ulong InUse()
     {
         var used = _written - _read;
-        return used <= Slots ? used : throw new LinkException($"{used} of {Slots} slots of the shared memory are said to be in use");
+        return used <= Slots ? used : throw new LinkException($"{used} of {Slots} slots of the shared memory are marked as used");
     }
 }

@@ -2,24 +2,20 @@ using Distributed.Transport.Security;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>Counts what happens on the tensor links of a process. Called from every thread.</summary>
+/// <summary>Counts events on the tensor links of a process. Bytes include headers. Called from every thread.</summary>
 internal interface ILinkMetrics
 {
     /// <summary>A connection did not become a link.</summary>
     void ConnectionRefused(Refusal reason);
 
-    /// <summary>A frame was refused that no correct peer sends.</summary>
+    /// <summary>A frame was rejected that no correct peer sends.</summary>
     void Violation();
 
-    /// <summary>A frame was refused that belongs to the past.</summary>
+    /// <summary>A frame of an older generation or an earlier round was dropped.</summary>
     void Stale();
 
-    /// <summary>So many frames are sent once more.</summary>
+    /// <summary>Frames are sent a second time, after a change of plan.</summary>
     void Resent(int frames);
-
-    /// <summary>So many more bytes have been sent, headers included.</summary>
     void Sent(long bytes);
-
-    /// <summary>So many more bytes have been received, headers included.</summary>
     void Received(long bytes);
 }

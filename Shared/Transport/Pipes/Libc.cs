@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>Calls of the operating system (Linux) that .NET has no non-blocking, allocation-free form of.</summary>
+/// <summary>System calls of Linux that .NET does not offer without blocking or allocation.</summary>
 internal static unsafe partial class Libc
 {
     internal const short PollIn = 1, PollOut = 4, PollError = 8, PollHangUp = 16;
@@ -16,31 +16,22 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
     internal static partial nint Receive(int socket, byte* buffer, nuint length, int flags);
-
     [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
     internal static partial nint SendMessage(int socket, MessageHeader* message, int flags);
-
     [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
     internal static partial int Poll(PollDescriptor* descriptors, nuint count, int milliseconds);
-
     [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int CreateMemoryFile(string name, uint flags);
-
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     internal static partial int Control(SafeFileHandle file, int command, int argument);
-
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     internal static partial nint Map(nint address, nuint length, int protection, int flags, SafeFileHandle file, nint offset);
-
     [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
     internal static partial int Unmap(nint address, nuint length);
-
     [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
     internal static partial int CreateEvent(uint count, int flags);
-
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
     internal static partial nint Read(SafeFileHandle file, ulong* value, nuint length);
-
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     internal static partial nint Write(SafeFileHandle file, ulong* value, nuint length);
 
@@ -50,7 +41,7 @@ internal static unsafe partial class Libc
         internal nuint Length;
     }
 
-    /// <summary>struct msghdr of a 64-bit system.</summary>
+    // struct msghdr of a 64-bit system.
     internal struct MessageHeader
     {
         internal void* Name;

@@ -2,16 +2,12 @@ using Distributed.Transport.Security;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>A link was broken or broke its rules; the message is the reason, in a user's words.</summary>
-internal sealed class LinkException : Exception
+/// <summary>A link is broken, or the other end violated the protocol. The message is meant for the user.</summary>
+internal sealed class LinkException(string message, Exception? inner = null) : Exception(message, inner)
 {
-    public LinkException(string message) : base(message) { }
-
-    public LinkException(string message, Exception inner) : base(message, inner) { }
-
-    /// <summary>Whether the other end is gone, rather than has broken a rule.</summary>
+    /// <summary>Whether the other end is gone, as opposed to a violation of the protocol.</summary>
     public bool IsDisconnect { get; init; }
 
-    /// <summary>Why the connection did not become a link, if one of the two ends has refused it.</summary>
+    /// <summary>Set if one of the two ends has refused the connection.</summary>
     public Refusal? Refusal { get; init; }
 }

@@ -4,32 +4,22 @@ using System.Text;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>
-/// Payload of the first frame of a connection: token (16 bytes), length of the name (1 byte), name, and, if memory is offered,
-/// boot id (16), process (4), descriptor (4), secret (16), size (8); little-endian. The answer is a frame of the same kind
-/// with one byte: 1 if the memory offered was opened, else 0.
-/// </summary>
-/// <param name="Name">Who connects: letters, digits, '.', '_', '-' of ASCII.</param>
-/// <param name="Memory">The memory offered, if any.</param>
+// The greeting, payload of the first frame of a connection: token (16 bytes), length of the name (1 byte), name, and, if memory is
+// offered, boot id (16), process (4), descriptor (4), secret (16), size (8); little-endian. The answer is a frame of the same kind with
+// one byte: 1 if the offered memory was opened, else 0.
 internal sealed record LinkHello(ReadOnlyMemory<byte> Token, string Name, LinkMemoryOffer? Memory)
 {
-    /// <summary>Bytes of a token.</summary>
     public const int TokenLength = 16;
-
-    /// <summary>Characters a name may have.</summary>
     public const int MaxNameLength = 63;
-
-    /// <summary>Bytes a greeting may have.</summary>
     public const int MaxLength = NameOffset + MaxNameLength + OfferLength;
-
     private const int NameOffset = TokenLength + 1;
     private const int OfferLength = 48;
 
-    /// <exception cref="ArgumentException">The token or the name is none.</exception>
     public byte[] ToBytes()
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(Token.Length, TokenLength, nameof(Token));
-        if (!IsName(Name)) throw new ArgumentException($"'{Name}' is no name of 1 to {MaxNameLength} letters, digits, '.', '_' and '-'");
+        if (!IsName(Name))
+            throw new ArgumentException($"'{Name}' is not a name; allowed: 1 to {MaxNameLength} letters, digits, '.', '_' and '-'");
         byte[] hello = [.. Token.Span, (byte)Name.Length, .. Encoding.ASCII.GetBytes(Name), .. new byte[Memory is null ? 0 : OfferLength]];
         if (Memory is not { } memory) return hello;
         var offer = hello.AsSpan(^OfferLength..);
@@ -41,10 +31,11 @@ internal sealed record LinkHello(ReadOnlyMemory<byte> Token, string Name, LinkMe
         return hello;
     }
 
-    /// <summary>Reads a payload; null if it is no greeting.</summary>
+    /// <summary>Parses a greeting; null if it is malformed.</summary>
     public static LinkHello? Read(ReadOnlySpan<byte> hello)
     {
-        if (hello.Length < NameOffset || hello[TokenLength] > MaxNameLength || hello.Length < NameOffset + hello[TokenLength]) return null;
+        if (hello.Length < NameOffset || hello[TokenLength] > MaxNameLength || hello.Length < NameOffset + hello[TokenLength])
+            return null;
         var name = Encoding.ASCII.GetString(hello.Slice(NameOffset, hello[TokenLength]));
         var offer = hello[(NameOffset + name.Length)..];
         if (!IsName(name) || offer.Length is not 0 and not OfferLength) return null;
@@ -56,7 +47,6 @@ internal sealed record LinkHello(ReadOnlyMemory<byte> Token, string Name, LinkMe
             BinaryPrimitives.ReadInt64LittleEndian(offer[40..])));
     }
 
-    /// <summary>Whether it holds this token; takes as long whatever the answer.</summary>
     public bool HasToken(ReadOnlySpan<byte> token) => CryptographicOperations.FixedTimeEquals(Token.Span, token);
 
     private static bool IsName(string name) =>

@@ -5,11 +5,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>Accepts the connections of a job until it is disposed; each that greets as it should becomes a pipe.</summary>
+/// <summary>Accepts the connections of a job until it is disposed; each with a valid greeting becomes a pipe.</summary>
 internal sealed class LinkListener : IDisposable
 {
-    /// <summary>Connections that may be open without having said who they are; see <see cref="ConnectionPlaces"/> for what becomes of more.</summary>
-    public const int MaxStrangers = 64;
+    /// <summary>Largest number of open connections that have not identified themselves; see <see cref="ConnectionPlaces"/>.</summary>
+    public const int MaxUnidentified = 64;
 
     private static readonly TimeSpan _pauseAfterError = TimeSpan.FromMilliseconds(100);
 
@@ -23,14 +23,11 @@ internal sealed class LinkListener : IDisposable
     private readonly ILogger _log;
     private readonly LinkOptions _options;
     private readonly RefusalLog _refusals;
-    private readonly ConnectionPlaces _places = new(MaxStrangers);
+    private readonly ConnectionPlaces _places = new(MaxUnidentified);
 
-    /// <summary>Listens at once.</summary>
-    /// <param name="bind">Address and port; port 0 for a free one.</param>
-    /// <param name="token">What a greeting must hold: <see cref="LinkHello.TokenLength"/> bytes.</param>
-    /// <param name="admits">Whether a link of this name is expected; from any thread, of several connections at once.</param>
-    /// <param name="established">Takes over a name and its pipe; from any thread, and possibly twice for a name that connects twice at once.</param>
-    /// <exception cref="SocketException">The address is taken, or is none of this machine.</exception>
+    /// <param name="admits">Whether a link of this name is expected. Called from any thread, for several connections at once.</param>
+    /// <param name="established">Receives a name and its pipe. Called from any thread, possibly twice for a name that connects
+    /// twice.</param>
     public LinkListener(
         IPEndPoint bind, ulong job, byte[] token, Func<string, bool> admits, Action<string, IFramePipe> established,
         ILinkMetrics metrics, ILogger log, LinkOptions options)
@@ -55,7 +52,6 @@ internal sealed class LinkListener : IDisposable
 
     public int Port { get; }
 
-    /// <summary>Accepts nothing more; pipes that are established live on.</summary>
     public void Dispose()
     {
         _closing.Cancel();
@@ -75,11 +71,11 @@ internal sealed class LinkListener : IDisposable
             {
                 return;
             }
-            // Whatever it was, the next connection may be one of the job's.
+            // The next connection may be one of the job's.
             catch (Exception error)
             {
-                Tell(() => _log.LogWarning("A connection could not be accepted: {Reason}", error.Message));
-                // Out of descriptors, say: trying again at once would be trying all the time.
+                Log(() => _log.LogWarning("A connection could not be accepted: {Reason}", error.Message));
+                // If descriptors have run out, say, retrying without a pause would be a busy loop.
                 await Task.Delay(_pauseAfterError, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
@@ -87,13 +83,15 @@ internal sealed class LinkListener : IDisposable
 
     private async Task GreetAsync(Socket socket)
     {
-        var peer = LinkHandshake.NameOf(socket);
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token);
+        var remote = LinkHandshake.RemoteOf(socket);
+        var peer = remote?.ToString() ?? "unknown";
+        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token);
         ConnectionPlaces.Place? place = null;
         try
         {
-            place = _places.Enter(LinkHandshake.OriginOf(socket), () => Cancel(patience));
-            var (name, pipe) = await LinkHandshake.AcceptAsync(socket, _job, _token, _admits, _options, patience.Token).ConfigureAwait(false);
+            place = _places.Enter(ConnectionPlaces.OriginOf(remote), () => Cancel(cancellation));
+            var (name, pipe) = await LinkHandshake.AcceptAsync(socket, _job, _token, _admits, _options, cancellation.Token)
+                .ConfigureAwait(false);
             if (_closing.IsCancellationRequested) pipe.Dispose();
             else _established(name, pipe);
         }
@@ -106,12 +104,12 @@ internal sealed class LinkListener : IDisposable
         }
         catch (OperationCanceledException)
         {
-            Refuse(peer, $"another took its place, as {MaxStrangers} connections had not said who they are", Refusal.Crowded);
+            Refuse(peer, $"evicted by a new connection, as {MaxUnidentified} connections had not identified themselves", Refusal.Crowded);
         }
         catch (Exception error)
         {
             socket.Dispose();
-            Tell(() => _log.LogError(error, "The connection from {Peer} could not become a link", peer));
+            Log(() => _log.LogError(error, "The connection from {Peer} could not become a link", peer));
         }
         finally
         {
@@ -125,20 +123,20 @@ internal sealed class LinkListener : IDisposable
         _refusals.Refused(refusal, peer, reason);
     }
 
-    private static void Cancel(CancellationTokenSource patience)
+    private static void Cancel(CancellationTokenSource cancellation)
     {
         try
         {
-            _ = patience.CancelAsync();
+            _ = cancellation.CancelAsync();
         }
         catch (ObjectDisposedException)
         {
-            // It has become a link, or is refused, in this very moment.
+            // It has just become a link or been refused.
         }
     }
 
-    /// <summary>A log that fails is no reason to stop accepting connections.</summary>
-    private static void Tell(Action write)
+    // Connections are accepted even if the log fails.
+    private static void Log(Action write)
     {
         try
         {

@@ -4,16 +4,13 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>Where the memory of a link is to be found, as its maker tells the other end.</summary>
-/// <param name="Boot">Which run of which kernel: only processes of the same one can share memory.</param>
-/// <param name="Process">The maker's process id, as the maker sees it.</param>
+/// <summary>The place of a link's memory, sent by its maker.</summary>
+/// <param name="Boot">Boot id of the kernel: only processes of the same boot can share memory.</param>
+/// <param name="Process">Id of the maker in its own pid namespace.</param>
 internal readonly record struct LinkMemoryOffer(Guid Boot, int Process, int Descriptor, UInt128 Secret, long Bytes);
 
-/// <summary>
-/// The memory of one link between two processes of a host: a secret, a flag for each end, and a ring of slots each way. It
-/// has no name in any file system, and is gone when neither process maps it any more, however they ended. Its size is
-/// sealed, so that neither end can take pages away from the other.
-/// </summary>
+// The memory of one link between two processes of a host: a secret, a flag for each end, and a ring of slots each way. It has no name in
+// any file system and disappears when both processes have ended or unmapped it. Its size is sealed, so that no end can remove pages.
 internal sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
 {
     private const string Name = "distributed-link";
@@ -30,10 +27,8 @@ internal sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
 
     private LinkMemory(nint start) : base(ownsHandle: true) => SetHandle(start);
 
-    /// <summary>What the other end needs to open it; good until <see cref="CloseFile"/>.</summary>
     public LinkMemoryOffer Offer { get; private init; }
 
-    /// <returns>Null if the system gives none.</returns>
     public static LinkMemory? TryCreate()
     {
         var file = new SafeFileHandle(Libc.CreateMemoryFile(Name, Libc.CloseOnExec | Libc.AllowSealing), ownsHandle: true);
@@ -45,7 +40,8 @@ internal sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
             if (Libc.Control(file, Libc.AddSeals, Seals) != 0 || Map(file) is not { } start) return null;
             var secret = BinaryPrimitives.ReadUInt128LittleEndian(RandomNumberGenerator.GetBytes(16));
             BinaryPrimitives.WriteUInt128LittleEndian(new((byte*)start, 16), secret);
-            return memory = new(start) { _file = file, Offer = new(_boot, Environment.ProcessId, (int)file.DangerousGetHandle(), secret, Size) };
+            var offer = new LinkMemoryOffer(_boot, Environment.ProcessId, (int)file.DangerousGetHandle(), secret, Size);
+            return memory = new(start) { _file = file, Offer = offer };
         }
         catch (IOException)
         {
@@ -57,14 +53,13 @@ internal sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
         }
     }
 
-    /// <returns>Null if it is not to be reached from here, or is not the memory offered.</returns>
     public static LinkMemory? TryOpen(in LinkMemoryOffer offer)
     {
         if (offer.Boot != _boot || offer.Boot == default || offer.Bytes != Size) return null;
         var path = $"/proc/{offer.Process}/fd/{offer.Descriptor}";
         try
         {
-            // In another pid namespace the number is another process: its files are none of ours.
+            // In another pid namespace the id is that of another process, whose files must not be opened.
             if (new FileInfo(path).LinkTarget?.StartsWith($"/memfd:{Name}", StringComparison.Ordinal) != true) return null;
             using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
             if (!IsSealed(file) || RandomAccess.GetLength(file) != Size || Map(file) is not { } start) return null;
@@ -79,17 +74,17 @@ internal sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
         }
     }
 
-    /// <summary>The ring that the maker (or else the other end) writes.</summary>
+    // Of the ring that the maker, or else the other end, writes.
     internal FrameRing Ring(bool ofMaker)
     {
         var number = ofMaker ? 0 : 1;
-        return new((byte*)handle + RingOffset + number * FrameRing.CounterBytes, (byte*)handle + ControlBytes + number * FrameRing.Bytes);
+        return new(
+            (byte*)handle + RingOffset + number * FrameRing.CounterBytes,
+            (byte*)handle + ControlBytes + number * FrameRing.Bytes);
     }
 
-    /// <summary>What the maker (or else the other end) wants to be woken for.</summary>
     internal int* Flag(bool ofMaker) => (int*)(handle + (ofMaker ? 1 : 2) * FlagOffset);
 
-    /// <summary>From now on nobody else can open it.</summary>
     public void CloseFile() => _file?.Dispose();
 
     protected override void Dispose(bool disposing)
@@ -101,9 +96,11 @@ internal sealed unsafe class LinkMemory : SafeHandleZeroOrMinusOneIsInvalid
     protected override bool ReleaseHandle() => Libc.Unmap(handle, Size) == 0;
 
     // A hardened system adds a seal of its own.
-    private static bool IsSealed(SafeFileHandle file) => Libc.Control(file, Libc.GetSeals, 0) is >= 0 and var seals && (seals & Seals) == Seals;
+    private static bool IsSealed(SafeFileHandle file) =>
+        Libc.Control(file, Libc.GetSeals, 0) is >= 0 and var seals && (seals & Seals) == Seals;
 
-    private static nint? Map(SafeFileHandle file) => Libc.Map(0, Size, Libc.ReadWrite, Libc.MapShared, file, 0) is var start and not -1 ? start : null;
+    private static nint? Map(SafeFileHandle file) =>
+        Libc.Map(0, Size, Libc.ReadWrite, Libc.MapShared, file, 0) is var start and not -1 ? start : null;
 
     private static Guid ReadBoot()
     {

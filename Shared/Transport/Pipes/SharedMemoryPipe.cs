@@ -2,21 +2,16 @@ using Distributed.Core.Reduction;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>
-/// Frames through memory that two processes of one host share: one copy into a ring, none out of it. The TCP connection beside
-/// it rings the other end when it sleeps, and shows when it is gone. The checksum covers the header alone: no wire can damage
-/// a payload that never leaves the memory of one host.
-/// </summary>
+// Frames through the shared memory of two processes of one host: one copy into a ring, none out of it. A TCP connection is the doorbell
+// that wakes the other end, and shows when it is gone. The checksum covers the header only, since the payload never leaves the host's
+// memory.
 internal sealed unsafe class SharedMemoryPipe : IFramePipe
 {
-    private const int WantsFrames = 1;
-    private const int WantsRoom = 2;
-    private const int WantsMany = 4;
+    private const int WantsFrames = 1, WantsRoom = 2, WantsMany = 4;
 
     private readonly LinkMemory _memory;
-    private readonly StreamSocket _doorbell;
-    private readonly int* _ownFlag;
-    private readonly int* _peerFlag;
+    private readonly IByteStream _doorbell;
+    private readonly int* _ownFlag, _peerFlag;
     private FrameRing _outgoing;
     private FrameRing _incoming;
     private FrameHeader _frame;
@@ -33,9 +28,7 @@ internal sealed unsafe class SharedMemoryPipe : IFramePipe
     }
 
     public string Peer { get; }
-
     public bool IsMidFrame => false;
-
     public int Descriptor => _gone is null ? _doorbell.Descriptor : -1;
 
     public bool TrySend(in FrameHeader header, ReadOnlySpan<byte> payload)
@@ -71,8 +64,8 @@ internal sealed unsafe class SharedMemoryPipe : IFramePipe
     public bool Arm(bool wantsRoom, WantedFrames frames)
     {
         ThrowIfDisposed();
-        // Either this end sees what the other has done before it fell asleep, or the other sees the flag: the exchange and
-        // the barrier in Ring let neither look before it has said its part.
+        // Either this end sees the other's frame before it sleeps, or the other end sees the flag: the exchange here and the barrier in
+        // Ring order each end's write before its read.
         Interlocked.Exchange(ref *_ownFlag, BellFor(frames) | (wantsRoom ? WantsRoom : 0));
         if (!IsThere(frames) && !(wantsRoom && HasRoom())) return true;
         Disarm();
@@ -108,69 +101,59 @@ internal sealed unsafe class SharedMemoryPipe : IFramePipe
         _memory.Dispose();
     }
 
-    private bool HasRoom()
+    private static int BellFor(WantedFrames frames) => frames switch
     {
-        try
-        {
-            return _outgoing.HasRoom();
-        }
-        catch (LinkException error)
-        {
-            throw Violation(error);
-        }
-    }
+        WantedFrames.Any => WantsFrames,
+        WantedFrames.Many => WantsMany,
+        _ => 0,
+    };
 
-    private bool HasFrame()
+    private bool IsThere(WantedFrames frames) => frames switch
     {
-        ThrowIfDisposed();
-        if (_hasFrame) return true;
-        try
-        {
-            if (!_incoming.HasFrame()) return false;
-            _frame = _incoming.Read();
-        }
-        catch (LinkException error)
-        {
-            throw Violation(error);
-        }
-        return _hasFrame = true;
-    }
+        WantedFrames.Any => HasFrame(),
+        WantedFrames.Many => Checked(static pipe => pipe._incoming.HasHalf()),
+        _ => false,
+    };
 
-    private static int BellFor(WantedFrames frames) => frames switch { WantedFrames.Any => WantsFrames, WantedFrames.Many => WantsMany, _ => 0 };
+    private bool HasRoom() => Checked(static pipe => pipe._outgoing.HasRoom());
 
-    private bool IsThere(WantedFrames frames) => frames switch { WantedFrames.Any => HasFrame(), WantedFrames.Many => HasHalf(), _ => false };
+    private bool HasFrame() => Checked(static pipe =>
+    {
+        if (pipe._hasFrame) return true;
+        if (!pipe._incoming.HasFrame()) return false;
+        pipe._frame = pipe._incoming.Read();
+        return pipe._hasFrame = true;
+    });
 
-    private bool HasHalf()
+    private bool Checked(Func<SharedMemoryPipe, bool> look)
     {
         ThrowIfDisposed();
         try
         {
-            return _incoming.HasHalf();
+            return look(this);
         }
         catch (LinkException error)
         {
-            throw Violation(error);
+            throw new LinkException($"{Peer} broke the rules of the link: {error.Message}", error);
         }
     }
 
-    private void Ring(int what)
+    private void Ring(int bell)
     {
         Interlocked.MemoryBarrier();
-        if ((Volatile.Read(ref *_peerFlag) & what) == 0) return;
+        if ((Volatile.Read(ref *_peerFlag) & bell) == 0) return;
         if (Interlocked.Exchange(ref *_peerFlag, 0) == 0) return;
         try
         {
-            // If there is no room, there are rings that it has not heard yet.
+            // If there is no room, the other end has not read earlier rings yet.
             _doorbell.Send([1], default);
         }
         catch (LinkException error)
         {
-            // What it has sent before can still be received.
+            // Its frames can still be received.
             _gone ??= error;
         }
     }
-
-    private LinkException Violation(LinkException error) => new($"{Peer} broke the rules of the link: {error.Message}", error);
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_memory.IsClosed, this);
 }

@@ -4,10 +4,8 @@ using Distributed.Core.Reduction;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>
-/// Frames over TCP, encrypted or not, with a checksum over header and payload. In the clear, a payload goes from the caller's
-/// memory to the kernel, and from a buffer that holds all that the kernel had to the caller, with no copy between.
-/// </summary>
+// Frames over TCP, encrypted or not, with a checksum over header and payload. Without encryption a payload is not copied between the
+// caller's memory and the kernel when it is sent, nor between the receive buffer and the caller when it is received.
 internal sealed unsafe class SocketPipe : IFramePipe
 {
     private const int Capacity = 2 * FrameHeader.MaxLength;
@@ -24,28 +22,28 @@ internal sealed unsafe class SocketPipe : IFramePipe
     private bool _hasHeader;
     private bool _hasFrame;
 
-    /// <summary>Takes over a connected socket, on which no asynchronous call should have waited.</summary>
+    /// <param name="socket">Connected, and not used asynchronously before.</param>
     public SocketPipe(Socket socket) : this(new StreamSocket(socket, socket.RemoteEndPoint?.ToString() ?? "unknown")) { }
 
     internal SocketPipe(IByteStream socket) => _socket = socket;
 
     public string Peer => _socket.Peer;
-
     public bool IsMidFrame => _sent > 0;
-
     public int Descriptor => _socket.Descriptor;
 
     public bool TrySend(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(payload.Length, FrameHeader.MaxLength);
-        if (IsMidFrame && header != _outgoing) throw new InvalidOperationException($"a frame to {Peer} must be sent whole before another one");
-        // A checksum, or a call for a few bytes, would be wasted.
+        if (IsMidFrame && header != _outgoing)
+            throw new InvalidOperationException($"a frame to {Peer} must be sent whole before another one");
+        // Computing the checksum, or sending a few bytes, would be wasted.
         if (_isFull && !_socket.IsWritable()) return false;
         if (!IsMidFrame) header.Write(_outgoingHeader, payload);
         _outgoing = header;
         while (_sent < FrameHeader.Size + payload.Length)
         {
-            var count = _socket.Send(_outgoingHeader.AsSpan(Math.Min(_sent, FrameHeader.Size)), payload[Math.Max(0, _sent - FrameHeader.Size)..]);
+            var left = payload[Math.Max(0, _sent - FrameHeader.Size)..];
+            var count = _socket.Send(_outgoingHeader.AsSpan(Math.Min(_sent, FrameHeader.Size)), left);
             _isFull = count == 0;
             if (_isFull) return false;
             _sent += count;
@@ -77,7 +75,6 @@ internal sealed unsafe class SocketPipe : IFramePipe
     }
 
     public bool Arm(bool wantsRoom, WantedFrames frames) => frames == WantedFrames.None || !(HasFrame() || _socket.HasReceived());
-
     public void Disarm() { }
 
     public short PollEvents(bool wantsFrames, bool wantsRoom) =>
@@ -85,7 +82,7 @@ internal sealed unsafe class SocketPipe : IFramePipe
 
     public void Polled(short revents)
     {
-        // With something to read, the end shows when the frames before it have been received.
+        // If there is something to read, receiving it will show the end.
         if ((revents & Libc.PollIn) == 0 && (revents & (Libc.PollError | Libc.PollHangUp)) != 0) throw _socket.Closed();
     }
 
@@ -116,7 +113,7 @@ internal sealed unsafe class SocketPipe : IFramePipe
         return _hasFrame = true;
     }
 
-    /// <summary>Reads as much as there is and fits, when no whole frame is left.</summary>
+    // Called when the buffer holds no whole frame.
     private bool Fill()
     {
         var length = _hasHeader ? FrameHeader.Size + _incoming.Length : FrameHeader.Size;

@@ -3,15 +3,12 @@ using System.Runtime.InteropServices;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>
-/// A connected TCP socket whose calls never wait. It goes round .NET's asynchronous calls: once one of them has waited, the
-/// runtime's own thread wakes for every packet of the socket from then on.
-/// </summary>
+// A connected TCP socket whose calls never wait. It avoids .NET's asynchronous calls: once one of them has waited, a thread of the runtime
+// wakes up for every packet of the socket.
 internal sealed unsafe class StreamSocket : IByteStream
 {
-    /// <summary>Of tcp(7).</summary>
+    // Of tcp(7).
     private const int ProtocolTcp = 6, TcpUserTimeout = 18;
-
     private const int UnacknowledgedMilliseconds = 15_000;
 
     private readonly Socket _socket;
@@ -20,20 +17,19 @@ internal sealed unsafe class StreamSocket : IByteStream
     {
         (_socket, Peer) = (socket, peer);
         _socket.NoDelay = true;
-        // A process that ends closes its connections; a machine that vanishes does not. One that only stands still answers.
+        // A process that ends closes its connections; a machine that disappears does not. A frozen process still answers.
         _socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
         _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 10);
         _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
         _socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
-        // Without this, data that is not acknowledged is sent again for a quarter of an hour: a network that drops packets breaks nothing.
-        if (OperatingSystem.IsLinux()) _socket.SetRawSocketOption(ProtocolTcp, TcpUserTimeout, BitConverter.GetBytes(UnacknowledgedMilliseconds));
+        // Without this timeout, unacknowledged data is retransmitted for a quarter of an hour before the connection breaks.
+        if (OperatingSystem.IsLinux())
+            _socket.SetRawSocketOption(ProtocolTcp, TcpUserTimeout, BitConverter.GetBytes(UnacknowledgedMilliseconds));
         Descriptor = (int)socket.SafeHandle.DangerousGetHandle();
     }
 
     public string Peer { get; }
-
     public int Descriptor { get; }
-
     public bool HasReceived() => false;
 
     public int Receive(Span<byte> buffer)

@@ -5,13 +5,11 @@ using Distributed.Transport.Security;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>
-/// TLS over a connection, both ends of which have shown a certificate. As without it, no call waits: <see cref="SslStream"/>
-/// reads from a <see cref="TlsWire"/>, where a read stays open until bytes have come, and writes into its memory.
-/// </summary>
+// TLS over a connection whose ends authenticate each other by certificates. No call waits: SslStream reads from a TlsWire, where a read
+// stays pending until bytes arrive, and writes into its memory.
 internal sealed class TlsSocket : IByteStream
 {
-    /// <summary>Bytes that are encrypted at a time. A record has 16 KiB at most, and a call of the system for each would be too many.</summary>
+    // Bytes encrypted at a time: several records, to save system calls.
     private const int ChunkBytes = 64 * 1024;
 
     private const int RecordBytes = 16 * 1024;
@@ -34,40 +32,53 @@ internal sealed class TlsSocket : IByteStream
         _tls = new(_wire, leaveInnerStreamOpen: true);
     }
 
-    /// <summary>Makes an accepted connection an encrypted one. The caller closes the socket if that fails.</summary>
-    /// <exception cref="LinkException">The other end does not do the same, or shows nothing that is believed.</exception>
-    public static async Task<TlsSocket> AcceptAsync(StreamSocket socket, NodeCertificates certificates, CancellationToken patience)
+    /// <summary>Encrypts a connection. The caller closes the socket if that fails.</summary>
+    /// <param name="host">The host to which this end has connected; null if it has accepted the connection.</param>
+    public static async Task<TlsSocket> AuthenticateAsync(
+        StreamSocket socket, string? host, NodeCertificates certificates, CancellationToken timeout)
     {
         Refusal? refusal = null;
         var tls = new TlsSocket(socket);
-        await tls.AuthenticateAsync(stream => stream.AuthenticateAsServerAsync(certificates.ServerOptions(reason => refusal = reason), CancellationToken.None),
-            error => refusal is { } reason ? Unbelieved(reason) : NoTls(error), patience).ConfigureAwait(false);
-        return tls;
-    }
-
-    /// <summary>Makes a connection to a host an encrypted one. The caller closes the socket if that fails.</summary>
-    /// <exception cref="LinkException">The other end does not do the same, or shows nothing that is believed.</exception>
-    public static async Task<TlsSocket> ConnectAsync(StreamSocket socket, string host, NodeCertificates certificates, CancellationToken patience)
-    {
-        Refusal? refusal = null;
-        var tls = new TlsSocket(socket);
-        await tls.AuthenticateAsync(stream => stream.AuthenticateAsClientAsync(certificates.ClientOptions(host, reason => refusal = reason), CancellationToken.None),
-            error => refusal is { } reason ? Unbelieved(reason, host) : NoTls(error), patience).ConfigureAwait(false);
-        return tls;
+        try
+        {
+            var handshake = host is null
+                ? tls._tls.AuthenticateAsServerAsync(certificates.ServerOptions(reason => refusal = reason), CancellationToken.None)
+                : tls._tls.AuthenticateAsClientAsync(certificates.ClientOptions(host, reason => refusal = reason), CancellationToken.None);
+            var pause = new HandshakePause();
+            while (!handshake.IsCompleted)
+            {
+                tls._wire.TryFlush();
+                tls._wire.ResumeRead();
+                if (!handshake.IsCompleted) await pause.WaitAsync(timeout).ConfigureAwait(false);
+            }
+            await handshake.ConfigureAwait(false);
+            while (!tls._wire.TryFlush()) await pause.WaitAsync(timeout).ConfigureAwait(false);
+            return tls;
+        }
+        catch (Exception error) when (IsTlsError(error))
+        {
+            tls.TrySendAlert();
+            tls.StopEncrypting();
+            throw LinkExceptionIn(error) ?? (refusal is { } reason ? Refused(reason, host) : NoTls(error));
+        }
+        catch
+        {
+            tls.StopEncrypting();
+            throw;
+        }
     }
 
     public string Peer => _socket.Peer;
-
     public int Descriptor => _socket.Descriptor;
 
     public bool HasReceived()
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         if (_start < _end) return true;
-        if (_isReading) _wire.GoOn();
+        if (_isReading) _wire.ResumeRead();
         else
         {
-#pragma warning disable CA2012 // It is consumed once: by Read, when it is complete.
+#pragma warning disable CA2012 // Read consumes it once, when it is complete.
             _reading = _tls.ReadAsync(_received).GetAwaiter();
 #pragma warning restore CA2012
             _isReading = true;
@@ -92,7 +103,7 @@ internal sealed class TlsSocket : IByteStream
     public int Send(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        if (!_wire.TryEmpty()) return 0;
+        if (!_wire.TryFlush()) return 0;
         if (_isLastHeld)
         {
             _isLastHeld = false;
@@ -104,16 +115,16 @@ internal sealed class TlsSocket : IByteStream
         second[..(count - head)].CopyTo(_chunk.AsSpan(head));
         if (count == 0) return 0;
         Encrypt(count);
-        if (_wire.TryEmpty()) return count;
-        // Until all of it has left, the caller has its last byte still to send, and comes back.
+        if (_wire.TryFlush()) return count;
+        // The last byte is reported as sent only after the rest, so that the caller sends again.
         _isLastHeld = true;
         return count - 1;
     }
 
     public bool IsWritable() => _socket.IsWritable();
 
-    /// <summary>What goes over the connection from now on is not encrypted.</summary>
-    public void Leave()
+    /// <summary>Ends TLS; the connection goes on unencrypted.</summary>
+    public void StopEncrypting()
     {
         if (_isDisposed) return;
         _isDisposed = true;
@@ -123,7 +134,7 @@ internal sealed class TlsSocket : IByteStream
 
     public void Dispose()
     {
-        Leave();
+        StopEncrypting();
         _socket.Dispose();
     }
 
@@ -133,7 +144,7 @@ internal sealed class TlsSocket : IByteStream
         {
             return _reading.GetResult();
         }
-        catch (Exception error) when (error is IOException or AuthenticationException or InvalidOperationException)
+        catch (Exception error) when (IsTlsError(error))
         {
             throw Broken(error);
         }
@@ -145,59 +156,31 @@ internal sealed class TlsSocket : IByteStream
         {
             _tls.Write(_chunk, 0, count);
         }
-        catch (Exception error) when (error is IOException or AuthenticationException or InvalidOperationException)
+        catch (Exception error) when (IsTlsError(error))
         {
             throw Broken(error);
         }
     }
 
-    private async Task AuthenticateAsync(Func<SslStream, Task> authenticate, Func<Exception, LinkException> failed, CancellationToken patience)
+    // The alert tells the other end the reason, if it still reads.
+    private void TrySendAlert()
     {
         try
         {
-            var handshake = authenticate(_tls);
-            var pause = new HandshakePause();
-            while (!handshake.IsCompleted)
-            {
-                _wire.TryEmpty();
-                _wire.GoOn();
-                if (!handshake.IsCompleted) await pause.WaitAsync(patience).ConfigureAwait(false);
-            }
-            await handshake.ConfigureAwait(false);
-            while (!_wire.TryEmpty()) await pause.WaitAsync(patience).ConfigureAwait(false);
-        }
-        catch (Exception error) when (error is IOException or AuthenticationException or InvalidOperationException)
-        {
-            TellWhy();
-            Leave();
-            throw LinkExceptionIn(error) ?? failed(error);
-        }
-        catch
-        {
-            Leave();
-            throw;
-        }
-    }
-
-    /// <summary>The other end hears why, if it still listens.</summary>
-    private void TellWhy()
-    {
-        try
-        {
-            _wire.TryEmpty();
+            _wire.TryFlush();
         }
         catch (LinkException)
         {
-            // It does not.
         }
     }
 
     private LinkException Broken(Exception error) =>
-        LinkExceptionIn(error) ?? new($"the connection to {Peer} broke: {Words(error)}", error) { IsDisconnect = true };
+        LinkExceptionIn(error) ?? new($"the connection to {Peer} broke: {Reason(error)}", error) { IsDisconnect = true };
 
+    private static bool IsTlsError(Exception error) => error is IOException or AuthenticationException or InvalidOperationException;
     private static LinkException? LinkExceptionIn(Exception error) => error as LinkException ?? error.InnerException as LinkException;
 
-    private static LinkException Unbelieved(Refusal refusal, string host = "") => new(refusal switch
+    private static LinkException Refused(Refusal refusal, string? host) => new(refusal switch
     {
         Refusal.Anonymous => "it shows no certificate",
         Refusal.Expired => "its certificate is not valid now",
@@ -208,12 +191,14 @@ internal sealed class TlsSocket : IByteStream
 
     private static LinkException NoTls(Exception error)
     {
-        // SslStream says so where the connection ends early.
-        if (error is IOException) return new($"the connection ended before both ends had shown their certificates: {Words(error)}", error) { IsDisconnect = true };
-        return Words(error).Contains("alert", StringComparison.OrdinalIgnoreCase)
-            ? new($"it does not take this end's certificate: {Words(error)}", error) { Refusal = Refusal.Untrusted }
-            : new($"the connection does not begin with TLS: {Words(error)}", error) { Refusal = Refusal.Garbage };
+        var reason = Reason(error);
+        // SslStream throws an IOException if the connection ends early.
+        if (error is IOException)
+            return new($"the connection ended before both ends had shown their certificates: {reason}", error) { IsDisconnect = true };
+        return reason.Contains("alert", StringComparison.OrdinalIgnoreCase)
+            ? new($"it rejects this end's certificate: {reason}", error) { Refusal = Refusal.Untrusted }
+            : new($"the connection does not begin with TLS: {reason}", error) { Refusal = Refusal.Garbage };
     }
 
-    private static string Words(Exception error) => error.InnerException is { } cause ? Words(cause) : error.Message;
+    private static string Reason(Exception error) => error.InnerException is { } cause ? Reason(cause) : error.Message;
 }

@@ -2,13 +2,11 @@ using System.Threading.Tasks.Sources;
 
 namespace Distributed.Transport.Pipes;
 
-/// <summary>
-/// The encrypted side of a <see cref="TlsSocket"/>. A read takes what the kernel has, or else stays open until <see cref="GoOn"/>
-/// finds something; what is written waits in memory until <see cref="TryEmpty"/>. At most one read at a time, as SslStream has it.
-/// </summary>
+// The encrypted side of a TlsSocket. A read returns received bytes, or stays pending until ResumeRead finds
+// some. Written bytes wait in memory until TryFlush. At most one read is pending, as SslStream does it.
 internal sealed class TlsWire(StreamSocket socket) : Stream, IValueTaskSource<int>
 {
-    /// <summary>Bytes that may wait: what is encrypted at a time, and answers to the other end, which must not pile up if that reads nothing.</summary>
+    // Room for one encrypted chunk and answers to the other end, which must not pile up if it does not read.
     private const int MaxWaiting = 256 * 1024;
 
     private byte[] _waiting = new byte[72 * 1024];
@@ -16,14 +14,11 @@ internal sealed class TlsWire(StreamSocket socket) : Stream, IValueTaskSource<in
     private int _end;
     private ManualResetValueTaskSourceCore<int> _read;
     private Memory<byte> _wanted;
-    private bool _isOpen;
+    private bool _isPending;
 
     public override bool CanRead => true;
-
     public override bool CanWrite => true;
-
     public override bool CanSeek => false;
-
     public override long Length => throw new NotSupportedException();
 
     public override long Position
@@ -32,10 +27,10 @@ internal sealed class TlsWire(StreamSocket socket) : Stream, IValueTaskSource<in
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Completes the read that is open, if something has come.</summary>
-    public void GoOn()
+    /// <summary>Completes the pending read if bytes have arrived.</summary>
+    public void ResumeRead()
     {
-        if (!_isOpen) return;
+        if (!_isPending) return;
         int count;
         try
         {
@@ -43,18 +38,15 @@ internal sealed class TlsWire(StreamSocket socket) : Stream, IValueTaskSource<in
         }
         catch (LinkException error)
         {
-            _isOpen = false;
+            _isPending = false;
             _read.SetException(error);
             return;
         }
-        if (count < 0) return;
-        // What is waited for with may begin the next read.
-        _isOpen = false;
-        _read.SetResult(count);
+        if (count >= 0) CompleteRead(count);
     }
 
-    /// <summary>Sends what waits, as far as there is room.</summary>
-    public bool TryEmpty()
+    /// <summary>Sends waiting bytes; false if there is no room for all of them.</summary>
+    public bool TryFlush()
     {
         while (_start < _end)
         {
@@ -66,17 +58,14 @@ internal sealed class TlsWire(StreamSocket socket) : Stream, IValueTaskSource<in
         return true;
     }
 
-    /// <summary>The connection is not used any more: whoever reads is at its end.</summary>
     public void End()
     {
-        if (!_isOpen) return;
-        _isOpen = false;
-        _read.SetResult(0);
+        if (_isPending) CompleteRead(0);
     }
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        // SslStream asks so whether there is anything, and asks again.
+        // SslStream tests in this way whether there are bytes, and reads again.
         if (buffer.IsEmpty) return new(0);
         int count;
         try
@@ -88,14 +77,14 @@ internal sealed class TlsWire(StreamSocket socket) : Stream, IValueTaskSource<in
             return ValueTask.FromException<int>(error);
         }
         if (count >= 0) return new(count);
-        (_wanted, _isOpen) = (buffer, true);
+        (_wanted, _isPending) = (buffer, true);
         _read.Reset();
         return new(this, _read.Version);
     }
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
-        if (_end - _start + buffer.Length > MaxWaiting) throw new LinkException($"{socket.Peer} takes nothing in, but makes this end send");
+        if (_end - _start + buffer.Length > MaxWaiting) throw new LinkException($"{socket.Peer} does not read, but makes this end send");
         if (_end + buffer.Length > _waiting.Length)
         {
             var target = _end - _start + buffer.Length > _waiting.Length ? new byte[MaxWaiting] : _waiting;
@@ -115,19 +104,21 @@ internal sealed class TlsWire(StreamSocket socket) : Stream, IValueTaskSource<in
     }
 
     public override void Flush() { }
-
     public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
     public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
     public override void SetLength(long value) => throw new NotSupportedException();
 
     int IValueTaskSource<int>.GetResult(short token) => _read.GetResult(token);
-
     ValueTaskSourceStatus IValueTaskSource<int>.GetStatus(short token) => _read.GetStatus(token);
-
-    void IValueTaskSource<int>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+    void IValueTaskSource<int>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _read.OnCompleted(continuation, state, token, flags);
+
+    // The continuation may begin the next read.
+    private void CompleteRead(int count)
+    {
+        _isPending = false;
+        _read.SetResult(count);
+    }
 }

@@ -3,10 +3,8 @@ using System.Net.Sockets;
 
 namespace Distributed.Transport.Security;
 
-/// <summary>
-/// The connections that a port holds open, in bounded number. When all places are taken, a newcomer gets that of the connection that has been
-/// silent for longest, among those of the address that holds most places: an address that floods the port evicts its own. Safe from every thread.
-/// </summary>
+// Bounds the number of open connections of a port. When all places are taken, a new connection evicts the one that has been silent
+// longest, among those of the address with the most places: an address that floods the port evicts its own. Thread-safe.
 internal sealed class ConnectionPlaces(int capacity)
 {
     private const int SubnetBytes = 8;
@@ -14,27 +12,25 @@ internal sealed class ConnectionPlaces(int capacity)
     private readonly Lock _lock = new();
     private readonly Dictionary<string, int> _held = new(StringComparer.Ordinal);
 
-    // Those that can be evicted, the longest silent first.
+    // The places that can be evicted, the longest silent first.
     private readonly LinkedList<Place> _silent = [];
     private int _taken;
 
-    public int Taken
-    {
-        get { lock (_lock) return _taken; }
-    }
+    public int Taken => Volatile.Read(ref _taken);
 
-    /// <summary>Whose connection it is: the address, or of IPv6, where one machine has as many as it likes, the first half of it.</summary>
+    /// <summary>The address, or the first half of an IPv6 address, as one machine may have many; empty if unknown.</summary>
     public static string OriginOf(EndPoint? remote)
     {
         if (remote is not IPEndPoint { Address: var address }) return "";
         if (address.IsIPv4MappedToIPv6) address = address.MapToIPv4();
-        return address.AddressFamily == AddressFamily.InterNetworkV6 ? Convert.ToHexString(address.GetAddressBytes(), 0, SubnetBytes) : $"{address}";
+        return address.AddressFamily == AddressFamily.InterNetworkV6
+            ? Convert.ToHexString(address.GetAddressBytes(), 0, SubnetBytes)
+            : $"{address}";
     }
 
-    /// <summary>Takes a place for a connection that has said nothing yet.</summary>
-    /// <param name="origin">See <see cref="OriginOf"/>.</param>
-    /// <param name="evict">Closes the connection. Called at most once, by the thread of a newcomer; must not wait.</param>
-    /// <returns>Null where every place is taken by a connection that is not silent.</returns>
+    /// <summary>Takes a place for a connection that is silent so far.</summary>
+    /// <param name="evict">Closes the connection. Called at most once, by the thread of a newer connection; must not wait.</param>
+    /// <returns>Null if every place is taken by a connection that is not silent.</returns>
     public Place? Enter(string origin, Action evict)
     {
         Place? victim = null;
@@ -45,7 +41,6 @@ internal sealed class ConnectionPlaces(int capacity)
             {
                 victim = Victim(origin);
                 if (victim is null) return null;
-                victim.IsEvicted = true;
                 Remove(victim);
             }
             _taken++;
@@ -87,44 +82,29 @@ internal sealed class ConnectionPlaces(int capacity)
         place.Node = isSilent && !place.IsGone ? _silent.AddLast(place) : null;
     }
 
-    /// <summary>The place of one connection, which leaves it when this is disposed.</summary>
-    internal sealed class Place : IDisposable
+    /// <summary>The place of one connection until disposed.</summary>
+    internal sealed class Place(ConnectionPlaces places, string origin, Action evict) : IDisposable
     {
-        private readonly ConnectionPlaces _places;
-        private readonly Action _evict;
-        private volatile bool _isEvicted;
-
-        internal Place(ConnectionPlaces places, string origin, Action evict) => (_places, Origin, _evict) = (places, origin, evict);
-
-        public bool IsEvicted
-        {
-            get => _isEvicted;
-            internal set => _isEvicted = value;
-        }
-
-        internal string Origin { get; }
-
+        internal Action Evict => evict;
+        internal string Origin => origin;
         internal LinkedListNode<Place>? Node { get; set; }
 
         internal bool IsGone { get; set; }
 
-        /// <summary>The connection is served: until <see cref="MarkSilent"/> it cannot be evicted.</summary>
+        /// <summary>Protects the connection from eviction until <see cref="MarkSilent"/>.</summary>
         public void MarkServed()
         {
-            lock (_places._lock) _places.Silence(this, isSilent: false);
+            lock (places._lock) places.Silence(this, isSilent: false);
         }
 
-        /// <summary>The connection is open and says nothing, from now on.</summary>
         public void MarkSilent()
         {
-            lock (_places._lock) _places.Silence(this, isSilent: true);
+            lock (places._lock) places.Silence(this, isSilent: true);
         }
 
         public void Dispose()
         {
-            lock (_places._lock) _places.Remove(this);
+            lock (places._lock) places.Remove(this);
         }
-
-        internal void Evict() => _evict();
     }
 }

@@ -3,13 +3,34 @@ using Microsoft.Extensions.Logging;
 
 namespace Distributed.Transport.Security;
 
-/// <summary>
-/// Tells people of refused connections without letting strangers fill the log: the first of a kind is told at once, those that follow within
-/// <see cref="Interval"/> are told as one line with their number. Never throws. Safe from every thread.
-/// </summary>
+/// <summary>Why a connection was refused. The names, in lower case, are labels of metrics.</summary>
+public enum Refusal
+{
+    /// <summary>It was closed before it identified itself, as by a port scan.</summary>
+    Closed,
+    /// <summary>It began with malformed bytes.</summary>
+    Garbage,
+    /// <summary>It showed no certificate.</summary>
+    Anonymous,
+    /// <summary>Its certificate is not signed by an authority of ca.crt, or not for this use; or it rejects this end's
+    /// certificate.</summary>
+    Untrusted,
+    /// <summary>Its certificate has expired or is not valid yet.</summary>
+    Expired,
+    /// <summary>Its certificate does not have the name that this end has connected to.</summary>
+    Name,
+    /// <summary>It did not identify itself in time.</summary>
+    Slow,
+    /// <summary>Too many other connections had not identified themselves.</summary>
+    Crowded,
+    /// <summary>It belongs to another job, or is not expected.</summary>
+    Stranger,
+}
+
+// Logs refused connections with a bounded rate: the first of a kind at once, those that follow within Interval as one line
+// with their number. Never throws. Thread-safe.
 internal sealed class RefusalLog(ILogger log, TimeProvider time) : IDisposable
 {
-    /// <summary>The time between two lines about refusals of one kind.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 
     private readonly Lock _lock = new();
@@ -19,13 +40,10 @@ internal sealed class RefusalLog(ILogger log, TimeProvider time) : IDisposable
     private sealed class Pending
     {
         public required ITimer Timer { get; init; }
-
         public int More { get; set; }
-
         public string Last { get; set; } = "";
     }
 
-    /// <param name="kind">What kind of refusal: one line an interval for each.</param>
     public void Refused(Refusal kind, string peer, string reason)
     {
         lock (_lock)
@@ -41,7 +59,6 @@ internal sealed class RefusalLog(ILogger log, TimeProvider time) : IDisposable
         }
     }
 
-    /// <summary>Tells what has not been told yet.</summary>
     public void Dispose()
     {
         lock (_lock)
@@ -51,7 +68,7 @@ internal sealed class RefusalLog(ILogger log, TimeProvider time) : IDisposable
             foreach (var pending in _pending.Values)
             {
                 pending.Timer.Dispose();
-                Tell(pending);
+                LogMore(pending);
             }
             _pending.Clear();
         }
@@ -68,16 +85,18 @@ internal sealed class RefusalLog(ILogger log, TimeProvider time) : IDisposable
                 _pending.Remove(kind);
                 return;
             }
-            Tell(pending);
+            LogMore(pending);
             pending.More = 0;
             pending.Timer.Change(Interval, Timeout.InfiniteTimeSpan);
         }
     }
 
-    private void Tell(Pending pending)
+    private void LogMore(Pending pending)
     {
-        if (pending.More > 0)
-            Write(string.Create(CultureInfo.InvariantCulture, $"{pending.More} more connections refused within {Interval.TotalSeconds} s, the last from {pending.Last}"));
+        if (pending.More == 0) return;
+        Write(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{pending.More} more connections refused within {Interval.TotalSeconds} s, the last from {pending.Last}"));
     }
 
     private void Write(string line)
@@ -86,7 +105,7 @@ internal sealed class RefusalLog(ILogger log, TimeProvider time) : IDisposable
         {
             log.LogWarning("{Line}", line);
         }
-        // A log that fails is no reason to stop accepting connections.
+        // Connections are accepted even if the log fails.
         catch (Exception)
         {
         }

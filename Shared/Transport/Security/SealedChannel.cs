@@ -3,16 +3,13 @@ using System.Security.Cryptography;
 
 namespace Distributed.Transport.Security;
 
-/// <summary>
-/// Encrypts and authenticates the messages of one connection (AES-256-GCM): each direction has a key of its own and numbers its messages, so
-/// that one which is changed, left out, repeated or sent back is noticed. Each direction is used by one thread at a time.
-/// </summary>
+// Encrypts and authenticates the messages of one connection (AES-256-GCM). Each direction has its own key and numbers its messages, so
+// that a changed, missing, repeated or reflected message is rejected. Each direction is used by one thread at a time.
 internal sealed class SealedChannel(byte[] sends, byte[] receives) : IDisposable
 {
-    /// <summary>Bytes of a key.</summary>
     public const int KeyLength = 32;
 
-    /// <summary>Bytes by which a sealed message is longer.</summary>
+    /// <summary>Bytes that sealing adds to a message.</summary>
     public const int Overhead = 16;
 
     private const int NonceLength = 12;
@@ -29,7 +26,7 @@ internal sealed class SealedChannel(byte[] sends, byte[] receives) : IDisposable
         return box;
     }
 
-    /// <summary>The message in what was received; null where the other end has not sent this, here and now.</summary>
+    /// <summary>Decrypts a message; null if it is not the next one of the other end.</summary>
     public byte[]? Open(ReadOnlySpan<byte> box)
     {
         if (box.Length < Overhead) return null;

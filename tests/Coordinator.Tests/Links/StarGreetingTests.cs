@@ -77,7 +77,7 @@ public sealed class StarGreetingTests : IDisposable
     {
         var peer = _bench.Stranger();
         peer.SendBytes("GET / HTTP/1.1\r\nHost: coordinator.example\r\nAccept: text/html\r\n\r\n"u8);
-        await AssertRefusedAsync(peer, "the bytes received are no frame", Refusal.Garbage);
+        await AssertRefusedAsync(peer, "the bytes received are not a frame", Refusal.Garbage);
     }
 
     [Fact]
@@ -118,12 +118,12 @@ public sealed class StarGreetingTests : IDisposable
         for (var i = 0; i < 65; i++) silent.Add(_bench.Stranger());
         // The one that has been silent for longest makes room.
         await silent[0].WhenClosed;
-        await _bench.Log.WhenContainsAsync("another took its place, as 64 connections had not said who they are");
+        await _bench.Log.WhenContainsAsync("evicted by a new connection, as 64 connections had not identified themselves");
         Assert.DoesNotContain(silent.Skip(1), s => s.IsClosed);
         silent[^1].Greet(Star.Token, "worker-2");
         await silent[^1].NextAsync();
         foreach (var peer in silent.SkipLast(1)) await peer.WhenClosed;
-        await _bench.Log.WhenContainsAsync("it did not say who it is within 10 s");
+        await _bench.Log.WhenContainsAsync("it did not identify itself within 10 s");
         await RefusedAsync(63, Refusal.Slow);
         await RefusedAsync(1, Refusal.Crowded);
         Assert.True(_bench.IsLinked("worker-2"));

@@ -138,7 +138,7 @@ public sealed class ControlTlsTests : IAsyncDisposable
         var ear = coordinator.System.ActorOf(Props.Create(() => new Ear(heard.Writer)));
         var ofWorker = ((ExtendedActorSystem)worker.System).Provider
             .ResolveActorRef(ear.Path.ToSerializationFormatWithAddress(ClusterOf(coordinator.System).SelfAddress));
-        using var patience = new CancellationTokenSource(Loopback.Patience);
+        using var patience = new CancellationTokenSource(Loopback.Timeout);
         object? message;
         do
         {
@@ -165,7 +165,7 @@ public sealed class ControlTlsTests : IAsyncDisposable
 
     private static async Task UntilAsync(Node node, Func<Dictionary<Refusal, double>, bool> condition)
     {
-        using var patience = new CancellationTokenSource(Loopback.Patience);
+        using var patience = new CancellationTokenSource(Loopback.Timeout);
         while (!condition(await RefusedAsync(node))) await Task.Delay(TimeSpan.FromMilliseconds(20), patience.Token);
     }
 

@@ -165,7 +165,7 @@ public sealed class JoinTokenTests : IAsyncDisposable
     {
         var inbox = Inbox.Create(coordinator.System);
         Reach(inbox.Receiver, coordinator, worker).Tell(message);
-        Assert.Equivalent(message, await inbox.ReceiveAsync(Loopback.Patience));
+        Assert.Equivalent(message, await inbox.ReceiveAsync(Loopback.Timeout));
     }
 
     private static async Task<Dictionary<Refusal, double>> RefusedAsync(Node node)
@@ -179,7 +179,7 @@ public sealed class JoinTokenTests : IAsyncDisposable
 
     private static async Task UntilAsync(Node node, Func<Dictionary<Refusal, double>, bool> condition)
     {
-        using var patience = new CancellationTokenSource(Loopback.Patience);
+        using var patience = new CancellationTokenSource(Loopback.Timeout);
         while (!condition(await RefusedAsync(node))) await Task.Delay(TimeSpan.FromMilliseconds(20), patience.Token);
     }
 

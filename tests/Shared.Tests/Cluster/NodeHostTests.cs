@@ -58,7 +58,7 @@ public sealed class NodeHostTests
         var there = ((ExtendedActorSystem)SystemOf(worker)).Provider.ResolveActorRef(path);
         there.Tell(new NoMessage("a text"));
         there.Tell(new Halt(3));
-        Assert.Equal(new Halt(3), inbox.Receive(Loopback.Patience));
+        Assert.Equal(new Halt(3), inbox.Receive(Loopback.Timeout));
         await worker.StopAsync().Soon();
         await coordinator.StopAsync().Soon();
     }
@@ -163,7 +163,7 @@ public sealed class NodeHostTests
         for (var generation = 1; generation <= 5; generation++)
         {
             // What it says is lost until the connection is made again.
-            using var overdue = new CancellationTokenSource(Loopback.Patience);
+            using var overdue = new CancellationTokenSource(Loopback.Timeout);
             do
             {
                 speaker.Tell(new Halt(generation));

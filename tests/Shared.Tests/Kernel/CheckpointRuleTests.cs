@@ -8,19 +8,22 @@ public sealed class CheckpointRuleTests
         .Select((train, test, epochs, batch) => new Rounds(train, test, epochs, batch, 1));
 
     [Fact]
-    public void One_is_due_after_each_so_many_steps_once_and_none_at_the_end() => Gen.Select(_anyJob, Gen.Int[1, 20]).Sample((rounds, every) =>
-    {
-        var due = AllOf(rounds).Where(round => CheckpointRule.IsDue(rounds, every, round)).ToList();
-        var steps = due.Select(round => round.Kind == RoundKind.Train ? round.Step + 1 : round.Step).ToList();
-        var expected = Enumerable.Range(1, (int)rounds.Steps).Select(step => (long)step).Where(step => step % every == 0);
-        Assert.Equal(expected.Where(step => step < rounds.Steps), steps.Where(step => step < rounds.Steps));
-        Assert.DoesNotContain(due, round => round.Number + 1 == rounds.Count);
-        // Where an evaluation follows, it comes first.
-        Assert.All(due.Where(round => round.Kind == RoundKind.Train), round => Assert.Equal(RoundKind.Train, rounds.At(round.Number + 1).Kind));
-    });
+    public void A_checkpoint_is_due_once_per_interval_and_never_at_the_end() =>
+        Gen.Select(_anyJob, Gen.Int[1, 20]).Sample((rounds, every) =>
+        {
+            var due = AllOf(rounds).Where(round => CheckpointRule.IsDue(rounds, every, round)).ToList();
+            var steps = due.Select(round => round.Kind == RoundKind.Train ? round.Step + 1 : round.Step).ToList();
+            var expected = Enumerable.Range(1, (int)rounds.Steps).Select(step => (long)step).Where(step => step % every == 0);
+            Assert.Equal(expected.Where(step => step < rounds.Steps), steps.Where(step => step < rounds.Steps));
+            Assert.DoesNotContain(due, round => round.Number + 1 == rounds.Count);
+            // An evaluation that follows comes first.
+            Assert.All(
+                due.Where(round => round.Kind == RoundKind.Train),
+                round => Assert.Equal(RoundKind.Train, rounds.At(round.Number + 1).Kind));
+        });
 
     [Fact]
-    public void None_is_due_where_none_is_wanted() => _anyJob.Sample(rounds =>
+    public void No_checkpoint_is_due_without_an_interval() => _anyJob.Sample(rounds =>
     {
         foreach (var round in AllOf(rounds))
         {
@@ -35,7 +38,7 @@ public sealed class CheckpointRuleTests
     [InlineData(0.9, 0.9, false)]
     [InlineData(0.7, 0.8, false)]
     [InlineData(double.NaN, double.NaN, false)]
-    public void The_best_is_better_than_all_before(double metric, double best, bool isBest)
+    public void The_best_evaluation_beats_all_before_it(double metric, double best, bool isBest)
     {
         var rounds = new Rounds(8, 2, 3, 4, 1);
         Assert.Equal(isBest, CheckpointRule.IsBest(rounds, 5, rounds.At(2), metric, best));

@@ -39,7 +39,8 @@ public sealed class KernelTests
     [Fact]
     public void Every_epoch_ends_with_one_evaluation_of_the_whole_test_set() => _anyRounds.Sample(rounds =>
     {
-        var evaluations = Enumerable.Range(0, (int)rounds.Count).Select(n => rounds.At(n)).Where(r => r.Kind == RoundKind.Evaluate).ToList();
+        var evaluations = Enumerable.Range(0, (int)rounds.Count).Select(n => rounds.At(n)).Where(r => r.Kind == RoundKind.Evaluate)
+            .ToList();
         Assert.Equal(rounds.TestSamples == 0 ? 0 : rounds.Epochs, evaluations.Count);
         Assert.All(evaluations, (r, epoch) =>
         {
@@ -100,13 +101,14 @@ public sealed class KernelTests
         });
 
     [Fact]
-    public void The_best_shares_are_never_beaten() =>
+    public void No_shares_have_a_smaller_makespan() =>
         Gen.Select(Gen.Double[0.1, 10].Array[1, 4], Gen.Int[1, 8]).Sample((seconds, microBatches) =>
         {
             var best = Balance.FastestShares(microBatches, seconds);
             Assert.Equal(microBatches, best.Sum());
             var makespan = Balance.Makespan(best, seconds);
-            foreach (var shares in Splits(microBatches, seconds.Length)) Assert.True(Balance.Makespan([.. shares], seconds) >= makespan - 1e-12);
+            foreach (var shares in Splits(microBatches, seconds.Length))
+                Assert.True(Balance.Makespan([.. shares], seconds) >= makespan - 1e-12);
         }, iter: 300);
 
     private static IEnumerable<IEnumerable<int>> Splits(int sum, int parts) => parts == 1
@@ -114,28 +116,30 @@ public sealed class KernelTests
         : Enumerable.Range(0, sum + 1).SelectMany(first => Splits(sum - first, parts - 1).Select(rest => rest.Prepend(first)));
 
     [Fact]
-    public void The_index_of_a_worker_gives_the_range_of_its_id() => Gen.Select(Gen.Int[1, 12], Gen.Int[1, 70]).Sample((workers, microBatches) =>
-    {
-        var plan = PlanOf(workers);
-        Assert.All(plan.Workers, (id, index) =>
+    public void The_index_of_a_worker_gives_the_range_of_its_id() =>
+        Gen.Select(Gen.Int[1, 12], Gen.Int[1, 70]).Sample((workers, microBatches) =>
         {
-            Assert.Equal(index, plan.IndexOf(id));
-            Assert.Equal(plan.RangeOf(id, microBatches), plan.RangeOf(index, microBatches));
+            var plan = PlanOf(workers);
+            Assert.All(plan.Workers, (id, index) =>
+            {
+                Assert.Equal(index, plan.IndexOf(id));
+                Assert.Equal(plan.RangeOf(id, microBatches), plan.RangeOf(index, microBatches));
+            });
+            Assert.Throws<ArgumentException>(() => plan.IndexOf("stranger"));
+            Assert.Throws<ArgumentException>(() => plan.RangeOf("stranger", microBatches));
         });
-        Assert.Throws<ArgumentException>(() => plan.IndexOf("stranger"));
-        Assert.Throws<ArgumentException>(() => plan.RangeOf("stranger", microBatches));
-    });
 
     [Fact]
-    public void The_coordinator_of_a_star_reduces_every_slice_and_workers_of_a_mesh_take_turns() => Gen.Select(Gen.Int[1, 12], Gen.Int[0, 500]).Sample((workers, slice) =>
-    {
-        Assert.Equal(Plan.Coordinator, PlanOf(workers).OwnerOf(slice));
-        var mesh = PlanOf(workers) with { Topology = Topology.Mesh };
-        Assert.Equal(Enumerable.Range(0, workers), Enumerable.Range(slice, workers).Select(mesh.OwnerOf).Order());
-    });
+    public void The_coordinator_of_a_star_owns_every_slice_and_workers_of_a_mesh_alternate() =>
+        Gen.Select(Gen.Int[1, 12], Gen.Int[0, 500]).Sample((workers, slice) =>
+        {
+            Assert.Equal(Plan.Coordinator, PlanOf(workers).OwnerOf(slice));
+            var mesh = PlanOf(workers) with { Topology = Topology.Mesh };
+            Assert.Equal(Enumerable.Range(0, workers), Enumerable.Range(slice, workers).Select(mesh.OwnerOf).Order());
+        });
 
     [Fact]
-    public void A_step_of_a_relaxed_job_has_one_micro_batch_a_worker_and_nothing_else_is_cut_anew() =>
+    public void Only_steps_of_a_relaxed_job_have_one_micro_batch_per_worker() =>
         Gen.Select(_anyRounds, Gen.Int[1, 12]).Sample((rounds, workers) =>
         {
             var plan = PlanOf(workers);
@@ -144,14 +148,18 @@ public sealed class KernelTests
                 var (strict, relaxed) = (plan.RoundAt(rounds, number), plan.RoundAt(rounds with { Relaxed = true }, number));
                 Assert.Equal(rounds.At(number), strict);
                 Assert.Equal(strict with { MicroBatches = relaxed.MicroBatches }, relaxed);
-                Assert.Equal(strict.Kind == RoundKind.Train ? Math.Min(workers, strict.Samples) : strict.MicroBatches, relaxed.MicroBatches);
-                if (strict.Kind == RoundKind.Train) Assert.All(plan.Workers, w => Assert.InRange(plan.RangeOf(w, relaxed.MicroBatches).Count, 0, 1));
+                Assert.Equal(
+                    strict.Kind == RoundKind.Train ? Math.Min(workers, strict.Samples) : strict.MicroBatches,
+                    relaxed.MicroBatches);
+                if (strict.Kind == RoundKind.Train)
+                    Assert.All(plan.Workers, w => Assert.InRange(plan.RangeOf(w, relaxed.MicroBatches).Count, 0, 1));
             }
         });
 
     [Fact]
     public void The_cover_of_a_range_is_made_of_tree_nodes_and_is_exactly_the_range() =>
-        Gen.Int[1, 200].SelectMany(leaves => Gen.Int[0, leaves].SelectMany(first => Gen.Int[0, leaves - first], (first, count) => (leaves, first, count)))
+        Gen.Int[1, 200].SelectMany(
+            leaves => Gen.Int[0, leaves].SelectMany(first => Gen.Int[0, leaves - first], (first, count) => (leaves, first, count)))
             .Sample((leaves, first, count) =>
             {
                 var tree = new ReductionTree(leaves);
@@ -163,7 +171,7 @@ public sealed class KernelTests
             });
 
     [Fact]
-    public void A_tree_has_its_own_nodes_and_no_others()
+    public void A_tree_has_only_its_own_nodes()
     {
         foreach (var leaves in Enumerable.Range(1, 20))
         {
@@ -190,7 +198,7 @@ public sealed class KernelTests
         }
     }
 
-    /// <summary>Sums that remember how they were made: the addition is no associative one, like that of floats.</summary>
+    /// <summary>Sums that record their additions: like that of floats, the addition is not associative.</summary>
     private sealed class Formulas(int leaves)
     {
         public string[] At { get; } = [.. Enumerable.Range(0, leaves).Select(i => $"{i}")];
@@ -206,7 +214,7 @@ public sealed class KernelTests
     }
 
     [Fact]
-    public void The_sum_has_the_same_form_in_whatever_order_and_however_split_it_arrives() =>
+    public void The_sum_has_the_same_form_in_any_order_and_split_of_arrival() =>
         Gen.Int[1, 40].SelectMany(leaves => Gen.Select(Gen.Const(leaves), Gen.Int[1, 6], Gen.Int)).Sample((leaves, workers, seed) =>
         {
             var expected = new Formulas(leaves);
@@ -234,7 +242,7 @@ public sealed class KernelTests
         });
 
     [Fact]
-    public void A_worker_whose_range_changes_computes_only_what_it_lacks() =>
+    public void A_worker_whose_range_changes_computes_only_missing_micro_batches() =>
         (from leaves in Gen.Int[1, 40]
          from first in Gen.Int[0, leaves - 1]
          from count in Gen.Int[1, leaves - first]
@@ -272,7 +280,7 @@ public sealed class KernelTests
     }
 
     [Fact]
-    public void A_reduction_that_is_used_again_sums_like_a_new_one_and_allocates_nothing() => Gen.Int[1, 40].Array[2, 6].Sample(rounds =>
+    public void A_reused_reduction_sums_like_a_new_one_and_allocates_nothing() => Gen.Int[1, 40].Array[2, 6].Sample(rounds =>
     {
         var again = new TreeReduction(lanes: 2);
         again.Reset(rounds.Max());
@@ -289,7 +297,9 @@ public sealed class KernelTests
                 Assert.True(again.HasArrived(i, 1));
             }
             Assert.Equal(expected.At[0], sums.At[0]);
-            Assert.All(Enumerable.Range(0, leaves), first => Assert.Equal((anew.Held(first, 1), 0), (again.Held(first, 1), again.Held(first))));
+            Assert.All(
+                Enumerable.Range(0, leaves),
+                first => Assert.Equal((anew.Held(first, 1), 0), (again.Held(first, 1), again.Held(first))));
         }
         var before = GC.GetAllocatedBytesForCurrentThread();
         foreach (var leaves in rounds)
@@ -301,7 +311,7 @@ public sealed class KernelTests
     });
 
     [Fact]
-    public void Slices_lie_one_behind_the_other_and_are_the_whole_vector() =>
+    public void Slices_are_adjacent_and_cover_the_vector() =>
         Gen.Select(Gen.Int[0, 300_000], Gen.Int[1, 9]).Sample((floats, tallies) =>
         {
             var layout = new VectorLayout(floats, tallies);
@@ -311,7 +321,9 @@ public sealed class KernelTests
                 var (offset, length) = layout.BytesOf(slice);
                 Assert.Equal(covered, offset);
                 Assert.InRange(length, 4, VectorLayout.SliceFloats * 4);
-                Assert.Equal((length, length / 2), (layout.WireBytesOf(slice, isBfloat16: false), layout.WireBytesOf(slice, isBfloat16: true)));
+                Assert.Equal(
+                    (length, length / 2),
+                    (layout.WireBytesOf(slice, isBfloat16: false), layout.WireBytesOf(slice, isBfloat16: true)));
                 covered += length;
             }
             Assert.Equal(floats * 4, covered);

@@ -5,7 +5,7 @@ namespace Distributed.Shared.Tests.Kernel;
 
 public sealed class RoundWorkTests
 {
-    /// <summary>A round whose range changes after some micro-batches, again and again.</summary>
+    /// <summary>A round whose range changes repeatedly after some micro-batches.</summary>
     private sealed record Case(int Leaves, (MicroBatchRange Range, int Computed)[] Plans);
 
     private static readonly Gen<Case> _cases = Gen.Int[1, 40].SelectMany(leaves =>
@@ -123,7 +123,7 @@ public sealed class RoundWorkTests
         return $"({Formula(left)}+{Formula(right)})";
     }
 
-    /// <summary>A collection that must not be added to.</summary>
+    /// <summary>A collection that rejects additions.</summary>
     private sealed class Refusing : List<TreeNode>, ICollection<TreeNode>
     {
         void ICollection<TreeNode>.Add(TreeNode item) => Assert.Fail($"{item} was dropped");

@@ -3,14 +3,14 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links;
 
-/// <summary>Frames that are not due yet stay in their pipe, and what is behind them.</summary>
+/// <summary>Early frames stay in their pipe, with all frames behind them.</summary>
 public sealed class EarlyFramesTests
 {
     public static readonly TheoryData<LinkPath> Transports = [LinkPath.Tcp, LinkPath.Tls, LinkPath.SharedMemory];
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_frame_that_was_not_due_is_offered_again_before_everything_behind_it_when_the_owner_pushes(LinkPath transport)
+    public async Task An_early_frame_is_offered_again_before_later_ones_when_the_owner_pushes(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();
@@ -18,7 +18,7 @@ public sealed class EarlyFramesTests
         var (offered, due, sent) = (0, 0, 0);
         end.Judge = (_, frame) =>
         {
-            // The first one that was not taken in, and no other.
+            // The early frame itself is offered again.
             Assert.Equal(end.Count(link), frame.Slice);
             offered++;
             return frame.Slice < due;
@@ -51,7 +51,7 @@ public sealed class EarlyFramesTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_frame_that_another_link_s_frame_makes_due_needs_nothing_else(LinkPath transport)
+    public async Task An_early_frame_is_handled_once_another_links_frame_makes_it_due(LinkPath transport)
     {
         using PipePair early = await PipePair.ConnectAsync(transport), late = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();
@@ -74,7 +74,7 @@ public sealed class EarlyFramesTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task While_a_frame_waits_others_leave_by_the_same_link_and_come_over_others(LinkPath transport)
+    public async Task While_a_frame_is_early_its_link_sends_and_other_links_receive(LinkPath transport)
     {
         using PipePair early = await PipePair.ConnectAsync(transport), other = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();
@@ -88,7 +88,7 @@ public sealed class EarlyFramesTests
         };
         Assert.True(early.There.TrySend(FrameGen.Numbered(0, 0), default));
         end.Until(() => Volatile.Read(ref offered) > 0);
-        // More than fits: the rest leaves when there is room.
+        // More than fits into the pipe: the rest is sent later.
         end.Queue(held, Enumerable.Range(0, 200));
         end.Push();
         for (var i = 0; i < 200; i++) Assert.Equal(i, poller.Next(early.There).Header.Slice);

@@ -15,7 +15,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Distributed.Shared.Tests.Links;
 
-/// <summary>Whatever bytes come over a link: a frame, or a reason, and never more memory than they have.</summary>
+/// <summary>Any bytes received over a link are frames or refused with a reason, and cost no more memory than they have.</summary>
 public sealed class FrameFuzzTests
 {
     private const int ChecksumOffset = 48;
@@ -36,13 +36,13 @@ public sealed class FrameFuzzTests
     ];
 
     [Fact]
-    public void Any_header_is_read_or_refused()
+    public void Any_header_is_parsed_or_refused()
     {
         var fuzzer = Fuzzer.Run(300_000, _frames, bytes =>
         {
-            // As a pipe does: it waits for what is not there yet, and allocates nothing for it.
+            // As a pipe does: it waits for missing bytes without allocating.
             if (bytes.Length < FrameHeader.Size) return "it waits for a header";
-            // Half of them get the right sum, so that what lies behind it has its turn.
+            // Half of them get a valid checksum, so that later checks are reached.
             if (bytes[^1] % 2 == 0) Seal(bytes);
             try
             {
@@ -59,13 +59,15 @@ public sealed class FrameFuzzTests
         Assert.InRange(fuzzer.Accepted, 1, int.MaxValue);
         Assert.Equal(
             [
-                "frame of # bytes received, at most # allowed", "frame of unknown kind # received", "frame received whose checksum does not match its bytes",
-                "frame version # received, version # spoken here", "it waits for a header", "it waits for a payload", "the bytes received are no frame",
+                "frame of # bytes received, at most # allowed", "frame of unknown kind # received",
+                "frame received whose checksum does not match its bytes",
+                "frame version # received, version # spoken here", "it waits for a header", "it waits for a payload",
+                "the bytes received are not a frame",
             ], fuzzer.Refused.Keys.Order(StringComparer.Ordinal));
     }
 
     [Fact]
-    public void Any_greeting_is_read_or_refused()
+    public void Any_greeting_is_parsed_or_refused()
     {
         var valid = _greetings.Select(frame => frame[FrameHeader.Size..]).ToList();
         var fuzzer = Fuzzer.Run(200_000, valid, bytes =>
@@ -79,11 +81,19 @@ public sealed class FrameFuzzTests
     }
 
     [Fact]
-    public async Task Any_beginning_of_a_connection_is_a_link_or_refused_and_counted()
+    public async Task Any_connection_becomes_a_link_or_is_refused_and_counted()
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
         var established = new ConcurrentQueue<IFramePipe>();
-        using var listener = new LinkListener(new(IPAddress.Loopback, 0), PipePair.Job, PipePair.Token, _ => true, (_, pipe) => established.Enqueue(pipe), new TrainingMetrics(registry).Links, NullLogger.Instance, new LinkOptions { SharedMemory = false });
+        using var listener = new LinkListener(
+            new(IPAddress.Loopback, 0),
+            PipePair.Job,
+            PipePair.Token,
+            _ => true,
+            (_, pipe) => established.Enqueue(pipe),
+            new TrainingMetrics(registry).Links,
+            NullLogger.Instance,
+            new LinkOptions { SharedMemory = false });
         var fuzzer = Fuzzer.Run(1_000, _greetings, bytes =>
         {
             if (bytes.Length > FrameHeader.Size && bytes[^1] % 2 == 0) Seal(bytes);
@@ -99,11 +109,11 @@ public sealed class FrameFuzzTests
             }
             catch (SocketException)
             {
-                // Refused before all of it was taken in.
+                // Refused before all bytes were received.
             }
             return received == answer.Length ? null : "refused";
         });
-        using var overdue = new CancellationTokenSource(Loopback.Patience);
+        using var overdue = new CancellationTokenSource(Loopback.Timeout);
         while (established.Count + await RefusedAsync() < 1_000 + (2 * _greetings.Length)) await Task.Delay(1, overdue.Token);
         Assert.Equal(fuzzer.Refusals, await RefusedAsync());
         Assert.Equal(fuzzer.Accepted + (2 * _greetings.Length), established.Count);
@@ -112,12 +122,13 @@ public sealed class FrameFuzzTests
         async Task<double> RefusedAsync()
         {
             var page = await Exposition.Of(registry);
-            return Enum.GetValues<Refusal>().Sum(reason => page[$"{MetricNames.RefusedConnections}{{plane=\"{MetricLabels.Links}\",reason=\"{$"{reason}".ToLowerInvariant()}\"}}"]);
+            return Enum.GetValues<Refusal>().Select(reason => $"{reason}".ToLowerInvariant()).Sum(reason =>
+                page[$"{MetricNames.RefusedConnections}{{plane=\"{MetricLabels.Links}\",reason=\"{reason}\"}}"]);
         }
     }
 
     [Fact]
-    public async Task Any_stream_is_frames_and_then_an_end_or_a_reason_that_is_counted()
+    public async Task Any_stream_yields_frames_and_then_its_end_or_a_counted_violation()
     {
         var valid = new List<byte[]> { _frames.SelectMany(frame => frame).ToArray(), _frames[0] };
         using var listener = PipePair.Listen();
@@ -133,7 +144,7 @@ public sealed class FrameFuzzTests
             here.Send(bytes);
             here.Shutdown(SocketShutdown.Send);
             var link = end.Connect("there", new SocketPipe(listener.Accept()));
-            Assert.True(SpinWait.SpinUntil(() => end.Move() || end.Reason(link) is not null, Loopback.Patience));
+            Assert.True(SpinWait.SpinUntil(() => end.Move() || end.Reason(link) is not null, Loopback.Timeout));
             while (end.Reason(link) is null) end.Move();
             var at = 0;
             foreach (var (header, payload) in end.Received(link))
@@ -143,18 +154,21 @@ public sealed class FrameFuzzTests
                 at += FrameHeader.Size + header.Length;
             }
             var reason = end.Reason(link)!;
-            return reason.EndsWith(" closed the connection", StringComparison.Ordinal) && at == bytes.Length ? null : reason[reason.IndexOf(' ', StringComparison.Ordinal)..];
+            return reason.EndsWith(" closed the connection", StringComparison.Ordinal) && at == bytes.Length
+                ? null
+                : reason[reason.IndexOf(' ', StringComparison.Ordinal)..];
         }, perByte: 200);
         Assert.InRange(fuzzer.Refused.Count, 3, 20);
-        var violations = fuzzer.Refused.Where(refused => refused.Key.Contains("broke the rules of the link", StringComparison.Ordinal)).Sum(refused => refused.Value);
+        var violations = fuzzer.Refused.Where(refused => refused.Key.Contains("broke the rules of the link", StringComparison.Ordinal))
+            .Sum(refused => refused.Value);
         Assert.Equal(violations, (await Exposition.Of(registry))[$"{MetricNames.RefusedFrames}{{reason=\"{MetricLabels.Violation}\"}}"]);
         end.Links.EndHelp(isBusy: false);
     }
 
     [Fact]
-    public void Any_piece_of_a_state_is_taken_in_or_refused()
+    public void Any_piece_of_a_state_is_added_or_refused()
     {
-        // A state of three pieces of which the last one is short: which piece, of how many, of how many bytes, and how many come.
+        // A state of three pieces, the last one short: index, number of pieces, bytes in all, bytes received.
         const int Bytes = (2 * FrameHeader.MaxLength) + 7;
         var pieces = new byte[FrameHeader.MaxLength];
         var valid = Enumerable.Range(0, 3).Select(piece => Numbers(piece, 3, Bytes, piece < 2 ? FrameHeader.MaxLength : 7)).ToList();
@@ -164,10 +178,13 @@ public sealed class FrameFuzzTests
             var next = 0;
             for (var at = 0; at + 16 <= bytes.Length; at += 16)
             {
-                var (piece, count, total, length) = (Number(bytes, at), Number(bytes, at + 4), Number(bytes, at + 8), Number(bytes, at + 12));
+                var (piece, count, total, length) =
+                    (Number(bytes, at), Number(bytes, at + 4), Number(bytes, at + 8), Number(bytes, at + 12));
                 try
                 {
-                    var state = assembly.Add(new(FrameKind.State, 1, 1, 0, piece, new(count, total), 0), pieces.AsSpan(0, Math.Clamp(length, 0, pieces.Length)));
+                    var state = assembly.Add(
+                        new(FrameKind.State, 1, 1, 0, piece, new(count, total), 0),
+                        pieces.AsSpan(0, Math.Clamp(length, 0, pieces.Length)));
                     if (state is not null) return next == 2 && state.Length == Bytes ? null : "too early";
                     next++;
                 }
@@ -194,12 +211,14 @@ public sealed class FrameFuzzTests
         return FrameGen.Bytes(new(FrameKind.Hello, PipePair.Job, 0, 0, 0, default, payload.Length), payload);
     }
 
-    /// <summary>Gives the first frame the sum that its bytes have, as far as they go.</summary>
+    /// <summary>Sets the checksum of the first frame to that of its bytes.</summary>
     private static void Seal(byte[] bytes)
     {
         var length = Math.Clamp(BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(40)), 0, bytes.Length - FrameHeader.Size);
         var header = XxHash3.HashToUInt64(bytes.AsSpan(0, ChecksumOffset));
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(ChecksumOffset), XxHash3.HashToUInt64(bytes.AsSpan(FrameHeader.Size, length), unchecked((long)header)));
+        BinaryPrimitives.WriteUInt64LittleEndian(
+            bytes.AsSpan(ChecksumOffset),
+            XxHash3.HashToUInt64(bytes.AsSpan(FrameHeader.Size, length), unchecked((long)header)));
     }
 
     private static byte[] Numbers(params ReadOnlySpan<int> numbers)

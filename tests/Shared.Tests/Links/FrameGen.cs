@@ -6,7 +6,7 @@ namespace Distributed.Shared.Tests.Links;
 /// <summary>Random frames, as bytes and as values.</summary>
 internal static class FrameGen
 {
-    /// <summary>Payload lengths: empty, a few bytes, around the limit of a small frame, a slice of a vector, the most allowed.</summary>
+    /// <summary>Payload lengths: empty, a few bytes, around the limit of a small frame, a slice of a vector, the maximum.</summary>
     public static readonly Gen<int> Length = Gen.Frequency(
         (3, Gen.Int[0, 64]),
         (2, Gen.Int[16 * 1024 - 70, 16 * 1024 + 70]),
@@ -24,7 +24,7 @@ internal static class FrameGen
         from bytes in length
         select new FrameHeader(kind, job, generation, round, slice, new(first, count), bytes);
 
-    /// <summary>A payload that its seed decides.</summary>
+    /// <summary>A payload that depends on a seed.</summary>
     public static void Fill(Span<byte> payload, int seed) => new Random(seed).NextBytes(payload);
 
     public static byte[] Payload(int length, int seed)

@@ -12,14 +12,14 @@ public sealed class FrameHeaderTests
         select (header, FrameGen.Bytes(header, FrameGen.Payload(header.Length, seed)));
 
     [Fact]
-    public void A_header_is_read_as_it_was_written() => _anyFrame.Sample(frame =>
+    public void A_header_survives_a_round_trip() => _anyFrame.Sample(frame =>
     {
         Assert.Equal(frame.Header, FrameCodec.Read(frame.Bytes));
         Verify(frame.Bytes);
     });
 
     [Fact]
-    public void A_flipped_bit_in_header_or_payload_is_noticed() => Gen.Select(_anyFrame, Gen.Int[0, int.MaxValue]).Sample((frame, at) =>
+    public void A_flipped_bit_in_header_or_payload_is_detected() => Gen.Select(_anyFrame, Gen.Int[0, int.MaxValue]).Sample((frame, at) =>
     {
         var bit = at % (frame.Bytes.Length * 8);
         frame.Bytes[bit / 8] ^= (byte)(1 << bit % 8);
@@ -31,27 +31,28 @@ public sealed class FrameHeaderTests
     });
 
     [Fact]
-    public void A_flipped_bit_is_noticed_in_a_header_that_is_checked_alone() => Gen.Select(_anyFrame, Gen.Int[0, FrameHeader.Size * 8 - 1]).Sample((frame, bit) =>
-    {
-        frame.Header.Write(frame.Bytes);
-        Assert.Equal(frame.Header, FrameCodec.Read(frame.Bytes));
-        FrameCodec.Verify(frame.Bytes.AsSpan(0, FrameHeader.Size));
-        frame.Bytes[bit / 8] ^= (byte)(1 << bit % 8);
-        Assert.Throws<LinkException>(() => FrameCodec.Verify(frame.Bytes.AsSpan(0, FrameHeader.Size)));
-    });
+    public void A_flipped_bit_in_a_header_checked_alone_is_detected() =>
+        Gen.Select(_anyFrame, Gen.Int[0, FrameHeader.Size * 8 - 1]).Sample((frame, bit) =>
+        {
+            frame.Header.Write(frame.Bytes);
+            Assert.Equal(frame.Header, FrameCodec.Read(frame.Bytes));
+            FrameCodec.Verify(frame.Bytes.AsSpan(0, FrameHeader.Size));
+            frame.Bytes[bit / 8] ^= (byte)(1 << bit % 8);
+            Assert.Throws<LinkException>(() => FrameCodec.Verify(frame.Bytes.AsSpan(0, FrameHeader.Size)));
+        });
 
     [Fact]
-    public void A_payload_of_another_frame_is_noticed() => Gen.Select(_anyFrame, _anyFrame).Sample((a, b) =>
+    public void A_payload_of_another_frame_is_detected() => Gen.Select(_anyFrame, _anyFrame).Sample((a, b) =>
     {
         byte[] mixed = [.. a.Bytes[..FrameHeader.Size], .. b.Bytes[FrameHeader.Size..]];
         if (!mixed.SequenceEqual(a.Bytes)) Assert.Throws<LinkException>(() => Verify(mixed));
     });
 
     [Fact]
-    public void Bytes_that_are_no_header_are_refused_and_nothing_worse() =>
+    public void Malformed_headers_are_refused() =>
         Gen.Select(_anyFrame, Gen.Byte.Array[FrameHeader.Size], Gen.Int[0, FrameHeader.Size]).Sample((frame, noise, kept) =>
         {
-            // The beginning of a header, so that every check has its turn.
+            // The beginning of a valid header, so that every check is reached.
             frame.Bytes.AsSpan(0, kept).CopyTo(noise);
             try
             {
@@ -70,7 +71,9 @@ public sealed class FrameHeaderTests
             var bytes = FrameGen.Bytes(FrameGen.Numbered(0, 0), []);
             BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(40), length);
             if (length is >= 0 and <= FrameHeader.MaxLength) Assert.Equal(length, FrameCodec.Read(bytes).Length);
-            else Assert.Contains($"{length} bytes", Assert.Throws<LinkException>(() => FrameCodec.Read(bytes)).Message, StringComparison.Ordinal);
+            else
+                Assert.Contains(
+                    $"{length} bytes", Assert.Throws<LinkException>(() => FrameCodec.Read(bytes)).Message, StringComparison.Ordinal);
         });
 
     [Fact]
@@ -84,7 +87,7 @@ public sealed class FrameHeaderTests
     }
 
     [Fact]
-    public void A_payload_of_another_length_than_the_header_says_cannot_be_written() =>
+    public void A_payload_of_another_length_than_in_the_header_cannot_be_written() =>
         Assert.Throws<ArgumentOutOfRangeException>(() => FrameGen.Numbered(0, 3).Write(new byte[FrameHeader.Size], new byte[4]));
 
     private static void Verify(byte[] frame) => FrameCodec.Verify(frame.AsSpan(0, FrameHeader.Size), frame.AsSpan(FrameHeader.Size));

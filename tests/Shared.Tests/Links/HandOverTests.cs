@@ -4,7 +4,7 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links;
 
-/// <summary>Frames are moved by the links' own thread and by one that helps, in turn; between them no wake-up may be lost.</summary>
+/// <summary>Frames are moved by the links' own thread and a helper in turn; no wake-up may be lost between them.</summary>
 public sealed class HandOverTests
 {
     public static readonly TheoryData<LinkPath> Transports = [LinkPath.Tcp, LinkPath.Tls, LinkPath.SharedMemory];
@@ -30,11 +30,11 @@ public sealed class HandOverTests
             end.Links.EndHelp(isBusy);
             if (turns.Next(4) == 0)
             {
-                // What an owner that has nothing to wait for does.
+                // As an owner that waits for nothing.
                 peers[turns.Next(2)].Ask(turns);
                 end.Push();
             }
-            // Nobody but the links' own thread does anything now.
+            // Only the links' own thread moves frames now.
             end.Until(() => Array.TrueForAll(peers, peer => peer.Missing <= (isBusy ? MayWait : 0)));
             if (isBusy) LookAfter(end, peers, turns.Next(4));
         }
@@ -48,7 +48,7 @@ public sealed class HandOverTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Whoever_helps_moves_the_frames_and_nobody_else(LinkPath transport)
+    public async Task Only_the_helping_thread_moves_frames(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();
@@ -59,13 +59,13 @@ public sealed class HandOverTests
         for (var i = 0; i < 1000; i++)
         {
             Assert.True(pair.There.TrySend(FrameGen.Numbered(i, 0), default));
-            Assert.True(SpinWait.SpinUntil(() => end.Move() || end.Reason(link) is not null, Loopback.Patience));
+            Assert.True(SpinWait.SpinUntil(() => end.Move() || end.Reason(link) is not null, Loopback.Timeout));
         }
         Assert.Null(end.Reason(link));
         Assert.Equal(Enumerable.Range(0, 1000), end.Numbers(link));
     }
 
-    /// <summary>What ends the waiting of a busy owner, of four kinds.</summary>
+    /// <summary>Four ways to end the wait of a busy owner.</summary>
     private static void LookAfter(LinksEnd end, Peer[] peers, int how)
     {
         if (how == 0) return;
@@ -84,13 +84,13 @@ public sealed class HandOverTests
                 else end.Push();
                 return IsComplete();
             },
-            Loopback.Patience));
+            Loopback.Timeout));
         if (how == 2) end.Links.EndHelp(isBusy: true);
 
         bool IsComplete() => Array.TrueForAll(peers, peer => peer.Missing == 0);
     }
 
-    /// <summary>The other end of a link. Answers a frame with as many as its number says.</summary>
+    /// <summary>The other end of a link. It answers a frame with as many frames as its number.</summary>
     private sealed class Peer
     {
         private readonly LinksEnd _end;
@@ -107,7 +107,7 @@ public sealed class HandOverTests
 
         public int Missing => _expected.Count - _end.Count(_link);
 
-        /// <summary>Queues up to three times as many frames as fit, and has up to a few more answered than fit.</summary>
+        /// <summary>Queues up to three times as many frames as fit, and requests slightly more answers than fit.</summary>
         public void Ask(Random random)
         {
             var answers = random.Next(3) == 0 ? random.Next(20) : random.Next(3);
@@ -131,7 +131,7 @@ public sealed class HandOverTests
             }
             catch (LinkException)
             {
-                // It is over.
+                // The test has ended.
             }
         }
     }

@@ -5,7 +5,7 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links;
 
-/// <summary>The links of a process, and what comes over them.</summary>
+/// <summary>The links of a process and the frames received over them.</summary>
 internal sealed class LinksEnd : ILinkHandler, IDisposable
 {
     private readonly object _news = new();
@@ -16,7 +16,7 @@ internal sealed class LinksEnd : ILinkHandler, IDisposable
 
     public TensorLinks Links { get; }
 
-    /// <summary>What is made of a frame before it is taken in; called under the gate.</summary>
+    /// <summary>Called under the gate for each frame before it is recorded.</summary>
     public Func<TensorLink, FrameHeader, bool> Judge { get; set; } = (_, _) => true;
 
     public TensorLink Connect(string peer, IFramePipe pipe)
@@ -46,13 +46,13 @@ internal sealed class LinksEnd : ILinkHandler, IDisposable
         lock (Links.Gate) Links.Push();
     }
 
-    /// <summary>The frames that came over a link, so far.</summary>
+    /// <summary>The frames received over a link so far.</summary>
     public IReadOnlyList<(FrameHeader Header, byte[] Payload)> Received(TensorLink link)
     {
         lock (_news) return [.. _received.GetValueOrDefault(link, [])];
     }
 
-    /// <summary>The numbers of the frames that came over a link, so far.</summary>
+    /// <summary>The numbers of the frames received over a link so far.</summary>
     public IEnumerable<int> Numbers(TensorLink link) => Received(link).Select(frame => frame.Header.Slice);
 
     public int Count(TensorLink link)
@@ -60,19 +60,19 @@ internal sealed class LinksEnd : ILinkHandler, IDisposable
         lock (_news) return _received.TryGetValue(link, out var frames) ? frames.Count : 0;
     }
 
-    /// <summary>Why a link was closed; null while nothing was said.</summary>
+    /// <summary>Why a link was closed; null if it is open.</summary>
     public string? Reason(TensorLink link)
     {
         lock (_news) return _closed.GetValueOrDefault(link);
     }
 
-    /// <summary>Waits, and does nothing else, until what has come makes this true.</summary>
+    /// <summary>Waits until received frames make this true.</summary>
     public void Until(Func<bool> condition)
     {
         lock (_news)
         {
             while (!condition())
-                if (!Monitor.Wait(_news, Loopback.Patience)) Assert.Fail("what was waited for did not come over the links");
+                if (!Monitor.Wait(_news, Loopback.Timeout)) Assert.Fail("the awaited frames did not arrive");
         }
     }
 

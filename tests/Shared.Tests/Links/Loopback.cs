@@ -3,11 +3,11 @@ using System.Net.Sockets;
 
 namespace Distributed.Shared.Tests.Links;
 
-/// <summary>Real connections within this machine.</summary>
+/// <summary>Real connections on this machine.</summary>
 internal static class Loopback
 {
-    /// <summary>How long anything may take before a test gives up: a failure, never a measurement.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    /// <summary>After this time a test fails; never a measurement.</summary>
+    public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(60);
 
     public static async Task<(Socket Here, Socket There)> ConnectAsync()
     {
@@ -24,7 +24,7 @@ internal static class Loopback
         while (!bytes.IsEmpty) bytes = bytes[await socket.SendAsync(bytes)..];
     }
 
-    public static Task Soon(this Task task) => task.WaitAsync(Patience);
+    public static Task Soon(this Task task) => task.WaitAsync(Timeout);
 
-    public static Task<T> Soon<T>(this Task<T> task) => task.WaitAsync(Patience);
+    public static Task<T> Soon<T>(this Task<T> task) => task.WaitAsync(Timeout);
 }

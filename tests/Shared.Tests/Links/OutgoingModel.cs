@@ -6,15 +6,16 @@ using Distributed.Transport.Links;
 namespace Distributed.Shared.Tests.Links;
 
 /// <summary>
-/// What has to leave over one link, in which order, and which buffers it holds, as plain lists. The links' own thread
-/// must not move frames meanwhile.
+/// The frames to send over one link, their order, and the buffers that they hold, as plain lists. The links' own thread must not move
+/// frames meanwhile.
 /// </summary>
 internal sealed class OutgoingModel(LinksEnd end, TensorLink link, PipePair pair)
 {
     public const int MaxLength = VectorLayout.SliceFloats * sizeof(float);
 
     private readonly PooledBuffers _buffers = new(new(VectorLayout.SliceFloats, 1));
-    private readonly Dictionary<FramePriority, List<Frame>> _waiting = Enum.GetValues<FramePriority>().OrderDescending().ToDictionary(p => p, _ => new List<Frame>());
+    private readonly Dictionary<FramePriority, List<Frame>> _waiting = Enum.GetValues<FramePriority>().OrderDescending()
+        .ToDictionary(p => p, _ => new List<Frame>());
     private readonly Queue<Frame> _left = [];
     private Frame? _started;
     private long _bytes = end.Links.ContributionBytesSent;
@@ -61,20 +62,20 @@ internal sealed class OutgoingModel(LinksEnd end, TensorLink link, PipePair pair
         AssertHolds();
     }
 
-    /// <summary>Takes in what is there at the other end, so many frames at most.</summary>
+    /// <summary>Receives up to this many frames at the other end.</summary>
     public void Read(int frames)
     {
         for (; frames > 0 && pair.There.TryReceive(out var header, out var payload); frames--)
         {
             var frame = _left.Dequeue();
             Assert.Equal(frame.Header, header);
-            Assert.True(payload.SequenceEqual(frame.Payload.Span), $"the payload of {header} is another one");
+            Assert.True(payload.SequenceEqual(frame.Payload.Span), $"the payload of {header} differs");
             LetGo(frame);
             pair.There.Release();
         }
     }
 
-    /// <summary>Lets all leave that is left.</summary>
+    /// <summary>Sends all remaining frames.</summary>
     public void Finish()
     {
         while (_waiting.Values.Any(queue => queue.Count > 0) || _left.Count > 0 || _started is not null)
@@ -95,7 +96,7 @@ internal sealed class OutgoingModel(LinksEnd end, TensorLink link, PipePair pair
         return next;
     }
 
-    /// <summary>The links hold what waits, and nothing else.</summary>
+    /// <summary>The links hold the buffers of queued frames only.</summary>
     private void AssertHolds()
     {
         Assert.All(_waiting.Values.SelectMany(queue => queue), frame => Assert.True(frame.Buffer.IsShared));

@@ -3,7 +3,7 @@ using Distributed.Transport.Buffers;
 
 namespace Distributed.Shared.Tests.Links;
 
-/// <summary>A pool that knows which buffers it lent, and can tell whether all came back, each once.</summary>
+/// <summary>A pool that records its buffers and checks that each was returned once.</summary>
 internal sealed class PooledBuffers(VectorLayout layout)
 {
     private readonly HashSet<VectorBuffer> _rented = new(ReferenceEqualityComparer.Instance);
@@ -21,7 +21,7 @@ internal sealed class PooledBuffers(VectorLayout layout)
         }
     }
 
-    /// <summary>Fails if a buffer is still held, or lies in the pool twice.</summary>
+    /// <summary>Fails if a buffer is still held, or is in the pool twice.</summary>
     public void AssertAllReturned()
     {
         lock (_lock)

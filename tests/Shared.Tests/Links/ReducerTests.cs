@@ -11,13 +11,17 @@ public sealed class ReducerTests
         from micro in Gen.Int[1, 10]
         from steps in Gen.Int[1, 3]
         from test in Gen.OneOfConst(0, 1, 600)
-        from floats in Gen.Frequency((4, Gen.Int[0, 600]), (1, Gen.Int[VectorLayout.SliceFloats - 1, VectorLayout.SliceFloats + 1]), (1, Gen.Int[1, 3 * VectorLayout.SliceFloats]))
+        from floats in Gen.Frequency(
+            (4, Gen.Int[0, 600]),
+            (1, Gen.Int[VectorLayout.SliceFloats - 1, VectorLayout.SliceFloats + 1]),
+            (1, Gen.Int[1, 3 * VectorLayout.SliceFloats]))
         from tallies in Gen.Int[1, 5]
         from options in Gen.Select(Gen.Bool, Gen.Bool, Gen.Bool, Gen.Int)
-        select new Job(new(steps * 10, test, 1, 10, micro, options.Item1), new(floats, tallies), new(options.Item2), options.Item3, options.Item4);
+        select new Job(
+            new(steps * 10, test, 1, 10, micro, options.Item1), new(floats, tallies), new(options.Item2), options.Item3, options.Item4);
 
     [Fact]
-    public void Averages_have_the_bits_of_a_plain_sum_whoever_sends_what_when_and_however_often_the_plan_changes() => _job.Sample(job =>
+    public void Averages_have_the_bits_of_a_plain_sum_under_any_order_of_arrival_and_change_of_plan() => _job.Sample(job =>
     {
         using var bench = new Bench(job);
         for (var round = 0; round < job.Rounds.Count; round++) bench.Reduce(round, bench.Any.Next(3));
@@ -25,7 +29,7 @@ public sealed class ReducerTests
     });
 
     [Fact]
-    public void What_is_not_due_is_refused_and_changes_nothing() => _job.Sample(job =>
+    public void A_contribution_that_is_not_awaited_is_refused_and_changes_nothing() => _job.Sample(job =>
     {
         using var bench = new Bench(job) { HasNoise = true };
         for (var round = 0; round < job.Rounds.Count; round++) bench.Reduce(round, bench.Any.Next(2));
@@ -33,7 +37,7 @@ public sealed class ReducerTests
     });
 
     [Fact]
-    public void A_round_that_is_let_go_of_in_the_middle_holds_nothing() => _job.Sample(job =>
+    public void A_round_abandoned_in_the_middle_holds_no_buffers() => _job.Sample(job =>
     {
         using var bench = new Bench(job);
         bench.Begin(0);
@@ -47,7 +51,7 @@ public sealed class ReducerTests
     [Fact]
     public void Rounds_allocate_nothing()
     {
-        // Seven micro-batches of a star's three workers: nodes wait, are added where they lie, and where they came.
+        // Seven micro-batches of three workers in a star: nodes wait, are added in place, and where they were received.
         var layout = new VectorLayout(VectorLayout.SliceFloats + 100, 3);
         var rounds = new Rounds(10_000, 0, 1, 10, 7);
         var rules = new RoundExchange(rounds, layout, isCoordinator: true);
@@ -55,13 +59,14 @@ public sealed class ReducerTests
         using var pool = new VectorPool(layout);
         var plan = new Plan(1, 0, rounds.Count, ["one", "two", "three"], Topology.Star);
         rules.Begin(plan, Plan.Coordinator);
-        var nodes = Enumerable.Range(0, 3).SelectMany(worker => new ReductionTree(7).Cover(plan.RangeOf(worker, 7)), (worker, node) => (worker, node)).ToArray();
+        var nodes = Enumerable.Range(0, 3)
+            .SelectMany(worker => new ReductionTree(7).Cover(plan.RangeOf(worker, 7)), (worker, node) => (worker, node)).ToArray();
         new Random(1).Shuffle(nodes);
         var payload = new byte[FrameHeader.MaxLength];
         Reduce(0, 20);
         var before = GC.GetAllocatedBytesForCurrentThread();
         Reduce(20, 1000);
-        // A collection on behalf of other tests puts 24 bytes down to every thread.
+        // A garbage collection during other tests charges 24 bytes to every thread.
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 20_000);
 
         void Reduce(int first, int end)
@@ -71,7 +76,8 @@ public sealed class ReducerTests
                 var average = pool.Rent();
                 reducer.Enter(round, average);
                 foreach (var (worker, node) in nodes)
-                    for (var slice = 0; slice < layout.Slices; slice++) reducer.Arrive(worker, node, slice, payload.AsSpan(0, layout.WireBytesOf(slice, isBfloat16: false)));
+                    for (var slice = 0; slice < layout.Slices; slice++)
+                        reducer.Arrive(worker, node, slice, payload.AsSpan(0, layout.WireBytesOf(slice, isBfloat16: false)));
                 while (rules.TryNextComplete(out _)) continue;
                 Assert.True(rules.IsComplete);
                 average.Release();
@@ -81,7 +87,7 @@ public sealed class ReducerTests
 
     private sealed record Job(Rounds Rounds, VectorLayout Layout, WireFormat Wire, bool IsStar, int Seed);
 
-    /// <summary>A reducer, and everybody who sends to it.</summary>
+    /// <summary>A reducer and its senders.</summary>
     private sealed class Bench : IDisposable
     {
         private readonly Job _job;
@@ -106,10 +112,10 @@ public sealed class ReducerTests
 
         public Random Any { get; }
 
-        /// <summary>Whether what is not due comes now and then.</summary>
+        /// <summary>Whether unexpected contributions arrive now and then.</summary>
         public bool HasNoise { get; init; }
 
-        /// <summary>Does a round, which so many changes of the plan interrupt, and checks its averages.</summary>
+        /// <summary>Runs a round with this many changes of the plan, and checks its averages.</summary>
         public void Reduce(long round, int replans)
         {
             for (; replans >= 0; replans--)
@@ -120,15 +126,20 @@ public sealed class ReducerTests
                 if (replans > 0) LetGo();
             }
             AssertAverages();
-            // The next round lets go of this one, or the end does.
+            // The next round or Dispose releases this one.
             LetGoOfVectors();
         }
 
-        /// <summary>A new plan, for other workers; its first round.</summary>
+        /// <summary>Begins a new plan for other workers, and its first round.</summary>
         public void Begin(long round)
         {
             var workers = Any.Next(1, 7);
-            _plan = _plan with { Generation = _plan.Generation + 1, FirstRound = round, Workers = [.. Enumerable.Range(0, workers).Select(i => $"worker-{i}")] };
+            _plan = _plan with
+            {
+                Generation = _plan.Generation + 1,
+                FirstRound = round,
+                Workers = [.. Enumerable.Range(0, workers).Select(i => $"worker-{i}")],
+            };
             _self = _job.IsStar ? Plan.Coordinator : Any.Next(workers);
             _rules.Fence(_plan.Generation);
             _reducer.Clear();
@@ -136,7 +147,7 @@ public sealed class ReducerTests
             Enter(round);
         }
 
-        /// <summary>Lets this many frames arrive, of those that are left.</summary>
+        /// <summary>Delivers this many of the remaining frames.</summary>
         public void Arrive(int frames)
         {
             for (; frames > 0 && _owed.Count > 0; frames--)
@@ -183,7 +194,8 @@ public sealed class ReducerTests
             _owed = new(owed);
         }
 
-        private List<TreeNode> CoverOf(int worker) => new ReductionTree(_round.MicroBatches).Cover(_plan.RangeOf(worker, _round.MicroBatches));
+        private List<TreeNode> CoverOf(int worker) =>
+            new ReductionTree(_round.MicroBatches).Cover(_plan.RangeOf(worker, _round.MicroBatches));
 
         private void ArriveOwn(TreeNode node, int slice)
         {
@@ -193,7 +205,8 @@ public sealed class ReducerTests
 
         private void ArriveNoise()
         {
-            var (worker, node) = (Any.Next(_plan.Workers.Length), new TreeNode(Any.Next(_round.MicroBatches), Any.Next(1, _round.MicroBatches + 1)));
+            var (worker, node) =
+                (Any.Next(_plan.Workers.Length), new TreeNode(Any.Next(_round.MicroBatches), Any.Next(1, _round.MicroBatches + 1)));
             var slice = Any.Next(_job.Layout.Slices);
             if (_owed.Contains((worker, node, slice))) return;
             var noise = new byte[_job.Layout.WireBytesOf(slice, _job.Wire.IsBfloat16)];
@@ -219,7 +232,8 @@ public sealed class ReducerTests
             for (var worker = 0; worker < _plan.Workers.Length; worker++) _rules.ArrivePresent(worker);
             while (_rules.TryNextComplete(out var slice)) complete.Add(slice);
             Assert.Equal(OwnedSlices, complete.Order());
-            var rounded = Enumerable.Range(0, _plan.Workers.Length).Where(worker => _job.Wire.IsBfloat16 && worker != _self).SelectMany(CoverOf).ToHashSet();
+            var rounded = Enumerable.Range(0, _plan.Workers.Length).Where(worker => _job.Wire.IsBfloat16 && worker != _self)
+                .SelectMany(CoverOf).ToHashSet();
             var (floats, tallies) = _sums.Root(rounded);
             floats = [.. floats.Select(sum => sum / _round.Samples)];
             if (_job.Wire.IsBfloat16) floats = TreeSums.Rounded(floats);

@@ -14,10 +14,8 @@ public sealed class TensorLinksAllocationTests
     private const int Rounds = 1000;
     private const int FramesEachWay = 10;
 
-    /// <summary>
-    /// A collection on behalf of other tests puts some bytes down to every thread: 24, and 200 to one that uses sockets. An object a frame would be
-    /// half a million bytes.
-    /// </summary>
+    /// <summary>A garbage collection during other tests charges some bytes to every thread: 24, or 200 if it uses sockets. One object per
+    /// frame would be half a million bytes.</summary>
     private const long OfCollection = 256, Noise = 5_000;
 
     [Theory]
@@ -47,7 +45,12 @@ public sealed class TensorLinksAllocationTests
                     for (var i = 0; i < FramesEachWay; i++)
                     {
                         var buffer = pool.Rent();
-                        links.Send(link, FrameGen.Numbered(i, 4000), buffer.Memory[..4000], buffer, i % 3 == 0 ? FramePriority.Urgent : FramePriority.Normal);
+                        links.Send(
+                            link,
+                            FrameGen.Numbered(i, 4000),
+                            buffer.Memory[..4000],
+                            buffer,
+                            i % 3 == 0 ? FramePriority.Urgent : FramePriority.Normal);
                         buffer.Release();
                     }
                     links.DropOlderThan(1);
@@ -100,7 +103,7 @@ public sealed class TensorLinksAllocationTests
 
         public int Received { get; private set; }
 
-        /// <summary>By the thread that received last, until then.</summary>
+        /// <summary>Allocated by the thread that received last, until then.</summary>
         public long Allocated { get; private set; }
 
         public int Threads => _threads.Count;

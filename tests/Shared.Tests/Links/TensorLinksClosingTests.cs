@@ -7,13 +7,13 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links;
 
-/// <summary>How links end, and that one takes no other with it.</summary>
+/// <summary>How links end, and that no other link ends with them.</summary>
 public sealed class TensorLinksClosingTests
 {
     public static readonly TheoryData<LinkPath> Transports = [LinkPath.Tcp, LinkPath.Tls, LinkPath.SharedMemory];
 
     [Fact]
-    public async Task A_link_for_which_too_many_frames_wait_is_closed_and_no_other()
+    public async Task Only_a_link_with_too_many_queued_frames_is_closed()
     {
         using var pair = await PipePair.ConnectAsync(LinkPath.SharedMemory);
         using var end = new LinksEnd();
@@ -25,7 +25,9 @@ public sealed class TensorLinksClosingTests
         lock (end.Links.Gate)
         {
             var slow = end.Links.Add("slow");
-            for (var i = 0; i < TensorLinks.MaxQueuedFrames; i++) end.Links.Send(slow, FrameGen.Numbered(i, 8), buffer.Memory[..8], buffer, i % 2 == 0 ? FramePriority.Urgent : FramePriority.Normal);
+            for (var i = 0; i < TensorLinks.MaxQueuedFrames; i++)
+                end.Links.Send(
+                    slow, FrameGen.Numbered(i, 8), buffer.Memory[..8], buffer, i % 2 == 0 ? FramePriority.Urgent : FramePriority.Normal);
             Assert.Null(end.Reason(slow));
             end.Links.Send(slow, FrameGen.Numbered(0, 8), buffer.Memory[..8], buffer);
             Assert.Equal("more than 65536 frames wait for slow", end.Reason(slow));
@@ -39,7 +41,7 @@ public sealed class TensorLinksClosingTests
     [Theory]
     [InlineData(true, "bad sent nonsense")]
     [InlineData(false, "a frame from bad could not be handled: bad sent nonsense")]
-    public async Task A_frame_that_cannot_be_handled_closes_its_link_and_no_other(bool isViolation, string reason)
+    public async Task A_frame_that_cannot_be_handled_closes_its_link_only(bool isViolation, string reason)
     {
         foreach (var transport in Enum.GetValues<LinkPath>())
         {
@@ -49,7 +51,8 @@ public sealed class TensorLinksClosingTests
             end.Judge = (link, frame) => link != bad || frame.Slice < 2 ? true : throw Failure();
             for (var i = 0; i < 3; i++) Assert.True(toBad.There.TrySend(FrameGen.Numbered(i, 0), default));
             // By now the other end may have closed the link.
-            if (Record.Exception(() => toBad.There.TrySend(FrameGen.Numbered(3, 0), default)) is { } error) Assert.IsType<LinkException>(error);
+            if (Record.Exception(() => toBad.There.TrySend(FrameGen.Numbered(3, 0), default)) is { } error)
+                Assert.IsType<LinkException>(error);
             end.Until(() => end.Reason(bad) is not null);
             Assert.Equal(reason, end.Reason(bad));
             Assert.Equal([0, 1], end.Numbers(bad));
@@ -63,7 +66,7 @@ public sealed class TensorLinksClosingTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Frames_that_came_before_the_other_end_closed_are_handled_before_the_handler_is_told(LinkPath transport)
+    public async Task Frames_received_before_the_other_end_closed_are_handled_before_the_disconnect(LinkPath transport)
     {
         foreach (var isPushed in (bool[])[false, true])
         {
@@ -84,7 +87,7 @@ public sealed class TensorLinksClosingTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task The_end_of_a_silent_connection_is_noticed_also_by_an_owner_that_computes(LinkPath transport)
+    public async Task The_end_of_a_silent_connection_is_detected_while_the_owner_computes(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();
@@ -96,7 +99,7 @@ public sealed class TensorLinksClosingTests
     }
 
     [Fact]
-    public async Task What_is_sent_over_a_closed_link_goes_nowhere()
+    public async Task Frames_sent_over_a_closed_link_are_dropped()
     {
         var buffers = new PooledBuffers(new(100, 1));
         using var pool = buffers.Pool;
@@ -124,7 +127,7 @@ public sealed class TensorLinksClosingTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Links_are_disposed_of_while_threads_send_push_and_help(LinkPath transport)
+    public async Task Links_can_be_disposed_while_threads_send_push_and_help(LinkPath transport)
     {
         for (var round = 0; round < 20; round++)
         {
@@ -143,7 +146,7 @@ public sealed class TensorLinksClosingTests
                         if (number == 0) end.Links.BeginHelp();
                         lock (end.Links.Gate)
                         {
-                            // More than may wait would close the link.
+                            // A longer queue would close the link.
                             if (Volatile.Read(ref sent) < 1000 || Volatile.Read(ref isOver)) SendBuffer(end, link, buffers);
                             if (number == 0) end.Links.Move();
                             else end.Links.Push();
@@ -153,7 +156,7 @@ public sealed class TensorLinksClosingTests
                     }
                 },
                 TaskCreationOptions.LongRunning)).ToArray();
-            Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref sent) > 10 * round || senders.Any(s => s.IsFaulted), Loopback.Patience));
+            Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref sent) > 10 * round || senders.Any(s => s.IsFaulted), Loopback.Timeout));
             end.Dispose();
             end.Dispose();
             Volatile.Write(ref isOver, true);
@@ -167,7 +170,7 @@ public sealed class TensorLinksClosingTests
     }
 
     [Fact]
-    public async Task Bytes_and_broken_rules_are_counted()
+    public async Task Bytes_and_violations_are_counted()
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
         using var pair = await PipePair.ConnectAsync(LinkPath.Tcp);

@@ -9,8 +9,9 @@ public sealed class TensorLinksTests
 {
     public static readonly TheoryData<LinkPath> Transports = [LinkPath.Tcp, LinkPath.Tls, LinkPath.SharedMemory];
 
-    /// <summary>Through a narrow connection a frame leaves piece by piece.</summary>
-    public static readonly TheoryData<LinkPath, bool> Connections = new() { { LinkPath.Tcp, false }, { LinkPath.SharedMemory, false }, { LinkPath.Tcp, true } };
+    /// <summary>Through a narrow connection a frame is sent in pieces.</summary>
+    public static readonly TheoryData<LinkPath, bool> Connections =
+        new() { { LinkPath.Tcp, false }, { LinkPath.SharedMemory, false }, { LinkPath.Tcp, true } };
 
     private enum Turn
     {
@@ -22,13 +23,15 @@ public sealed class TensorLinksTests
     }
 
     private static readonly Gen<Turn> _turn = Gen.Frequency(
-        (6, Gen.Const(Turn.SendBulk)), (3, Gen.Const(Turn.SendBackground)), (3, Gen.Const(Turn.SendUrgent)), (4, Gen.Const(Turn.Move)), (3, Gen.Const(Turn.Read)), (1, Gen.Const(Turn.Drop)));
+        (6, Gen.Const(Turn.SendBulk)), (3, Gen.Const(Turn.SendBackground)), (3, Gen.Const(Turn.SendUrgent)), (4, Gen.Const(Turn.Move)),
+        (3, Gen.Const(Turn.Read)), (1, Gen.Const(Turn.Drop)));
 
-    private static readonly Gen<int> _length = Gen.Frequency((6, Gen.Int[1, 64]), (1, Gen.Int[1, OutgoingModel.MaxLength]), (1, Gen.Const(OutgoingModel.MaxLength)));
+    private static readonly Gen<int> _length = Gen.Frequency(
+        (6, Gen.Int[1, 64]), (1, Gen.Int[1, OutgoingModel.MaxLength]), (1, Gen.Const(OutgoingModel.MaxLength)));
 
     [Theory]
     [MemberData(nameof(Connections))]
-    public async Task Frames_leave_whole_and_in_order_and_urgent_ones_first_whatever_is_sent_and_dropped_meanwhile(LinkPath transport, bool isNarrow)
+    public async Task Frames_leave_whole_and_in_order_of_priority_while_others_are_sent_and_dropped(LinkPath transport, bool isNarrow)
     {
         using var pair = await (isNarrow ? PipePair.ConnectNarrowAsync() : PipePair.ConnectAsync(transport));
         using var end = new LinksEnd();
@@ -42,7 +45,15 @@ public sealed class TensorLinksTests
                 if (turn == Turn.Move) model.Move();
                 else if (turn == Turn.Read) model.Read(number);
                 else if (turn == Turn.Drop) model.Drop(number);
-                else model.Send(length, number, turn == Turn.SendUrgent ? FramePriority.Urgent : turn == Turn.SendBulk ? FramePriority.Normal : FramePriority.Background);
+                else
+                {
+                    model.Send(length, number, turn switch
+                    {
+                        Turn.SendUrgent => FramePriority.Urgent,
+                        Turn.SendBulk => FramePriority.Normal,
+                        _ => FramePriority.Background,
+                    });
+                }
             }
             model.Finish();
         }, iter: isNarrow ? 10 : 30, threads: 1);
@@ -52,7 +63,7 @@ public sealed class TensorLinksTests
     [InlineData(FramePriority.Urgent)]
     [InlineData(FramePriority.Normal)]
     [InlineData(FramePriority.Background)]
-    public async Task A_frame_of_which_a_part_has_left_stays_the_first_one(FramePriority priority)
+    public async Task A_frame_sent_in_part_stays_the_first_one(FramePriority priority)
     {
         using var pair = await PipePair.ConnectNarrowAsync();
         using var end = new LinksEnd();
@@ -64,19 +75,21 @@ public sealed class TensorLinksTests
         foreach (var other in Enum.GetValues<FramePriority>()) model.Send(5, generation: 1, other);
         model.Drop(2);
         foreach (var other in Enum.GetValues<FramePriority>()) model.Send(6, generation: 2, other);
-        // The model says in which order they leave.
+        // The model checks the order.
         model.Finish();
     }
 
     [Fact]
-    public async Task What_may_wait_leaves_frame_by_frame_when_nothing_else_is_to_be_moved_on_any_link()
+    public async Task Background_frames_leave_one_by_one_when_nothing_else_can_be_moved_on_any_link()
     {
-        using PipePair toNewcomer = await PipePair.ConnectAsync(LinkPath.SharedMemory), toOther = await PipePair.ConnectAsync(LinkPath.SharedMemory);
+        using var toNewcomer = await PipePair.ConnectAsync(LinkPath.SharedMemory);
+        using var toOther = await PipePair.ConnectAsync(LinkPath.SharedMemory);
         using var end = new LinksEnd();
         end.Links.BeginHelp();
         var (newcomer, other) = (end.Connect("newcomer", toNewcomer.Here), end.Connect("other", toOther.Here));
         lock (end.Links.Gate)
-            foreach (var number in (int[])[1, 2, 3]) end.Links.Send(newcomer, FrameGen.Numbered(number, 0), default, priority: FramePriority.Background);
+            foreach (var number in (int[])[1, 2, 3])
+                end.Links.Send(newcomer, FrameGen.Numbered(number, 0), default, priority: FramePriority.Background);
         end.Queue(other, 1, 2, 3);
         Assert.Equal((0, 2), Arrived());
         Assert.Equal((0, 1), Arrived());
@@ -105,12 +118,12 @@ public sealed class TensorLinksTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task What_is_pushed_leaves_and_what_comes_is_taken_in_whoever_else_does_nothing(LinkPath transport)
+    public async Task A_push_sends_and_receives_without_help_of_another_thread(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using LinksEnd here = new(), there = new();
         var (forth, back) = (here.Connect("there", pair.Here), there.Connect("here", pair.There));
-        // More than fits: the rest leaves when there is room.
+        // More than fits into the pipe: the rest is sent later.
         here.Queue(forth, Enumerable.Range(0, 500));
         here.Push();
         there.Queue(back, Enumerable.Range(0, 300));
@@ -122,7 +135,7 @@ public sealed class TensorLinksTests
     }
 
     [Fact]
-    public async Task What_is_sent_before_the_connection_stands_waits_for_it()
+    public async Task Frames_sent_before_the_connection_is_open_wait_for_it()
     {
         using var pair = await PipePair.ConnectAsync(LinkPath.SharedMemory);
         using var end = new LinksEnd();
@@ -139,7 +152,7 @@ public sealed class TensorLinksTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_handler_may_push_what_it_answers(LinkPath transport)
+    public async Task A_handler_may_push_its_answer(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();
@@ -164,7 +177,7 @@ public sealed class TensorLinksTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task The_bytes_of_contributions_are_counted_and_no_others(LinkPath transport)
+    public async Task Only_bytes_of_contributions_are_counted(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var end = new LinksEnd();
@@ -182,7 +195,7 @@ public sealed class TensorLinksTests
     }
 
     [Fact]
-    public void A_payload_of_another_length_than_the_header_says_is_refused()
+    public void A_payload_of_another_length_than_in_the_header_is_refused()
     {
         using var end = new LinksEnd();
         lock (end.Links.Gate)

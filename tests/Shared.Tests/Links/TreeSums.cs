@@ -5,14 +5,14 @@ using Distributed.Transport.Buffers;
 namespace Distributed.Shared.Tests.Links;
 
 /// <summary>
-/// Contributions that their seed decides, and their sums by plain recursion over the tree: numbers of so many magnitudes that
-/// another order of the additions gives other bits.
+/// Contributions that depend on a seed, and their sums by plain recursion over the tree. The magnitudes vary so much that another order of
+/// additions gives other bits.
 /// </summary>
 internal sealed class TreeSums(int seed, VectorLayout layout, Round round)
 {
     private readonly Dictionary<TreeNode, (float[] Floats, double[] Tallies)> _sums = [];
 
-    /// <summary>The sum of a node. Not to be changed.</summary>
+    /// <summary>The sum of a node; must not be changed.</summary>
     public (float[] Floats, double[] Tallies) Of(TreeNode node)
     {
         if (_sums.TryGetValue(node, out var known)) return known;
@@ -21,7 +21,7 @@ internal sealed class TreeSums(int seed, VectorLayout layout, Round round)
         return _sums[node] = Add(Of(left), Of(right));
     }
 
-    /// <summary>The sum of everything, where these nodes have been rounded on their way to whoever adds them.</summary>
+    /// <summary>The sum of all micro-batches if these nodes were rounded when they were sent.</summary>
     public (float[] Floats, double[] Tallies) Root(IReadOnlySet<TreeNode> rounded) => Root(new(0, round.MicroBatches), rounded);
 
     private (float[] Floats, double[] Tallies) Root(TreeNode node, IReadOnlySet<TreeNode> rounded)
@@ -36,7 +36,7 @@ internal sealed class TreeSums(int seed, VectorLayout layout, Round round)
         return (Rounded(sum.Floats), sum.Tallies);
     }
 
-    /// <summary>As bfloat16 keeps it.</summary>
+    /// <summary>Rounded to bfloat16.</summary>
     public static float[] Rounded(float[] numbers)
     {
         var halves = new ushort[numbers.Length];
@@ -46,7 +46,8 @@ internal sealed class TreeSums(int seed, VectorLayout layout, Round round)
         return rounded;
     }
 
-    private static (float[] Floats, double[] Tallies) Add((float[] Floats, double[] Tallies) left, (float[] Floats, double[] Tallies) right) =>
+    private static (float[] Floats, double[] Tallies) Add(
+        (float[] Floats, double[] Tallies) left, (float[] Floats, double[] Tallies) right) =>
         ([.. left.Floats.Zip(right.Floats, (a, b) => a + b)], [.. left.Tallies.Zip(right.Tallies, (a, b) => a + b)]);
 
     private (float[] Floats, double[] Tallies) Contribution(int microBatch)

@@ -54,7 +54,7 @@ public sealed class VectorBufferTests
     }, iter: 20);
 
     [Fact]
-    public void A_slice_that_the_layout_lacks_is_no_memory()
+    public void A_slice_that_the_layout_lacks_has_no_memory()
     {
         using var pool = new VectorPool(new(10, 1));
         var buffer = pool.Rent();
@@ -64,7 +64,7 @@ public sealed class VectorBufferTests
     }
 
     [Fact]
-    public void A_buffer_goes_back_when_its_last_user_lets_go() => Gen.Int[0, 20].Sample(holds =>
+    public void A_buffer_returns_to_its_pool_when_its_last_user_releases_it() => Gen.Int[0, 20].Sample(holds =>
     {
         using var pool = new VectorPool(new(8, 1));
         var buffer = pool.Rent();
@@ -79,7 +79,7 @@ public sealed class VectorBufferTests
     });
 
     [Fact]
-    public void Hold_and_release_of_a_buffer_that_nobody_holds_are_refused_and_change_nothing() =>
+    public void Hold_and_release_of_a_buffer_without_users_are_refused_and_change_nothing() =>
         Gen.Bool.Array[0, 8].Sample(attempts =>
         {
             using var pool = new VectorPool(new(8, 1));
@@ -93,7 +93,7 @@ public sealed class VectorBufferTests
         });
 
     [Fact]
-    public void Users_on_many_threads_give_a_buffer_back_once()
+    public void Users_on_many_threads_return_a_buffer_once()
     {
         var rented = new PooledBuffers(new(8, 1));
         using (rented.Pool)

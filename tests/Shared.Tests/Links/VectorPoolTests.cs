@@ -46,7 +46,7 @@ public sealed class VectorPoolTests
     }
 
     [Fact]
-    public void Memory_is_allocated_as_the_pool_was_told_and_freed_once() => Gen.Int[1, 6].Sample(count =>
+    public void Memory_is_allocated_by_the_given_function_and_freed_once() => Gen.Int[1, 6].Sample(count =>
     {
         var layout = new VectorLayout(8, 1);
         List<CountedMemory> allocated = [];

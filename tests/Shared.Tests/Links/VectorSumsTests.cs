@@ -16,7 +16,7 @@ public sealed class VectorSumsTests
     private static readonly Gen<(VectorLayout, int Seed, int Pick)> _any = Gen.Select(_anyLayout, Gen.Int, Gen.Int[0, 1 << 24]);
 
     [Fact]
-    public void A_sum_has_the_bits_of_a_plain_loop_and_touches_its_slice_alone() => _any.Sample((layout, seed, pick) =>
+    public void A_sum_has_the_bits_of_a_plain_loop_and_changes_its_slice_only() => _any.Sample((layout, seed, pick) =>
     {
         using var pool = new VectorPool(layout);
         var (into, from) = (Random(pool, seed), Random(pool, seed ^ 1));
@@ -35,7 +35,7 @@ public sealed class VectorSumsTests
         from.Release();
     });
 
-    /// <summary>Random bits: every kind of number, subnormal, infinite and none.</summary>
+    /// <summary>Random bits: subnormal and infinite numbers and NaN too.</summary>
     private static VectorBuffer Random(VectorPool pool, int seed)
     {
         var buffer = pool.Rent();
@@ -48,7 +48,7 @@ public sealed class VectorSumsTests
         Assert.Equal(expected.Length, actual.Length);
         for (var i = 0; i < expected.Length; i++)
         {
-            // IEEE 754 leaves open which of two NaN a sum of them is.
+            // IEEE 754 does not define which of two NaN their sum is.
             if (T.IsNaN(expected[i]) && T.IsNaN(actual[i])) continue;
             var isSame = MemoryMarshal.AsBytes(expected.Slice(i, 1)).SequenceEqual(MemoryMarshal.AsBytes(actual.Slice(i, 1)));
             if (!isSame) Assert.Fail($"{actual[i]} for {expected[i]} at {i}");

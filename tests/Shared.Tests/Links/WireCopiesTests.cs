@@ -4,7 +4,7 @@ using Distributed.Transport.Buffers;
 
 namespace Distributed.Shared.Tests.Links;
 
-/// <summary>What is sent of a vector, and what becomes of it at the other end.</summary>
+/// <summary>The bytes that are sent for a vector, and their value at the other end.</summary>
 public sealed class WireCopiesTests
 {
     private static readonly Gen<VectorLayout> _layout =
@@ -13,42 +13,43 @@ public sealed class WireCopiesTests
         select new VectorLayout(floats, tallies);
 
     [Fact]
-    public void What_is_read_is_what_was_sent() => Gen.Select(_layout, Gen.Bool, Gen.Int).Sample((layout, isHalf, seed) =>
+    public void A_slice_is_received_as_it_was_sent() => Gen.Select(_layout, Gen.Bool, Gen.Int).Sample((layout, isBfloat16, seed) =>
     {
         using var pool = new VectorPool(layout);
-        var wire = new WireFormat(isHalf);
+        var wire = new WireFormat(isBfloat16);
         var copies = new WireCopies(wire, pool);
         var (vector, read) = (RandomBits(pool, seed), RandomBits(pool, ~seed));
         var sent = vector.GetSpan().ToArray();
         for (var slice = 0; slice < layout.Slices; slice++)
         {
             var (bytes, _) = copies.Of(vector, slice);
-            Assert.Equal(layout.WireBytesOf(slice, isHalf), bytes.Length);
+            Assert.Equal(layout.WireBytesOf(slice, isBfloat16), bytes.Length);
             wire.Read(bytes.Span, slice, read);
         }
         Assert.Equal(sent, vector.GetSpan().ToArray());
         Assert.Equal(Bits(vector.Tallies), Bits(read.Tallies));
-        if (isHalf)
+        if (isBfloat16)
             foreach (ref var number in vector.Floats) number = Rounded(number);
         Assert.Equal(Bits(vector.Floats), Bits(read.Floats));
         copies.Clear();
     });
 
     [Fact]
-    public void A_payload_of_another_length_than_the_slice_s_is_refused_and_changes_nothing() =>
-        Gen.Select(_layout, Gen.Bool, Gen.Int, Gen.OneOf(Gen.Int[-9, 9], Gen.Int[-FrameHeader.MaxLength, FrameHeader.MaxLength])).Sample((layout, isHalf, seed, more) =>
-        {
-            using var pool = new VectorPool(layout);
-            var into = RandomBits(pool, seed);
-            var before = into.GetSpan().ToArray();
-            for (var slice = 0; slice < layout.Slices; slice++)
+    public void A_payload_of_the_wrong_length_is_refused_and_changes_nothing() =>
+        Gen.Select(_layout, Gen.Bool, Gen.Int, Gen.OneOf(Gen.Int[-9, 9], Gen.Int[-FrameHeader.MaxLength, FrameHeader.MaxLength]))
+            .Sample((layout, isBfloat16, seed, more) =>
             {
-                var length = layout.WireBytesOf(slice, isHalf) + more;
-                if (more == 0 || length < 0) continue;
-                Assert.Throws<ArgumentOutOfRangeException>(() => new WireFormat(isHalf).Read(new byte[length], slice, into));
-            }
-            Assert.Equal(before, into.GetSpan().ToArray());
-        });
+                using var pool = new VectorPool(layout);
+                var into = RandomBits(pool, seed);
+                var before = into.GetSpan().ToArray();
+                for (var slice = 0; slice < layout.Slices; slice++)
+                {
+                    var length = layout.WireBytesOf(slice, isBfloat16) + more;
+                    if (more == 0 || length < 0) continue;
+                    Assert.Throws<ArgumentOutOfRangeException>(() => new WireFormat(isBfloat16).Read(new byte[length], slice, into));
+                }
+                Assert.Equal(before, into.GetSpan().ToArray());
+            });
 
     [Fact]
     public void Without_rounding_the_vector_itself_is_sent() => _layout.Sample(layout =>
@@ -69,13 +70,13 @@ public sealed class WireCopiesTests
     });
 
     [Fact]
-    public void One_copy_serves_all_slices_of_a_vector_and_every_peer_and_goes_back_when_the_last_has_it() =>
+    public void One_copy_serves_all_slices_and_peers_and_returns_to_the_pool_after_the_last_one() =>
         Gen.Select(Gen.Int[1, 4], Gen.Int[1, 3], Gen.Int).Sample((vectors, peers, seed) =>
         {
             var layout = new VectorLayout(2 * VectorLayout.SliceFloats + 5, 2);
             var buffers = new PooledBuffers(layout);
             using var pool = buffers.Pool;
-            // As many as are needed, so that all that is rented is known.
+            // Rent all buffers first, so that every rented one is known.
             foreach (var known in Enumerable.Range(0, 2 * vectors).Select(_ => buffers.Rent()).ToList()) known.Release();
             var copies = new WireCopies(new(IsBfloat16: true), pool);
             var order = new Random(seed);
@@ -102,7 +103,8 @@ public sealed class WireCopiesTests
                 copies.Clear();
                 foreach (var (bytes, owner, number) in onTheWay)
                 {
-                    foreach (var half in MemoryMarshal.Cast<byte, ushort>(bytes.Span)) Assert.Equal(Rounded(number), BitConverter.UInt32BitsToSingle((uint)half << 16));
+                    foreach (var upper in MemoryMarshal.Cast<byte, ushort>(bytes.Span))
+                        Assert.Equal(Rounded(number), BitConverter.UInt32BitsToSingle((uint)upper << 16));
                     owner.Release();
                 }
                 buffers.AssertAllReturned();
@@ -110,7 +112,7 @@ public sealed class WireCopiesTests
         }, iter: 20);
 
     [Fact]
-    public void A_vector_that_is_sent_again_in_another_round_is_rounded_anew()
+    public void A_vector_sent_again_in_another_round_is_rounded_again()
     {
         using var pool = new VectorPool(new(5, 1));
         var copies = new WireCopies(new(IsBfloat16: true), pool);
@@ -118,7 +120,8 @@ public sealed class WireCopiesTests
         for (var number = 0; number < 10; number++)
         {
             vector.Floats.Fill(number);
-            Assert.Equal(Enumerable.Repeat((float)number, 5), MemoryMarshal.Cast<byte, ushort>(copies.Of(vector, 0).Bytes.Span).ToArray().Select(half => BitConverter.UInt32BitsToSingle((uint)half << 16)));
+            var sent = MemoryMarshal.Cast<byte, ushort>(copies.Of(vector, 0).Bytes.Span).ToArray();
+            Assert.Equal(Enumerable.Repeat((float)number, 5), sent.Select(upper => BitConverter.UInt32BitsToSingle((uint)upper << 16)));
             copies.Clear();
         }
     }
@@ -133,7 +136,7 @@ public sealed class WireCopiesTests
         return BitConverter.UInt32BitsToSingle(upper << 16);
     }
 
-    /// <summary>Every kind of number, subnormal, infinite and none.</summary>
+    /// <summary>Subnormal and infinite numbers and NaN too.</summary>
     private static VectorBuffer RandomBits(VectorPool pool, int seed)
     {
         var buffer = pool.Rent();

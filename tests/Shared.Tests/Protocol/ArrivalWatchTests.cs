@@ -7,7 +7,7 @@ public sealed class ArrivalWatchTests
     private static readonly string[] _names = ["a", "b", "c", "d"];
 
     [Fact]
-    public void The_fastest_is_behind_nobody_and_the_others_by_what_it_waited_longer() => Gen.Double[0, 100].Array[1, 8].Sample(waits =>
+    public void The_others_are_behind_the_fastest_by_what_it_waited_longer() => Gen.Double[0, 100].Array[1, 8].Sample(waits =>
     {
         var behind = new double[waits.Length];
         ArrivalWatch.Behind(waits, behind);
@@ -15,18 +15,19 @@ public sealed class ArrivalWatchTests
         for (var i = 0; i < waits.Length; i++)
         {
             Assert.True(behind[i] >= 0);
-            // Who waited and who was waited for, together, take the same time.
+            // Waiting and being behind add up to the same time for every worker.
             Assert.Equal(waits.Max(), waits[i] + behind[i], 1e-9);
         }
     });
 
     [Fact]
-    public void Each_round_is_told_once_when_the_last_worker_has_reported_it_in_whatever_order() =>
+    public void Each_round_is_reported_once_after_the_last_worker_in_any_order() =>
         Gen.Select(Gen.Int[1, 4], Gen.Int[1, 6], Gen.Int).Sample((workers, rounds, seed) =>
         {
             var watch = new ArrivalWatch();
             watch.Begin([.. _names[..workers]]);
-            var reports = (from worker in Enumerable.Range(0, workers) from round in Enumerable.Range(0, rounds) select (worker, round)).ToArray();
+            var reports =
+                (from worker in Enumerable.Range(0, workers) from round in Enumerable.Range(0, rounds) select (worker, round)).ToArray();
             new Random(seed).Shuffle(reports);
             var left = Enumerable.Repeat(workers, rounds).ToArray();
             foreach (var (worker, round) in reports)
@@ -40,7 +41,7 @@ public sealed class ArrivalWatchTests
         });
 
     [Fact]
-    public void Only_workers_of_the_plan_count_and_each_once_and_nothing_from_before_the_plan()
+    public void Only_workers_of_the_plan_count_once_and_only_for_its_rounds()
     {
         var watch = new ArrivalWatch();
         Assert.Empty(watch.Waited("a", 0, 1).ToArray());
@@ -56,7 +57,7 @@ public sealed class ArrivalWatchTests
     }
 
     [Fact]
-    public void However_far_the_reports_of_one_worker_are_ahead_what_is_kept_has_a_bound_and_it_goes_on()
+    public void Memory_is_bounded_however_far_the_reports_of_one_worker_are_ahead()
     {
         var watch = new ArrivalWatch();
         watch.Begin(["a", "b"]);

@@ -27,7 +27,11 @@ internal static class ControlMessages
         new BeginPlan(4, 17, 1000, ["worker-1", "worker-2"], Topology.Mesh, ["10.0.0.1", "10.0.0.2"], [1, 65_535], [3, 0]),
         new PeerLost(4, "worker-2", "it was reset"),
         new SendState(4),
-        new RoundsApplied([new(17, new(ulong.MaxValue, 6), [32, 1.25, -0.0, double.NaN], 0.01, 2.5, 4, new(0.1, 0.2, 0.3, 0.4, 0.5)), new(18, default, [], 0, 0, 0, default)]),
+        new RoundsApplied(
+        [
+            new(17, new(ulong.MaxValue, 6), [32, 1.25, -0.0, double.NaN], 0.01, 2.5, 4, new(0.1, 0.2, 0.3, 0.4, 0.5)),
+            new(18, default, [], 0, 0, 0, default),
+        ]),
         new Leave("asked to"),
         new Noted("it is sent late"),
         new Failed("no data"),

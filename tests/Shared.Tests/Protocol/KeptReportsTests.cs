@@ -7,7 +7,7 @@ public sealed class KeptReportsTests
     private static readonly int _bytes = MessageBounds.ReportBytes(3);
 
     [Fact]
-    public void What_is_not_safe_can_be_reported_again_and_only_so_much_is_kept()
+    public void Reports_that_are_not_durable_can_be_repeated_and_are_bounded()
     {
         var kept = new KeptReports(3 * _bytes);
         Assert.Equal(0, kept.From);
@@ -24,11 +24,11 @@ public sealed class KeptReportsTests
     }
 
     [Fact]
-    public void Of_rounds_that_are_done_again_those_that_are_safe_take_no_room()
+    public void Durable_reports_of_repeated_rounds_take_no_room()
     {
         var kept = new KeptReports(2 * _bytes);
         kept.Forget(5);
-        // Of what it is not going to keep, it must not say that it can report it.
+        // It must not promise reports that it will not keep.
         Assert.Equal(5, kept.From);
         kept.Keep(Reports(0, 4));
         Assert.Equal((5, true), (kept.From, kept.MayApply));
@@ -39,7 +39,7 @@ public sealed class KeptReportsTests
     [Theory]
     [InlineData(7)]
     [InlineData(1)]
-    public void Rounds_that_others_have_computed_are_not_this_workers_to_report(long applied)
+    public void A_worker_does_not_report_rounds_that_others_have_computed(long applied)
     {
         var kept = new KeptReports(2 * _bytes);
         kept.Keep(Reports(0, 3));

@@ -8,10 +8,10 @@ using Microsoft.Extensions.Hosting;
 
 namespace Distributed.Shared.Tests.Protocol;
 
-/// <summary>An actor system set up as coordinators and workers are, on this machine and in no cluster.</summary>
+/// <summary>An actor system like that of a coordinator or worker, outside of any cluster.</summary>
 public sealed class LonelyNode : IAsyncLifetime
 {
-    /// <summary>What a peer has to hold.</summary>
+    /// <summary>The token that a peer must hold.</summary>
     internal static readonly JoinToken Token = JoinToken.Create();
 
     private readonly IHost _host = new HostBuilder()
@@ -22,7 +22,7 @@ public sealed class LonelyNode : IAsyncLifetime
 
     public ExtendedActorSystem System => (ExtendedActorSystem)_host.Services.GetRequiredService<ActorSystem>();
 
-    /// <summary>The serializer that this system has for our messages.</summary>
+    /// <summary>The serializer of our messages.</summary>
     internal ProtocolSerializer Serializer => (ProtocolSerializer)System.Serialization.FindSerializerForType(typeof(IControlMessage));
 
     public async ValueTask InitializeAsync() => await _host.StartAsync();

@@ -9,7 +9,7 @@ using Distributed.Tests.Fuzzing;
 
 namespace Distributed.Shared.Tests.Protocol;
 
-/// <summary>Whatever bytes come as a control message: a message, or a refusal that is counted, and no more memory than they need.</summary>
+/// <summary>Any bytes received as a control message are a message or refused and counted, and cost no more memory than they need.</summary>
 public sealed class MessageFuzzTests(LonelyNode node) : IClassFixture<LonelyNode>
 {
     [Fact]
@@ -17,7 +17,7 @@ public sealed class MessageFuzzTests(LonelyNode node) : IClassFixture<LonelyNode
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
         var serializer = new ProtocolSerializer(node.System, new TrainingMetrics(registry).Control);
-        // The manifest comes from elsewhere too: in front, with its length, so that it is changed and put together with others like the rest.
+        // The manifest is untrusted too: it is put in front, with its length, so that it is mutated like the rest.
         var valid = ControlMessages.Samples.Select(message =>
         {
             var manifest = Encoding.UTF8.GetBytes(serializer.Manifest(message));
@@ -44,16 +44,17 @@ public sealed class MessageFuzzTests(LonelyNode node) : IClassFixture<LonelyNode
             Assert.InRange(fuzzer.Refused[reason], 1, int.MaxValue);
             Assert.Equal(fuzzer.Refused[reason], page[$"{MetricNames.RefusedMessages}{{reason=\"{reason}\"}}"]);
         }
-        Assert.Equal(
-            fuzzer.Accepted + (2 * valid.Count),
-            page.Samples.Where(sample => sample.StartsWith(MetricNames.ControlMessages + "{direction=\"received\"", StringComparison.Ordinal)).Sum(sample => page[sample]));
+        const string Received = MetricNames.ControlMessages + "{direction=\"received\"";
+        var received = page.Samples.Where(sample => sample.StartsWith(Received, StringComparison.Ordinal));
+        Assert.Equal(fuzzer.Accepted + (2 * valid.Count), received.Sum(sample => page[sample]));
     }
 
     [Fact]
-    public void Any_plan_that_is_read_makes_a_plan_or_is_refused()
+    public void Any_plan_message_is_converted_or_refused()
     {
         var serializer = node.Serializer;
-        var plans = ControlMessages.Samples.OfType<BeginPlan>().Append(new BeginPlan(1, 0, 10, ["a"], Core.Planning.Topology.Star, [], [], [])).Select(serializer.ToBinary).ToList();
+        var plans = ControlMessages.Samples.OfType<BeginPlan>()
+            .Append(new BeginPlan(1, 0, 10, ["a"], Core.Planning.Topology.Star, [], [], [])).Select(serializer.ToBinary).ToList();
         var fuzzer = Fuzzer.Run(50_000, plans, bytes =>
         {
             try

@@ -5,27 +5,33 @@ using Distributed.Hosting.Messages;
 
 namespace Distributed.Shared.Tests.Protocol;
 
-/// <summary>What messages mean; <see cref="SerializerTests"/> has how they travel.</summary>
+/// <summary>Conversions of messages; <see cref="SerializerTests"/> tests their bytes.</summary>
 public sealed class MessageTests
 {
     private static readonly BeginPlan _good = new(4, 17, 1000, ["a", "b"], Topology.Mesh, ["10.0.0.1", "host"], [1, 65_535], [3, 0]);
 
     [Fact]
-    public void A_plan_comes_back_as_it_went() => Assert.All([_good, _good with { Topology = Topology.Star, Hosts = [], Ports = [], Shares = [] }], message =>
-    {
-        var (plan, endpoints) = (message.ToPlan(), message.ToEndpoints());
-        Assert.Equal((message.Generation, message.FirstRound, message.EndRound, message.Topology), (plan.Generation, plan.FirstRound, plan.EndRound, plan.Topology));
-        Assert.Equal(message.Workers, plan.Workers);
-        Assert.Equal(message.Shares, plan.Shares);
-        Assert.Equal(message.Hosts.Zip(message.Ports, (host, port) => new LinkEndpoint(host, port)), endpoints);
-        Assert.Equivalent(message, BeginPlan.Of(plan, endpoints, message.Best), strict: true);
-    });
+    public void A_plan_survives_a_round_trip() =>
+        Assert.All([_good, _good with { Topology = Topology.Star, Hosts = [], Ports = [], Shares = [] }], message =>
+        {
+            var (plan, endpoints) = (message.ToPlan(), message.ToEndpoints());
+            Assert.Equal(
+                (message.Generation, message.FirstRound, message.EndRound, message.Topology),
+                (plan.Generation, plan.FirstRound, plan.EndRound, plan.Topology));
+            Assert.Equal(message.Workers, plan.Workers);
+            Assert.Equal(message.Shares, plan.Shares);
+            Assert.Equal(message.Hosts.Zip(message.Ports, (host, port) => new LinkEndpoint(host, port)), endpoints);
+            Assert.Equivalent(message, BeginPlan.Of(plan, endpoints, message.Best), strict: true);
+        });
 
     [Theory]
     [MemberData(nameof(Faults), DisableDiscoveryEnumeration = true)]
-    public void What_makes_no_plan_is_refused_with_the_fault(BeginPlan message, string fault)
+    public void An_invalid_plan_is_refused_with_the_fault(BeginPlan message, string fault)
     {
-        Assert.StartsWith($"the coordinator sent a plan that is none: {fault}", Assert.Throws<ProtocolException>(message.ToPlan).Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"the coordinator sent a plan that is none: {fault}",
+            Assert.Throws<ProtocolException>(message.ToPlan).Message,
+            StringComparison.Ordinal);
         Assert.Throws<ProtocolException>(() => message.ToEndpoints());
     }
 
@@ -52,7 +58,7 @@ public sealed class MessageTests
     };
 
     [Fact]
-    public void Facts_come_back_as_they_went()
+    public void Facts_survive_a_round_trip()
     {
         var facts = new WorkerFacts("data", 7, 5, new(10, 3), 8, "initial", "host", 4711);
         Assert.Equal(facts, Prepared.Of(facts, new(3, 17)).ToFacts());
@@ -61,6 +67,6 @@ public sealed class MessageTests
     }
 
     [Fact]
-    public void A_digest_reads_as_the_digits_of_the_hash() => Gen.Byte.Array.Sample(bytes => Assert.Equal(
+    public void A_digest_is_shown_as_the_digits_of_the_hash() => Gen.Byte.Array.Sample(bytes => Assert.Equal(
         Convert.ToHexStringLower(XxHash128.Hash(bytes)), StateDigest.Of(XxHash128.HashToUInt128(bytes)).ToString()));
 }

@@ -20,11 +20,12 @@ public sealed class ProgressWatchTests
         Phase = phase,
         Rounds = _rounds,
         Facts = new("data", 1000, 500, new(10, 3), 1 << 20, "initial", "", 0),
-        Members = members.ToImmutableSortedDictionary(m => m.Id, m => new Member(m.Id, m.Status, 0, Leaving: false), StringComparer.Ordinal),
+        Members = members.ToImmutableSortedDictionary(
+            m => m.Id, m => new Member(m.Id, m.Status, 0, Leaving: false), StringComparer.Ordinal),
     };
 
     [Fact]
-    public void Who_stands_still_for_longer_than_ten_rounds_is_overdue_once()
+    public void A_stall_of_more_than_ten_rounds_is_reported_once()
     {
         var cluster = Cluster(ClusterPhase.Training, ("a", MemberStatus.Active), ("b", MemberStatus.Active));
         foreach (var (worker, evaluation) in new[] { ("a", 0.2), ("b", 0.3) })
@@ -41,7 +42,7 @@ public sealed class ProgressWatchTests
     }
 
     [Fact]
-    public void A_worker_that_has_not_applied_a_round_yet_is_given_time()
+    public void A_worker_before_its_first_round_gets_more_time()
     {
         var cluster = Cluster(ClusterPhase.Training, ("a", MemberStatus.Active), ("b", MemberStatus.Active));
         _watch.Applied("a", _rounds.At(0), 0.1);
@@ -53,7 +54,7 @@ public sealed class ProgressWatchTests
     }
 
     [Fact]
-    public void Before_the_first_evaluation_it_is_taken_to_be_as_slow_as_training()
+    public void Before_the_first_evaluation_its_time_is_estimated_from_training()
     {
         var cluster = Cluster(ClusterPhase.Training, ("a", MemberStatus.Active));
         _watch.Applied("a", _rounds.At(0), 0.1);
@@ -70,7 +71,7 @@ public sealed class ProgressWatchTests
     }
 
     [Fact]
-    public void Whatever_happens_begins_the_wait_anew()
+    public void Any_progress_restarts_the_wait()
     {
         var cluster = Cluster(ClusterPhase.Training, ("a", MemberStatus.Active));
         _watch.Applied("a", _rounds.At(0), 0.01);
@@ -85,11 +86,11 @@ public sealed class ProgressWatchTests
     [InlineData(nameof(ClusterPhase.Gathering))]
     [InlineData(nameof(ClusterPhase.Finished))]
     [InlineData(nameof(ClusterPhase.Failed))]
-    public void Nobody_is_hurried_where_nothing_is_due(string phase) =>
+    public void There_is_no_timeout_while_nothing_is_awaited(string phase) =>
         Assert.Null(_watch.TimeoutFor(Cluster(Enum.Parse<ClusterPhase>(phase), ("a", MemberStatus.Ready))));
 
     [Fact]
-    public void Who_alone_holds_the_parameters_has_15_seconds_more_however_many_newcomers_come()
+    public void The_only_holder_of_the_parameters_gets_15_seconds_more_despite_newcomers()
     {
         var cluster = Cluster(ClusterPhase.Reconfiguring, ("a", MemberStatus.Ready), ("b", MemberStatus.Halted));
         cluster = cluster with { Members = cluster.Members.SetItem("a", cluster.Members["a"] with { Applied = 7 }) };
@@ -98,12 +99,16 @@ public sealed class ProgressWatchTests
         while (_watch.Tick(_tick, cluster) is null) Assert.True(++ticks < 30);
         cluster = cluster with { IsLastHolderAnnounced = true };
         for (ticks = 0; _watch.Tick(_tick, cluster) is null; ticks++)
-            if (ticks % 20 == 0) cluster = cluster with { Members = cluster.Members.SetItem("c", new("c", MemberStatus.Halted, 0, Leaving: ticks % 40 == 0)) };
+        {
+            if (ticks % 20 != 0) continue;
+            var member = new Member("c", MemberStatus.Halted, 0, Leaving: ticks % 40 == 0);
+            cluster = cluster with { Members = cluster.Members.SetItem("c", member) };
+        }
         Assert.InRange(ticks, 149, 152);
     }
 
     [Fact]
-    public void A_state_on_its_way_has_time_by_its_size()
+    public void The_timeout_of_a_state_transfer_depends_on_its_size()
     {
         var cluster = Cluster(ClusterPhase.Reconfiguring, ("a", MemberStatus.Halted), ("b", MemberStatus.Syncing));
         var small = _watch.TimeoutFor(cluster)!.Value;

@@ -5,7 +5,7 @@ namespace Distributed.Shared.Tests.Protocol;
 
 public sealed class RoundExchangeTests
 {
-    private static readonly Gen<Situation> _anyProcess =
+    private static readonly Gen<RoundSituation> _anyProcess =
         from micro in Gen.Int[1, 10]
         from steps in Gen.Int[1, 3]
         from test in Gen.OneOfConst(0, 1, 300)
@@ -15,16 +15,24 @@ public sealed class RoundExchangeTests
         from generation in Gen.Int[1, 5]
         from done in Gen.Int[0, steps]
         from options in Gen.Select(Gen.Bool, Gen.Bool, Gen.Int)
-        select new Situation(new(steps * 10, test, 1, 10, micro, options.Item1), new(floats, 2), options.Item2, workers, self, generation, done, options.Item3);
+        select new RoundSituation(
+            new(steps * 10, test, 1, 10, micro, options.Item1),
+            new(floats, 2),
+            options.Item2,
+            workers,
+            self,
+            generation,
+            done,
+            options.Item3);
 
-    /// <summary>One that has slices to reduce in the round in progress.</summary>
-    private static readonly Gen<Situation> _any = _anyProcess.Where(s => s.Owed.Count > 0);
+    /// <summary>A process that owns slices of the round in progress.</summary>
+    private static readonly Gen<RoundSituation> _any = _anyProcess.Where(s => s.Owed.Count > 0);
 
-    private static readonly Gen<Situation> _anyCoordinator = _any.Where(s => s.Self == Plan.Coordinator);
-    private static readonly Gen<Situation> _anyPeer = _any.Where(s => s.Self != Plan.Coordinator);
+    private static readonly Gen<RoundSituation> _anyCoordinator = _any.Where(s => s.Self == Plan.Coordinator);
+    private static readonly Gen<RoundSituation> _anyPeer = _any.Where(s => s.Self != Plan.Coordinator);
 
     [Fact]
-    public void Every_frame_that_is_owed_is_accepted_in_any_order_and_completes_the_round() => _anyProcess.Sample(s =>
+    public void All_owed_frames_are_accepted_in_any_order_and_complete_the_round() => _anyProcess.Sample(s =>
     {
         var complete = new List<int>();
         foreach (var owed in s.Owed)
@@ -36,12 +44,16 @@ public sealed class RoundExchangeTests
         }
         s.AssertCompleteWithAverages();
         Assert.Equal(s.OwnedSlices, complete.Order());
-        Assert.All(Enumerable.Range(-1, s.Layout.Slices + 2), slice => Assert.Equal(s.OwnedSlices.Contains(slice), s.Reduction.Owns(slice)));
+        Assert.All(
+            Enumerable.Range(-1, s.Layout.Slices + 2),
+            slice => Assert.Equal(s.OwnedSlices.Contains(slice), s.Reduction.Owns(slice)));
     });
 
     [Fact]
     public void To_a_coordinator_frames_of_a_former_coordinators_plan_are_stale_before_its_first_plan() => _anyCoordinator.Sample(s =>
-        Assert.Equal(FrameVerdict.Stale, new RoundExchange(s.Rounds, s.Layout, isCoordinator: true).Classify(s.Any.Worker, s.Any.Frame, out _)));
+        Assert.Equal(
+            FrameVerdict.Stale,
+            new RoundExchange(s.Rounds, s.Layout, isCoordinator: true).Classify(s.Any.Worker, s.Any.Frame, out _)));
 
     [Fact]
     public void In_a_mesh_every_slice_is_reduced_by_one_worker() => Gen.Select(_anyPeer, Gen.Int[1, 8]).Sample((s, workers) =>
@@ -58,19 +70,20 @@ public sealed class RoundExchangeTests
     });
 
     [Fact]
-    public void No_average_leaves_before_every_idle_worker_is_present() => _any.Where(s => s.Owed.Any(o => o.Frame.Kind == FrameKind.Present)).Sample(s =>
-    {
-        var complete = new List<int>();
-        foreach (var owed in s.Owed.OrderBy(o => o.Frame.Kind == FrameKind.Present))
+    public void No_average_leaves_before_every_idle_worker_is_present() =>
+        _any.Where(s => s.Owed.Any(o => o.Frame.Kind == FrameKind.Present)).Sample(s =>
         {
-            Assert.Empty(complete);
-            complete.AddRange(s.Arrive(owed));
-        }
-        Assert.NotEmpty(complete);
-    });
+            var complete = new List<int>();
+            foreach (var owed in s.Owed.OrderBy(o => o.Frame.Kind == FrameKind.Present))
+            {
+                Assert.Empty(complete);
+                complete.AddRange(s.Arrive(owed));
+            }
+            Assert.NotEmpty(complete);
+        });
 
     [Fact]
-    public void A_frame_of_an_older_generation_is_stale_whatever_else_it_says() =>
+    public void Any_frame_of_an_older_generation_is_stale() =>
         Gen.Select(_any, Links.FrameGen.Header(Gen.Int), Gen.Int, Gen.Int[-1, 4]).Sample((s, frame, worker, generation) =>
         {
             var old = frame with { Generation = Math.Min(generation, s.Reduction.Generation - 1) };
@@ -86,24 +99,26 @@ public sealed class RoundExchangeTests
         Assert.Equal(FrameVerdict.Stale, s.Classify(s.Any with { Frame = s.Any.Frame with { Round = s.Round.Number - 1 } }, out _)));
 
     [Fact]
-    public void To_a_coordinator_a_frame_of_a_later_round_or_generation_is_a_violation() => Gen.Select(_anyCoordinator, Gen.Int[1, 1000]).Sample((s, ahead) =>
-    {
-        AssertViolation(s, s.Any.Worker, s.Any.Frame with { Round = s.Round.Number + ahead });
-        AssertViolation(s, s.Any.Worker, s.Any.Frame with { Generation = s.Reduction.Generation + ahead });
-    });
+    public void To_a_coordinator_a_frame_of_a_later_round_or_generation_is_a_violation() =>
+        Gen.Select(_anyCoordinator, Gen.Int[1, 1000]).Sample((s, ahead) =>
+        {
+            AssertViolation(s, s.Any.Worker, s.Any.Frame with { Round = s.Round.Number + ahead });
+            AssertViolation(s, s.Any.Worker, s.Any.Frame with { Generation = s.Reduction.Generation + ahead });
+        });
 
     [Fact]
-    public void To_a_worker_a_frame_of_the_next_round_is_early_and_one_further_ahead_a_violation() => Gen.Select(_anyPeer, Gen.Int[1, 1000]).Sample((s, ahead) =>
-    {
-        var later = s.Any.Frame with { Round = s.Round.Number + ahead };
-        if (ahead == 1 && later.Round < s.Plan.EndRound) Assert.Equal(FrameVerdict.Early, s.Classify((s.Any.Worker, later), out _));
-        else AssertViolation(s, s.Any.Worker, later);
-    });
+    public void To_a_worker_a_frame_of_the_next_round_is_early_and_one_further_ahead_a_violation() =>
+        Gen.Select(_anyPeer, Gen.Int[1, 1000]).Sample((s, ahead) =>
+        {
+            var later = s.Any.Frame with { Round = s.Round.Number + ahead };
+            if (ahead == 1 && later.Round < s.Plan.EndRound) Assert.Equal(FrameVerdict.Early, s.Classify((s.Any.Worker, later), out _));
+            else AssertViolation(s, s.Any.Worker, later);
+        });
 
     [Fact]
-    public void To_a_worker_a_frame_of_a_later_generation_is_early_whatever_else_it_says() =>
+    public void To_a_worker_any_frame_of_a_later_generation_is_early() =>
         Gen.Select(_anyPeer, Links.FrameGen.Header(Gen.Int), Gen.Int, Gen.Int[1, 1000]).Sample((s, frame, worker, ahead) =>
-            // An average needs something from this worker, so that none can come before it.
+            // An average needs this worker, so that none can arrive before it.
             Assert.Equal(
                 frame.Kind == FrameKind.Average ? FrameVerdict.Violation : FrameVerdict.Early,
                 s.Classify((worker, frame with { Generation = s.Reduction.Generation + ahead }), out _)));
@@ -117,7 +132,7 @@ public sealed class RoundExchangeTests
     });
 
     [Fact]
-    public void What_was_early_is_accepted_when_it_is_due() => _anyPeer.Sample(s =>
+    public void An_early_frame_is_accepted_once_its_round_begins() => _anyPeer.Sample(s =>
     {
         var next = s.Any.Frame with { Generation = s.Reduction.Generation + 1 };
         s.Reduction.Fence(next.Generation);
@@ -129,31 +144,35 @@ public sealed class RoundExchangeTests
     });
 
     [Fact]
-    public void A_stranger_has_nothing_to_send() => Gen.Select(_any, Gen.Int).Where((s, index) => index < 0 || index >= s.Plan.Workers.Length)
+    public void A_process_outside_the_plan_has_nothing_to_send() =>
+        Gen.Select(_any, Gen.Int).Where((s, index) => index < 0 || index >= s.Plan.Workers.Length)
         .Sample((s, index) => AssertViolation(s, index, s.Any.Frame));
 
     [Fact]
-    public void Only_contributions_and_presence_make_a_round() => Gen.Select(_any, Gen.Enum<FrameKind>()).Sample((s, kind) =>
+    public void Only_contributions_and_presence_belong_to_a_round() => Gen.Select(_any, Gen.Enum<FrameKind>()).Sample((s, kind) =>
     {
         if (kind is not (FrameKind.Contribution or FrameKind.Present)) AssertViolation(s, s.Any.Worker, s.Any.Frame with { Kind = kind });
     });
 
     [Fact]
-    public void Only_nodes_of_a_workers_own_cover_are_its_to_send() =>
+    public void A_worker_may_send_only_nodes_of_its_own_cover() =>
         Gen.Select(_any, Gen.Int[-1, 11], Gen.Int[-1, 11]).Sample((s, first, count) =>
         {
             var (worker, frame) = s.AnyContribution;
             var node = new TreeNode(first, count);
-            if (s.CoverOf(worker).Contains(node)) Assert.Equal(FrameVerdict.Accept, s.Classify((worker, frame with { Node = node }), out _));
+            if (s.CoverOf(worker).Contains(node))
+                Assert.Equal(FrameVerdict.Accept, s.Classify((worker, frame with { Node = node }), out _));
             else AssertViolation(s, worker, frame with { Node = node });
         });
 
     [Fact]
     public void Another_workers_contribution_is_a_violation() => _any.Where(s => s.Plan.Workers.Length > 1).Sample(s =>
-        Assert.All(Enumerable.Range(0, s.Plan.Workers.Length).Where(w => w != s.AnyContribution.Worker), other => AssertViolation(s, other, s.AnyContribution.Frame)));
+        Assert.All(
+            Enumerable.Range(0, s.Plan.Workers.Length).Where(w => w != s.AnyContribution.Worker),
+            other => AssertViolation(s, other, s.AnyContribution.Frame)));
 
     [Fact]
-    public void A_slice_that_the_round_does_not_exchange_or_that_is_reduced_elsewhere_is_a_violation() =>
+    public void A_slice_not_exchanged_or_not_owned_here_is_a_violation() =>
         Gen.Select(_any, Gen.OneOf(Gen.Int, Gen.Int[-2, 6])).Sample((s, slice) =>
         {
             var (worker, frame) = s.AnyContribution;
@@ -164,13 +183,13 @@ public sealed class RoundExchangeTests
         });
 
     [Fact]
-    public void Another_length_than_the_slices_is_a_violation() => Gen.Select(_any, Gen.Int[0, FrameHeader.MaxLength]).Sample((s, length) =>
+    public void A_wrong_length_is_a_violation() => Gen.Select(_any, Gen.Int[0, FrameHeader.MaxLength]).Sample((s, length) =>
     {
         if (length != s.Any.Frame.Length) AssertViolation(s, s.Any.Worker, s.Any.Frame with { Length = length });
     });
 
     [Fact]
-    public void What_comes_twice_is_a_violation() => _any.Sample(s =>
+    public void A_repeated_frame_is_a_violation() => _any.Sample(s =>
     {
         foreach (var owed in s.Owed)
         {
@@ -180,11 +199,13 @@ public sealed class RoundExchangeTests
     });
 
     [Fact]
-    public void A_worker_with_micro_batches_cannot_say_that_it_is_merely_present() => _any.Sample(s =>
-        Assert.All(Enumerable.Range(0, s.Plan.Workers.Length).Where(w => s.CoverOf(w).Count > 0), worker => AssertViolation(s, worker, s.Presence)));
+    public void Presence_from_a_worker_with_micro_batches_is_a_violation() => _any.Sample(s =>
+        Assert.All(
+            Enumerable.Range(0, s.Plan.Workers.Length).Where(w => s.CoverOf(w).Count > 0),
+            worker => AssertViolation(s, worker, s.Presence)));
 
     [Fact]
-    public void Nobody_is_waited_for_where_nothing_is_reduced() => _anyProcess.Where(s => s.Owed.Count == 0).Sample(s =>
+    public void A_process_that_owns_no_slice_awaits_no_presence() => _anyProcess.Where(s => s.Owed.Count == 0).Sample(s =>
     {
         s.AssertCompleteWithAverages();
         Assert.All(Enumerable.Range(0, s.Plan.Workers.Length), worker => AssertViolation(s, worker, s.Presence));
@@ -208,7 +229,7 @@ public sealed class RoundExchangeTests
     });
 
     [Fact]
-    public void What_is_not_due_cannot_arrive() => _any.Sample(s =>
+    public void A_contribution_that_is_not_awaited_cannot_arrive() => _any.Sample(s =>
     {
         var (worker, frame) = s.AnyContribution;
         s.Reduction.Fence(s.Reduction.Generation + 1);
@@ -216,7 +237,7 @@ public sealed class RoundExchangeTests
     });
 
     [Fact]
-    public void A_fence_takes_the_round_up_anew_with_the_workers_that_are_left() => Gen.Select(_any, Gen.Int[0, 100]).Sample((s, arrived) =>
+    public void A_fence_restarts_the_round_with_the_remaining_workers() => Gen.Select(_any, Gen.Int[0, 100]).Sample((s, arrived) =>
     {
         foreach (var owed in s.Owed.Take(arrived % s.Owed.Count)) s.Arrive(owed);
         var generation = s.Reduction.Generation + 1;
@@ -232,7 +253,7 @@ public sealed class RoundExchangeTests
     });
 
     [Fact]
-    public void A_plan_or_round_that_does_not_fit_is_a_mistake() => _any.Sample(s =>
+    public void An_invalid_plan_or_round_throws() => _any.Sample(s =>
     {
         var reduction = s.Reduction;
         Assert.Throws<InvalidOperationException>(() => reduction.Begin(s.Plan with { Generation = reduction.Generation - 1 }, s.Self));
@@ -252,7 +273,7 @@ public sealed class RoundExchangeTests
     {
         var (reduction, owed) = (s.Reduction, s.Owed.ToArray());
         var before = 0L;
-        // The first pass may make room.
+        // The first pass may grow buffers.
         for (var pass = 0; pass < 3; pass++)
         {
             if (pass == 1) before = GC.GetAllocatedBytesForCurrentThread();
@@ -270,116 +291,9 @@ public sealed class RoundExchangeTests
         s.AssertCompleteWithAverages();
     });
 
-    private static void AssertViolation(Situation s, int worker, FrameHeader frame)
+    private static void AssertViolation(RoundSituation s, int worker, FrameHeader frame)
     {
         Assert.Equal(FrameVerdict.Violation, s.Classify((worker, frame), out var why));
         Assert.NotEmpty(why);
-    }
-
-    /// <summary>A reducer in the middle of a job, and what the workers owe it in the round in progress; it is one of them itself
-    /// in a mesh.</summary>
-    private sealed class Situation
-    {
-        private readonly Random _random;
-        private readonly bool _isBfloat16;
-
-        public Situation(Rounds rounds, VectorLayout layout, bool isBfloat16, int workers, int self, int generation, int done, int seed)
-        {
-            (Rounds, Layout, _isBfloat16, _random) = (rounds, layout, isBfloat16, new(seed));
-            Reduction = new(rounds, layout, self == Plan.Coordinator, isBfloat16);
-            Reduction.Fence(generation);
-            Begin(new(generation, 0, rounds.Count, [.. Enumerable.Range(0, workers).Select(i => $"worker-{i}")],
-                self == Plan.Coordinator ? Topology.Star : Topology.Mesh), self);
-            for (var i = 0; i < Math.Min(done, rounds.Count - 1); i++)
-            {
-                foreach (var owed in Owed) Arrive(owed);
-                Enter(Reduction.Round + 1);
-            }
-        }
-
-        public RoundExchange Reduction { get; }
-
-        public Rounds Rounds { get; }
-
-        public VectorLayout Layout { get; }
-
-        public Plan Plan { get; private set; } = null!;
-
-        public int Self { get; private set; }
-
-        public Round Round { get; private set; }
-
-        /// <summary>In random order.</summary>
-        public IReadOnlyList<(int Worker, FrameHeader Frame)> Owed { get; private set; } = [];
-
-        public (int Worker, FrameHeader Frame) Any => Owed[0];
-
-        public (int Worker, FrameHeader Frame) AnyContribution => Owed.First(o => o.Frame.Kind == FrameKind.Contribution);
-
-        public IEnumerable<int> ExchangedSlices => Enumerable.Range(0, Layout.Slices).Skip(Layout.FirstSlice(Round.Kind));
-
-        public IEnumerable<int> OwnedSlices => ExchangedSlices.Where(slice => Plan.OwnerOf(slice) == Self);
-
-        public FrameHeader Presence => new(FrameKind.Present, 1, Plan.Generation, Round.Number, 0, default, 0);
-
-        public List<TreeNode> CoverOf(int worker) => new ReductionTree(Round.MicroBatches).Cover(Plan.RangeOf(worker, Round.MicroBatches));
-
-        public int LengthOf(int slice) => Layout.WireBytesOf(slice, _isBfloat16);
-
-        public void Begin(Plan plan, int self)
-        {
-            (Plan, Self) = (plan, self);
-            Reduction.Begin(plan, self);
-            Enter(plan.FirstRound);
-        }
-
-        public FrameVerdict Classify((int Worker, FrameHeader Frame) sent, out string why) => Reduction.Classify(sent.Worker, sent.Frame, out why);
-
-        /// <returns>The slices that are complete now.</returns>
-        public List<int> Arrive((int Worker, FrameHeader Frame) sent)
-        {
-            if (sent.Frame.Kind == FrameKind.Present) Reduction.ArrivePresent(sent.Worker);
-            else Reduction.Arrive(sent.Worker, sent.Frame.Node, sent.Frame.Slice, out _);
-            var complete = new List<int>();
-            while (Reduction.TryNextComplete(out var slice)) complete.Add(slice);
-            return complete;
-        }
-
-        /// <summary>The averages of the slices that others own make the round complete, each once.</summary>
-        public void AssertCompleteWithAverages()
-        {
-            foreach (var slice in ExchangedSlices.Except(OwnedSlices))
-            {
-                Assert.False(Reduction.IsComplete);
-                var average = new FrameHeader(FrameKind.Average, 1, Plan.Generation, Round.Number, slice, default, LengthOf(slice));
-                foreach (var other in Enumerable.Range(-1, Plan.Workers.Length + 2).Where(other => other != Plan.OwnerOf(slice)))
-                    Assert.Equal(FrameVerdict.Violation, Classify((other, average), out _));
-                Assert.Equal(FrameVerdict.Accept, Classify((Plan.OwnerOf(slice), average), out _));
-                Reduction.ArriveAverage(slice);
-                Assert.Equal(FrameVerdict.Violation, Classify((Plan.OwnerOf(slice), average), out _));
-            }
-            Assert.True(Reduction.IsComplete);
-        }
-
-        public override string ToString() => $"{Self} of {Plan.Workers.Length} workers, {Round}, {Layout}, owed {string.Join(", ", Owed)}";
-
-        private void Enter(long round)
-        {
-            Reduction.Enter(round);
-            Round = Reduction.Current!.Value;
-            Assert.Equal(Plan.RoundAt(Rounds, round), Round);
-            var owed = Enumerable.Range(0, Plan.Workers.Length).SelectMany(OwedBy).ToArray();
-            _random.Shuffle(owed);
-            Owed = owed;
-        }
-
-        private IEnumerable<(int, FrameHeader)> OwedBy(int worker)
-        {
-            if (!OwnedSlices.Any()) return [];
-            var cover = CoverOf(worker);
-            if (cover.Count == 0) return worker == Self ? [] : [(worker, Presence)];
-            return cover.SelectMany(_ => OwnedSlices, (node, slice) =>
-                (worker, new FrameHeader(FrameKind.Contribution, 1, Plan.Generation, Round.Number, slice, node, LengthOf(slice))));
-        }
     }
 }

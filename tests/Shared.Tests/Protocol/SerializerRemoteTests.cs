@@ -9,23 +9,24 @@ using Distributed.Shared.Tests.Cluster;
 
 namespace Distributed.Shared.Tests.Protocol;
 
-/// <summary>A peer that speaks Akka.Remote and sends under our serializer's number what it likes.</summary>
+/// <summary>A peer that speaks Akka.Remote and sends malformed messages with our serializer's id.</summary>
 public sealed class SerializerRemoteTests(LonelyNode node) : IClassFixture<LonelyNode>
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(60);
     private static readonly Type[] _watched = [typeof(Warning), typeof(Error), typeof(RemotingLifecycleEvent)];
 
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task What_is_no_message_is_refused_with_a_warning_and_the_next_good_one_arrives(bool bySelection)
+    public async Task A_malformed_message_is_refused_with_a_warning_and_the_next_valid_one_arrives(bool bySelection)
     {
-        // A selection reaches an actor of this name alone.
+        // A selection reaches only an actor of this name.
         var (receiver, received) = Listener(bySelection ? ClusterNode.CoordinatorActor : null);
         var (watcher, events) = Listener();
         foreach (var kind in _watched) node.System.EventStream.Subscribe(watcher, kind);
         using var hostile = HostileMember.Create(
-            LonelyNode.Token, SerializationSetup.Create(system => [SerializerDetails.Create("hostile", new HostileSerializer(system), [typeof(Wire)])]));
+            LonelyNode.Token, SerializationSetup.Create(
+                system => [SerializerDetails.Create("hostile", new HostileSerializer(system), [typeof(Wire)])]));
 
         var path = receiver.Path.ToStringWithAddress(node.System.Provider.DefaultAddress);
         ICanTell target = bySelection ? hostile.ActorSelection(path) : hostile.Provider.ResolveActorRef(path);
@@ -50,9 +51,11 @@ public sealed class SerializerRemoteTests(LonelyNode node) : IClassFixture<Lonel
         var warnings = new List<Warning>();
         while (await ReadAsync(events) is var happened && happened is not Warning { Message: "the end" })
         {
-            // The system of another case may still be saying goodbye.
-            if (happened is Warning warning && warning.ToString().Contains("Deserialization failed", StringComparison.Ordinal)) warnings.Add(warning);
-            else if (happened is AssociationEvent association && association.RemoteAddress.Equals(address)) Assert.IsType<AssociatedEvent>(association);
+            // The system of another case may still be terminating.
+            if (happened is Warning warning && warning.ToString().Contains("Deserialization failed", StringComparison.Ordinal))
+                warnings.Add(warning);
+            else if (happened is AssociationEvent association && association.RemoteAddress.Equals(address))
+                Assert.IsType<AssociatedEvent>(association);
         }
         Assert.Equal(bad.Length, warnings.Count);
         Assert.All(warnings, (warning, i) =>
@@ -72,7 +75,7 @@ public sealed class SerializerRemoteTests(LonelyNode node) : IClassFixture<Lonel
         return (node.System.ActorOf(Props.Create(() => new Forwarder(messages.Writer)), name), messages.Reader);
     }
 
-    private static async Task<object> ReadAsync(ChannelReader<object> messages) => await messages.ReadAsync().AsTask().WaitAsync(_patience);
+    private static async Task<object> ReadAsync(ChannelReader<object> messages) => await messages.ReadAsync().AsTask().WaitAsync(_timeout);
 
     private sealed record Wire(string Manifest, byte[] Bytes);
 

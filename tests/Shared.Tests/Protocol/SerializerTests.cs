@@ -15,18 +15,20 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
 {
     private readonly ProtocolSerializer _serializer = node.Serializer;
 
-    /// <summary>Manifest and bytes of a good message.</summary>
-    private Gen<(string Manifest, byte[] Bytes)> Good => ControlMessages.Any.Select(m => (_serializer.Manifest(m), _serializer.ToBinary(m)));
+    /// <summary>Manifest and bytes of a valid message.</summary>
+    private Gen<(string Manifest, byte[] Bytes)> Good =>
+        ControlMessages.Any.Select(m => (_serializer.Manifest(m), _serializer.ToBinary(m)));
 
     [Fact]
     public void Every_message_has_a_sample() =>
         Assert.Equal(MessageCodec.Messages.Select(t => t.Name).Order(), ControlMessages.Samples.Select(m => m.GetType().Name).Order());
 
-    /// <summary>A change of it is a change of the protocol: <see cref="MessageCodec.Version"/> goes with it.</summary>
+    /// <summary>If this fails, the protocol has changed: increase <see cref="MessageCodec.Version"/>.</summary>
     [Fact]
     public void The_bytes_of_messages_are_those_of_this_version_of_the_protocol() =>
         Assert.Equal("8: f41a3fe954c5ea340407eaca4189c3b4",
-            $"{MessageCodec.Version}: {Convert.ToHexStringLower(SHA256.HashData([.. ControlMessages.Samples.SelectMany(MessageCodec.Pack)]))[..32]}");
+            MessageCodec.Version + ": "
+            + Convert.ToHexStringLower(SHA256.HashData([.. ControlMessages.Samples.SelectMany(MessageCodec.Pack)]))[..32]);
 
     [Fact]
     public void Every_message_goes_through_this_serializer_and_no_other() => Assert.All(ControlMessages.Samples, message =>
@@ -36,7 +38,7 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
     });
 
     [Fact]
-    public void Every_message_comes_back_as_it_went() => Assert.All(ControlMessages.Samples, message =>
+    public void Every_message_survives_a_round_trip() => Assert.All(ControlMessages.Samples, message =>
     {
         var bytes = node.System.Serialization.Serialize(message);
         var back = node.System.Serialization.Deserialize(bytes, ProtocolSerializer.SerializerId, _serializer.Manifest(message));
@@ -44,35 +46,42 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
         Assert.Equal(bytes, node.System.Serialization.Serialize(back));
     });
 
-    /// <summary>All but <see cref="Numbered"/>: its text is that of the message in it, which is read in the same way.</summary>
+    /// <summary>All but <see cref="Numbered"/>, whose text is that of the message in it.</summary>
     private static readonly Gen<IControlMessage> Saying = ControlMessages.Any.Where(message => message is not Numbered);
 
     [Fact]
-    public void Text_of_a_message_is_one_line_that_no_terminal_obeys() => Gen.Select(Saying, ShownTests.Hostile.Array[12]).Sample((sample, texts) =>
-    {
-        var type = sample.GetType();
-        var next = 0;
-        var hostile = type.GetConstructors().Single(made => made.GetParameters().Length > 0 && made.GetParameters()[0].ParameterType != type) is var constructor
-            ? constructor.Invoke([.. constructor.GetParameters().Select(parameter => parameter.ParameterType switch
-            {
-                var text when text == typeof(string) => texts[next++],
-                var list when list == typeof(string[]) => texts[next++..][..2],
-                _ => type.GetProperty(parameter.Name!)!.GetValue(sample),
-            })])
-            : null!;
-        var back = _serializer.FromBinary(_serializer.ToBinary(hostile), _serializer.Manifest(sample));
-        foreach (var property in type.GetProperties().Where(property => property.GetCustomAttribute<KeyAttribute>() is not null))
+    public void Text_of_a_message_is_one_line_without_control_characters() =>
+        Gen.Select(Saying, ShownTests.Hostile.Array[12]).Sample((sample, texts) =>
         {
-            if (property.GetCustomAttribute<MessagePackFormatterAttribute>() is not null)
-                Assert.Equal(Encoding.UTF8.GetString(Encoding.UTF8.GetBytes((string)property.GetValue(hostile)!)), property.GetValue(back));
-            else if (property.GetValue(back) is string text) ShownTests.HasOneLineToBeSeen(text);
-            else if (property.GetValue(back) is string[] list) Assert.All(list, ShownTests.HasOneLineToBeSeen);
-        }
-    });
+            var type = sample.GetType();
+            var next = 0;
+            var constructors = type.GetConstructors().Where(made => made.GetParameters().Length > 0);
+            var hostile = constructors.Single(made => made.GetParameters()[0].ParameterType != type) is var constructor
+                ? constructor.Invoke([.. constructor.GetParameters().Select(parameter => parameter.ParameterType switch
+                {
+                    var text when text == typeof(string) => texts[next++],
+                    var list when list == typeof(string[]) => texts[next++..][..2],
+                    _ => type.GetProperty(parameter.Name!)!.GetValue(sample),
+                })])
+                : null!;
+            var back = _serializer.FromBinary(_serializer.ToBinary(hostile), _serializer.Manifest(sample));
+            foreach (var property in type.GetProperties().Where(property => property.GetCustomAttribute<KeyAttribute>() is not null))
+            {
+                if (property.GetCustomAttribute<MessagePackFormatterAttribute>() is not null)
+                    Assert.Equal(
+                        Encoding.UTF8.GetString(Encoding.UTF8.GetBytes((string)property.GetValue(hostile)!)),
+                        property.GetValue(back));
+                else if (property.GetValue(back) is string text) ShownTests.HasOneLineToBeSeen(text);
+                else if (property.GetValue(back) is string[] list) Assert.All(list, ShownTests.HasOneLineToBeSeen);
+            }
+        });
 
     [Fact]
     public void Text_of_a_message_is_bounded() =>
-        Assert.InRange(((Failed)_serializer.FromBinary(_serializer.ToBinary(new Failed(new('x', 1 << 18))), nameof(Failed))).Reason.Length, 16_000, 17_000);
+        Assert.InRange(
+            ((Failed)_serializer.FromBinary(_serializer.ToBinary(new Failed(new('x', 1 << 18))), nameof(Failed))).Reason.Length,
+            16_000,
+            17_000);
 
     [Fact]
     public void No_message_may_lack_a_reference() => Assert.All(MessageCodec.Messages.Append(typeof(RoundReport)), type =>
@@ -98,7 +107,7 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
     }
 
     [Fact]
-    public async Task What_is_sent_and_received_is_counted_by_contract_and_what_is_refused_is_not()
+    public async Task Messages_are_counted_by_contract_unless_refused()
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
         var serializer = new ProtocolSerializer(node.System, new TrainingMetrics(registry).Control);
@@ -118,30 +127,38 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
     }
 
     [Fact]
-    public async Task What_is_numbered_is_counted_as_its_content()
+    public async Task A_numbered_message_is_counted_as_its_content()
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
         var serializer = new ProtocolSerializer(node.System, new TrainingMetrics(registry).Control);
         serializer.FromBinary(serializer.ToBinary(Numbered.Of(1, 1, 0, new Halt(3))), nameof(Numbered));
         var page = await Exposition.Of(registry);
-        foreach (var direction in (string[])["sent", "received"]) Assert.Equal(1, page[$"distributed_control_messages_total{{direction=\"{direction}\",message=\"Halt\"}}"]);
+        foreach (var direction in (string[])["sent", "received"])
+            Assert.Equal(1, page[$"distributed_control_messages_total{{direction=\"{direction}\",message=\"Halt\"}}"]);
     }
 
     [Fact]
-    public void Content_that_is_nothing_that_one_says_is_refused()
+    public void Invalid_content_of_a_numbered_message_is_refused()
     {
         var halt = _serializer.ToBinary(new Halt(3));
-        foreach (var (kind, body) in ((string, byte[])[])[("Bomb", halt), ("", halt), (nameof(Numbered), _serializer.ToBinary(Numbered.Of(1, 1, 0, new Halt(3)))), (nameof(Heard), _serializer.ToBinary(new Heard(1, 1))), (nameof(Halt), [])])
+        (string, byte[])[] contents =
+        [
+            ("Bomb", halt), ("", halt), (nameof(Numbered), _serializer.ToBinary(Numbered.Of(1, 1, 0, new Halt(3)))),
+            (nameof(Heard), _serializer.ToBinary(new Heard(1, 1))), (nameof(Halt), []),
+        ];
+        foreach (var (kind, body) in contents)
             AssertRefused(_serializer.ToBinary(new Numbered(1, 1, 0, kind, body)), nameof(Numbered));
     }
 
     [Fact]
-    public async Task A_message_that_is_too_large_is_not_sent_but_named_and_counted()
+    public async Task A_message_that_is_too_large_is_logged_and_counted_instead_of_sent()
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
         var serializer = new ProtocolSerializer(node.System, new TrainingMetrics(registry).Control);
         var refused = Assert.Throws<SerializationException>(() => serializer.ToBinary(new Probe(new('x', MessageBounds.MaxBytes))));
-        Assert.Equal($"a Probe message of {MessageBounds.MaxBytes + 6} bytes was not sent; {MessageBounds.MaxBytes} are allowed", refused.Message);
+        Assert.Equal(
+            $"a Probe message of {MessageBounds.MaxBytes + 6} bytes was not sent; {MessageBounds.MaxBytes} are allowed",
+            refused.Message);
         Assert.Equal(1, (await Exposition.Of(registry))[$"{MetricNames.RefusedMessages}{{reason=\"oversize\"}}"]);
         Assert.Throws<SerializationException>(() => Numbered.Of(1, 1, 0, new Probe(new('x', MessageBounds.MaxBytes))));
     }
@@ -152,7 +169,8 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
         var known = MessageCodec.Messages.Select(t => t.Name).ToHashSet();
         Gen.Select(Gen.String, Good).Where((manifest, _) => !known.Contains(manifest))
             .Sample((manifest, good) => AssertRefused(good.Bytes, manifest));
-        string[] close = ["", "register", "Register ", nameof(IControlMessage), nameof(RoundReport), typeof(Register).AssemblyQualifiedName!];
+        string[] close =
+            ["", "register", "Register ", nameof(IControlMessage), nameof(RoundReport), typeof(Register).AssemblyQualifiedName!];
         Assert.All(close, manifest => Assert.Contains($"'{manifest}'", AssertRefused([0x90], manifest), StringComparison.Ordinal));
         AssertRefused([0x90], null!);
     }
@@ -178,9 +196,10 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
         Gen.Select(Good, Gen.Byte.Array[0, 60]).Sample((good, noise) => AssertMessageOrRefused(noise, good.Manifest), iter: 20_000);
 
     [Fact]
-    public void Lengths_that_are_not_there_are_refused_and_not_allocated()
+    public void Lengths_beyond_the_message_are_refused_and_not_allocated()
     {
-        byte[] codes = [MessagePackCode.Array32, MessagePackCode.Str32, MessagePackCode.Bin32, MessagePackCode.Map32, MessagePackCode.Ext32];
+        byte[] codes =
+            [MessagePackCode.Array32, MessagePackCode.Str32, MessagePackCode.Bin32, MessagePackCode.Map32, MessagePackCode.Ext32];
         var lengths = Gen.OneOf(Gen.UInt[1 << 20, uint.MaxValue], Gen.OneOfConst(uint.MaxValue, (uint)int.MaxValue));
         Gen.Select(Good, Gen.OneOfConst(codes), lengths).Sample((good, code, length) =>
         {
@@ -196,7 +215,7 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
     }
 
     [Fact]
-    public void Arrays_nested_without_end_do_no_harm() => Good.Sample((manifest, bytes) =>
+    public void Deeply_nested_arrays_do_no_harm() => Good.Sample((manifest, bytes) =>
     {
         byte[] nested = [.. Enumerable.Repeat((byte)0x91, 400_000), 0x00];
         foreach (var value in Values(bytes)) AssertMessageOrRefused(Replace(bytes, value, nested), manifest);
@@ -217,7 +236,7 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
         {
             var message = _serializer.FromBinary(bytes, manifest);
             Assert.Equal(manifest, message.GetType().Name);
-            // Whole enough to be sent on.
+            // Complete enough to be serialized.
             _serializer.FromBinary(_serializer.ToBinary(message), manifest);
         }
         catch (SerializationException refused)
@@ -226,9 +245,10 @@ public sealed class SerializerTests(LonelyNode node) : IClassFixture<LonelyNode>
         }
     }
 
-    private static byte[] Replace(byte[] bytes, Range value, byte[] by) => [.. bytes[..value.Start.Value], .. by, .. bytes[value.End.Value..]];
+    private static byte[] Replace(byte[] bytes, Range value, byte[] by) =>
+        [.. bytes[..value.Start.Value], .. by, .. bytes[value.End.Value..]];
 
-    /// <summary>Where the values of a message lie: the whole, its members, their elements.</summary>
+    /// <summary>The positions of the values of a message: the whole, its members, their elements.</summary>
     private static List<Range> Values(byte[] bytes)
     {
         var reader = new MessagePackReader(bytes);

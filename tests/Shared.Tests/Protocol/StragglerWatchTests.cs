@@ -11,7 +11,7 @@ public sealed class StragglerWatchTests
     private readonly StragglerWatch _watch = new(8);
 
     [Fact]
-    public void A_worker_that_is_thrice_as_slow_gets_a_third_as_much()
+    public void A_worker_three_times_as_slow_gets_a_third_of_the_work()
     {
         Begin(_plan);
         Train(_plan, 20, 0.01, 0.03);
@@ -21,7 +21,7 @@ public sealed class StragglerWatchTests
     }
 
     [Fact]
-    public void What_is_balanced_is_left_alone()
+    public void A_balanced_plan_stays()
     {
         Begin(_plan);
         Train(_plan, 20, 0.01, 0.012);
@@ -33,7 +33,7 @@ public sealed class StragglerWatchTests
     }
 
     [Fact]
-    public void Nothing_is_moved_before_enough_is_known()
+    public void Nothing_is_moved_before_enough_steps_are_measured()
     {
         Begin(_plan);
         Train(_plan, StragglerWatch.Steps - 1, 0.01, 0.03);
@@ -56,7 +56,7 @@ public sealed class StragglerWatchTests
     }
 
     [Fact]
-    public void Whoever_computes_nothing_gets_another_chance()
+    public void A_worker_without_micro_batches_gets_another_chance()
     {
         Begin(_plan);
         Train(_plan, 20, 0.01, 1);

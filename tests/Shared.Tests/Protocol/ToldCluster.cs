@@ -3,7 +3,7 @@ using Distributed.Core.Protocol;
 
 namespace Distributed.Shared.Tests.Protocol;
 
-/// <summary>The protocol, which is told what happens one event at a time.</summary>
+/// <summary>Drives the protocol one event at a time.</summary>
 internal sealed class ToldCluster(int startWith = 1, int minWorkers = 1, Topology topology = Topology.Star)
 {
     /// <summary>Two steps and an evaluation.</summary>
@@ -15,7 +15,7 @@ internal sealed class ToldCluster(int startWith = 1, int minWorkers = 1, Topolog
 
     public ClusterProtocol State { get; set; } = new() { Job = Job, Topology = topology, StartWith = startWith, MinWorkers = minWorkers };
 
-    /// <summary>What a coordinator knows that is started again.</summary>
+    /// <summary>The knowledge of a restarted coordinator.</summary>
     public static ClusterProtocol Resumed(Topology topology, params string[] workers) => new()
     {
         Job = Job,

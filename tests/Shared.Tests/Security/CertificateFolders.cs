@@ -3,7 +3,7 @@ using Distributed.Transport.Security;
 
 namespace Distributed.Shared.Tests.Security;
 
-/// <summary>Folders with certificates, which are gone after the test.</summary>
+/// <summary>Folders with certificates, deleted after the test.</summary>
 internal sealed class CertificateFolders : IDisposable
 {
     public static readonly DateTimeOffset Now = DateTimeOffset.UtcNow;
@@ -14,7 +14,7 @@ internal sealed class CertificateFolders : IDisposable
 
     public CertificateFolders() => Authority = NewAuthority();
 
-    /// <summary>The one that nodes believe, if nothing else is said.</summary>
+    /// <summary>The authority that nodes trust by default.</summary>
     public CertificateAuthority Authority { get; }
 
     public CertificateAuthority NewAuthority(DateTimeOffset? from = null, DateTimeOffset? until = null)
@@ -25,10 +25,12 @@ internal sealed class CertificateFolders : IDisposable
     }
 
     /// <summary>A certificate of localhost, valid now.</summary>
-    public IssuedCertificate Issue(CertificateAuthority? by = null, string[]? hosts = null, DateTimeOffset? from = null, DateTimeOffset? until = null, params string[] purposes) =>
+    public IssuedCertificate Issue(
+        CertificateAuthority? by = null, string[]? hosts = null, DateTimeOffset? from = null, DateTimeOffset? until = null,
+        params string[] purposes) =>
         (by ?? Authority).Issue(hosts ?? ["localhost", "127.0.0.1"], from ?? Now.AddDays(-1), until ?? Now.AddDays(1), purposes);
 
-    /// <summary>A folder with the three files, as far as they are given.</summary>
+    /// <summary>A folder with the given files.</summary>
     public string Write(string? authority, string? certificate, string? key)
     {
         var folder = Directory.CreateDirectory(Path.Combine(_path, $"{_count++}")).FullName;
@@ -36,21 +38,23 @@ internal sealed class CertificateFolders : IDisposable
         return folder;
     }
 
-    /// <summary>Writes files anew, as far as they are given.</summary>
+    /// <summary>Replaces the given files.</summary>
     public static void Overwrite(string folder, string? authority, string? certificate, string? key)
     {
-        foreach (var (name, text) in new[] { (NodeCertificates.AuthorityFile, authority), (NodeCertificates.CertificateFile, certificate), (NodeCertificates.KeyFile, key) })
+        (string, string?)[] files =
+            [(NodeCertificates.AuthorityFile, authority), (NodeCertificates.CertificateFile, certificate), (NodeCertificates.KeyFile, key)];
+        foreach (var (name, text) in files)
             if (text is not null) File.WriteAllText(Path.Combine(folder, name), text);
     }
 
-    /// <summary>A folder with a certificate that is believed by whoever believes <see cref="Authority"/>.</summary>
+    /// <summary>A folder with a certificate signed by <see cref="Authority"/>.</summary>
     public string Write(IssuedCertificate? issued = null)
     {
         issued ??= Issue();
         return Write(Authority.Pem, issued.Certificate, issued.Key);
     }
 
-    /// <summary>What a node shows that has been valid once, or ought not to be believed by others; <paramref name="at"/> it was.</summary>
+    /// <summary>Certificates that were valid at <paramref name="at"/>, or that others should refuse.</summary>
     public NodeCertificates Load(IssuedCertificate? issued = null, CertificateAuthority? believes = null, DateTimeOffset? at = null)
     {
         issued ??= Issue();
@@ -59,8 +63,9 @@ internal sealed class CertificateFolders : IDisposable
         return certificates;
     }
 
-    /// <summary>The same as a node has it, which looks for newer ones where these are.</summary>
-    public CertificateSource Source(IssuedCertificate? issued = null, CertificateAuthority? believes = null) => new(Load(issued, believes), "localhost");
+    /// <summary>The same as a source, which loads renewed ones from their folder.</summary>
+    public CertificateSource Source(IssuedCertificate? issued = null, CertificateAuthority? believes = null) =>
+        new(Load(issued, believes), "localhost");
 
     public void Dispose()
     {

@@ -5,7 +5,7 @@ using Distributed.Transport.Security;
 
 namespace Distributed.Shared.Tests.Security;
 
-/// <summary>What is renewed while a process runs is taken if it is good, and does no harm if it is not.</summary>
+/// <summary>Certificates renewed at run time are loaded if they are valid, and ignored if not.</summary>
 public sealed class CertificateSourceTests : IDisposable
 {
     private readonly CertificateFolders _folders = new();
@@ -14,7 +14,7 @@ public sealed class CertificateSourceTests : IDisposable
     public void Dispose() => _folders.Dispose();
 
     [Fact]
-    public void A_renewed_certificate_is_taken_and_the_former_one_can_still_be_used()
+    public void A_renewed_certificate_is_loaded_and_the_former_one_stays_usable()
     {
         using var source = _folders.Source();
         var former = source.Current;
@@ -25,16 +25,18 @@ public sealed class CertificateSourceTests : IDisposable
         Reload(source);
         Assert.NotEqual(former.Own.Thumbprint, source.Current.Own.Thumbprint);
         using (var key = former.Own.GetECDsaPrivateKey()) Assert.NotNull(key);
-        Assert.StartsWith($"Information: The certificates in '{former.Folder}' are new", Assert.Single(_log.Lines), StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"Information: The certificates in '{former.Folder}' are new", Assert.Single(_log.Lines), StringComparison.Ordinal);
         Reload(source);
         Assert.Single(_log.Lines);
     }
 
     [Fact]
-    public void A_mounted_secret_is_renewed_by_changing_where_a_link_leads()
+    public void A_mounted_secret_is_renewed_by_changing_a_link_target()
     {
         var folder = _folders.Write(null, null, null);
-        foreach (var name in (string[])["ca.crt", "tls.crt", "tls.key"]) File.CreateSymbolicLink(Path.Combine(folder, name), Path.Combine("..data", name));
+        foreach (var name in (string[])["ca.crt", "tls.crt", "tls.key"])
+            File.CreateSymbolicLink(Path.Combine(folder, name), Path.Combine("..data", name));
         var data = Path.Combine(folder, "..data");
         File.CreateSymbolicLink(data, _folders.Write());
         using var source = CertificateSource.Open(folder, "localhost", CertificateFolders.Now);
@@ -47,10 +49,10 @@ public sealed class CertificateSourceTests : IDisposable
 
     public static TheoryData<string, string> Faults() => new()
     {
-        { "half written", "tls.crt' cannot be read as certificates in PEM: " },
+        { "incomplete", "tls.crt' cannot be read as certificates in PEM: " },
         { "empty", "tls.crt' holds no certificate in PEM" },
         { "without its key", "tls.key' is not the private key of '" },
-        { "of a stranger", "tls.crt' is not signed by an authority of '" },
+        { "of another authority", "tls.crt' is not signed by an authority of '" },
         { "expired", "tls.crt' has expired: it was valid until " },
         { "of another name", "tls.crt' does not have the name localhost that others would connect to, but elsewhere.example" },
         { "gone", "tls.crt' does not exist" },
@@ -58,7 +60,7 @@ public sealed class CertificateSourceTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Faults))]
-    public void What_is_no_good_is_told_once_and_replaces_nothing_until_it_is_good(string fault, string reason)
+    public void Invalid_certificates_are_logged_once_and_replace_nothing(string fault, string reason)
     {
         using var source = _folders.Source();
         var former = source.Current;
@@ -66,7 +68,10 @@ public sealed class CertificateSourceTests : IDisposable
         for (var i = 0; i < 3; i++) Reload(source);
         Assert.Same(former, source.Current);
         var line = Assert.Single(_log.Lines);
-        Assert.StartsWith($"Warning: Changed certificates in '{former.Folder}' are not taken, and the former ones stay in use, which expire at ", line, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"Warning: Changed certificates in '{former.Folder}' are rejected; the former ones stay in use and expire at ",
+            line,
+            StringComparison.Ordinal);
         Assert.Contains(reason, line, StringComparison.Ordinal);
         Renew(source, _folders.Issue());
         Reload(source);
@@ -75,7 +80,7 @@ public sealed class CertificateSourceTests : IDisposable
     }
 
     [Fact]
-    public void Each_change_that_is_no_good_is_told()
+    public void Each_invalid_change_is_logged()
     {
         using var source = _folders.Source();
         foreach (var text in (string[])["one", "two", "two", "one"])
@@ -87,7 +92,7 @@ public sealed class CertificateSourceTests : IDisposable
     }
 
     [Fact]
-    public void What_is_not_valid_yet_is_taken_when_it_is()
+    public void A_certificate_is_loaded_once_it_becomes_valid()
     {
         using var source = _folders.Source();
         Renew(source, _folders.Issue(from: CertificateFolders.Now.AddMinutes(1), until: CertificateFolders.Now.AddDays(9)));
@@ -103,7 +108,7 @@ public sealed class CertificateSourceTests : IDisposable
     [InlineData(3, 2, 1)]
     [InlineData(3, 1, 2)]
     [InlineData(1, 2, 3)]
-    public void The_first_to_expire_of_the_chain_counts(int authority, int intermediate, int own)
+    public void The_earliest_expiry_of_the_chain_counts(int authority, int intermediate, int own)
     {
         using var certificates = NodeCertificates.Load(WriteChain(authority, intermediate, own), CertificateFolders.Now);
         Assert.Equal(CertificateFolders.Now.AddDays(1), certificates.ExpiresAt, TimeSpan.FromSeconds(1));
@@ -111,13 +116,14 @@ public sealed class CertificateSourceTests : IDisposable
 
     private void Reload(CertificateSource source) => source.Reload(CertificateFolders.Now, _log);
 
-    private static void Renew(CertificateSource source, IssuedCertificate issued) => CertificateFolders.Overwrite(source.Current.Folder, null, issued.Certificate, issued.Key);
+    private static void Renew(CertificateSource source, IssuedCertificate issued) =>
+        CertificateFolders.Overwrite(source.Current.Folder, null, issued.Certificate, issued.Key);
 
     private void Break(string fault, string file, CertificateSource source)
     {
         switch (fault)
         {
-            case "half written":
+            case "incomplete":
                 File.WriteAllText(file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----");
                 break;
             case "empty":
@@ -126,7 +132,7 @@ public sealed class CertificateSourceTests : IDisposable
             case "without its key":
                 File.WriteAllText(file, _folders.Issue().Certificate);
                 break;
-            case "of a stranger":
+            case "of another authority":
                 Renew(source, _folders.Issue(_folders.NewAuthority()));
                 break;
             case "expired":
@@ -141,20 +147,28 @@ public sealed class CertificateSourceTests : IDisposable
         }
     }
 
-    /// <summary>Each expires after so many days.</summary>
+    /// <summary>The days after which each certificate expires.</summary>
     private string WriteChain(int authority, int intermediate, int own)
     {
         using ECDsa rootKey = ECDsa.Create(), middleKey = ECDsa.Create(), key = ECDsa.Create();
         using var root = Issue("CN=root", rootKey, "CN=root", rootKey, isAuthority: true, authority);
         using var middle = Issue("CN=middle", middleKey, "CN=root", rootKey, isAuthority: true, intermediate);
         using var leaf = Issue("CN=leaf", key, "CN=middle", middleKey, isAuthority: false, own);
-        return _folders.Write(root.ExportCertificatePem(), leaf.ExportCertificatePem() + "\n" + middle.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem());
+        return _folders.Write(
+            root.ExportCertificatePem(),
+            leaf.ExportCertificatePem() + "\n" + middle.ExportCertificatePem(),
+            key.ExportPkcs8PrivateKeyPem());
 
         static X509Certificate2 Issue(string name, ECDsa key, string issuer, ECDsa issuerKey, bool isAuthority, int days)
         {
             var request = new CertificateRequest(name, key, HashAlgorithmName.SHA256);
             request.CertificateExtensions.Add(new X509BasicConstraintsExtension(isAuthority, false, 0, true));
-            return request.Create(new(issuer), X509SignatureGenerator.CreateForECDsa(issuerKey), CertificateFolders.Now.AddDays(-1), CertificateFolders.Now.AddDays(days), RandomNumberGenerator.GetBytes(8));
+            return request.Create(
+                new(issuer),
+                X509SignatureGenerator.CreateForECDsa(issuerKey),
+                CertificateFolders.Now.AddDays(-1),
+                CertificateFolders.Now.AddDays(days),
+                RandomNumberGenerator.GetBytes(8));
         }
     }
 }

@@ -17,12 +17,12 @@ public sealed class ConnectionPlacesTests
         Enter("flood", "f3");
         for (var i = 4; i < 100; i++) Enter("flood", $"f{i}");
         Assert.Equal(Enumerable.Range(1, 96).Select(i => $"f{i}"), evicted);
-        Assert.False(probe.IsEvicted);
+        Assert.False(probe.IsGone);
         Assert.Equal(4, places.Taken);
     }
 
     [Fact]
-    public void A_connection_that_is_served_is_never_evicted_and_where_all_are_a_newcomer_is_refused()
+    public void A_served_connection_is_never_evicted_and_if_all_are_a_new_one_is_refused()
     {
         var places = new ConnectionPlaces(2);
         var first = places.Enter("a", () => throw new InvalidOperationException())!;
@@ -35,7 +35,7 @@ public sealed class ConnectionPlacesTests
     }
 
     [Fact]
-    public void After_it_was_served_a_connection_is_the_last_to_go()
+    public void After_it_was_served_a_connection_is_evicted_last()
     {
         var places = new ConnectionPlaces(2);
         List<string> evicted = [];
@@ -45,7 +45,7 @@ public sealed class ConnectionPlacesTests
         first.MarkSilent();
         places.Enter("a", () => evicted.Add("third"));
         Assert.Equal(["second"], evicted);
-        // To be silent gives back no place that is lost.
+        // Becoming silent does not restore a lost place.
         places.Enter("a", () => { });
         Assert.Equal(["second", "first"], evicted);
         first.MarkSilent();
@@ -53,39 +53,40 @@ public sealed class ConnectionPlacesTests
         Assert.Equal(2, places.Taken);
     }
 
-    /// <summary>Whatever comes and goes, no more places are taken than there are, and a newcomer from an address without any always gets one, while one is silent.</summary>
+    /// <summary>A new connection of an address without places always gets one while another connection is silent.</summary>
     [Fact]
-    public void The_places_keep_to_their_number() => Gen.Select(Gen.Int[1, 6], Gen.Select(Gen.Int[0, 3], Gen.Int[0, 9], Gen.Int[0, 3]).Array[0, 200]).Sample((capacity, moves) =>
-    {
-        var places = new ConnectionPlaces(capacity);
-        List<ConnectionPlaces.Place> open = [];
-        HashSet<ConnectionPlaces.Place> served = [];
-        foreach (var (move, which, origin) in moves)
+    public void The_number_of_places_is_bounded() =>
+        Gen.Select(Gen.Int[1, 6], Gen.Select(Gen.Int[0, 3], Gen.Int[0, 9], Gen.Int[0, 3]).Array[0, 200]).Sample((capacity, moves) =>
         {
-            if (move == 0 || open.Count == 0)
+            var places = new ConnectionPlaces(capacity);
+            List<ConnectionPlaces.Place> open = [];
+            HashSet<ConnectionPlaces.Place> served = [];
+            foreach (var (move, which, origin) in moves)
             {
-                var isFull = open.Count == capacity;
-                if (places.Enter($"{origin}", () => { }) is { } place) open.Add(place);
-                else Assert.True(isFull && open.All(served.Contains));
-                open.RemoveAll(one => one.IsEvicted);
-                served.RemoveWhere(one => one.IsEvicted);
+                if (move == 0 || open.Count == 0)
+                {
+                    var isFull = open.Count == capacity;
+                    if (places.Enter($"{origin}", () => { }) is { } place) open.Add(place);
+                    else Assert.True(isFull && open.All(served.Contains));
+                    open.RemoveAll(one => one.IsGone);
+                    served.RemoveWhere(one => one.IsGone);
+                }
+                else
+                {
+                    var place = open[which % open.Count];
+                    if (move == 1) { place.Dispose(); open.Remove(place); served.Remove(place); }
+                    if (move == 2) { place.MarkServed(); served.Add(place); }
+                    if (move == 3) { place.MarkSilent(); served.Remove(place); }
+                }
+                Assert.Equal(open.Count, places.Taken);
+                Assert.InRange(places.Taken, 0, capacity);
             }
-            else
-            {
-                var place = open[which % open.Count];
-                if (move == 1) { place.Dispose(); open.Remove(place); served.Remove(place); }
-                if (move == 2) { place.MarkServed(); served.Add(place); }
-                if (move == 3) { place.MarkSilent(); served.Remove(place); }
-            }
-            Assert.Equal(open.Count, places.Taken);
-            Assert.InRange(places.Taken, 0, capacity);
-        }
-    });
+        });
 
     [Theory]
     [InlineData("192.0.2.1", "192.0.2.1")]
     [InlineData("::ffff:192.0.2.1", "192.0.2.1")]
     [InlineData("2001:db8:1:2:3:4:5:6", "20010DB800010002")]
-    public void An_origin_is_what_one_machine_has(string address, string origin) =>
+    public void An_origin_is_an_address_or_an_IPv6_subnet(string address, string origin) =>
         Assert.Equal(origin, ConnectionPlaces.OriginOf(new IPEndPoint(IPAddress.Parse(address), 1)));
 }

@@ -2,11 +2,11 @@ using Distributed.Transport.Security;
 
 namespace Distributed.Shared.Tests.Security;
 
-/// <summary>Two ends that prove to each other that they hold the same token, and those that do not.</summary>
+/// <summary>Two ends prove to each other that they hold the same token, or fail to.</summary>
 public sealed class JoinHandshakeTests
 {
     [Fact]
-    public void Two_that_hold_the_token_believe_each_other_and_talk() => Gen.Byte.Array[0, 2000].Array[0, 10].Sample(messages =>
+    public void Two_ends_with_the_same_token_trust_each_other() => Gen.Byte.Array[0, 2000].Array[0, 10].Sample(messages =>
     {
         var (here, there) = Channels();
         foreach (var message in messages)
@@ -17,9 +17,10 @@ public sealed class JoinHandshakeTests
     });
 
     [Fact]
-    public void Another_token_is_noticed_by_both_ends()
+    public void A_different_token_is_detected_by_both_ends()
     {
-        var (connecting, accepting) = (JoinHandshake.Connecting(JoinToken.Create(), JoinHandshake.Links), JoinHandshake.Accepting(JoinToken.Create(), JoinHandshake.Links));
+        var connecting = JoinHandshake.Connecting(JoinToken.Create(), JoinHandshake.Links);
+        var accepting = JoinHandshake.Accepting(JoinToken.Create(), JoinHandshake.Links);
         var answer = accepting.Receive(connecting.Opening!);
         Assert.Equal((null, null), (answer.Channel, answer.Refusal));
         var proof = connecting.Receive(answer.Reply!);
@@ -29,51 +30,54 @@ public sealed class JoinHandshakeTests
     }
 
     [Fact]
-    public void A_proof_for_one_plane_is_none_for_the_other()
+    public void A_proof_for_one_plane_is_invalid_for_the_other()
     {
         var token = JoinToken.Create();
-        var (connecting, accepting) = (JoinHandshake.Connecting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Control));
+        var (connecting, accepting) =
+            (JoinHandshake.Connecting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Control));
         Assert.Equal(Refusal.Untrusted, connecting.Receive(accepting.Receive(connecting.Opening!).Reply!).Refusal);
     }
 
     [Fact]
-    public void A_message_that_is_bent_anywhere_proves_nothing() => Gen.Select(Gen.Int[0, 2], Gen.Int[0, JoinHandshake.MaxLength - 1], Gen.Byte[1, 255]).Sample((which, at, change) =>
-    {
-        var token = JoinToken.Create();
-        var (connecting, accepting) = (JoinHandshake.Connecting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Links));
-        var opening = connecting.Opening!.ToArray();
-        if (which == 0) opening[at % opening.Length] ^= change;
-        var answer = accepting.Receive(opening);
-        if (answer.Refusal is { } garbage)
+    public void A_message_changed_anywhere_proves_nothing() =>
+        Gen.Select(Gen.Int[0, 2], Gen.Int[0, JoinHandshake.MaxLength - 1], Gen.Byte[1, 255]).Sample((which, at, change) =>
         {
-            Assert.Equal(Refusal.Garbage, garbage);
-            return;
-        }
-        var reply = answer.Reply!.ToArray();
-        if (which == 1) reply[at % reply.Length] ^= change;
-        var proof = connecting.Receive(reply);
-        if (which < 2)
-        {
-            Assert.Null(proof.Channel);
-            Assert.NotNull(proof.Refusal);
-            if (proof.Reply is not null) Assert.Equal(Refusal.Untrusted, accepting.Receive(proof.Reply).Refusal);
-            return;
-        }
-        proof.Reply![at % proof.Reply.Length] ^= change;
-        var end = accepting.Receive(proof.Reply);
-        Assert.Null(end.Channel);
-        Assert.NotNull(end.Refusal);
-    });
+            var token = JoinToken.Create();
+            var (connecting, accepting) =
+                (JoinHandshake.Connecting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Links));
+            var opening = connecting.Opening!.ToArray();
+            if (which == 0) opening[at % opening.Length] ^= change;
+            var answer = accepting.Receive(opening);
+            if (answer.Refusal is { } garbage)
+            {
+                Assert.Equal(Refusal.Garbage, garbage);
+                return;
+            }
+            var reply = answer.Reply!.ToArray();
+            if (which == 1) reply[at % reply.Length] ^= change;
+            var proof = connecting.Receive(reply);
+            if (which < 2)
+            {
+                Assert.Null(proof.Channel);
+                Assert.NotNull(proof.Refusal);
+                if (proof.Reply is not null) Assert.Equal(Refusal.Untrusted, accepting.Receive(proof.Reply).Refusal);
+                return;
+            }
+            proof.Reply![at % proof.Reply.Length] ^= change;
+            var end = accepting.Receive(proof.Reply);
+            Assert.Null(end.Channel);
+            Assert.NotNull(end.Refusal);
+        });
 
     [Fact]
-    public void What_an_end_has_sent_proves_nothing_when_it_comes_back()
+    public void A_reflected_message_proves_nothing()
     {
-        // A stranger that connects to both ends, or twice to one, has nothing else.
+        // An attacker that connects to both ends, or twice to one, has only these messages.
         var token = JoinToken.Create();
         var (first, second) = (JoinHandshake.Accepting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Links));
         var opening = JoinHandshake.Connecting(token, JoinHandshake.Links).Opening!;
         var answer = first.Receive(opening).Reply!;
-        // The answer of the one, as the proof for the other.
+        // The answer of one end, used as a proof for the other.
         second.Receive(opening);
         Assert.Equal(Refusal.Untrusted, second.Receive([.. answer[..8], .. answer[^32..]]).Refusal);
         // The answer to another opening.
@@ -83,12 +87,15 @@ public sealed class JoinHandshakeTests
     [Fact]
     public void Any_bytes_are_refused() => Gen.Byte.Array[0, 200].Sample(bytes =>
     {
-        foreach (var end in new[] { JoinHandshake.Accepting(JoinToken.Create(), JoinHandshake.Links), JoinHandshake.Connecting(JoinToken.Create(), JoinHandshake.Links) })
+        var token = JoinToken.Create();
+        JoinHandshake[] ends =
+            [JoinHandshake.Accepting(token, JoinHandshake.Links), JoinHandshake.Connecting(token, JoinHandshake.Links)];
+        foreach (var end in ends)
             Assert.Equal(new JoinStep(null, null, Refusal.Garbage), end.Receive(bytes));
     });
 
     [Fact]
-    public void A_sealed_message_that_is_changed_repeated_left_out_or_sent_back_is_noticed()
+    public void A_changed_repeated_missing_or_reflected_sealed_message_is_rejected()
     {
         var message = "a message"u8.ToArray();
         foreach (var attack in (string[])["change", "repeat", "leave out", "send back", "shorten", "nothing"])
@@ -123,7 +130,8 @@ public sealed class JoinHandshakeTests
     private static (SealedChannel Here, SealedChannel There) Channels()
     {
         var token = JoinToken.Create();
-        var (connecting, accepting) = (JoinHandshake.Connecting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Links));
+        var (connecting, accepting) =
+            (JoinHandshake.Connecting(token, JoinHandshake.Links), JoinHandshake.Accepting(token, JoinHandshake.Links));
         var proof = connecting.Receive(accepting.Receive(connecting.Opening!).Reply!);
         return (proof.Channel!, accepting.Receive(proof.Reply!).Channel!);
     }

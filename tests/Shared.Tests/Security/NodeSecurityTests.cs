@@ -3,7 +3,7 @@ using Distributed.Transport.Security;
 
 namespace Distributed.Shared.Tests.Security;
 
-/// <summary>A process has certificates or a token, and nothing goes without.</summary>
+/// <summary>A process needs certificates or a token.</summary>
 public sealed class NodeSecurityTests : IDisposable
 {
     private readonly CertificateFolders _folders = new();
@@ -16,7 +16,7 @@ public sealed class NodeSecurityTests : IDisposable
     }
 
     [Fact]
-    public void Without_a_word_there_is_neither() => Assert.Null(NodeSecurity.Open("localhost", new()));
+    public void Without_options_there_is_no_protection() => Assert.Null(NodeSecurity.Open("localhost", new()));
 
     [Fact]
     public void Certificates_must_have_the_name()
@@ -37,15 +37,18 @@ public sealed class NodeSecurityTests : IDisposable
     }
 
     [Fact]
-    public void One_way_is_enough_and_none_is_no_way()
+    public void Exactly_one_kind_of_protection_is_required()
     {
-        Assert.StartsWith("--certs and --token-file are two ways", Assert.Throws<JoinTokenException>(() => NodeSecurity.Open("localhost", new("certs", "token"))).Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "--certs and --token-file are two ways",
+            Assert.Throws<JoinTokenException>(() => NodeSecurity.Open("localhost", new("certs", "token"))).Message,
+            StringComparison.Ordinal);
         var refusal = Assert.Throws<JoinTokenException>(() => NodeSecurity.Open("localhost", new(IsInsecure: true)));
         Assert.Contains("give each worker on another machine a copy of it with --token-file", refusal.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Another_program_is_told_the_same()
+    public void Another_program_gets_the_same_options()
     {
         Assert.Empty(new SecurityArguments().ToArguments());
         Assert.Equal(["--token-file", Path.GetFullPath("some/file")], new SecurityArguments(TokenFile: "some/file").ToArguments());

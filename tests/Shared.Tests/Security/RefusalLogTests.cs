@@ -11,12 +11,14 @@ public sealed class RefusalLogTests
     private readonly LogLines _lines = new();
 
     [Fact]
-    public void The_first_of_a_kind_is_told_at_once_and_the_rest_as_a_line_an_interval()
+    public void The_first_refusal_of_a_kind_is_logged_at_once_and_the_rest_once_per_interval()
     {
         using var log = new RefusalLog(_lines, _time);
         for (var i = 0; i < 1000; i++) log.Refused(Refusal.Garbage, $"192.0.2.1:{i}", "no greeting");
         log.Refused(Refusal.Slow, "192.0.2.2:1", "it said nothing");
-        Assert.Equal(["Warning: Connection from 192.0.2.1:0 refused: no greeting", "Warning: Connection from 192.0.2.2:1 refused: it said nothing"], _lines.Lines);
+        Assert.Equal(
+            ["Warning: Connection from 192.0.2.1:0 refused: no greeting", "Warning: Connection from 192.0.2.2:1 refused: it said nothing"],
+            _lines.Lines);
         _time.Advance(RefusalLog.Interval);
         Assert.Equal("Warning: 999 more connections refused within 10 s, the last from 192.0.2.1:999: no greeting", _lines.Lines.Last());
         log.Refused(Refusal.Garbage, "192.0.2.1:1000", "no greeting");
@@ -29,7 +31,7 @@ public sealed class RefusalLogTests
     }
 
     [Fact]
-    public void What_was_not_told_is_told_at_the_end()
+    public void Pending_refusals_are_logged_at_the_end()
     {
         var log = new RefusalLog(_lines, _time);
         log.Refused(Refusal.Closed, "a", "gone");
@@ -41,7 +43,7 @@ public sealed class RefusalLogTests
     }
 
     [Fact]
-    public void A_log_that_fails_is_no_matter()
+    public void A_failing_log_is_ignored()
     {
         using var log = new RefusalLog(new Failing(), _time);
         log.Refused(Refusal.Closed, "a", "gone");
@@ -56,6 +58,8 @@ public sealed class RefusalLogTests
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => throw new IOException("No space left on device");
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            throw new IOException("No space left on device");
     }
 }

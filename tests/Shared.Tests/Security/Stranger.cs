@@ -9,17 +9,17 @@ using Distributed.Shared.Tests.Links;
 
 namespace Distributed.Shared.Tests.Security;
 
-/// <summary>Connects to ports where it does not belong, and believes everybody.</summary>
+/// <summary>An untrusted process that connects to ports and accepts any certificate.</summary>
 internal static class Stranger
 {
     private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
 
-#pragma warning disable CA5359 // A stranger does as it likes.
-    /// <summary>Believes everybody.</summary>
+#pragma warning disable CA5359 // It must accept any certificate.
+    /// <summary>Accepts any certificate.</summary>
     public static readonly RemoteCertificateValidationCallback BelievesAll = (_, _, _, _) => true;
 #pragma warning restore CA5359
 
-    /// <summary>Connects, does what it is called by, and waits until the other end has closed the connection.</summary>
+    /// <summary>Connects, behaves as its kind says, and waits until the other end has closed the connection.</summary>
     public static async Task ConnectAsync(string who, int port, CertificateFolders folders)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -32,13 +32,13 @@ internal static class Stranger
                 await socket.SendAllAsync(FrameGen.Payload(1000, 1));
                 break;
             case "a frame in the clear":
-                // Of Akka: its length, and something.
+                // A frame of Akka: its length, and some bytes.
                 await socket.SendAllAsync((byte[])[20, 0, 0, 0, .. FrameGen.Payload(20, 1)]);
                 break;
             case "silence":
                 break;
             case "a byte at a time":
-                // The beginning of a handshake that is not gone on with.
+                // The beginning of a handshake that stops.
                 foreach (var piece in (byte[])[22, 3, 1, 1, 0, 1])
                 {
                     await socket.SendAllAsync(new[] { piece });
@@ -52,7 +52,7 @@ internal static class Stranger
         await EndsAsync(new NetworkStream(socket));
     }
 
-    /// <summary>What it shows; null for nothing.</summary>
+    /// <summary>Its certificate; null for none.</summary>
     public static X509Certificate2? Shown(string who, CertificateFolders folders)
     {
         var now = CertificateFolders.Now;
@@ -74,11 +74,11 @@ internal static class Stranger
         var bytes = new byte[100];
         while (await stream.ReadAsync(bytes).AsTask().Soon() > 0)
         {
-            // What it says before it closes.
+            // What the other end sends before it closes.
         }
     });
 
-    /// <summary>The connection may be closed in whatever way.</summary>
+    /// <summary>Ignores how the connection is closed.</summary>
     public static async Task IgnoringAsync(Func<Task> action)
     {
         try
@@ -87,7 +87,7 @@ internal static class Stranger
         }
         catch (Exception error) when (error is IOException or AuthenticationException or SocketException)
         {
-            // As it should be.
+            // Expected.
         }
     }
 

@@ -5,7 +5,7 @@ namespace Distributed.Shared.Tests.Links.Pipes;
 
 public sealed class Bfloat16Tests
 {
-    // The lower halves at which rounding turns, and random ones.
+    // The lower halves at which the direction of rounding changes, and random ones.
     private static readonly Gen<ushort> _lower =
         Gen.OneOf(Gen.OneOfConst<ushort>(0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF), Gen.UShort);
 
@@ -20,15 +20,16 @@ public sealed class Bfloat16Tests
     }, iter: 100);
 
     [Fact]
-    public void The_bits_do_not_depend_on_length_or_place() => Gen.Select(Gen.UInt.Array[0, 100], Gen.Int[0, 100]).Sample((source, cut) =>
-    {
-        var floats = MemoryMarshal.Cast<uint, float>(source);
-        var encoded = new ushort[source.Length];
-        cut = Math.Min(cut, source.Length);
-        Bfloat16.Encode(floats[..cut], encoded.AsSpan(0, cut));
-        Bfloat16.Encode(floats[cut..], encoded.AsSpan(cut));
-        Assert.Equal(source.Select(Nearest), encoded);
-    });
+    public void The_bits_do_not_depend_on_length_or_position() =>
+        Gen.Select(Gen.UInt.Array[0, 100], Gen.Int[0, 100]).Sample((source, cut) =>
+        {
+            var floats = MemoryMarshal.Cast<uint, float>(source);
+            var encoded = new ushort[source.Length];
+            cut = Math.Min(cut, source.Length);
+            Bfloat16.Encode(floats[..cut], encoded.AsSpan(0, cut));
+            Bfloat16.Encode(floats[cut..], encoded.AsSpan(cut));
+            Assert.Equal(source.Select(Nearest), encoded);
+        });
 
     [Fact]
     public void Decoding_is_exact_and_encoding_it_again_gives_the_same()
@@ -46,13 +47,13 @@ public sealed class Bfloat16Tests
     }
 
     [Fact]
-    public void Another_number_of_places_is_refused()
+    public void Different_lengths_are_refused()
     {
         Assert.Throws<ArgumentException>(() => Bfloat16.Encode(new float[3], new ushort[4]));
         Assert.Throws<ArgumentException>(() => Bfloat16.Decode(new ushort[4], new float[3]));
     }
 
-    /// <summary>By looking for the nearer neighbour, and among equals for the even one.</summary>
+    /// <summary>Rounds to the nearer neighbour, or to the even one of two equally near.</summary>
     private static ushort Nearest(uint bits)
     {
         var value = BitConverter.UInt32BitsToSingle(bits);
@@ -62,7 +63,7 @@ public sealed class Bfloat16Tests
         var above = (ushort)(below + 1);
         var (toBelow, toAbove) = (Math.Abs(value - Of(below)), Math.Abs(Of(above) - value));
         return toBelow < toAbove || (toBelow == toAbove && below % 2 == 0) ? below : above;
-        // What comes after the largest number counts as the next power of two, as for IEEE 754.
+        // The successor of the largest number counts as the next power of two, as in IEEE 754.
         static double Of(ushort half)
         {
             var value = BitConverter.UInt32BitsToSingle((uint)half << 16);

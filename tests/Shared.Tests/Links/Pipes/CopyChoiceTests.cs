@@ -2,10 +2,10 @@ using Distributed.Transport.Buffers;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
-/// <summary>Copies whose times are made up: what an ordinary one and one past the caches take, and now and then an interruption.</summary>
+/// <summary>Copies with invented times of an ordinary and a non-temporal copy, and an interruption now and then.</summary>
 public sealed class CopyChoiceTests
 {
-    /// <summary>What was faster once is forgotten after some trials.</summary>
+    /// <summary>A former time is forgotten after some trials.</summary>
     private const int Forgotten = 30 * CopyChoice.Trial;
 
     private static readonly Gen<(double Ordinary, double Streaming)> _times = Gen.Select(Gen.Double[0.01, 1], Gen.Double[0.1, 10])
@@ -13,7 +13,7 @@ public sealed class CopyChoiceTests
         .Where(times => Math.Abs(times.Item1 / times.Item2 - 2) > 0.6);
 
     [Fact]
-    public void Copies_go_past_the_caches_where_ordinary_ones_are_dear_also_when_that_changes() =>
+    public void Copies_bypass_the_caches_while_ordinary_ones_are_slow() =>
         _times.Array[1, 4].Sample(phases =>
         {
             var choice = default(CopyChoice);
@@ -36,7 +36,7 @@ public sealed class CopyChoiceTests
     });
 
     [Fact]
-    public void The_other_way_is_tried_only_now_and_then() => _times.Sample(times =>
+    public void The_other_way_of_copying_is_tried_rarely() => _times.Sample(times =>
     {
         var (choice, others) = (default(CopyChoice), 0);
         for (var copy = 0; copy < 10 * CopyChoice.Trial; copy++)
@@ -47,7 +47,7 @@ public sealed class CopyChoiceTests
     private static bool Copy(ref CopyChoice choice, (double Ordinary, double Streaming) times, double interruption)
     {
         var isStreaming = choice.Next();
-        choice.Note(isStreaming, interruption * (isStreaming ? times.Streaming : times.Ordinary));
+        choice.Record(isStreaming, interruption * (isStreaming ? times.Streaming : times.Ordinary));
         return isStreaming;
     }
 }

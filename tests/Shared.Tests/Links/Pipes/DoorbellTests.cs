@@ -4,14 +4,14 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
-/// <summary>Two threads that sleep whenever they have nothing to do: a lost wake-up would leave both asleep.</summary>
+/// <summary>Two threads sleep whenever they have nothing to do: a lost wake-up would leave both asleep.</summary>
 public sealed class DoorbellTests
 {
     private const int HandOvers = 10_000;
 
     [Theory]
     [MemberData(nameof(FramePipeTests.Transports), MemberType = typeof(FramePipeTests))]
-    public async Task No_wake_up_is_lost_over_many_hand_overs(LinkPath transport)
+    public async Task No_wake_up_is_lost_over_many_frames(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         ExceptionDispatchInfo? failure = null;
@@ -28,12 +28,12 @@ public sealed class DoorbellTests
         });
         other.Start();
         Play(pair.Here, begins: true);
-        Assert.True(other.Join(Loopback.Patience));
+        Assert.True(other.Join(Loopback.Timeout));
         failure?.Throw();
     }
 
     [Fact]
-    public async Task A_busy_end_is_woken_when_half_of_the_ring_waits_and_not_before()
+    public async Task A_busy_end_is_woken_once_half_of_the_ring_is_unread()
     {
         using var pair = await PipePair.ConnectAsync(LinkPath.SharedMemory);
         using var poller = new Poller();
@@ -49,7 +49,7 @@ public sealed class DoorbellTests
     }
 
     [Fact]
-    public async Task An_end_that_is_no_longer_busy_does_not_sleep_over_a_single_frame()
+    public async Task An_end_that_is_no_longer_busy_wakes_up_for_a_single_frame()
     {
         using var pair = await PipePair.ConnectAsync(LinkPath.SharedMemory);
         Assert.True(pair.There.Arm(wantsRoom: false, WantedFrames.Many));
@@ -59,7 +59,7 @@ public sealed class DoorbellTests
 
     [Theory]
     [MemberData(nameof(FramePipeTests.Transports), MemberType = typeof(FramePipeTests))]
-    public async Task An_end_whose_next_frame_is_not_due_sleeps_over_it(LinkPath transport)
+    public async Task An_end_whose_next_frame_is_early_sleeps(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var poller = new Poller();
@@ -76,7 +76,7 @@ public sealed class DoorbellTests
         return poller.Wait(TimeSpan.Zero);
     }
 
-    /// <summary>The ends take turns with bursts, some of them longer than the ring; both know the lengths.</summary>
+    /// <summary>The ends alternate in sending bursts, some of them longer than the ring; both know the lengths.</summary>
     private static void Play(IFramePipe pipe, bool begins)
     {
         using var poller = new Poller();

@@ -3,7 +3,7 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
-/// <summary>What both kinds of pipe promise.</summary>
+/// <summary>The contract of both kinds of pipe.</summary>
 public sealed class FramePipeTests
 {
     public static readonly TheoryData<LinkPath> Transports = [LinkPath.Tcp, LinkPath.Tls, LinkPath.SharedMemory];
@@ -12,7 +12,7 @@ public sealed class FramePipeTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Frames_arrive_whole_and_in_order_whatever_the_turns_of_the_ends(LinkPath transport)
+    public async Task Frames_arrive_whole_and_in_order_for_any_interleaving_of_the_ends(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         var lengths = Gen.OneOf(Gen.Int[0, 64], Gen.Int[0, FullSlot], Gen.Int[FrameHeader.MaxLength - 8, FrameHeader.MaxLength]);
@@ -37,7 +37,7 @@ public sealed class FramePipeTests
     }
 
     [Fact]
-    public async Task A_frame_on_its_way_goes_on_before_any_other()
+    public async Task A_frame_sent_in_part_is_completed_before_any_other()
     {
         using var pair = await PipePair.ConnectNarrowAsync();
         var payload = FrameGen.Payload(FrameHeader.MaxLength, 1);
@@ -95,7 +95,7 @@ public sealed class FramePipeTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_payload_that_is_too_large_or_not_the_header_s_is_refused_and_the_link_goes_on(LinkPath transport)
+    public async Task A_payload_of_the_wrong_length_is_refused_and_the_link_stays_open(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var poller = new Poller();
@@ -108,7 +108,7 @@ public sealed class FramePipeTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Frames_sent_before_the_other_end_closed_are_received_before_its_end_is_told(LinkPath transport)
+    public async Task Frames_sent_before_the_other_end_closed_are_received_before_the_disconnect(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         for (var i = 0; i < 5; i++) Assert.True(pair.Here.TrySend(FrameGen.Numbered(i, 1000), FrameGen.Payload(1000, i)));
@@ -135,7 +135,7 @@ public sealed class FramePipeTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task A_disposed_pipe_says_so(LinkPath transport)
+    public async Task A_disposed_pipe_throws(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         pair.Here.Dispose();
@@ -147,7 +147,7 @@ public sealed class FramePipeTests
 
     [Theory]
     [MemberData(nameof(Transports))]
-    public async Task Frames_cost_no_managed_memory(LinkPath transport)
+    public async Task Frames_allocate_no_managed_memory(LinkPath transport)
     {
         using var pair = await PipePair.ConnectAsync(transport);
         using var poller = new Poller();
@@ -155,13 +155,13 @@ public sealed class FramePipeTests
         Exchange(pair, poller, payload, 100);
         var before = GC.GetAllocatedBytesForCurrentThread();
         Exchange(pair, poller, payload, 10_000);
-        // A collection on behalf of other tests puts 24 bytes down to every thread; an object a frame would be ten times the limit.
+        // A garbage collection during other tests charges 24 bytes to every thread; one object per frame would be ten times the limit.
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 20_000);
     }
 
     private static void SendForEver(IFramePipe pipe)
     {
-        // TCP learns by the answer to the first packet that nobody is there.
+        // TCP detects the closed end by the answer to the first packet.
         while (true) pipe.TrySend(FrameGen.Numbered(0, 0), default);
     }
 
@@ -174,7 +174,7 @@ public sealed class FramePipeTests
             do poller.Sleep(pair.There);
             while (!pair.There.TryReceive(out _, out _));
             pair.There.Release();
-            // Nothing comes this way: the end goes to sleep, and its time is over at once.
+            // No frame arrives here: the end sleeps, and its timeout ends at once.
             Assert.True(pair.There.Arm(wantsRoom: false));
             poller.Clear();
             poller.Add(pair.There.Descriptor, pair.There.PollEvents(wantsFrames: true, wantsRoom: false));
@@ -184,7 +184,7 @@ public sealed class FramePipeTests
         }
     }
 
-    /// <summary>Frames from one end to the other, moved by turns.</summary>
+    /// <summary>Sends frames from one end to the other, alternating between them.</summary>
     private sealed class Flow(IFramePipe from, IFramePipe to, int[] lengths, int seed)
     {
         private readonly byte[][] _payloads = [.. lengths.Select((length, i) => FrameGen.Payload(length, seed ^ i))];
@@ -195,7 +195,8 @@ public sealed class FramePipeTests
 
         public void Move(Random turns)
         {
-            if (turns.Next(2) == 0 && _sent < lengths.Length && from.TrySend(FrameGen.Numbered(_sent, lengths[_sent]), _payloads[_sent])) _sent++;
+            if (turns.Next(2) == 0 && _sent < lengths.Length && from.TrySend(FrameGen.Numbered(_sent, lengths[_sent]), _payloads[_sent]))
+                _sent++;
             for (var burst = turns.Next(20); burst > 0 && to.TryReceive(out var header, out var payload); burst--)
             {
                 Assert.Equal(FrameGen.Numbered(_received, lengths[_received]), header);

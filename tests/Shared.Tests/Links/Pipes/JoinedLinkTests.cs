@@ -23,7 +23,7 @@ public sealed class JoinedLinkTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Nobody_on_the_way_sees_a_token(bool isShared)
+    public async Task A_token_is_not_visible_in_transit(bool isShared)
     {
         using var listener = Listen(isShared);
         using var between = Relay.Start(listener.Port);
@@ -33,12 +33,11 @@ public sealed class JoinedLinkTests
         Assert.True(here.TrySend(FrameGen.Numbered(0, 2), "hi"u8));
         using var poller = new Poller();
         Assert.Equal("hi"u8, poller.Next(there).Payload);
+        static string[] TextsOf(byte[] secret) =>
+            [Convert.ToBase64String(secret), Convert.ToHexString(secret), Convert.ToHexStringLower(secret)];
         var (seen, join) = (between.Seen, Convert.FromBase64String(_token.ToText()));
-        byte[][] hidden =
-        [
-            join, PipePair.Token,
-            .. ((byte[][])[join, PipePair.Token]).SelectMany(secret => (string[])[Convert.ToBase64String(secret), Convert.ToHexString(secret), Convert.ToHexStringLower(secret)]).Select(Encoding.ASCII.GetBytes),
-        ];
+        byte[][] secrets = [join, PipePair.Token];
+        byte[][] hidden = [.. secrets, .. secrets.SelectMany(TextsOf).Select(Encoding.ASCII.GetBytes)];
         Assert.All(hidden, bytes => Assert.True(seen.AsSpan().IndexOf(bytes) < 0));
         Assert.True(seen.Length > 100);
     }
@@ -48,13 +47,16 @@ public sealed class JoinedLinkTests
     {
         using var listener = Listen();
         Refusal? refused = null;
-        var error = await Assert.ThrowsAsync<LinkException>(() => ConnectAsync(listener.Port, JoinToken.Create(), refused: reason => refused = reason));
-        Assert.Equal((Refusal.Untrusted, $"the link at 127.0.0.1:{listener.Port} is refused: it does not hold the join token of this end"), (refused, error.Message));
+        var error = await Assert.ThrowsAsync<LinkException>(
+            () => ConnectAsync(listener.Port, JoinToken.Create(), refused: reason => refused = reason));
+        Assert.Equal(
+            (Refusal.Untrusted, $"the link at 127.0.0.1:{listener.Port} is refused: it does not hold the join token of this end"),
+            (refused, error.Message));
         await CountedAsync("untrusted");
     }
 
     [Fact]
-    public async Task A_greeting_in_the_clear_is_garbage()
+    public async Task An_unencrypted_greeting_is_garbage()
     {
         using var listener = Listen();
         await Assert.ThrowsAsync<LinkException>(() => ConnectAsync(listener.Port, null));
@@ -65,7 +67,7 @@ public sealed class JoinedLinkTests
     [InlineData(0, "closed")]
     [InlineData(10, "closed")]
     [InlineData(200, "garbage")]
-    public async Task Strangers_are_counted(int bytes, string expected)
+    public async Task Refused_connections_are_counted(int bytes, string expected)
     {
         using var listener = Listen();
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -76,16 +78,19 @@ public sealed class JoinedLinkTests
     }
 
     private LinkListener Listen(bool isShared = false) => new(
-        new(IPAddress.Loopback, 0), PipePair.Job, PipePair.Token, _ => true, (_, pipe) => _established.Writer.TryWrite(pipe), new TrainingMetrics(_registry).Links, NullLogger.Instance,
+        new(IPAddress.Loopback, 0), PipePair.Job, PipePair.Token, _ => true,
+        (_, pipe) => _established.Writer.TryWrite(pipe), new TrainingMetrics(_registry).Links, NullLogger.Instance,
         new() { Token = _token, SharedMemory = isShared });
 
     private static Task<IFramePipe> ConnectAsync(int port, JoinToken? token, bool isShared = false, Action<Refusal>? refused = null) =>
-        LinkHandshake.ConnectAsync("127.0.0.1", port, _self, new() { Token = token, SharedMemory = isShared, Refused = refused }, default).Soon();
+        LinkHandshake.ConnectAsync(
+            "127.0.0.1", port, _self, new() { Token = token, SharedMemory = isShared, Refused = refused }, default).Soon();
 
     private async Task CountedAsync(string reason)
     {
-        using var patience = new CancellationTokenSource(Loopback.Patience);
-        while ((await Exposition.Of(_registry))[$"distributed_refused_connections_total{{plane=\"links\",reason=\"{reason}\"}}"] < 1) await Task.Delay(TimeSpan.FromMilliseconds(10), patience.Token);
+        using var timeout = new CancellationTokenSource(Loopback.Timeout);
+        while ((await Exposition.Of(_registry))[$"distributed_refused_connections_total{{plane=\"links\",reason=\"{reason}\"}}"] < 1)
+            await Task.Delay(TimeSpan.FromMilliseconds(10), timeout.Token);
         Assert.False(_established.Reader.TryRead(out _));
     }
 }

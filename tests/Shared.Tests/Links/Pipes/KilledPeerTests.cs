@@ -5,27 +5,28 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
-/// <summary>A second process, killed in the middle of it.</summary>
+/// <summary>A second process that is killed while it sends.</summary>
 public sealed class KilledPeerTests
 {
     private static readonly string[] _folders = ["/dev/shm", Path.GetTempPath()];
 
     [Theory]
     [MemberData(nameof(FramePipeTests.Transports), MemberType = typeof(FramePipeTests))]
-    public async Task The_survivor_gets_what_was_sent_whole_and_notices_and_nothing_is_left(LinkPath transport)
+    public async Task The_survivor_receives_all_whole_frames_and_then_the_disconnect(LinkPath transport)
     {
         using var listener = PipePair.Listen();
         using var process = PeerProcess.Start(PipePair.PortOf(listener));
         try
         {
             var options = new LinkOptions { SharedMemory = transport == LinkPath.SharedMemory };
-            var (_, pipe) = await LinkHandshake.AcceptAsync(await listener.AcceptAsync().Soon(), PipePair.Job, PipePair.Token, _ => true, options, default).Soon();
+            var socket = await listener.AcceptAsync().Soon();
+            var (_, pipe) = await LinkHandshake.AcceptAsync(socket, PipePair.Job, PipePair.Token, _ => true, options, default).Soon();
             using var __ = pipe;
             Assert.Equal(transport == LinkPath.SharedMemory, pipe is SharedMemoryPipe);
             using var poller = new Poller();
             for (var i = 0; i < 1000; i++) AssertWhole(i, poller.Next(pipe));
             process.Kill();
-            Assert.True(process.WaitForExit(Loopback.Patience));
+            Assert.True(process.WaitForExit(Loopback.Timeout));
             var (error, left) = pipe.UntilBroken();
             Assert.True(error.IsDisconnect);
             for (var i = 0; i < left.Count; i++) AssertWhole(1000 + i, left[i]);
@@ -44,7 +45,7 @@ public sealed class KilledPeerTests
     }
 }
 
-/// <summary>This assembly once more, as a process that does nothing but send frames for ever.</summary>
+/// <summary>This assembly as a process that only sends frames.</summary>
 internal static class PeerProcess
 {
     private const string Port = "DISTRIBUTED_TEST_PEER_PORT";
@@ -61,11 +62,12 @@ internal static class PeerProcess
         })!;
     }
 
-    /// <summary>Sends, if this process was started to.</summary>
+    /// <summary>Sends if this process was started for it.</summary>
     public static void RunIfWanted()
     {
         if (!int.TryParse(Environment.GetEnvironmentVariable(Port), out var port)) return;
-        using var pipe = LinkHandshake.ConnectAsync("127.0.0.1", port, new(PipePair.Job, PipePair.Token, "peer"), new(), default).GetAwaiter().GetResult();
+        using var pipe = LinkHandshake.ConnectAsync("127.0.0.1", port, new(PipePair.Job, PipePair.Token, "peer"), new(), default)
+            .GetAwaiter().GetResult();
         using var poller = new Poller();
         for (var number = 0; ; number++)
         {

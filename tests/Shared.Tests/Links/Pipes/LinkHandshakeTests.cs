@@ -14,7 +14,7 @@ public sealed class LinkHandshakeTests
     [InlineData(true, false)]
     [InlineData(false, true)]
     [InlineData(false, false)]
-    public async Task Memory_is_shared_if_both_ends_want_it_and_frames_go_both_ways_in_any_case(bool here, bool there)
+    public async Task Memory_is_shared_if_both_ends_want_it_and_frames_go_both_ways(bool here, bool there)
     {
         using var listener = PipePair.Listen();
         var connecting = LinkHandshake.ConnectAsync("localhost", PipePair.PortOf(listener), _self, new() { SharedMemory = here }, default);
@@ -51,14 +51,14 @@ public sealed class LinkHandshakeTests
             { "too long", NoGreeting, Frame(new byte[LinkHello.MaxLength + 1]) },
             { "far too long", NoGreeting, Frame(new byte[FrameHeader.MaxLength]) },
             { "empty", NoGreeting, Frame([]) },
-            { "garbage", $"{NoGreeting}: the bytes received are no frame", [.. Enumerable.Range(0, 200).Select(i => (byte)i)] },
+            { "garbage", $"{NoGreeting}: the bytes received are not a frame", [.. Enumerable.Range(0, 200).Select(i => (byte)i)] },
             { "changed", $"{NoGreeting}: frame received whose checksum does not match its bytes", flipped },
         };
     }
 
     [Theory]
     [MemberData(nameof(Refused))]
-    public async Task A_greeting_against_the_rules_is_refused_with_the_reason_and_the_connection_closed(string what, string reason, byte[] bytes)
+    public async Task An_invalid_greeting_is_refused_with_the_reason_and_the_connection_closed(string what, string reason, byte[] bytes)
     {
         using var listener = PipePair.Listen();
         using var socket = await ConnectRawAsync(listener);
@@ -71,7 +71,7 @@ public sealed class LinkHandshakeTests
     }
 
     [Fact]
-    public async Task Memory_that_cannot_be_opened_is_done_without()
+    public async Task The_link_works_without_memory_that_cannot_be_opened()
     {
         using var memory = LinkMemory.TryCreate()!;
         using var file = File.OpenHandle(typeof(LinkHandshakeTests).Assembly.Location);
@@ -94,73 +94,78 @@ public sealed class LinkHandshakeTests
     }
 
     [Fact]
-    public async Task A_connection_that_says_nothing_is_given_up()
+    public async Task A_silent_connection_times_out()
     {
         using var listener = PipePair.Listen();
         using var socket = await ConnectRawAsync(listener);
         var error = await Assert.ThrowsAsync<LinkException>(() => AcceptAsync(listener, _impatient));
-        Assert.Equal("it did not say who it is within 0.2 s", error.Message);
+        Assert.Equal("it did not identify itself within 0.2 s", error.Message);
         Assert.Equal(0, await ReceiveOrResetAsync(socket));
     }
 
     [Fact]
-    public async Task A_connection_that_breaks_off_is_given_up_at_once() => await Gen.Int[0, 100].SampleAsync(async sent =>
+    public async Task A_connection_that_breaks_during_the_greeting_fails_at_once() => await Gen.Int[0, 100].SampleAsync(async sent =>
     {
         using var listener = PipePair.Listen();
         using (var socket = await ConnectRawAsync(listener))
         {
             var hello = new LinkHello(PipePair.Token, "worker-1", null).ToBytes();
-            await socket.SendAllAsync(FrameGen.Bytes(new(FrameKind.Hello, PipePair.Job, 0, 0, 0, default, hello.Length), hello).AsMemory(0, Math.Min(sent, 80)));
+            await socket.SendAllAsync(
+                FrameGen.Bytes(new(FrameKind.Hello, PipePair.Job, 0, 0, 0, default, hello.Length), hello).AsMemory(0, Math.Min(sent, 80)));
         }
         var error = await Assert.ThrowsAsync<LinkException>(() => AcceptAsync(listener));
-        Assert.EndsWith("closed the connection before it said who it is", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith("closed the connection before it identified itself", error.Message, StringComparison.Ordinal);
         Assert.True(error.IsDisconnect);
     }, iter: 20);
 
     [Fact]
-    public async Task Nobody_at_the_address_is_told_with_the_address()
+    public async Task An_unreachable_address_is_named_in_the_error()
     {
         int port;
         using (var listener = PipePair.Listen()) port = PipePair.PortOf(listener);
-        var error = await Assert.ThrowsAsync<LinkException>(() => LinkHandshake.ConnectAsync("127.0.0.1", port, _self, new(), default).Soon());
+        var error = await Assert.ThrowsAsync<LinkException>(
+            () => LinkHandshake.ConnectAsync("127.0.0.1", port, _self, new(), default).Soon());
         Assert.Equal($"the link at 127.0.0.1:{port} cannot be reached: Connection refused", error.Message);
-        error = await Assert.ThrowsAsync<LinkException>(() => LinkHandshake.ConnectAsync("no.such.host.invalid", port, _self, new(), default).Soon());
+        error = await Assert.ThrowsAsync<LinkException>(
+            () => LinkHandshake.ConnectAsync("no.such.host.invalid", port, _self, new(), default).Soon());
         Assert.StartsWith($"the link at no.such.host.invalid:{port} cannot be reached: ", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task An_acceptor_that_does_not_answer_is_given_up()
+    public async Task A_listener_that_does_not_answer_times_out()
     {
         using var listener = PipePair.Listen();
         var port = PipePair.PortOf(listener);
-        var error = await Assert.ThrowsAsync<LinkException>(() => LinkHandshake.ConnectAsync("127.0.0.1", port, _self, _impatient, default).Soon());
+        var error = await Assert.ThrowsAsync<LinkException>(
+            () => LinkHandshake.ConnectAsync("127.0.0.1", port, _self, _impatient, default).Soon());
         Assert.Equal($"the link at 127.0.0.1:{port} does not answer within 0.2 s", error.Message);
     }
 
     [Fact]
-    public async Task An_acceptor_that_refuses_is_told()
+    public async Task A_refusal_by_the_listener_is_reported()
     {
         using var listener = PipePair.Listen();
-        var connecting = LinkHandshake.ConnectAsync("127.0.0.1", PipePair.PortOf(listener), _self with { Token = new byte[16] }, new(), default);
+        var connecting = LinkHandshake.ConnectAsync(
+            "127.0.0.1", PipePair.PortOf(listener), _self with { Token = new byte[16] }, new(), default);
         await Assert.ThrowsAsync<LinkException>(() => AcceptAsync(listener));
         var error = await Assert.ThrowsAsync<LinkException>(() => connecting.Soon());
         Assert.Equal($"127.0.0.1:{PipePair.PortOf(listener)} closed the connection instead of answering the greeting", error.Message);
     }
 
     [Fact]
-    public async Task An_answer_that_is_none_is_refused() => await Gen.OneOf(Gen.Byte[2, 255], Gen.Const((byte)1)).SampleAsync(async answer =>
+    public async Task A_malformed_answer_is_refused() => await Gen.OneOf(Gen.Byte[2, 255], Gen.Const((byte)1)).SampleAsync(async answer =>
     {
-        // No memory was offered, so none can have been opened.
+        // No memory was offered that could have been opened.
         using var listener = PipePair.Listen();
         var connecting = LinkHandshake.ConnectAsync("127.0.0.1", PipePair.PortOf(listener), _self, new() { SharedMemory = false }, default);
         using var socket = await listener.AcceptAsync().Soon();
         await socket.SendAllAsync(FrameGen.Bytes(new(FrameKind.Hello, PipePair.Job, 0, 0, 0, default, 1), [answer]));
         var error = await Assert.ThrowsAsync<LinkException>(() => connecting.Soon());
-        Assert.EndsWith("answers the greeting with what is no answer", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith("sent a malformed answer to the greeting", error.Message, StringComparison.Ordinal);
     }, iter: 10);
 
     [Fact]
-    public async Task Both_ends_can_be_called_off()
+    public async Task Both_ends_can_be_cancelled()
     {
         using var cancellation = new CancellationTokenSource();
         using var silent = PipePair.Listen();
@@ -191,7 +196,8 @@ public sealed class LinkHandshakeTests
 
     private static async Task<(string Name, IFramePipe Pipe)> AcceptAsync(Socket listener, LinkOptions? options = null) =>
         await LinkHandshake.AcceptAsync(
-            await listener.AcceptAsync().Soon(), PipePair.Job, PipePair.Token, name => name == _self.Name, options ?? new(), default).Soon();
+            await listener.AcceptAsync().Soon(), PipePair.Job, PipePair.Token,
+            name => name == _self.Name, options ?? new(), default).Soon();
 
     private static async Task<Socket> ConnectRawAsync(Socket listener)
     {
@@ -208,7 +214,7 @@ public sealed class LinkHandshakeTests
         }
         catch (SocketException error) when (error.SocketErrorCode == SocketError.ConnectionReset)
         {
-            // Bytes that nobody read make the close a reset.
+            // Unread bytes turn the close into a reset.
             return 0;
         }
     }

@@ -19,7 +19,7 @@ public sealed class LinkHelloTests
         Gen.Select(Gen.Byte.Array[LinkHello.TokenLength], _name, _offer);
 
     [Fact]
-    public void A_greeting_is_read_as_it_was_written() => _any.Sample((token, name, memory) =>
+    public void A_greeting_survives_a_round_trip() => _any.Sample((token, name, memory) =>
     {
         var bytes = new LinkHello(token, name, memory).ToBytes();
         Assert.InRange(bytes.Length, 1, LinkHello.MaxLength);
@@ -31,17 +31,20 @@ public sealed class LinkHelloTests
     });
 
     [Fact]
-    public void A_greeting_of_another_length_is_none() => Gen.Select(_any, Gen.Int[0, LinkHello.MaxLength + 9]).Sample((hello, length) =>
-    {
-        var bytes = new LinkHello(hello.Token, hello.Name, hello.Memory).ToBytes();
-        var withoutOffer = LinkHello.TokenLength + 1 + hello.Name.Length;
-        var other = new byte[length];
-        bytes.AsSpan(0, Math.Min(length, bytes.Length)).CopyTo(other);
-        Assert.Equal(length == bytes.Length || length == withoutOffer || length == withoutOffer + 48, LinkHello.Read(other) is not null);
-    });
+    public void A_greeting_of_the_wrong_length_is_malformed() =>
+        Gen.Select(_any, Gen.Int[0, LinkHello.MaxLength + 9]).Sample((hello, length) =>
+        {
+            var bytes = new LinkHello(hello.Token, hello.Name, hello.Memory).ToBytes();
+            var withoutOffer = LinkHello.TokenLength + 1 + hello.Name.Length;
+            var other = new byte[length];
+            bytes.AsSpan(0, Math.Min(length, bytes.Length)).CopyTo(other);
+            Assert.Equal(
+                length == bytes.Length || length == withoutOffer || length == withoutOffer + 48,
+                LinkHello.Read(other) is not null);
+        });
 
     [Fact]
-    public void Any_bytes_are_a_greeting_or_none_and_nothing_worse() => Gen.Byte.Array[0, 200].Sample(bytes =>
+    public void Any_bytes_are_parsed_as_a_greeting_or_rejected() => Gen.Byte.Array[0, 200].Sample(bytes =>
     {
         if (bytes.Length > LinkHello.TokenLength) bytes[LinkHello.TokenLength] %= 70;
         var name = LinkHello.Read(bytes)?.Name ?? "a";
@@ -54,10 +57,10 @@ public sealed class LinkHelloTests
     [InlineData("line\nbreak")]
     [InlineData("ümlaut")]
     [InlineData("0123456789012345678901234567890123456789012345678901234567890123")]
-    public void A_name_that_is_none_cannot_be_said(string name) =>
+    public void A_malformed_name_cannot_be_sent(string name) =>
         Assert.Throws<ArgumentException>(() => new LinkHello(new byte[LinkHello.TokenLength], name, null).ToBytes());
 
     [Fact]
-    public void A_token_of_another_length_cannot_be_said() =>
+    public void A_token_of_the_wrong_length_cannot_be_sent() =>
         Assert.Throws<ArgumentOutOfRangeException>(() => new LinkHello(new byte[5], "a", null).ToBytes());
 }

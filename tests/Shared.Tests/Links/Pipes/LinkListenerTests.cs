@@ -28,7 +28,7 @@ public sealed class LinkListenerTests : IDisposable
     public void Dispose() => _listener.Dispose();
 
     [Fact]
-    public async Task Every_connection_that_greets_becomes_a_pipe()
+    public async Task Every_connection_with_a_valid_greeting_becomes_a_pipe()
     {
         var connected = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => ConnectAsync(_listener, $"worker-{i}"))).Soon();
         var names = new HashSet<string>();
@@ -56,26 +56,28 @@ public sealed class LinkListenerTests : IDisposable
     }
 
     [Fact]
-    public async Task Strangers_are_kept_to_their_number_and_keep_nobody_out()
+    public async Task Unidentified_connections_are_bounded_and_block_no_worker()
     {
         List<Socket> strangers = [];
-        for (var i = 0; i < 2 * LinkListener.MaxStrangers; i++) strangers.Add(await ConnectRawAsync());
-        // The longest silent ones have made room.
-        foreach (var evicted in strangers.Take(LinkListener.MaxStrangers)) Assert.Equal(0, await ReceivedAsync(evicted));
+        for (var i = 0; i < 2 * LinkListener.MaxUnidentified; i++) strangers.Add(await ConnectRawAsync());
+        // The connections silent for longest were evicted.
+        foreach (var evicted in strangers.Take(LinkListener.MaxUnidentified)) Assert.Equal(0, await ReceivedAsync(evicted));
         using var pipe = await ConnectAsync(_listener, "worker");
         (await _established.Reader.ReadAsync().AsTask().Soon()).Pipe.Dispose();
-        await Crowded(LinkListener.MaxStrangers + 1);
+        await Crowded(LinkListener.MaxUnidentified + 1);
         // One line at once, and one with the number of the rest.
-        Assert.Matches("refused: another took its place, as 64 connections had not said who they are$", Assert.Single(_log.All));
+        Assert.Matches("refused: evicted by a new connection, as 64 connections had not identified themselves$", Assert.Single(_log.All));
         _time.Advance(RefusalLog.Interval);
-        Assert.StartsWith($"{LinkListener.MaxStrangers} more connections refused within 10 s", _log.All.Last(), StringComparison.Ordinal);
+        Assert.StartsWith($"{LinkListener.MaxUnidentified} more connections refused within 10 s", _log.All.Last(), StringComparison.Ordinal);
         strangers.ForEach(stranger => stranger.Dispose());
     }
 
     [Fact]
-    public async Task A_log_that_throws_does_not_end_the_accepting()
+    public async Task The_listener_keeps_accepting_when_the_log_throws()
     {
-        using var listener = Listen(name => name != "nobody" ? true : throw new InvalidOperationException("no matter what"), new RefusalLogTests.Failing());
+        using var listener = Listen(
+            name => name != "nobody" ? true : throw new InvalidOperationException("no matter what"),
+            new RefusalLogTests.Failing());
         await Assert.ThrowsAsync<LinkException>(() => ConnectAsync(listener, "nobody"));
         using (var garbage = await ConnectRawAsync(listener))
         {
@@ -87,7 +89,7 @@ public sealed class LinkListenerTests : IDisposable
     }
 
     [Fact]
-    public async Task After_it_is_closed_established_pipes_live_on_and_nothing_new_comes()
+    public async Task A_closed_listener_accepts_nothing_and_its_pipes_stay_open()
     {
         using var here = await ConnectAsync(_listener, "worker");
         var (_, there) = await _established.Reader.ReadAsync().AsTask().Soon();
@@ -107,11 +109,12 @@ public sealed class LinkListenerTests : IDisposable
 
     private async Task Crowded(int count)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while ((await Exposition.Of(_registry))["distributed_refused_connections_total{plane=\"links\",reason=\"crowded\"}"] < count) await Task.Delay(10, patience.Token);
+        using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while ((await Exposition.Of(_registry))["distributed_refused_connections_total{plane=\"links\",reason=\"crowded\"}"] < count)
+            await Task.Delay(10, timeout.Token);
     }
 
-    /// <summary>0 at the end, also of one that is reset.</summary>
+    /// <summary>0 at the end of the connection, also after a reset.</summary>
     private static async Task<int> ReceivedAsync(Socket socket)
     {
         try

@@ -3,16 +3,16 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
-/// <summary>What whoever drives a pipe does over and over: sleep until it has something to do.</summary>
+/// <summary>Drives one end of a pipe: sleeps until there is something to do.</summary>
 internal static class PipeDriver
 {
-    /// <summary>Sleeps until there is a frame or wanted room; fails where that takes too long.</summary>
+    /// <summary>Sleeps until there is a frame or wanted room; fails after a timeout.</summary>
     public static void Sleep(this Poller poller, IFramePipe pipe, bool wantsRoom = false)
     {
         if (!pipe.Arm(wantsRoom)) return;
         poller.Clear();
         var index = poller.Add(pipe.Descriptor, pipe.PollEvents(wantsFrames: true, wantsRoom));
-        var ready = poller.Wait(Loopback.Patience);
+        var ready = poller.Wait(Loopback.Timeout);
         pipe.Disarm();
         if (ready != 1) Assert.Fail($"nothing woke the end of {pipe.Peer}");
         pipe.Polled(poller.Reported(index));
@@ -34,7 +34,6 @@ internal static class PipeDriver
     }
 
     /// <summary>Receives until the link fails.</summary>
-    /// <returns>How, and the frames before that.</returns>
     public static (LinkException Error, List<(FrameHeader Header, byte[] Payload)> Frames) UntilBroken(this IFramePipe pipe)
     {
         using var poller = new Poller();

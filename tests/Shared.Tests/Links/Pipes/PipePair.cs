@@ -13,7 +13,7 @@ public enum LinkPath
     SharedMemory,
 }
 
-/// <summary>Two ends of a link within this process, as the handshake makes them.</summary>
+/// <summary>Two ends of a link in this process, made by the handshake.</summary>
 internal sealed record PipePair(IFramePipe Here, IFramePipe There) : IDisposable
 {
     public const ulong Job = 77;
@@ -22,16 +22,21 @@ internal sealed record PipePair(IFramePipe Here, IFramePipe There) : IDisposable
     public static async Task<PipePair> ConnectAsync(LinkPath transport)
     {
         using var folders = new CertificateFolders();
-        var options = new LinkOptions { SharedMemory = transport == LinkPath.SharedMemory, Certificates = transport == LinkPath.Tls ? folders.Source() : null };
+        var options = new LinkOptions
+        {
+            SharedMemory = transport == LinkPath.SharedMemory,
+            Certificates = transport == LinkPath.Tls ? folders.Source() : null,
+        };
         using var listener = Listen();
         var connecting = LinkHandshake.ConnectAsync("127.0.0.1", PortOf(listener), new(Job, Token, "here"), options, default);
-        var (_, there) = await LinkHandshake.AcceptAsync(await listener.AcceptAsync().Soon(), Job, Token, _ => true, options, default).Soon();
+        var (_, there) =
+            await LinkHandshake.AcceptAsync(await listener.AcceptAsync().Soon(), Job, Token, _ => true, options, default).Soon();
         var here = await connecting.Soon();
         Assert.All([here, there], pipe => Assert.Equal(transport == LinkPath.SharedMemory, pipe is SharedMemoryPipe));
         return new(here, there);
     }
 
-    /// <summary>Over TCP, with as little room to send as the kernel allows. (With as little to receive, it would wait for a timer.)</summary>
+    /// <summary>Over TCP, with the smallest send buffer that the kernel allows. (A small receive buffer would wait for a timer.)</summary>
     public static async Task<PipePair> ConnectNarrowAsync()
     {
         var (here, there) = await Loopback.ConnectAsync();

@@ -15,14 +15,14 @@ public sealed class PollerTests
     }
 
     [Fact]
-    public void Another_thread_s_wake_ups_all_arrive()
+    public void All_wake_ups_of_another_thread_arrive()
     {
         using Poller here = new(), there = new();
         var other = new Thread(() =>
         {
             for (var i = 0; i < 5000; i++)
             {
-                there.Wait(Loopback.Patience);
+                there.Wait(Loopback.Timeout);
                 here.Wake();
             }
         });
@@ -30,13 +30,13 @@ public sealed class PollerTests
         for (var i = 0; i < 5000; i++)
         {
             there.Wake();
-            Assert.Equal(0, here.Wait(Loopback.Patience));
+            Assert.Equal(0, here.Wait(Loopback.Timeout));
         }
-        Assert.True(other.Join(Loopback.Patience));
+        Assert.True(other.Join(Loopback.Timeout));
     }
 
     [Fact]
-    public async Task Each_descriptor_is_told_apart_and_as_many_as_wanted_fit()
+    public async Task Any_number_of_descriptors_is_polled_and_reported_separately()
     {
         var pairs = new List<PipePair>();
         for (var i = 0; i < 40; i++) pairs.Add(await PipePair.ConnectAsync(LinkPath.Tcp));
@@ -60,7 +60,7 @@ public sealed class PollerTests
     }
 
     [Fact]
-    public void A_disposed_poller_says_so()
+    public void A_disposed_poller_throws()
     {
         var poller = new Poller();
         poller.Dispose();

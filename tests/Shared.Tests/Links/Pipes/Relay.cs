@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
-/// <summary>Passes bytes on, both ways and on every connection, and keeps them.</summary>
+/// <summary>Forwards the bytes of every connection both ways, and records them.</summary>
 internal sealed class Relay : IDisposable
 {
     private readonly Socket _listener = PipePair.Listen();
@@ -14,13 +14,13 @@ internal sealed class Relay : IDisposable
 
     public volatile bool FlipsBits;
 
-    /// <summary>What has passed so far.</summary>
+    /// <summary>The bytes forwarded so far.</summary>
     public byte[] Seen
     {
         get { lock (_seen) return [.. _seen]; }
     }
 
-    /// <summary>Passes on to a port of this machine; null where it is told later, by <see cref="To"/>.</summary>
+    /// <summary>Forwards to a port of this machine; null if <see cref="To"/> sets it later.</summary>
     public static Relay Start(int? port = null)
     {
         var relay = new Relay { To = port };
@@ -28,7 +28,7 @@ internal sealed class Relay : IDisposable
         return relay;
     }
 
-    /// <summary>Where it passes to.</summary>
+    /// <summary>The port to forward to.</summary>
     public int? To { get; set; }
 
     public void Dispose()
@@ -53,7 +53,7 @@ internal sealed class Relay : IDisposable
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
-            // The test is over.
+            // The test has ended.
         }
     }
 
@@ -72,7 +72,7 @@ internal sealed class Relay : IDisposable
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
-            // The test is over.
+            // The test has ended.
         }
     }
 }

@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
-/// <summary>Certificates that are renewed while a listener accepts: new links use them, and those that stand go on.</summary>
+/// <summary>Certificates are renewed while a listener accepts: new links use them, and open links stay.</summary>
 public sealed class RenewedLinkTests : IDisposable
 {
     private readonly CertificateFolders _folders = new();
@@ -23,8 +23,10 @@ public sealed class RenewedLinkTests : IDisposable
     public RenewedLinkTests()
     {
         (_here, _there) = (_folders.Source(), _folders.Source());
-        _listener = new(new(IPAddress.Loopback, 0), PipePair.Job, PipePair.Token, _ => true, (_, pipe) => _established.Writer.TryWrite(pipe),
-            new WorkerMetrics(Prometheus.Metrics.NewCustomRegistry(), "cpu").Links, NullLogger.Instance, new() { Certificates = _there, SharedMemory = false });
+        _listener = new(
+            new(IPAddress.Loopback, 0), PipePair.Job, PipePair.Token, _ => true, (_, pipe) => _established.Writer.TryWrite(pipe),
+            new WorkerMetrics(Prometheus.Metrics.NewCustomRegistry(), "cpu").Links, NullLogger.Instance,
+            new() { Certificates = _there, SharedMemory = false });
     }
 
     public void Dispose()
@@ -34,7 +36,7 @@ public sealed class RenewedLinkTests : IDisposable
     }
 
     [Fact]
-    public async Task Renewed_by_the_same_authority_both_ends_show_the_new_ones_and_a_former_link_goes_on()
+    public async Task Both_ends_use_certificates_renewed_by_the_same_authority_and_open_links_stay()
     {
         using var pair = await ConnectAsync(_here);
         foreach (var source in new[] { _there, _here })
@@ -48,7 +50,7 @@ public sealed class RenewedLinkTests : IDisposable
     }
 
     [Fact]
-    public async Task An_authority_that_is_added_is_believed_from_then_on_and_one_that_is_taken_away_no_more()
+    public async Task An_added_authority_is_trusted_from_then_on_and_a_removed_one_no_longer()
     {
         var next = _folders.NewAuthority();
         var (former, both, issued) = (_folders.Authority.Pem, _folders.Authority.Pem + "\n" + next.Pem, _folders.Issue(next));
@@ -59,7 +61,7 @@ public sealed class RenewedLinkTests : IDisposable
         Renew(_there, both, null);
         using (var added = await ConnectAsync(newcomer)) Requires(added);
 
-        // All have moved: the former authority goes.
+        // Remove the former authority.
         Renew(_there, next.Pem, _folders.Issue(next));
         using (var moved = await ConnectAsync(newcomer)) Requires(moved);
         await RefusedAsync(_here);
@@ -80,7 +82,9 @@ public sealed class RenewedLinkTests : IDisposable
     }
 
     private async Task<PipePair> ConnectAsync(CertificateSource certificates) => new(
-        await LinkHandshake.ConnectAsync("localhost", _listener.Port, new(PipePair.Job, PipePair.Token, "here"), new() { Certificates = certificates, SharedMemory = false }, default).Soon(),
+        await LinkHandshake.ConnectAsync(
+            "localhost", _listener.Port, new(PipePair.Job, PipePair.Token, "here"),
+            new() { Certificates = certificates, SharedMemory = false }, default).Soon(),
         await _established.Reader.ReadAsync().AsTask().Soon());
 
     private async Task RefusedAsync(CertificateSource certificates)
@@ -99,7 +103,7 @@ public sealed class RenewedLinkTests : IDisposable
         }
     }
 
-    /// <summary>What the listener shows.</summary>
+    /// <summary>The certificate of the listener.</summary>
     private async Task<string> ShownAsync()
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);

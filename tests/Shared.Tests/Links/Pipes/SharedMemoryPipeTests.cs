@@ -5,11 +5,11 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
-/// <summary>Peers that write into the memory what they should not.</summary>
+/// <summary>Peers that write invalid contents into the memory.</summary>
 public sealed class SharedMemoryPipeTests
 {
     [Fact]
-    public async Task Whatever_stands_in_the_memory_is_a_frame_or_a_broken_rule_and_nothing_worse()
+    public async Task Any_memory_contents_are_a_frame_or_a_violation()
     {
         await Gen.Select(Gen.Int, Gen.Int[0, 1000]).SampleAsync(async (seed, frames) =>
         {
@@ -27,7 +27,7 @@ public sealed class SharedMemoryPipeTests
         }, iter: 100);
     }
 
-    /// <summary>A pipe, and the other end's memory and socket in the hands of the test.</summary>
+    /// <summary>A pipe, and the memory and socket of its other end.</summary>
     private static async Task<(IFramePipe Pipe, LinkMemory Memory, Socket Doorbell)> HostileAsync()
     {
         var memory = LinkMemory.TryCreate()!;
@@ -36,12 +36,13 @@ public sealed class SharedMemoryPipeTests
         await socket.ConnectAsync(listener.LocalEndPoint!);
         var hello = new LinkHello(PipePair.Token, "hostile", memory.Offer).ToBytes();
         await socket.SendAllAsync(FrameGen.Bytes(new(FrameKind.Hello, PipePair.Job, 0, 0, 0, default, hello.Length), hello));
-        var (_, pipe) = await LinkHandshake.AcceptAsync(await listener.AcceptAsync(), PipePair.Job, PipePair.Token, _ => true, new(), default).Soon();
+        var (_, pipe) =
+            await LinkHandshake.AcceptAsync(await listener.AcceptAsync(), PipePair.Job, PipePair.Token, _ => true, new(), default).Soon();
         Assert.IsType<SharedMemoryPipe>(pipe);
         return (pipe, memory, socket);
     }
 
-    /// <summary>Counters near the true ones too, so that what they lead to is reached.</summary>
+    /// <summary>Counters near the true ones too, to reach the checks behind them.</summary>
     private static void Scribble(LinkMemory memory, Random random)
     {
         for (var at = 4096; at < memory.Offer.Bytes; at += 64)

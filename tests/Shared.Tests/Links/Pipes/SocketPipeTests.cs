@@ -5,11 +5,11 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
-/// <summary>TCP peers that break the rules, or break off.</summary>
+/// <summary>TCP peers that violate the protocol or disconnect.</summary>
 public sealed class SocketPipeTests
 {
     [Fact]
-    public Task A_connection_cut_anywhere_ends_the_link_after_the_frames_that_were_whole() =>
+    public Task A_connection_cut_anywhere_ends_the_link_after_the_whole_frames() =>
         Gen.Select(Gen.Int[0, 5000].Array[1, 4], Gen.Int[0, int.MaxValue]).SampleAsync(async (lengths, at) =>
         {
             var frames = Frames(lengths);
@@ -18,13 +18,14 @@ public sealed class SocketPipeTests
             var (whole, end) = (0, 0);
             while (end + frames[whole].Length <= cut) end += frames[whole++].Length;
             var (error, received) = await ReceiveAsync(stream[..cut]);
-            Assert.EndsWith($"closed the connection{(cut == end ? "" : " in the middle of a frame")}", error.Message, StringComparison.Ordinal);
+            Assert.EndsWith(
+                $"closed the connection{(cut == end ? "" : " in the middle of a frame")}", error.Message, StringComparison.Ordinal);
             Assert.True(error.IsDisconnect);
             Assert.Equal(Enumerable.Range(0, whole), received);
         }, iter: 50);
 
     [Fact]
-    public Task A_flipped_bit_lets_the_frames_before_it_through_and_no_other() =>
+    public Task Only_the_frames_before_a_flipped_bit_are_received() =>
         Gen.Select(Gen.Int[0, 2000].Array[1, 8], Gen.Int[0, int.MaxValue]).SampleAsync(async (lengths, at) =>
         {
             var frames = Frames(lengths);
@@ -47,7 +48,7 @@ public sealed class SocketPipeTests
     }, iter: 50);
 
     [Fact]
-    public async Task A_broken_rule_is_told_with_the_peer_and_is_no_disconnection_and_stays()
+    public async Task A_violation_names_the_peer_and_persists_and_is_no_disconnect()
     {
         var (here, there) = await Loopback.ConnectAsync();
         using var _ = here;
@@ -70,11 +71,11 @@ public sealed class SocketPipeTests
         using var pair = await PipePair.ConnectNarrowAsync();
         var payload = new byte[FrameHeader.MaxLength];
         Assert.False(pair.Here.TrySend(FrameGen.Numbered(0, payload.Length), payload));
-        // With bytes unread, closing resets.
+        // Closing with unread bytes resets the connection.
         pair.There.Dispose();
         using var poller = new Poller();
         poller.Add(pair.Here.Descriptor, pair.Here.PollEvents(wantsFrames: false, wantsRoom: true));
-        Assert.Equal(1, poller.Wait(Loopback.Patience));
+        Assert.Equal(1, poller.Wait(Loopback.Timeout));
         Assert.True(Assert.Throws<LinkException>(() =>
         {
             pair.Here.Polled(poller.Reported(0));
@@ -83,24 +84,27 @@ public sealed class SocketPipeTests
     }
 
     [Fact]
-    public async Task A_machine_that_vanishes_is_looked_for()
+    public async Task A_machine_that_disappears_is_detected()
     {
         var (here, there) = await Loopback.ConnectAsync();
         using var _ = here;
         using var pipe = new SocketPipe(there);
         Assert.NotEqual(0, there.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive));
-        Assert.Equal([10, 5, 3], new[] { SocketOptionName.TcpKeepAliveTime, SocketOptionName.TcpKeepAliveInterval, SocketOptionName.TcpKeepAliveRetryCount }
-            .Select(name => (int)there.GetSocketOption(SocketOptionLevel.Tcp, name)!));
+        SocketOptionName[] keepAlive =
+            [SocketOptionName.TcpKeepAliveTime, SocketOptionName.TcpKeepAliveInterval, SocketOptionName.TcpKeepAliveRetryCount];
+        Assert.Equal([10, 5, 3], keepAlive.Select(name => (int)there.GetSocketOption(SocketOptionLevel.Tcp, name)!));
     }
 
     private static List<byte[]> Frames(int[] lengths) =>
         [.. lengths.Select((length, i) => FrameGen.Bytes(FrameGen.Numbered(i, length), FrameGen.Payload(length, i)))];
 
-    /// <summary>As a process does that was stopped, or whose machine was: its kernel takes what there is room for, and says so.</summary>
+    /// <summary>As with a stopped process: its kernel still receives and acknowledges bytes while it has room.</summary>
     [Fact]
-    public async Task A_peer_that_stands_still_ends_the_link_once_its_buffers_are_full_for_fifteen_seconds()
+    public async Task A_frozen_peer_ends_the_link_after_its_buffers_are_full_for_fifteen_seconds()
     {
-        Assert.SkipUnless(Environment.GetEnvironmentVariable("DISTRIBUTED_TESTS") == "thorough", "Takes 15 seconds: DISTRIBUTED_TESTS=thorough runs it.");
+        Assert.SkipUnless(
+            Environment.GetEnvironmentVariable("DISTRIBUTED_TESTS") == "thorough",
+            "Takes 15 seconds: DISTRIBUTED_TESTS=thorough runs it.");
         var (here, there) = await Loopback.ConnectAsync();
         using var _ = here;
         using var pipe = new SocketPipe(there);

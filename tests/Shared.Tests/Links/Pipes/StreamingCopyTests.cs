@@ -8,7 +8,7 @@ public sealed class StreamingCopyTests
     private const byte Untouched = 0xAA;
 
     [Fact]
-    public void Copies_what_it_is_given_and_nothing_else() =>
+    public void It_copies_the_given_bytes_only() =>
         Gen.Select(Gen.Byte.Array[0, MaxLength], Gen.Int[0, 130], Gen.Int[0, 130]).Sample((bytes, skipped, place) =>
         {
             ReadOnlySpan<byte> from = bytes.AsSpan(Math.Min(skipped, bytes.Length));

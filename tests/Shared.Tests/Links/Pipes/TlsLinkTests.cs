@@ -14,7 +14,7 @@ using Prometheus;
 
 namespace Distributed.Shared.Tests.Links.Pipes;
 
-/// <summary>Whoever does not show a certificate that is believed gets no link, is counted by the reason, and disturbs nobody.</summary>
+/// <summary>A process without a trusted certificate gets no link, is counted by reason, and disturbs no other link.</summary>
 public sealed class TlsLinkTests : IDisposable
 {
     private const string Name = "worker-1";
@@ -31,7 +31,7 @@ public sealed class TlsLinkTests : IDisposable
     public void Dispose() => _folders.Dispose();
 
     [Fact]
-    public async Task Memory_is_shared_by_ends_that_believe_each_other()
+    public async Task Memory_is_shared_by_ends_that_trust_each_other()
     {
         using var listener = Listen(new() { Certificates = _good });
         using var here = await ConnectAsync(listener, new() { Certificates = _good });
@@ -47,14 +47,15 @@ public sealed class TlsLinkTests : IDisposable
     }
 
     [Fact]
-    public async Task Nothing_that_is_sent_can_be_read_on_the_way()
+    public async Task Sent_bytes_cannot_be_read_in_transit()
     {
-        // Whoever is between the two sees the bytes as they are.
+        // A relay between the two sees the bytes as they are.
         using var listener = Listen(new() { Certificates = _good, SharedMemory = false });
         using var between = Relay.Start(listener.Port);
-        using var here = await LinkHandshake.ConnectAsync("localhost", between.Port, _self, new() { Certificates = _good, SharedMemory = false }, default).Soon();
+        var options = new LinkOptions { Certificates = _good, SharedMemory = false };
+        using var here = await LinkHandshake.ConnectAsync("localhost", between.Port, _self, options, default).Soon();
         using var there = await AcceptedAsync();
-        var secret = "a secret that nobody reads"u8.ToArray();
+        var secret = "a secret in transit"u8.ToArray();
         Assert.True(here.TrySend(FrameGen.Numbered(0, secret.Length), secret));
         using var poller = new Poller();
         Assert.Equal(secret, poller.Next(there).Payload);
@@ -63,11 +64,12 @@ public sealed class TlsLinkTests : IDisposable
     }
 
     [Fact]
-    public async Task Bytes_that_are_changed_on_the_way_end_the_link()
+    public async Task Bytes_changed_in_transit_end_the_link()
     {
         using var listener = Listen(new() { Certificates = _good, SharedMemory = false });
         using var between = Relay.Start(listener.Port);
-        using var here = await LinkHandshake.ConnectAsync("localhost", between.Port, _self, new() { Certificates = _good, SharedMemory = false }, default).Soon();
+        var options = new LinkOptions { Certificates = _good, SharedMemory = false };
+        using var here = await LinkHandshake.ConnectAsync("localhost", between.Port, _self, options, default).Soon();
         using var there = await AcceptedAsync();
         between.FlipsBits = true;
         Assert.True(here.TrySend(FrameGen.Numbered(0, 3), "abc"u8));
@@ -94,10 +96,11 @@ public sealed class TlsLinkTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Strangers))]
-    public async Task A_stranger_is_refused_and_counted_and_links_go_on(string who, Refusal reason)
+    public async Task An_untrusted_process_is_refused_and_counted_and_links_stay_open(string who, Refusal reason)
     {
         var isSlow = reason == Refusal.Slow;
-        using var listener = Listen(new() { Certificates = _good, SharedMemory = false, GreetingTimeout = isSlow ? TimeSpan.FromSeconds(1) : Loopback.Patience });
+        using var listener = Listen(
+            new() { Certificates = _good, SharedMemory = false, GreetingTimeout = isSlow ? TimeSpan.FromSeconds(1) : Loopback.Timeout });
         using var here = await ConnectAsync(listener, new() { Certificates = _good, SharedMemory = false });
         using var there = await AcceptedAsync();
         await StrangerAsync(who, listener.Port).Soon();
@@ -110,7 +113,8 @@ public sealed class TlsLinkTests : IDisposable
 
     public static TheoryData<string, Refusal, string> Impostors() => new()
     {
-        { "another authority", Refusal.Untrusted, "its certificate is not signed by an authority of this end's ca.crt, or not for this use" },
+        { "another authority", Refusal.Untrusted,
+            "its certificate is not signed by an authority of this end's ca.crt, or not for this use" },
         { "expired", Refusal.Expired, "its certificate is not valid now" },
         { "another name", Refusal.Name, "its certificate does not have the name localhost" },
         { "in the clear", Refusal.Garbage, "the connection does not begin with TLS: " },
@@ -118,17 +122,18 @@ public sealed class TlsLinkTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Impostors))]
-    public async Task Whoever_connects_to_an_impostor_says_nothing_and_tells_why(string who, Refusal reason, string words)
+    public async Task A_process_that_connects_to_an_impostor_sends_nothing_and_reports_why(string who, Refusal reason, string words)
     {
         using var listener = PipePair.Listen();
         var told = new List<Refusal>();
-        var connecting = LinkHandshake.ConnectAsync("localhost", PipePair.PortOf(listener), _self, new() { Certificates = _good, Refused = told.Add }, default);
+        var connecting = LinkHandshake.ConnectAsync(
+            "localhost", PipePair.PortOf(listener), _self, new() { Certificates = _good, Refused = told.Add }, default);
         using var socket = await listener.AcceptAsync().Soon();
         if (who == "in the clear") await socket.SendAllAsync(new byte[100]);
         else
         {
             using var stream = new SslStream(new NetworkStream(socket));
-            // In TLS 1.3 this end is done before the other has judged it.
+            // In TLS 1.3 this end completes before the other has validated its certificate.
             await Stranger.IgnoringAsync(() => stream.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
             {
                 ServerCertificate = Stranger.Shown(who, _folders),
@@ -138,33 +143,36 @@ public sealed class TlsLinkTests : IDisposable
             await Stranger.IgnoringAsync(async () => Assert.Equal(0, await stream.ReadAsync(new byte[1]).AsTask().Soon()));
         }
         var error = await Assert.ThrowsAsync<LinkException>(() => connecting.Soon());
-        Assert.StartsWith($"the link at localhost:{PipePair.PortOf(listener)} is refused: {words}", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"the link at localhost:{PipePair.PortOf(listener)} is refused: {words}", error.Message, StringComparison.Ordinal);
         Assert.Equal(reason, error.Refusal);
         Assert.Equal([reason], told);
     }
 
     [Fact]
-    public async Task Whoever_is_not_believed_is_told()
+    public async Task A_process_with_an_untrusted_certificate_learns_it()
     {
-        using var listener = Listen(new() { Certificates = _good, GreetingTimeout = Loopback.Patience });
+        using var listener = Listen(new() { Certificates = _good, GreetingTimeout = Loopback.Timeout });
         var stranger = _folders.NewAuthority();
-        // It believes the listener, but not the other way round.
-        var error = await Assert.ThrowsAsync<LinkException>(() => ConnectAsync(listener, new() { Certificates = Forged(_folders.Issue(stranger), stranger) }));
+        // It trusts the listener, but the listener does not trust it.
+        var error = await Assert.ThrowsAsync<LinkException>(
+            () => ConnectAsync(listener, new() { Certificates = Forged(_folders.Issue(stranger), stranger) }));
         Assert.Contains($"{listener.Port}", error.Message, StringComparison.Ordinal);
         await CountedAsync(Refusal.Untrusted);
     }
 
     [Fact]
-    public async Task A_full_link_goes_on_when_the_other_end_reads()
+    public async Task A_full_link_resumes_when_the_other_end_reads()
     {
         using var listener = PipePair.Listen();
-        // As little room as the kernel allows.
+        // The smallest buffers that the kernel allows.
         listener.SendBufferSize = 1;
         var options = new LinkOptions { Certificates = _good, SharedMemory = false };
         var connecting = LinkHandshake.ConnectAsync("localhost", PipePair.PortOf(listener), _self, options, default);
         var accepted = await listener.AcceptAsync().Soon();
         accepted.SendBufferSize = 1;
-        using var there = (await LinkHandshake.AcceptAsync(accepted, PipePair.Job, PipePair.Token, _ => true, options, default).Soon()).Pipe;
+        using var there =
+            (await LinkHandshake.AcceptAsync(accepted, PipePair.Job, PipePair.Token, _ => true, options, default).Soon()).Pipe;
         using var here = await connecting.Soon();
         using var poller = new Poller();
         for (var i = 0; i < 20; i++)
@@ -194,18 +202,22 @@ public sealed class TlsLinkTests : IDisposable
 
     private async Task CountedAsync(Refusal reason)
     {
-        using var patience = new CancellationTokenSource(Loopback.Patience);
+        using var timeout = new CancellationTokenSource(Loopback.Timeout);
         while (true)
         {
             var page = await Exposition.Of(_registry);
-            var refused = page.Samples.Where(sample => sample.StartsWith("distributed_refused_connections_total{", StringComparison.Ordinal) && page[sample] > 0).ToArray();
+            var refused = page.Samples
+                .Where(sample => sample.StartsWith("distributed_refused_connections_total{", StringComparison.Ordinal) && page[sample] > 0)
+                .ToArray();
             if (refused.Length > 0)
             {
-                Assert.Equal([$"distributed_refused_connections_total{{plane=\"links\",reason=\"{$"{reason}".ToLowerInvariant()}\"}}"], refused);
+                Assert.Equal(
+                    [$"distributed_refused_connections_total{{plane=\"links\",reason=\"{$"{reason}".ToLowerInvariant()}\"}}"],
+                    refused);
                 Assert.Equal(1, page[refused[0]]);
                 return;
             }
-            await Task.Delay(TimeSpan.FromMilliseconds(5), patience.Token);
+            await Task.Delay(TimeSpan.FromMilliseconds(5), timeout.Token);
         }
     }
 
@@ -218,7 +230,8 @@ public sealed class TlsLinkTests : IDisposable
                 break;
             case "another token":
                 var identity = _self with { Token = new byte[LinkHello.TokenLength] };
-                await Assert.ThrowsAsync<LinkException>(() => LinkHandshake.ConnectAsync("localhost", port, identity, new() { Certificates = _good }, default));
+                await Assert.ThrowsAsync<LinkException>(
+                    () => LinkHandshake.ConnectAsync("localhost", port, identity, new() { Certificates = _good }, default));
                 break;
             default:
                 await Stranger.ConnectAsync(who, port, _folders);
@@ -226,7 +239,10 @@ public sealed class TlsLinkTests : IDisposable
         }
     }
 
-    /// <summary>Shows what another authority has signed, but believes ours.</summary>
+    /// <summary>Has a certificate of another authority, but trusts ours.</summary>
     private CertificateSource Forged(IssuedCertificate issued, CertificateAuthority stranger) =>
-        CertificateSource.Open(_folders.Write(stranger.Pem + "\n" + _folders.Authority.Pem, issued.Certificate, issued.Key), "localhost", CertificateFolders.Now);
+        CertificateSource.Open(
+            _folders.Write(stranger.Pem + "\n" + _folders.Authority.Pem, issued.Certificate, issued.Key),
+            "localhost",
+            CertificateFolders.Now);
 }
