@@ -7,7 +7,8 @@ namespace Distributed.Kubernetes.Tests;
 
 /// <summary>
 /// The image of a Dockerfile, built without a container engine: its command publishes what its instructions have copied, so a file that
-/// they forget is missing here too. Only the variables of the base images are reproduced.
+/// they forget is missing here too. Only the variables of the base images are reproduced. Both images are built in one folder, as both
+/// Dockerfiles say, so that the second build finds the libraries that the first one has compiled.
 /// </summary>
 internal sealed partial class Image
 {
@@ -15,6 +16,14 @@ internal sealed partial class Image
 
     // Concurrent builds would only wait for each other.
     private static readonly SemaphoreSlim _turn = new(1);
+
+    private static readonly Lazy<TemporaryFolder> _files = new(() =>
+    {
+        // Images are removed after the tests.
+        var files = new TemporaryFolder();
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => files.Dispose();
+        return files;
+    });
 
     private Image(string folder, IReadOnlyList<string> command, Dictionary<string, string> environment, string user) =>
         (Folder, Command, Environment, User) = (folder, command, environment, user);
@@ -35,25 +44,23 @@ internal sealed partial class Image
 
     private static async Task<Image> BuildAsync(string program)
     {
-        // Images are removed after the tests.
-        var files = new TemporaryFolder();
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => files.Dispose();
+        var (work, app) = (_files.Value["source"], _files.Value[program]);
         var dockerfile = Dockerfile.Of(program);
-
-        foreach (var (sources, target) in dockerfile.Copied)
-            foreach (var source in sources) Copy(Repository.At(source), Path.Combine(files["source"], target));
         var command = Assert.Single(dockerfile.Commands, text => text.Contains("dotnet publish", StringComparison.Ordinal));
         var publish = PublishCommand().Match(command);
         // Build servers would outlive the command and keep its output open.
-        var start = new ProcessStartInfo("sh", ["-c", $"{publish.Groups[1].Value} -o '{files["app"]}' --disable-build-servers"])
+        var start = new ProcessStartInfo("sh", ["-c", $"{publish.Groups[1].Value} -o '{app}' --disable-build-servers"])
         {
-            WorkingDirectory = files["source"],
+            WorkingDirectory = work,
             RedirectStandardOutput = true,
         };
         foreach (var (name, value) in dockerfile.Arguments) start.Environment[name] = value;
         await _turn.WaitAsync();
         try
         {
+            RemoveSources(work);
+            foreach (var (sources, target) in dockerfile.Copied)
+                foreach (var source in sources) Copy(Repository.At(source), Path.Combine(work, target));
             using var process = Process.Start(start)!;
             var output = await process.StandardOutput.ReadToEndAsync();
             await process.WaitForExitAsync();
@@ -72,7 +79,7 @@ internal sealed partial class Image
             ["DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"] = "true",
         };
         foreach (var (name, value) in dockerfile.Environment) environment[name] = value;
-        return new(files["app"], dockerfile.List("ENTRYPOINT"), environment, dockerfile.Value("USER"));
+        return new(app, dockerfile.List("ENTRYPOINT"), environment, dockerfile.Value("USER"));
     }
 
     /// <summary>Copies a file into a folder, or the contents of a folder into another one.</summary>
@@ -84,12 +91,21 @@ internal sealed partial class Image
             File.Copy(source, Path.Combine(target, Path.GetFileName(source)));
             return;
         }
-        // Excluded by .dockerignore, too.
-        var builds = (string[])["bin", "obj"];
         foreach (var file in Directory.EnumerateFiles(source)) Copy(file, target);
-        foreach (var folder in Directory.EnumerateDirectories(source).Where(folder => !builds.Contains(Path.GetFileName(folder))))
-            Copy(folder, Path.Combine(target, Path.GetFileName(folder)));
+        foreach (var folder in SourceFolders(source)) Copy(folder, Path.Combine(target, Path.GetFileName(folder)));
     }
+
+    /// <summary>Removes what an earlier build has copied, and leaves what it has made.</summary>
+    private static void RemoveSources(string folder)
+    {
+        if (!Directory.Exists(folder)) return;
+        foreach (var file in Directory.EnumerateFiles(folder)) File.Delete(file);
+        foreach (var inner in SourceFolders(folder)) RemoveSources(inner);
+    }
+
+    // The others are excluded by .dockerignore, too.
+    private static IEnumerable<string> SourceFolders(string folder) =>
+        Directory.EnumerateDirectories(folder).Where(inner => Path.GetFileName(inner) is not ("bin" or "obj"));
 
     [GeneratedRegex(@"(dotnet publish .*) -o /app ")]
     private static partial Regex PublishCommand();
