@@ -51,7 +51,7 @@ internal static class CertsCommand
 
     /// <summary>Writes the certificate of an authority, and a certificate with its key that all nodes may share.</summary>
     /// <param name="hosts">Names of the nodes besides localhost.</param>
-    private static void Create(string folder, IEnumerable<string> hosts, int days, DateTimeOffset now)
+    internal static void Create(string folder, IEnumerable<string> hosts, int days, DateTimeOffset now)
     {
         var (from, until) = (now - _leeway, now.AddDays(days));
         using var authority = CertificateAuthority.Create(from, until);

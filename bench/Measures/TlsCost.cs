@@ -27,7 +27,7 @@ internal static class TlsCost
         using var folder = new TemporaryFolder();
         var (data, certificates) = (folder["data"], folder["certs"]);
         SyntheticImages.Write(data, workload.Steps * Batch);
-        CertificateFolder.Create(certificates, [], days: 1, DateTimeOffset.UtcNow);
+        CertsCommand.Create(certificates, [], days: 1, DateTimeOffset.UtcNow);
         JoinTokenFile.Write(folder["token"], JoinToken.Create());
         var pairs = await conditions.RepeatInTurnAsync($"tls {workload.Name}", StepAsync).ConfigureAwait(false);
         Pair[] rows = [.. pairs.Select(pair => new Pair(pair.With, pair.Without))];

@@ -172,7 +172,7 @@ internal sealed class Cluster : IDisposable
     {
         var folder = _files["certs"];
         if (!Directory.Exists(folder))
-            CertificateFolder.Create(folder, _manifests!.One<Certificate>("distributed").Spec.DnsNames, days: 1, DateTimeOffset.UtcNow);
+            CertsCommand.Create(folder, _manifests!.One<Certificate>("distributed").Spec.DnsNames, days: 1, DateTimeOffset.UtcNow);
         return folder;
     }
 
