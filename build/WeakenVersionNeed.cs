@@ -8,7 +8,7 @@ using Microsoft.Build.Utilities;
 /// Makes one symbol-version requirement of an ELF64 library weak, so that the loader accepts a system whose
 /// library lacks that version. libLibTorchSharp.so asks for GLIBCXX_3.4.32 only for a symbol that no relocation
 /// uses, and would otherwise not load where libstdc++ is older than GCC 13's (Debian 12, Ubuntu 22.04).
-/// The destination is always a file of its own: a link is replaced, so the package cache stays as it was.
+/// The destination is always a separate file: a link is replaced, so the package cache is unchanged.
 /// Layout after the System V ABI and "Symbol Versioning" of the Linux Standard Base.
 /// </summary>
 public class WeakenVersionNeed : Task
@@ -25,7 +25,7 @@ public class WeakenVersionNeed : Task
         var image = File.ReadAllBytes(Source);
         if (image.Length < 64 || BitConverter.ToUInt32(image, 0) != 0x464c457f || image[4] != 2 || image[5] != 1)
         {
-            Log.LogError("{0} is no little-endian ELF64 library.", Source);
+            Log.LogError("{0} is not a little-endian ELF64 library.", Source);
             return false;
         }
         var weakened = WeakenIn(image);
@@ -44,7 +44,8 @@ public class WeakenVersionNeed : Task
         {
             var section = (int)(sections + (long)i * sectionSize);
             if (BitConverter.ToUInt32(image, section + 4) != SectionTypeVersionNeed) continue;
-            var strings = (int)BitConverter.ToUInt64(image, (int)(sections + (long)BitConverter.ToUInt32(image, section + 40) * sectionSize) + 24);
+            var linked = (int)(sections + (long)BitConverter.ToUInt32(image, section + 40) * sectionSize);
+            var strings = (int)BitConverter.ToUInt64(image, linked + 24);
             var need = (int)BitConverter.ToUInt64(image, section + 24);
             for (uint step = 1; step != 0; need += (int)step)
             {

@@ -2,22 +2,20 @@ using System.Text;
 
 namespace Distributed.Jobs;
 
-/// <summary>
-/// The keys of one section, named in canonical order by a function that is given either a reader, which answers with what the
-/// section holds, or a writer, which writes the value it is given and answers with it. So no key is read but not written.
-/// </summary>
+/// <summary>The keys of one section. A function names them in canonical order, given a reader, which returns the section's values, or a
+/// writer, which writes the given values and returns them. So no key is read but not written.</summary>
 internal abstract class Fields
 {
-    /// <summary>A key that may be absent; <paramref name="value"/> is what to write, or what absence means.</summary>
+    /// <summary>A key that may be absent; <paramref name="value"/> is the value to write, or the default.</summary>
     public abstract T Value<T>(string key, T value, Allowed<T> allowed);
 
-    /// <summary>A key that must be present; <paramref name="value"/> is what to write.</summary>
-    public abstract T Required<T>(string key, T? value, Allowed<T> allowed);
+    /// <summary>A key that must be present; <paramref name="value"/> is the value to write.</summary>
+    public virtual T Required<T>(string key, T? value, Allowed<T> allowed) => Value(key, value!, allowed);
 }
 
 internal sealed class FieldReader(YamlMap section, string path) : Fields
 {
-    /// <summary>Reads all of a section, which may have no key but those that <paramref name="keys"/> names.</summary>
+    /// <summary>Reads a whole section and refuses every key that <paramref name="keys"/> does not name.</summary>
     public static T Read<T>(YamlMap section, string path, Func<Fields, T> keys)
     {
         var known = new KeyNames();
@@ -49,12 +47,10 @@ internal sealed class FieldReader(YamlMap section, string path) : Fields
             Names.Add(key);
             return value;
         }
-
-        public override T Required<T>(string key, T? value, Allowed<T> allowed) where T : default => Value(key, value!, allowed);
     }
 }
 
-/// <summary>Writes a section as block YAML, one key a line.</summary>
+/// <summary>Writes a section as block YAML, one key per line.</summary>
 internal sealed class FieldWriter(StringBuilder yaml, string path, int depth) : Fields
 {
     public override T Value<T>(string key, T value, Allowed<T> allowed)
@@ -63,6 +59,4 @@ internal sealed class FieldWriter(StringBuilder yaml, string path, int depth) : 
         allowed.Write(yaml, value, YamlNode.Join(path, key), depth + 1);
         return value;
     }
-
-    public override T Required<T>(string key, T? value, Allowed<T> allowed) where T : default => Value(key, value!, allowed);
 }

@@ -2,31 +2,26 @@ using static Distributed.Jobs.Allow;
 
 namespace Distributed.Jobs;
 
-/// <summary>The model to train: its architecture, without the input shape and the number of classes, which the data set gives.</summary>
+/// <summary>The architecture of a model, without the input shape and the number of classes, which the data set gives.</summary>
 internal abstract record ModelSpec
 {
-    /// <summary>The model at a glance, for people.</summary>
+    /// <summary>The model on one line, for people.</summary>
     public abstract string Summarize();
 
     protected static string Dropped(double share) => share > 0 ? FormattableString.Invariant($", dropout {share}") : "";
+    protected static string Normed(bool isNormed) => isNormed ? ", batch-norm" : "";
+    protected static string Listed(ValueList<int> numbers) => string.Join(", ", numbers);
 }
 
-/// <summary>A convolutional network for images: convolution stages, then one hidden dense layer, then the classes.</summary>
+/// <summary>A convolutional network for images: convolution stages, one hidden dense layer, the classes.</summary>
 internal sealed record CnnSpec : ModelSpec
 {
-    /// <summary>Output channels of each convolution stage, first to last; 1 to 4 stages of 1 to 16384 channels.</summary>
-    public ValueList<int> Channels { get; init; } = [32, 64];
-
-    /// <summary>Units of the hidden dense layer; 1 to 16384.</summary>
+    public ValueList<int> Channels { get; init; } = [32, 64]; // Output channels of each convolution stage.
     public int Hidden { get; init; } = 128;
-
-    /// <summary>Whether batch normalization follows each convolution (Ioffe and Szegedy 2015).</summary>
     public bool BatchNorm { get; init; }
-
-    /// <summary>Probability of dropping a hidden unit while training; from 0 to below 1 (Srivastava et al. 2014).</summary>
     public double Dropout { get; init; }
 
-    public override string Summarize() => $"cnn with channels {string.Join(", ", Channels)}, hidden {Hidden}{(BatchNorm ? ", batch-norm" : "")}{Dropped(Dropout)}";
+    public override string Summarize() => $"cnn with channels {Listed(Channels)}, hidden {Hidden}{Normed(BatchNorm)}{Dropped(Dropout)}";
 
     internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<CnnSpec>("cnn", (f, model) => model with
     {
@@ -37,19 +32,15 @@ internal sealed record CnnSpec : ModelSpec
     });
 }
 
-/// <summary>A residual network for images (He et al. 2016): a convolution, stages of basic blocks, the mean over the image, the classes.</summary>
+/// <summary>A residual network for images (He et al. 2016): a convolution, stages of basic blocks, global pooling, the classes.</summary>
 internal sealed record ResNetSpec : ModelSpec
 {
-    /// <summary>Basic blocks of each stage, first to last; 1 to 4 stages of 1 to 64 blocks. Each stage but the first halves the image.</summary>
-    public ValueList<int> Blocks { get; init; } = [1, 1, 1];
-
-    /// <summary>Channels of each stage, as many as there are stages; 1 to 16384.</summary>
+    public ValueList<int> Blocks { get; init; } = [1, 1, 1]; // Basic blocks of each stage. Each stage but the first halves the image.
     public ValueList<int> Channels { get; init; } = [16, 32, 64];
 
-    /// <summary>What follows each convolution: batch (Ioffe and Szegedy 2015), group (Wu and He 2018) or none.</summary>
-    public string Norm { get; init; } = "batch";
+    public string Norm { get; init; } = "batch"; // After each convolution: batch (Ioffe and Szegedy 2015), group (Wu and He 2018) or none.
 
-    public override string Summarize() => $"resnet with blocks {string.Join(", ", Blocks)}, channels {string.Join(", ", Channels)}, norm {Norm}";
+    public override string Summarize() => $"resnet with blocks {Listed(Blocks)}, channels {Listed(Channels)}, norm {Norm}";
 
     internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<ResNetSpec>("resnet", (f, model) =>
     {
@@ -58,24 +49,22 @@ internal sealed record ResNetSpec : ModelSpec
         return model with
         {
             Blocks = blocks,
-            // There is a default for as many stages as the default has.
-            Channels = blocks.Count == model.Channels.Count ? f.Value("channels", model.Channels, channels) : f.Required("channels", model.Channels, channels),
+            // The default has channels for its own number of stages only.
+            Channels = blocks.Count == model.Channels.Count
+                ? f.Value("channels", model.Channels, channels)
+                : f.Required("channels", model.Channels, channels),
             Norm = f.Value("norm", model.Norm, OneOf("batch", "group", "none")),
         };
     });
 }
 
-/// <summary>A generator of images and a discriminator that it is trained against, both convolutional (Radford et al. 2016).</summary>
+/// <summary>A convolutional generator of images and the discriminator that it is trained against (Radford et al. 2016).</summary>
 internal sealed record DcganSpec : ModelSpec
 {
-    /// <summary>Numbers of noise that an image is made from; 1 to 16384.</summary>
-    public int Latent { get; init; } = 32;
+    public int Latent { get; init; } = 32; // Size of the noise vector from which an image is made.
+    public int Channels { get; init; } = 32; // Channels of the layers next to the image; the layers behind them have twice as many.
 
-    /// <summary>Channels of the layers next to the image; those behind have twice as many; 1 to 16384.</summary>
-    public int Channels { get; init; } = 32;
-
-    /// <summary>Probability of dropping a feature of the discriminator while training; from 0 to below 1.</summary>
-    public double Dropout { get; init; }
+    public double Dropout { get; init; } // Of the discriminator.
 
     public override string Summarize() => $"dcgan with latent {Latent}, channels {Channels}{Dropped(Dropout)}";
 
@@ -90,16 +79,11 @@ internal sealed record DcganSpec : ModelSpec
 /// <summary>A multilayer perceptron: dense layers on the flattened sample.</summary>
 internal sealed record MlpSpec : ModelSpec
 {
-    /// <summary>Units of each hidden layer, first to last; 1 to 16 layers of 1 to 16384 units.</summary>
-    public ValueList<int> Hidden { get; init; } = [128];
-
-    /// <summary>The function after each hidden layer: relu, leaky-relu, elu, gelu, silu, tanh or sigmoid.</summary>
+    public ValueList<int> Hidden { get; init; } = [128]; // Units of each hidden layer.
     public string Activation { get; init; } = "relu";
-
-    /// <summary>Probability of dropping a hidden unit while training; from 0 to below 1 (Srivastava et al. 2014).</summary>
     public double Dropout { get; init; }
 
-    public override string Summarize() => $"mlp with hidden {string.Join(", ", Hidden)}, {Activation}{Dropped(Dropout)}";
+    public override string Summarize() => $"mlp with hidden {Listed(Hidden)}, {Activation}{Dropped(Dropout)}";
 
     internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<MlpSpec>("mlp", (f, model) => model with
     {
@@ -109,16 +93,13 @@ internal sealed record MlpSpec : ModelSpec
     });
 }
 
-/// <summary>A U-Net, which gives something for each pixel of an image: levels on the way down, and the same ones on the way up.</summary>
+/// <summary>A U-Net, with an output for each pixel of an image: the same levels on the way down and on the way up.</summary>
 internal sealed record UNetSpec : ModelSpec
 {
-    /// <summary>Channels of each level, from the top down, each level halving the image; 1 to 6 levels of 1 to 16384 channels.</summary>
-    public ValueList<int> Channels { get; init; } = [16, 32, 64];
-
-    /// <summary>Whether batch normalization follows each convolution of a level (Ioffe and Szegedy 2015).</summary>
+    public ValueList<int> Channels { get; init; } = [16, 32, 64]; // Channels of each level, from the top down; each level halves the image.
     public bool BatchNorm { get; init; } = true;
 
-    public override string Summarize() => $"unet with channels {string.Join(", ", Channels)}{(BatchNorm ? ", batch-norm" : "")}";
+    public override string Summarize() => $"unet with channels {Listed(Channels)}{Normed(BatchNorm)}";
 
     internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<UNetSpec>("unet", (f, model) => model with
     {
@@ -127,16 +108,13 @@ internal sealed record UNetSpec : ModelSpec
     });
 }
 
-/// <summary>A one-stage detector: convolution stages, whose last one gives a box for each of its pixels.</summary>
+/// <summary>A one-stage detector: convolution stages, of which the last gives one box for each of its pixels.</summary>
 internal sealed record DetectorSpec : ModelSpec
 {
-    /// <summary>Channels of each stage, first to last, the image halved between them; 1 to 6 stages of 1 to 16384 channels.</summary>
-    public ValueList<int> Channels { get; init; } = [16, 32, 64];
-
-    /// <summary>Whether batch normalization follows each convolution of a stage.</summary>
+    public ValueList<int> Channels { get; init; } = [16, 32, 64]; // Channels of each stage; the image is halved between stages.
     public bool BatchNorm { get; init; } = true;
 
-    public override string Summarize() => $"detector with channels {string.Join(", ", Channels)}{(BatchNorm ? ", batch-norm" : "")}";
+    public override string Summarize() => $"detector with channels {Listed(Channels)}{Normed(BatchNorm)}";
 
     internal static Kind<ModelSpec> Keys { get; } = Kind<ModelSpec>.Of<DetectorSpec>("detector", (f, model) => model with
     {

@@ -5,7 +5,7 @@ namespace Distributed.Jobs;
 
 internal abstract record OptimizerSpec
 {
-    /// <summary>Its name and what it is chosen by first, for people.</summary>
+    /// <summary>The name and the most important setting, for people.</summary>
     public abstract string Summarize();
 }
 
@@ -14,46 +14,40 @@ internal abstract record SearchSpec : OptimizerSpec;
 
 internal sealed record RandomSearchSpec : SearchSpec
 {
-    /// <summary>The standard deviation of the normal distribution around 0 that each parameter is drawn from; greater than 0.</summary>
+    /// <summary>The standard deviation of the normal distribution around 0 from which each parameter is drawn.</summary>
     public double Scale { get; init; } = 1;
 
     public override string Summarize() => Invariant($"random-search, scale {Scale}");
 
-    internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<RandomSearchSpec>("random-search", (f, search) => search with { Scale = f.Value("scale", search.Scale, Positive) });
+    internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<RandomSearchSpec>("random-search", (f, search) =>
+        search with { Scale = f.Value("scale", search.Scale, Positive) });
 }
 
 /// <summary>Moves the best parameters at random in each step.</summary>
 internal sealed record LocalSearchSpec : SearchSpec
 {
-    /// <summary>The standard deviation of the normal noise that each parameter is moved by; greater than 0.</summary>
-    public double StepSize { get; init; } = 0.1;
+    public double StepSize { get; init; } = 0.1; // The standard deviation of the normal noise that is added to each parameter.
 
     public override string Summarize() => Invariant($"local-search, step size {StepSize}");
 
-    internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<LocalSearchSpec>("local-search", (f, search) => search with { StepSize = f.Value("step-size", search.StepSize, Positive) });
+    internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<LocalSearchSpec>("local-search", (f, search) =>
+        search with { StepSize = f.Value("step-size", search.StepSize, Positive) });
 }
 
 /// <summary>The rule by which an averaged gradient changes the parameters.</summary>
 internal abstract record GradientSpec : OptimizerSpec
 {
-    /// <summary>The base learning rate, which the schedule scales; greater than 0.</summary>
-    public double LearningRate { get; init; }
-
-    /// <summary>The weight decay; at least 0. It joins the gradient (L2) for sgd and adam, and is decoupled from it for adamw.</summary>
-    public double WeightDecay { get; init; }
+    public double LearningRate { get; init; } // The base rate, which the schedule scales.
+    public double WeightDecay { get; init; } // Added to the gradient (L2) for sgd and adam, decoupled from it for adamw.
 }
 
 /// <summary>Stochastic gradient descent, as torch.optim.SGD defines it.</summary>
 internal sealed record SgdSpec : GradientSpec
 {
-    /// <summary>Plain descent at a learning rate of 0.01.</summary>
     public SgdSpec() => LearningRate = 0.01;
 
-    /// <summary>The share of the previous update that is kept; at least 0.</summary>
     public double Momentum { get; init; }
-
-    /// <summary>Whether momentum is Nesterov's (Sutskever et al. 2013); needs a momentum greater than 0.</summary>
-    public bool Nesterov { get; init; }
+    public bool Nesterov { get; init; } // Nesterov's momentum (Sutskever et al. 2013); needs a momentum greater than 0.
 
     public override string Summarize() => Invariant($"sgd, learning rate {LearningRate}");
 
@@ -73,17 +67,12 @@ internal sealed record SgdSpec : GradientSpec
 /// <summary>What Adam and AdamW have in common, with PyTorch's defaults.</summary>
 internal abstract record AdamFamilySpec : GradientSpec
 {
-    /// <summary>A learning rate of 0.001.</summary>
     protected AdamFamilySpec() => LearningRate = 0.001;
 
-    /// <summary>Decay of the running mean of the gradient; from 0 to below 1.</summary>
-    public double Beta1 { get; init; } = 0.9;
+    public double Beta1 { get; init; } = 0.9; // Decay of the running mean of the gradient.
+    public double Beta2 { get; init; } = 0.999; // Decay of the running mean of the squared gradient.
 
-    /// <summary>Decay of the running mean of the squared gradient; from 0 to below 1.</summary>
-    public double Beta2 { get; init; } = 0.999;
-
-    /// <summary>Added to the denominator, which would otherwise be 0 for a parameter without gradient; greater than 0.</summary>
-    public double Epsilon { get; init; } = 1e-8;
+    public double Epsilon { get; init; } = 1e-8; // Added to the denominator, which is otherwise 0 for a parameter without gradient.
 
     private protected static T KeysOf<T>(Fields f, T optimizer) where T : AdamFamilySpec => optimizer with
     {
@@ -106,9 +95,7 @@ internal sealed record AdamSpec : AdamFamilySpec
 /// <summary>AdamW (Loshchilov and Hutter 2019), as torch.optim.AdamW defines it.</summary>
 internal sealed record AdamWSpec : AdamFamilySpec
 {
-    /// <summary>PyTorch's weight decay of 0.01.</summary>
     public AdamWSpec() => WeightDecay = 0.01;
-
     public override string Summarize() => Invariant($"adamw, learning rate {LearningRate}");
 
     internal static Kind<OptimizerSpec> Keys { get; } = Kind<OptimizerSpec>.Of<AdamWSpec>("adamw", KeysOf);

@@ -3,10 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace Distributed.Jobs;
 
-/// <summary>
-/// An immutable list that equals another with the same items in the same order, so that records holding it compare by value.
-/// </summary>
-/// <typeparam name="T">The type of an item.</typeparam>
+/// <summary>An immutable list with value equality, so that records that have one compare by value.</summary>
 [CollectionBuilder(typeof(ValueList), nameof(ValueList.Create))]
 internal sealed class ValueList<T> : IReadOnlyList<T>, IEquatable<ValueList<T>>
 {
@@ -15,11 +12,9 @@ internal sealed class ValueList<T> : IReadOnlyList<T>, IEquatable<ValueList<T>>
     internal ValueList(ReadOnlySpan<T> items) => _items = items.ToArray();
 
     public int Count => _items.Length;
-
     public T this[int index] => _items[index];
 
     public bool Equals(ValueList<T>? other) => other is not null && _items.AsSpan().SequenceEqual(other._items);
-
     public override bool Equals(object? obj) => Equals(obj as ValueList<T>);
 
     public override int GetHashCode()
@@ -29,17 +24,14 @@ internal sealed class ValueList<T> : IReadOnlyList<T>, IEquatable<ValueList<T>>
         return hash.ToHashCode();
     }
 
-    /// <summary>The items as YAML writes a list: [32, 64].</summary>
+    /// <summary>The list in YAML: [32, 64].</summary>
     public override string ToString() => $"[{string.Join(", ", _items)}]";
 
     public IEnumerator<T> GetEnumerator() => ((IEnumerable<T>)_items).GetEnumerator();
-
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 }
 
-/// <summary>Makes <see cref="ValueList{T}"/>s, as collection expressions do.</summary>
 internal static class ValueList
 {
-    /// <summary>A list of a copy of <paramref name="items"/>.</summary>
     public static ValueList<T> Create<T>(ReadOnlySpan<T> items) => new(items);
 }

@@ -3,17 +3,43 @@ using YamlDotNet.Core.Events;
 
 namespace Distributed.Jobs;
 
-/// <summary>
-/// Reads the part of YAML that jobs use: scalars, lists and sections in one document. The text may come from the network, so its
-/// size and nesting are capped, and what can make a small text large (anchors, aliases) or strange (tags) is refused.
-/// </summary>
+/// <summary>A part of a YAML document, with its place: "file:line", or the override that it came from.</summary>
+internal abstract record YamlNode(string Place)
+{
+    public abstract string Found { get; } // Describes the node, to follow "is" in an error.
+
+    public JobException Fault(string message) => new($"{Place}: {message}");
+
+    public static string Join(string path, string key)
+    {
+        var shown = key.Length == 0 ? "\"\"" : Shown.Of(key);
+        return path.Length == 0 ? shown : $"{path}.{shown}";
+    }
+}
+
+/// <summary>A scalar. Only one without quotes can be a number, a flag or null.</summary>
+internal sealed record YamlScalar(string Place, string Text, bool Quoted) : YamlNode(Place)
+{
+    public bool IsNull => !Quoted && Text is "" or "null" or "~";
+    public override string Found => Quoted ? $"the text \"{Shown.Of(Text)}\"" : Text.Length == 0 ? "empty" : Shown.Of(Text);
+}
+
+internal sealed record YamlList(string Place, IReadOnlyList<YamlNode> Items) : YamlNode(Place)
+{
+    public override string Found => Items.Count == 1 ? "a list of 1 entry" : $"a list of {Items.Count} entries";
+}
+
+internal sealed record YamlMap(string Place, OrderedDictionary<string, YamlNode> Entries) : YamlNode(Place)
+{
+    public override string Found => "a section of keys";
+}
+
+/// <summary>Reads the part of YAML that jobs use: scalars, lists and sections in one document. The text may come from the network, so its
+/// size and nesting are limited, and anchors, aliases and tags are refused.</summary>
 internal sealed class YamlReader
 {
-    /// <summary>The longest text, in characters.</summary>
-    public const int MaxLength = 65_536;
-
-    /// <summary>The deepest nesting of lists and sections.</summary>
-    public const int MaxDepth = 8;
+    public const int MaxLength = 65_536; // Characters of a text.
+    public const int MaxDepth = 8; // Levels of nested lists and sections.
 
     private readonly Func<long, string> _place;
     private readonly Scanner _scanner;
@@ -26,9 +52,8 @@ internal sealed class YamlReader
         _parser = new Parser(_scanner);
     }
 
-    /// <summary>The document in <paramref name="text"/>, an empty scalar if there is none.</summary>
+    /// <summary>Reads a document; an empty text is an empty scalar.</summary>
     /// <param name="place">Names the place of a line, counted from 1.</param>
-    /// <exception cref="JobException">The text is not such a document.</exception>
     public static YamlNode Read(string text, Func<long, string> place)
     {
         if (text.Length > MaxLength)
@@ -43,14 +68,14 @@ internal sealed class YamlReader
         {
             throw new JobException($"{place(e.Start.Line)}: this is not YAML: {e.Message}", e);
         }
-        catch (Exception e) when (e is not JobException) // YamlDotNet lets its own slips out on broken text (InvalidOperation, Argument).
+        catch (Exception e) when (e is not JobException) // YamlDotNet throws others on broken text (InvalidOperation, Argument).
         {
             var line = reader._scanner.CurrentPosition.Line;
             throw new JobException($"{place(line)}: this is not YAML: is a bracket, brace or quote left open?", e);
         }
     }
 
-    /// <summary>The most common slip, which YamlDotNet reports with the line of something else.</summary>
+    /// <summary>YamlDotNet reports this common mistake with the wrong line.</summary>
     private static void RefuseTabs(string text, Func<long, string> place)
     {
         var number = 0;
@@ -113,6 +138,5 @@ internal sealed class YamlReader
     }
 
     private string Place(ParsingEvent at) => _place(at.Start.Line);
-
     private JobException Fault(ParsingEvent at, string message) => new($"{Place(at)}: {message}");
 }

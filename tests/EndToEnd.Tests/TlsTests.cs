@@ -60,7 +60,7 @@ public sealed partial class TlsTests : IDisposable
     [InlineData("--certs CERTS --token-file TOKEN", "give one of the two")]
     [InlineData("--token-file no/such/token", "/no/such/token' does not exist. --token-file names a file with the join token of a run")]
     [InlineData("--token-file OPEN", "open.token' has the mode 0644, and holds a secret: allow its owner alone (chmod 600 ")]
-    [InlineData("--insecure", "--insecure is no more: every process has to prove that it may take part. ")]
+    [InlineData("--insecure", "--insecure was removed: every process must prove that it may join. ")]
     public async Task Invalid_protection_is_refused_in_one_line_and_leaves_nothing(string options, string expected)
     {
         var certificates = await MakeCertificatesAsync();

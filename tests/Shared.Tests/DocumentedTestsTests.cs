@@ -14,7 +14,8 @@ public sealed partial class DocumentedTestsTests
         var named = TestName().Matches(File.ReadAllText(Metadata("TestingDocument")))
             .Select(match => (Class: match.Groups[1].Value, Method: match.Groups[2].Value)).ToList();
         Assert.NotEmpty(named);
-        Assert.All(named, test => Assert.Contains(sources[test.Class], source => source.Contains($" {test.Method}", StringComparison.Ordinal)));
+        Assert.All(named, test =>
+            Assert.Contains(sources[test.Class], source => source.Contains($" {test.Method}", StringComparison.Ordinal)));
     }
 
     private static string Metadata(string key) =>

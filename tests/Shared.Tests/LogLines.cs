@@ -4,7 +4,7 @@ using ILogger = Microsoft.Extensions.Logging.ILogger;
 
 namespace Distributed.Shared.Tests;
 
-/// <summary>A log that a test reads.</summary>
+/// <summary>Collects log lines for a test.</summary>
 internal sealed class LogLines : ILogger
 {
     private readonly ConcurrentQueue<string> _lines = new();
@@ -15,6 +15,7 @@ internal sealed class LogLines : ILogger
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+    public void Log<TState>(LogLevel logLevel,
+        EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
         _lines.Enqueue($"{logLevel}: {formatter(state, exception)}");
 }

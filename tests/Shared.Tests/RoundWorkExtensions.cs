@@ -5,7 +5,7 @@ namespace Distributed.Shared.Tests;
 
 internal static class RoundWorkExtensions
 {
-    /// <summary>Takes in the contribution of the next micro-batch as one piece.</summary>
+    /// <summary>Adds the contribution of the next micro-batch as a whole.</summary>
     /// <returns>The sum to send, if this completed one.</returns>
     public static TreeNode? Computed(this RoundWork work, Action<Merge> add)
     {
@@ -15,7 +15,7 @@ internal static class RoundWorkExtensions
         return complete;
     }
 
-    /// <summary>The fewest nodes that together are exactly this range, in order: what a worker sends.</summary>
+    /// <summary>The fewest nodes that cover exactly this range, in order, which a worker sends.</summary>
     public static List<TreeNode> Cover(this ReductionTree tree, MicroBatchRange range)
     {
         var cover = new List<TreeNode>();

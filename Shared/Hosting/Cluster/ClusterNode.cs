@@ -1,4 +1,7 @@
+using Akka.Actor;
+using Akka.Cluster;
 using Akka.Cluster.Hosting;
+using Akka.Event;
 using Akka.Hosting;
 using Akka.Remote.Hosting;
 using Distributed.Hosting.Messages;
@@ -6,31 +9,18 @@ using Distributed.Hosting.Metrics;
 
 namespace Distributed.Hosting.Cluster;
 
-/// <summary>How a process takes part in the cluster; the same for coordinators and workers.</summary>
 internal static class ClusterNode
 {
-    /// <summary>Name of the actor system, part of every address.</summary>
-    public const string SystemName = "distributed";
-
+    public const string SystemName = "distributed"; // Name of the actor system, part of every address.
     public const string CoordinatorRole = "coordinator";
-
     public const string WorkerRole = "worker";
-
-    /// <summary>Name of the coordinator's actor, below /user.</summary>
-    public const string CoordinatorActor = "coordinator";
-
-    /// <summary>Name of a worker's actor, below /user.</summary>
+    public const string CoordinatorActor = "coordinator"; // Names of the actors, below /user.
     public const string WorkerActor = "worker";
 
-    /// <summary>Sets up remoting, cluster and serialization. docs/protocol.md gives the reason of each setting.</summary>
-    /// <param name="host">Address that others reach this process at.</param>
-    /// <param name="port">Port, 0 for a free one.</param>
-    /// <param name="seed">Address of the coordinator, HOST:PORT; none for the coordinator, which joins itself.</param>
-    /// <param name="security">How the nodes prove themselves to each other.</param>
-    /// <param name="metrics">Counts messages, and connections refused.</param>
-    /// <param name="bind">Address that it listens at; null for that of <paramref name="host"/>.</param>
+    /// <summary>As <see cref="NodeHost.Build"/>. docs/protocol.md gives the reason of each setting.</summary>
     public static AkkaConfigurationBuilder AddClusterNode(
-        this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlSecurity security, ControlMetrics? metrics = null, string? bind = null)
+        this AkkaConfigurationBuilder akka, string host, int port, string role, string? seed, ControlSecurity security,
+        ControlMetrics? metrics = null, string? bind = null)
     {
         var tls = (security as ControlSecurity.Certificates)?.Tls;
         akka
@@ -38,7 +28,8 @@ internal static class ClusterNode
             .AddHocon(role == CoordinatorRole ? CoordinatorSettings : WorkerSettings, HoconAddMode.Prepend)
             .WithCustomSerializer("messagepack", [typeof(IControlMessage)], system => new ProtocolSerializer(system, metrics))
             .WithCustomSerializer("json", [], system => new RefusingSerializer(system, RefusingSerializer.Json, "in JSON"))
-            .WithCustomSerializer("daemon-create", [], system => new RefusingSerializer(system, RefusingSerializer.Deployment, "that deploys an actor"))
+            .WithCustomSerializer("daemon-create", [], system =>
+                new RefusingSerializer(system, RefusingSerializer.Deployment, "that deploys an actor"))
             .WithCustomSerializer("proto", [], system => new RefusingSerializer(system, RefusingSerializer.Protobuf, "of Protobuf"))
             .WithCustomSerializer("akka-misc", [], system => new HeartbeatSerializer(system, metrics))
             .WithCustomSerializer("akka-system-msg", [], system => new DeathWatchSerializer(system, metrics))
@@ -56,13 +47,13 @@ internal static class ClusterNode
                 SeedNodes = seed is null ? [] : [$"{security.Protocol}://{SystemName}@{seed}"],
             });
         return security is ControlSecurity.Token token
-            ? akka.AddSetup(new JoinSetup(token.Join, metrics, token.Log, token.Unbelieved)).AddHocon(JoinSettings, HoconAddMode.Prepend)
+            ? akka.AddSetup(new JoinSetup(token.Join, metrics, token.Log, token.Untrusted)).AddHocon(JoinSettings, HoconAddMode.Prepend)
             : akka;
     }
 
     private const string JoinSettings = """
         akka.remote {
-          # Without a space: Akka takes the value with quotation marks where it has one, and never starts.
+          # Without a space: with one, Akka keeps the quotation marks in the value and never starts.
           adapters.join = "Distributed.Hosting.Cluster.JoinTransportProvider,Distributed.Hosting"
           dot-netty.tcp.applied-adapters = ["join"]
         }
@@ -70,27 +61,27 @@ internal static class ClusterNode
 
     private static readonly string _settings = $$"""
         akka {
-          # Refusing JSON is meant.
+          # It would warn that JSON is refused.
           log-serializer-override-on-start = off
-          # What is logged goes to the logger alone; a terminal belongs to the progress.
+          # Logs go to the logger only; the terminal is for the progress.
           stdout-loglevel = OFF
           stdout-logger-class = "Distributed.Hosting.Cluster.SilentLogger, Distributed.Hosting"
           log-dead-letters-during-shutdown = off
           remote.dot-netty.tcp.maximum-frame-size = {{MessageBounds.FrameBytes}}b
-          # Two coordinators on one port would share its workers; one that follows another binds all the same, since .NET sees to that.
+          # Two coordinators on one port would share its workers. .NET lets a restarted one bind at once.
           remote.dot-netty.tcp.tcp-reuse-addr = off
-          # Whoever connects and does not say who it is has no longer than that, as on a link.
+          # The timeout for a peer to authenticate, as on a link.
           remote.dot-netty.tcp.connection-timeout = 10s
-          # A peer stops, kills and deploys no actor here, and selects only those that a member has to find by path.
+          # A peer cannot stop, kill or deploy an actor here, and selects only actors that a member must find by path.
           remote.untrusted-mode = on
           remote.trusted-selection-paths = [
             "/user/coordinator", "/system/cluster/core/daemon", "/system/cluster/heartbeatReceiver", "/system/remote-watcher"
           ]
-          # Reports to a coordinator that stands still wait; a connection given up would take them along.
-          # A connection that was reset is made again soon: what is said meanwhile is lost, and has to be repeated.
+          # Messages on a broken connection are lost and must be repeated, so a suspended coordinator keeps its connections,
+          # and a connection that was reset is soon made again.
           remote.retry-gate-closed-for = 250ms
           remote.transport-failure-detector.acceptable-heartbeat-pause = 1d
-          # Ticks that find nothing due interrupt whoever computes.
+          # Idle ticks interrupt the threads that compute.
           scheduler.tick-duration = 50ms
           cluster.scheduler.tick-duration = 50ms
           cluster {
@@ -101,9 +92,9 @@ internal static class ClusterNode
             seed-node-timeout = 2s
             retry-unsuccessful-join-after = 2s
           }
-          # A signal asks to leave in good order; the process stops the system when that is done.
+          # On a signal, the process first leaves in order, and then stops the system.
           coordinated-shutdown.run-by-clr-shutdown-hook = off
-          # The last one to leave may wait for members that will not answer any more.
+          # The last node to leave may wait for members that no longer answer.
           coordinated-shutdown.phases.cluster-exiting.timeout = 2s
           loglevel = INFO
         }
@@ -115,7 +106,7 @@ internal static class ClusterNode
           failure-detector {
             # A worker stays busy through its first CUDA step, loading a library, a pause of the machine.
             acceptable-heartbeat-pause = 10s
-            # It sees to all of them itself.
+            # The coordinator monitors all workers itself.
             monitored-by-nr-of-members = 10000
           }
         }
@@ -123,7 +114,7 @@ internal static class ClusterNode
 
     private const string WorkerSettings = """
         akka.cluster {
-          # A worker goes on without a coordinator that stands still, and learns of a dead one from its link.
+          # A worker goes on without a suspended coordinator, and notices a dead one by its link.
           downing-provider-class = ""
           failure-detector {
             acceptable-heartbeat-pause = 1d
@@ -131,4 +122,51 @@ internal static class ClusterNode
           }
         }
         """;
+}
+
+/// <summary>Replaces Akka's logger to standard output, which writes when a system stops: the terminal is for the progress.</summary>
+internal sealed class SilentLogger : MinimalLogger
+{
+    protected override void Log(object message) { }
+}
+
+/// <summary>Only the coordinator removes nodes from the cluster: those that stay unreachable for a grace period. No other node decides, so
+/// a suspended coordinator does no harm, and the leader of the cluster has no role.</summary>
+internal sealed class CoordinatorDowning : IDowningProvider
+{
+    private readonly Akka.Cluster.Cluster _cluster;
+
+    // Akka calls it, from the settings.
+    public CoordinatorDowning(ActorSystem system, Akka.Cluster.Cluster cluster) => _cluster = cluster;
+
+    /// <summary>Begins when the coordinator notices the silence. After its own suspension, it notices that when it wakes, and hears all
+    /// nodes again at its next heartbeat, a second later.</summary>
+    public TimeSpan Grace { get; init; } = TimeSpan.FromSeconds(5);
+
+    public TimeSpan DownRemovalMargin => TimeSpan.Zero;
+    public Props DowningActorProps => Props.Create(() => new DowningActor(_cluster, Grace));
+
+    private sealed class DowningActor : ReceiveActor, IWithTimers
+    {
+        private readonly Akka.Cluster.Cluster _cluster;
+
+        public DowningActor(Akka.Cluster.Cluster cluster, TimeSpan grace)
+        {
+            _cluster = cluster;
+            Receive<ClusterEvent.UnreachableMember>(e =>
+                Timers.StartSingleTimer(e.Member.UniqueAddress, new Overdue(e.Member.Address), grace));
+            Receive<ClusterEvent.ReachableMember>(e => Timers.Cancel(e.Member.UniqueAddress));
+            Receive<ClusterEvent.MemberRemoved>(e => Timers.Cancel(e.Member.UniqueAddress));
+            Receive<Overdue>(overdue => cluster.Down(overdue.Address));
+        }
+
+        public ITimerScheduler Timers { get; set; } = null!;
+
+        protected override void PreStart() => _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents,
+            typeof(ClusterEvent.IReachabilityEvent), typeof(ClusterEvent.MemberRemoved));
+
+        protected override void PostStop() => _cluster.Unsubscribe(Self);
+
+        private sealed record Overdue(Address Address) : INoSerializationVerificationNeeded;
+    }
 }

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Hosting;
 using Distributed.Hosting.Metrics;
+using Distributed.Hosting.Processes;
 using Distributed.Hosting.Security;
 using Distributed.Transport.Security;
 using Microsoft.Extensions.DependencyInjection;
@@ -10,28 +11,30 @@ using Microsoft.Extensions.Logging;
 
 namespace Distributed.Hosting.Cluster;
 
-/// <summary>The host of a process of the cluster: an actor system and logs. Signals are the caller's business.</summary>
+/// <summary>The host of a process of the cluster: an actor system and logs. The caller handles signals.</summary>
 internal static class NodeHost
 {
-    /// <summary>Builds a host that joins the cluster when it starts.</summary>
-    /// <param name="host">Address that others reach this process at.</param>
+    /// <summary>Builds a host that joins the cluster when it starts, and looks for newer certificates if it has some.</summary>
+    /// <param name="host">Address of this process for others.</param>
     /// <param name="port">Port of the control plane, 0 for a free one.</param>
-    /// <param name="seed">HOST:PORT of the coordinator; none for the coordinator itself.</param>
-    /// <param name="logging">Where logs go.</param>
-    /// <param name="security">How the nodes prove themselves to each other. The node looks for newer certificates, where it has some.</param>
-    /// <param name="metrics">Counts messages, and connections refused.</param>
-    /// <param name="bind">Address that it listens at; null for that of <paramref name="host"/>.</param>
-    /// <param name="unbelieved">Is told the address that was connected to, where the process there does not hold the join token.</param>
+    /// <param name="seed">HOST:PORT of the coordinator; null for the coordinator itself.</param>
+    /// <param name="bind">Address to listen at; by default <paramref name="host"/>.</param>
+    /// <param name="untrusted">Called with an address that this process connected to and whose process does not have the token.</param>
     public static IHost Build(
-        string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, NodeSecurity security, ControlMetrics? metrics = null, string? bind = null, Action<Address>? unbelieved = null)
+        string host, int port, string role, string? seed, Action<ILoggingBuilder> logging, NodeSecurity security,
+        ControlMetrics? metrics = null, string? bind = null, Action<Address>? untrusted = null)
     {
         var builder = new HostApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         logging(builder.Logging);
         var tls = security.Certificates is { } certificates ? new ControlTls(certificates) : null;
         if (tls is not null)
-            builder.Services.AddHostedService(services => new CertificateRenewal(tls, metrics, services.GetRequiredService<ILogger<CertificateRenewal>>(), TimeProvider.System));
-        builder.Services.AddSingleton(services => new RefusalLog(services.GetRequiredService<ILogger<JoinTransport>>(), TimeProvider.System));
+        {
+            builder.Services.AddHostedService(services => new CertificateRenewal(
+                tls, metrics, services.GetRequiredService<ILogger<CertificateRenewal>>(), TimeProvider.System));
+        }
+        builder.Services.AddSingleton(services =>
+            new RefusalLog(services.GetRequiredService<ILogger<JoinTransport>>(), TimeProvider.System));
         builder.Services.AddAkka(ClusterNode.SystemName, (akka, services) => akka
             .ConfigureLoggers(loggers =>
             {
@@ -44,11 +47,9 @@ internal static class NodeHost
 
         ControlSecurity Control(IServiceProvider services) => tls is not null
             ? new ControlSecurity.Certificates(tls)
-            : new ControlSecurity.Token(security.Token!, services.GetRequiredService<RefusalLog>(), unbelieved);
+            : new ControlSecurity.Token(security.Token!, services.GetRequiredService<RefusalLog>(), untrusted);
     }
 
-    /// <summary>Starts a host, which listens from then on.</summary>
-    /// <exception cref="IOException">Another process listens on the port.</exception>
     public static async Task StartAsync(IHost host, int port, CancellationToken cancellation)
     {
         try
@@ -57,7 +58,8 @@ internal static class NodeHost
         }
         catch (Exception error) when (IsInUse(error))
         {
-            throw new IOException($"port {port} is in use: another process listens on it, perhaps another coordinator. End that one, or choose another port with --port", error);
+            throw new IOException($"port {port} is in use: another process listens on it, perhaps another coordinator. "
+                + "End that one, or choose another port with --port", error);
         }
     }
 
@@ -69,33 +71,23 @@ internal static class NodeHost
         _ => false,
     };
 
-    /// <summary>Address of the control plane, HOST:PORT, once the host has started.</summary>
     public static string AddressOf(ActorSystem system)
     {
         var address = Akka.Cluster.Cluster.Get(system).SelfAddress;
         return $"{address.Host}:{address.Port}";
     }
 
-    /// <summary>Leaves the cluster, but not at any price.</summary>
-    /// <param name="patience">How long that may take.</param>
-    /// <param name="log">Is told when it took longer.</param>
-    public static async Task LeaveAsync(IHost host, TimeSpan patience, Action<string> log)
+    /// <summary>Leaves the cluster, or logs that the timeout has expired.</summary>
+    public static async Task LeaveAsync(IHost host, TimeSpan timeout, Action<string> log)
     {
-        using var timeout = new CancellationTokenSource(patience);
+        using var expired = new CancellationTokenSource(timeout);
         try
         {
-            await host.StopAsync(timeout.Token).ConfigureAwait(false);
+            await host.StopAsync(expired.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
-            log($"The cluster was left without a farewell: it took more than {patience.TotalSeconds} s.");
+            log($"This process did not leave the cluster in order: it took more than {timeout.TotalSeconds} s.");
         }
-    }
-
-    private sealed class NoSignals : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -7,31 +7,18 @@ using Distributed.Jobs.Runs;
 
 namespace Distributed.Hosting.Messages;
 
-/// <summary>
-/// How many bytes each control message has at most, from the limits on what is in it. Akka drops what is larger than its frame without
-/// a word, so nothing may be: the serializer refuses what is above <see cref="MaxBytes"/>, and a test holds every bound below that.
-/// </summary>
+/// <summary>The largest size of each control message, from the limits of its members. Akka silently drops messages above its frame size, so
+/// the serializer refuses any above <see cref="MaxBytes"/>, and a test keeps every bound below that.</summary>
 internal static class MessageBounds
 {
     public const int FrameBytes = 512_000;
-
-    /// <summary>Bytes that a message may have; the rest of the frame is for Akka's envelope: two addresses and a manifest.</summary>
+    /// <summary>Bytes of a message; the rest of the frame is for Akka's envelope: two addresses and a manifest.</summary>
     public const int MaxBytes = FrameBytes - 12_000;
-
-    /// <summary>Workers that may be there at a time: each has a place in a <see cref="BeginPlan"/>.</summary>
-    public const int MaxWorkers = 1024;
-
-    /// <summary>Characters of a worker's id: the name that it would like to have, and a number.</summary>
-    public const int MaxWorkerId = 80;
-
-    /// <summary>Characters of a text for people; a longer one is cut, which shows.</summary>
-    public const int MaxText = 8192;
-
-    /// <summary>Bytes of the reports in a <see cref="RoundsApplied"/>, unless a single one has more.</summary>
-    public const int ReportsBytes = 128 * 1024;
-
-    /// <summary>Bytes of reports that a worker keeps, at least so many rounds of them: see <see cref="ReportsSafe"/>.</summary>
-    public const long KeptBytes = 64L << 20;
+    public const int MaxWorkers = 1024; // Workers at a time, since each has a place in a BeginPlan.
+    public const int MaxWorkerId = 80; // Characters of a worker's id: its wanted name and a number.
+    public const int MaxText = 8192; // Characters of a text for people; the rest is cut.
+    public const int ReportsBytes = 128 * 1024; // Bytes of the reports in a RoundsApplied, unless a single one has more.
+    public const long KeptBytes = 64L << 20; // Bytes of the reports that a worker keeps, see ReportsSafe.
 
     private const int MaxDigestText = 128;
     private const int Number = 9;
@@ -64,23 +51,17 @@ internal static class MessageBounds
         [typeof(Heard)] = Of(2 * Number),
     }.ToFrozenDictionary();
 
-    /// <summary>Bytes that a message of this kind has at most. What is numbered has those of its content and <see cref="NumberedBytes"/>.</summary>
+    /// <summary>The bound of a message without its <see cref="NumberedBytes"/>.</summary>
     public static long Of(Type message) => _bounds[message];
 
-    /// <summary>What a number costs: <see cref="Numbered"/> around a message.</summary>
-    public const long NumberedBytes = Head + (3 * Number) + Head + 32 + Head;
+    public const long NumberedBytes = Head + (3 * Number) + Head + 32 + Head; // The bound of a Numbered around a message.
 
-    /// <summary>Bytes of the report of a round with so many tallies, at most.</summary>
     public static int ReportBytes(int tallies) => Head + (4 * Number) + Digest + Head + (Number * tallies) + Head + (5 * Number);
 
-    /// <summary>
-    /// Rounds between two <see cref="ReportsSafe"/>: a quarter of what a worker may keep, so that one that trains on while the
-    /// coordinator is away has the rest.
-    /// </summary>
+    /// <summary>Rounds between two <see cref="ReportsSafe"/>: a quarter of the kept ones, so that a worker can go on alone.</summary>
     public static long SafeInterval(int tallies) => Math.Clamp(KeptBytes / 4 / ReportBytes(tallies), 64, ReportsSafe.MaxInterval);
 
-    /// <summary>Reports in as many messages as their bytes need, in order.</summary>
-    /// <param name="most">Bytes of those in a message, unless a single one has more.</param>
+    /// <summary>Splits reports, in order, into messages of at most <paramref name="most"/> bytes, unless a single one has more.</summary>
     public static IEnumerable<RoundsApplied> Split(IEnumerable<RoundReport> reports, int most = ReportsBytes)
     {
         List<RoundReport> some = [];
@@ -100,21 +81,21 @@ internal static class MessageBounds
         if (some.Count > 0) yield return new([.. some]);
     }
 
-    /// <summary>The same message, in which a text for people that is too long is cut.</summary>
+    /// <summary>The message with its text for people cut to the limit.</summary>
     public static IControlMessage Shortened(IControlMessage message) => message switch
     {
-        FindData m => m.Missing.Length > MaxText ? new FindData(Cut(m.Missing)) : m,
-        NoData m => m.Reason.Length > MaxText ? new NoData(Cut(m.Reason)) : m,
-        Refused m => m.Reason.Length > MaxText ? m with { Reason = Cut(m.Reason) } : m,
-        PeerLost m => m.Why.Length > MaxText ? m with { Why = Cut(m.Why) } : m,
-        Leave m => m.Reason.Length > MaxText ? new Leave(Cut(m.Reason)) : m,
-        Noted m => m.Text.Length > MaxText ? new Noted(Cut(m.Text)) : m,
-        Failed m => m.Reason.Length > MaxText ? new Failed(Cut(m.Reason)) : m,
-        Dismissed m => m.Reason.Length > MaxText ? new Dismissed(Cut(m.Reason)) : m,
+        FindData m => new FindData(Cut(m.Missing)),
+        NoData m => new NoData(Cut(m.Reason)),
+        Refused m => m with { Reason = Cut(m.Reason) },
+        PeerLost m => m with { Why = Cut(m.Why) },
+        Leave m => new Leave(Cut(m.Reason)),
+        Noted m => new Noted(Cut(m.Text)),
+        Failed m => new Failed(Cut(m.Reason)),
+        Dismissed m => new Dismissed(Cut(m.Reason)),
         _ => message,
     };
 
-    private static string Cut(string text) => $"{text[..(MaxText - 3)]}...";
+    private static string Cut(string text) => text.Length > MaxText ? $"{text[..(MaxText - 3)]}..." : text;
 
     private static long Of(params ReadOnlySpan<long> parts)
     {
@@ -123,14 +104,12 @@ internal static class MessageBounds
         return sum;
     }
 
-    /// <summary>UTF-8 has up to three bytes for one of .NET's characters.</summary>
+    /// <summary>UTF-8 has up to three bytes for one UTF-16 character.</summary>
     private static long Text(int characters) => Head + (3L * characters);
 
     private static long Ascii(int characters) => Head + characters;
 
     private static long Host => Ascii(LinkEndpoint.MaxHostLength);
-
     private static long Token => Head + 64;
-
     private static int Digest => 1 + (2 * Number);
 }

@@ -3,11 +3,8 @@ using System.Text;
 
 namespace Distributed.Hosting.Processes;
 
-/// <summary>
-/// A writer that only informs people: what cannot be written, as on a full disk, is left out, and its lines are counted where writing
-/// succeeds again. Nothing that is written to it ends a process.
-/// </summary>
-/// <param name="inner">Where the text goes.</param>
+/// <summary>A writer of text that is only for people. Lines that cannot be written, for example on a full disk, are dropped and counted;
+/// the count is written once writing succeeds again. A failure never ends the process.</summary>
 internal sealed class InformingWriter(TextWriter inner) : TextWriter(CultureInfo.InvariantCulture)
 {
     private bool _isFailing;
@@ -16,18 +13,16 @@ internal sealed class InformingWriter(TextWriter inner) : TextWriter(CultureInfo
 
     public override Encoding Encoding => inner.Encoding;
 
-    /// <summary>Makes standard output and standard error such writers, for a process whose result does not go there.</summary>
+    /// <summary>Replaces standard output and standard error, for a process whose result does not go there.</summary>
     public static void Install()
     {
-        // .NET lets one thread at a time write to what is set here.
+        // .NET synchronizes the threads that write to them.
         Console.SetOut(new InformingWriter(Console.Out));
         Console.SetError(new InformingWriter(Console.Error));
     }
 
     public override void Write(char value) => Write([value]);
-
     public override void Write(string? value) => Write(value.AsSpan());
-
     public override void Write(char[] buffer, int index, int count) => Write(buffer.AsSpan(index, count));
 
     public override void Write(ReadOnlySpan<char> buffer)

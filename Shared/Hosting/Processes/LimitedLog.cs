@@ -4,31 +4,19 @@ using Microsoft.Extensions.Logging;
 
 namespace Distributed.Hosting.Processes;
 
-/// <summary>
-/// A log of lines for people: what a process of the project has to say beside its progress. Text from elsewhere cannot forge a line or reach a
-/// terminal's controls (<see cref="Shown"/>), and what is repeated without end is left out and counted. Never throws. Safe from every thread.
-/// </summary>
+/// <summary>A log of lines for people, beside the progress of a process. Untrusted text cannot forge a line or control a terminal
+/// (<see cref="Shown"/>), and lines that repeat too often are omitted and counted. Never throws. Safe from every thread.</summary>
 internal sealed class LimitedLog(Action<string> write, TimeProvider time) : ILoggerProvider
 {
-    /// <summary>Lines of one kind that may come at once.</summary>
-    public const int Burst = 100;
+    public const int Burst = 100; // Lines of one kind that may come at once.
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1); // The time after which another line of the kind may come.
 
-    /// <summary>The time after which another line of the kind may come.</summary>
-    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+    public const int MaxLength = 8192; // Characters of a message, and of its exception.
 
-    /// <summary>Characters of a message, and of the exception behind it.</summary>
-    public const int MaxLength = 8192;
-
-    /// <summary>Lines of a kind at once that say in full what led to an exception.</summary>
-    private const int MaxTraces = 10;
-
-    /// <summary>Kinds of lines that are told apart; beyond that they are taken for one.</summary>
-    private const int MaxKinds = 1024;
-
+    private const int MaxTraces = 10; // Lines of a kind at once with the stack trace of an exception.
+    private const int MaxKinds = 1024; // Kinds that are distinguished; all others count as one.
     private const string Others = "others";
-
-    /// <summary>Characters of a message that make its kind, without the digits among them.</summary>
-    private const int KindLength = 80;
+    private const int KindLength = 80; // Characters of a message that make its kind, without the digits among them.
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Kind> _kinds = new(StringComparer.Ordinal);
@@ -37,9 +25,7 @@ internal sealed class LimitedLog(Action<string> write, TimeProvider time) : ILog
     private sealed class Kind
     {
         public double Left { get; set; } = Burst;
-
         public long At { get; set; }
-
         public long Omitted { get; set; }
     }
 
@@ -67,7 +53,7 @@ internal sealed class LimitedLog(Action<string> write, TimeProvider time) : ILog
                 kind.Omitted++;
                 return;
             }
-            // Where a kind is repeated, the way to its error is known already.
+            // The trace of a repeated error is in the log already.
             var isRepeated = kind.Left < Burst - MaxTraces + 1;
             kind.Left--;
             if (kind.Omitted > 0) Write($"{Now()} {Omission(kind.Omitted)} before the next one");
@@ -87,7 +73,6 @@ internal sealed class LimitedLog(Action<string> write, TimeProvider time) : ILog
         return kind;
     }
 
-    /// <summary>Forgets kinds that have been quiet for long.</summary>
     private void Sweep()
     {
         if (time.GetElapsedTime(_swept) < Interval) return;
@@ -108,12 +93,13 @@ internal sealed class LimitedLog(Action<string> write, TimeProvider time) : ILog
     private static string Cause(Exception? exception, bool isRepeated)
     {
         if (exception is null) return "";
-        return isRepeated ? $" {Shown.InFull($"{exception.GetType().FullName}: {exception.Message}", MaxLength)}" : $" {Shown.Indented($"{exception}", MaxLength)}";
+        return isRepeated
+            ? $" {Shown.InFull($"{exception.GetType().FullName}: {exception.Message}", MaxLength)}"
+            : $" {Shown.Indented($"{exception}", MaxLength)}";
     }
 
     private string Now() => time.GetUtcNow().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture);
-
-    private static string Omission(long lines) => string.Create(CultureInfo.InvariantCulture, $"{lines} lines of this kind are left out");
+    private static string Omission(long lines) => FormattableString.Invariant($"{lines} lines of this kind are omitted");
 
     private void Write(string line)
     {
@@ -121,19 +107,17 @@ internal sealed class LimitedLog(Action<string> write, TimeProvider time) : ILog
         {
             write(line);
         }
-        // Whoever logs has something better to do than to fail at it.
-        catch (Exception)
-        {
-        }
+        // A process does not fail because of its log.
+        catch (Exception) { }
     }
 
     private sealed class Logger(LimitedLog log, string category) : ILogger
     {
         public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
-
         public bool IsEnabled(LogLevel logLevel) => logLevel is >= LogLevel.Information and not LogLevel.None;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             if (IsEnabled(logLevel)) log.Log(logLevel, category, formatter(state, exception), exception);
         }

@@ -1,22 +1,15 @@
-using System.Globalization;
 using System.Text;
 
 namespace Distributed.Hosting.Processes;
 
-/// <summary>
-/// A file of lines that does not grow without end: one that is full becomes NAME.1, the one before it NAME.2, and what is older than the last is
-/// deleted. Never throws once it is open: what cannot be written is left out, and told when lines can be written again. Safe from every thread.
-/// </summary>
+/// <summary>A file of lines with a bounded size: a full file becomes NAME.1, the one before it NAME.2, and the oldest is deleted. An open
+/// one never throws: it drops lines that cannot be written, and counts them in the next line. Safe from every thread.</summary>
 internal sealed class RotatingFile : IDisposable
 {
-    /// <summary>Bytes of a file: 16 MiB.</summary>
-    public const long DefaultBytes = 16 << 20;
-
-    /// <summary>Files that are kept, the one that is written to included.</summary>
-    public const int DefaultFiles = 4;
+    public const long DefaultBytes = 16 << 20; // Bytes of a file: 16 MiB.
+    public const int DefaultFiles = 4; // Includes the file that is being written.
 
     private static readonly UTF8Encoding _utf8 = new(encoderShouldEmitUTF8Identifier: false);
-
     private readonly Lock _lock = new();
     private readonly string _path;
     private readonly long _bytes;
@@ -26,12 +19,6 @@ internal sealed class RotatingFile : IDisposable
     private string _reason = "";
     private bool _isDisposed;
 
-    /// <summary>Opens a file, behind what it holds.</summary>
-    /// <param name="path">Its path; the folder exists.</param>
-    /// <param name="bytes">Bytes that it may have.</param>
-    /// <param name="files">Files that are kept; 2 or more.</param>
-    /// <exception cref="IOException">It cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
     public RotatingFile(string path, long bytes = DefaultBytes, int files = DefaultFiles)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(files, 2);
@@ -39,13 +26,10 @@ internal sealed class RotatingFile : IDisposable
         _file = Open();
     }
 
-    /// <summary>Why the last line could not be written; null if it could.</summary>
-    public string? Failure
-    {
-        get { lock (_lock) return _lost == 0 ? null : _reason; }
-    }
+    /// <summary>Why the last line could not be written; null if it was.</summary>
+    public string? Failure { get { lock (_lock) return _lost == 0 ? null : _reason; } }
 
-    /// <summary>Adds a line, which is in the file when this returns.</summary>
+    /// <summary>Adds a line and flushes it to the operating system.</summary>
     public void WriteLine(string line)
     {
         lock (_lock)
@@ -53,11 +37,12 @@ internal sealed class RotatingFile : IDisposable
             if (_isDisposed) return;
             try
             {
-                if (_lost > 0) Write(string.Create(CultureInfo.InvariantCulture, $"{_lost} lines could not be written: {_reason}"));
+                if (_lost > 0) Write(FormattableString.Invariant($"{_lost} lines could not be written: {_reason}"));
                 _lost = 0;
                 Write(line);
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or ObjectDisposedException)
+            catch (Exception error) when (error
+                is IOException or UnauthorizedAccessException or ArgumentException or ObjectDisposedException)
             {
                 _lost++;
                 _reason = error.Message;
@@ -91,7 +76,7 @@ internal sealed class RotatingFile : IDisposable
         }
         catch
         {
-            // Half a line would begin the next one.
+            // Otherwise half a line would precede the next one.
             Close(before);
             throw;
         }
@@ -107,9 +92,9 @@ internal sealed class RotatingFile : IDisposable
         }
     }
 
-    private string NameOf(int number) => string.Create(CultureInfo.InvariantCulture, $"{_path}.{number}");
+    private string NameOf(int number) => FormattableString.Invariant($"{_path}.{number}");
 
-    // No buffer of its own: what is written has left the process.
+    // Without a buffer in the process.
     private FileStream Open() => new(_path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
 
     private void Close(long? length = null)
@@ -121,7 +106,7 @@ internal sealed class RotatingFile : IDisposable
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            // The disk is as it is.
+            // Nothing can be done about the disk.
         }
         _file = null;
     }

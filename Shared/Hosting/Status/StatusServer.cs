@@ -3,7 +3,9 @@ using System.Net.Sockets;
 using Distributed.Hosting.Metrics;
 using Distributed.Hosting.Processes;
 using Distributed.Jobs;
+using Distributed.Transport.Security;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -13,32 +15,24 @@ using Prometheus;
 
 namespace Distributed.Hosting.Status;
 
-/// <summary>
-/// What a process tells whoever watches it, over plain HTTP: GET /metrics for Prometheus, GET /healthz (200 while the process is
-/// alive) and GET /readyz (200, or 503 with the reason) for an orchestrator's probes, and pages of its own. It answers under its own names only. On
-/// this machine, whoever holds the token of the job may give a command, if there is one; everybody else only reads.
-/// </summary>
+/// <summary>A process's plain HTTP server: GET /metrics for Prometheus, GET /healthz (200 while the process is alive) and GET /readyz (200,
+/// or 503 with the reason) for the probes of an orchestrator, and pages. It answers only under its own host names. If it has a command, a
+/// caller on this machine with the token of the job may run it; all others only read.</summary>
 internal sealed class StatusServer : IAsyncDisposable
 {
-    /// <summary>Connections at a time. When there are more, the one that has asked for nothing for longest is closed.</summary>
-    public const int MaxConnections = 256;
-
-    /// <summary>Bytes of a request's first line.</summary>
+    public const int MaxConnections = 256; // Connections at a time. If one more arrives, the one that has been idle for longest is closed.
     public const int MaxRequestLine = 1024;
-
-    /// <summary>Bytes of all headers of a request.</summary>
     public const int MaxRequestHeaders = 8 * 1024;
 
     private static readonly TimeSpan _requestTimeout = TimeSpan.FromSeconds(5);
 
-    // A slower reader would occupy one of few places. What was read fast before counts in its favour, so a download has a timeout of its own.
+    // A slower reader would occupy one of few places. Earlier fast bytes count in its favour, so a download has its own timeout.
     private static readonly MinDataRate _slowestReader = new(bytesPerSecond: 6 * 1024, gracePeriod: TimeSpan.FromSeconds(5));
 
-    // Between requests, and before the first. Prometheus keeps its connection where it asks more often.
+    // Between requests, and before the first. A Prometheus that scrapes more often keeps its connection.
     private static readonly TimeSpan _silenceTimeout = TimeSpan.FromSeconds(15);
 
     private static readonly TimeSpan _shutdownTimeout = TimeSpan.FromSeconds(1);
-
     private readonly WebApplication _app;
     private readonly CollectorRegistry _registry;
     private readonly Func<string?> _notReady;
@@ -47,22 +41,18 @@ internal sealed class StatusServer : IAsyncDisposable
 
     private StatusServer(IPEndPoint endPoint, CollectorRegistry registry, Func<string?> notReady, StatusOptions options)
     {
-        (_registry, _notReady, _options, _metrics) = (registry, notReady, options, new(registry));
+        (_registry, _notReady, _options, _metrics) =
+            (registry, notReady, options, new(Prometheus.Metrics.WithCustomRegistry(registry)));
         _app = Build(endPoint, new(MaxConnections, _metrics.ConnectionRefused));
         _app.Run(AnswerAsync);
     }
 
-    /// <summary>Where it listens, with the port that it got.</summary>
     public Uri Address => new(_app.Urls.Single());
 
-    /// <summary>Starts a server; from then on it answers until it is disposed of.</summary>
-    /// <param name="host">IP address or name of this machine; 0.0.0.0 for all of its interfaces.</param>
-    /// <param name="port">0 to 65535, 0 for a free one.</param>
-    /// <param name="notReady">Why the process cannot do its work now, in a user's words; null when it can. Called from any thread.</param>
-    /// <param name="options">What else it answers, and to whom; null for nothing else, to everybody.</param>
-    /// <exception cref="IOException">It cannot listen there; the message says why.</exception>
+    /// <param name="notReady">Why the process cannot work now, in the user's words; null if it can. Called from any thread.</param>
     public static async Task<StatusServer> StartAsync(
-        string host, int port, CollectorRegistry registry, Func<string?> notReady, StatusOptions? options = null, CancellationToken cancel = default)
+        string host, int port, CollectorRegistry registry, Func<string?> notReady, StatusOptions? options = null,
+        CancellationToken cancel = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(host);
         ArgumentOutOfRangeException.ThrowIfNegative(port);
@@ -78,23 +68,23 @@ internal sealed class StatusServer : IAsyncDisposable
         {
             if (server is not null) await server.DisposeAsync().ConfigureAwait(false);
             if (e is not (IOException or SocketException)) throw;
-            throw new IOException($"The status server cannot listen on {host}, port {port}: {e.Message} " +
-                "Give an address of this machine, and a port that is free (0 takes any).", e);
+            throw new IOException($"The status server cannot listen on {host}, port {port}: {e.Message} "
+                + "Give an address of this machine, and a port that is free (0 takes any).", e);
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        using var patience = new CancellationTokenSource(_shutdownTimeout);
-        await _app.StopAsync(patience.Token).ConfigureAwait(false);
+        using var timeout = new CancellationTokenSource(_shutdownTimeout);
+        await _app.StopAsync(timeout.Token).ConfigureAwait(false);
         await _app.DisposeAsync().ConfigureAwait(false);
     }
 
-    // The empty builder, as the others read settings files and environment variables, which could open more ports.
+    // The other builders read settings files and environment variables, which could open more ports.
     private static WebApplication Build(IPEndPoint endPoint, StatusConnections connections)
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.Services.AddSingleton<IHostLifetime, ProcessOfItsOwn>();
+        builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -121,14 +111,14 @@ internal sealed class StatusServer : IAsyncDisposable
         if (!_options.Names.Allows(request.Host.Host, context.Connection.LocalIpAddress))
         {
             _metrics.NameRefused();
-            return Refuse(response, StatusCodes.Status421MisdirectedRequest,
-                $"this is not {Shown.Of(request.Host.Host)}; it answers as {string.Join(", ", _options.Names.Names)} and at its own addresses, and --allow-host adds a name");
+            return AnswerAndClose(response, StatusCodes.Status421MisdirectedRequest, $"this is not {Shown.Of(request.Host.Host)}; "
+                + $"its names are {string.Join(", ", _options.Names.Names)} and its own addresses, and --allow-host adds a name");
         }
-        if (_options.Command is { } command && request.Path.Value == command.Path) return CommandAsync(context, command);
+        if (_options.Command is { } command && request.Path.Value == command.Path) return RunCommandAsync(context, command);
         if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method))
         {
             response.Headers.Allow = "GET, HEAD";
-            return Refuse(response, StatusCodes.Status405MethodNotAllowed, "only GET and HEAD are allowed");
+            return AnswerAndClose(response, StatusCodes.Status405MethodNotAllowed, "only GET and HEAD are allowed");
         }
         if (_options.Token is { } token && !token.Admits(request)) return Admit(context, token);
         return request.Path.Value switch
@@ -138,8 +128,10 @@ internal sealed class StatusServer : IAsyncDisposable
             "/readyz" when _notReady() is { } reason => Text(response, StatusCodes.Status503ServiceUnavailable, reason),
             "/readyz" => Text(response, StatusCodes.Status200OK, "ok"),
             { } path when _options.Pages.TryGetValue(path, out var page) => page(context),
-            _ when !_options.IsComplete() => Text(response, StatusCodes.Status503ServiceUnavailable, "the run is starting: its page is not there yet"),
-            _ => Text(response, StatusCodes.Status404NotFound, string.Join(", ", ["there are /metrics, /healthz, /readyz", .. _options.Pages.Keys])),
+            _ when !_options.IsComplete() =>
+                Text(response, StatusCodes.Status503ServiceUnavailable, "the run is starting: its page is not there yet"),
+            _ => Text(response, StatusCodes.Status404NotFound,
+                string.Join(", ", ["there are /metrics, /healthz, /readyz", .. _options.Pages.Keys])),
         };
     }
 
@@ -154,48 +146,47 @@ internal sealed class StatusServer : IAsyncDisposable
         }
         _metrics.ReaderRefused();
         context.Response.Headers.WWWAuthenticate = StatusCommand.Scheme;
-        return Refuse(context.Response, StatusCodes.Status401Unauthorized, $"open the address that was printed where this was started: it ends in ?{ReaderToken.Parameter}=...");
+        return AnswerAndClose(context.Response, StatusCodes.Status401Unauthorized,
+            $"open the address that this process printed when it started: it ends in ?{ReaderToken.Parameter}=...");
     }
 
-    // Its body is not read, so the connection cannot be used again; said, so that no client tries to.
-    private static Task Refuse(HttpResponse response, int status, string text)
+    // The body is not read, so the connection cannot be used again, which the header tells the client.
+    private static Task AnswerAndClose(HttpResponse response, int status, string text)
     {
         response.Headers.Connection = "close";
         return Text(response, status, text);
     }
 
-    private static async Task CommandAsync(HttpContext context, StatusCommand command)
+    private static Task RunCommandAsync(HttpContext context, StatusCommand command)
     {
         var (request, response) = (context.Request, context.Response);
-        // As above: no command has a body.
-        response.Headers.Connection = "close";
-        // The token would have crossed a network in the clear.
+        // From another machine, the token would have crossed a network in the clear.
         if (!IsOfThisMachine(context.Connection))
         {
             command.Refused();
-            await Text(response, StatusCodes.Status403Forbidden, $"{command.Path} is for this machine alone").ConfigureAwait(false);
-            return;
+            return AnswerAndClose(response, StatusCodes.Status403Forbidden, $"{command.Path} is only for callers on this machine");
         }
         if (!HttpMethods.IsPost(request.Method))
         {
             response.Headers.Allow = "POST";
-            await Text(response, StatusCodes.Status405MethodNotAllowed, "only POST is allowed").ConfigureAwait(false);
-            return;
+            return AnswerAndClose(response, StatusCodes.Status405MethodNotAllowed, "only POST is allowed");
         }
         if (!command.Allows(request.Headers.Authorization))
         {
             command.Refused();
             response.Headers.WWWAuthenticate = StatusCommand.Scheme;
-            await Text(response, StatusCodes.Status401Unauthorized, $"the token of the job is needed, as Authorization: {StatusCommand.Scheme} and its hexadecimal digits").ConfigureAwait(false);
-            return;
+            return AnswerAndClose(response, StatusCodes.Status401Unauthorized,
+                $"the token of the job is needed, as Authorization: {StatusCommand.Scheme} and its hexadecimal digits");
         }
-        if (request.Query[command.Parameter] is not [{ Length: > 0 } value])
+        return request.Query[command.Parameter] is [{ Length: > 0 } value]
+            ? RunAsync(value)
+            : AnswerAndClose(response, StatusCodes.Status400BadRequest, $"{command.Path} needs ?{command.Parameter}= once");
+
+        async Task RunAsync(string argument)
         {
-            await Text(response, StatusCodes.Status400BadRequest, $"{command.Path} needs ?{command.Parameter}= once").ConfigureAwait(false);
-            return;
+            var answer = await command.RunAsync(argument, context.RequestAborted).ConfigureAwait(false);
+            await AnswerAndClose(response, answer.Status, answer.Text).ConfigureAwait(false);
         }
-        var answer = await command.RunAsync(value, context.RequestAborted).ConfigureAwait(false);
-        await Text(response, answer.Status, answer.Text).ConfigureAwait(false);
     }
 
     private static bool IsOfThisMachine(ConnectionInfo connection) =>
@@ -213,12 +204,42 @@ internal sealed class StatusServer : IAsyncDisposable
         response.ContentType = "text/plain; charset=utf-8";
         return response.WriteAsync(text, response.HttpContext.RequestAborted);
     }
+}
 
-    /// <summary>Keeps the host away from Ctrl-C and SIGTERM, which it would otherwise take from the process as a whole.</summary>
-    private sealed class ProcessOfItsOwn : IHostLifetime
+/// <summary>Limits a server's connections. One without a request makes room for the next, so that strangers cannot block the
+/// probes.</summary>
+/// <param name="refused">Called for each connection that is closed for lack of room.</param>
+internal sealed class StatusConnections(int capacity, Action<Refusal> refused)
+{
+    private readonly ConnectionPlaces _places = new(capacity);
+
+    public ConnectionDelegate Limit(ConnectionDelegate next) => async connection =>
     {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        using var place = _places.Enter(ConnectionPlaces.OriginOf(connection.RemoteEndPoint), Close);
+        if (place is null)
+        {
+            Close();
+            return;
+        }
+        connection.Features.Set(place);
+        await next(connection).ConfigureAwait(false);
 
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        void Close()
+        {
+            refused(Refusal.Crowded);
+            connection.Abort();
+        }
+    };
+
+    /// <summary>Keeps the connection of a request until the answer has left.</summary>
+    public static void Serve(HttpContext context)
+    {
+        if (context.Features.Get<ConnectionPlaces.Place>() is not { } place) return;
+        place.MarkServed();
+        context.Response.OnCompleted(() =>
+        {
+            place.MarkSilent();
+            return Task.CompletedTask;
+        });
     }
 }

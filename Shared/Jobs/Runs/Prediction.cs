@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Distributed.Jobs.Runs;
 
-/// <summary>What a model says of one image, or why it cannot. As a line of JSON: what a worker writes, and what <c>predict --json</c> lists.</summary>
+/// <summary>A model's prediction for one image, or why there is none: a line of JSON, which <c>predict --json</c> prints.</summary>
 internal sealed record Prediction
 {
     private static readonly JsonSerializerOptions _options = new()
@@ -14,26 +14,17 @@ internal sealed record Prediction
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    /// <summary>The image, as the user named it.</summary>
     public required string File { get; init; }
+    public string? Label { get; init; } // The most probable class; null if there is an Error, like the three members below.
+    public float? Probability { get; init; } // Probability of Label, 0 to 1.
 
-    /// <summary>The most probable class; null where there is an <see cref="Error"/>, as are the members below.</summary>
-    public string? Label { get; init; }
-
-    /// <summary>Probability of <see cref="Label"/>, 0 to 1.</summary>
-    public float? Probability { get; init; }
-
-    /// <summary>Probability of every class, in the order of the classes; together 1.</summary>
+    /// <summary>Probability of every class, in the order of the classes; their sum is 1.</summary>
     public OrderedDictionary<string, float>? Probabilities { get; init; }
 
-    /// <summary>What the model gives out for every class, before the softmax.</summary>
-    public IReadOnlyList<float>? Logits { get; init; }
-
-    /// <summary>Why there is no prediction: what is wrong with the file.</summary>
+    public IReadOnlyList<float>? Logits { get; init; } // The model's output for every class, before the softmax.
     public string? Error { get; init; }
 
-    /// <param name="logits">One finite number a class, at least one.</param>
-    /// <param name="labels">The classes' names, each unique.</param>
+    /// <param name="logits">One finite number per class, at least one.</param>
     public static Prediction Of(string file, float[] logits, IReadOnlyList<string> labels)
     {
         var largest = logits.Max();
@@ -52,7 +43,6 @@ internal sealed record Prediction
 
     public string ToLine() => JsonSerializer.Serialize(this, _options);
 
-    /// <exception cref="JsonException">It is none.</exception>
     public static Prediction Parse(string line) =>
-        JsonSerializer.Deserialize<Prediction>(line, _options) ?? throw new JsonException("null is no prediction");
+        JsonSerializer.Deserialize<Prediction>(line, _options) ?? throw new JsonException("null is not a prediction");
 }

@@ -4,46 +4,38 @@ using System.Collections.Immutable;
 
 namespace Distributed.Jobs.State;
 
-/// <summary>
-/// Reads and writes the safetensors format: the header's length (unsigned 64-bit, little-endian), a JSON header, the tensors' bytes.
-/// Source: the format section of https://github.com/huggingface/safetensors.
-/// </summary>
+/// <summary>A tensor with a name: row-major, little-endian elements.</summary>
+/// <param name="Name">Unique in its file; not <c>__metadata__</c>.</param>
+/// <param name="DType">A key of <see cref="Safetensors.ElementSizes"/>, such as <c>F32</c> or <c>I64</c>.</param>
+/// <param name="Shape">Sizes from 0, outermost first; empty for a scalar.</param>
+internal sealed record TensorData(string Name, string DType, ImmutableArray<long> Shape, ReadOnlyMemory<byte> Data);
+
+/// <param name="Tensors">In the order of their data in the file.</param>
+internal sealed record SafetensorsContent(ImmutableArray<TensorData> Tensors, ImmutableSortedDictionary<string, string> Metadata);
+
+/// <summary>The bytes are not a well-formed safetensors file. The message says what was found, where, and what is allowed.</summary>
+internal sealed class SafetensorsException(string message, Exception? cause = null) : FormatException(message, cause);
+
+/// <summary>Reads and writes the safetensors format: the header's length (unsigned 64-bit, little-endian), a JSON header, the tensors'
+/// bytes. Source: the format section of https://github.com/huggingface/safetensors.</summary>
 internal static class Safetensors
 {
-    /// <summary>The longest header that is read or written, in bytes; the reference implementation has the same limit.</summary>
-    public const int MaxHeaderLength = 100_000_000;
+    public const int MaxHeaderLength = 100_000_000; // Bytes of a header; the reference implementation has the same limit.
 
     private const int PrefixLength = sizeof(ulong);
 
-    /// <summary>Bytes an element of each known dtype takes.</summary>
-    public static FrozenDictionary<string, int> ElementSizes { get; } = new Dictionary<string, int>
+    /// <summary>Bytes of an element of each known dtype.</summary>
+    public static FrozenDictionary<string, int> ElementSizes { get; } = new (int Size, string[] DTypes)[]
     {
-        ["BOOL"] = 1,
-        ["U8"] = 1,
-        ["I8"] = 1,
-        ["F8_E5M2"] = 1,
-        ["F8_E4M3"] = 1,
-        ["I16"] = 2,
-        ["U16"] = 2,
-        ["F16"] = 2,
-        ["BF16"] = 2,
-        ["I32"] = 4,
-        ["U32"] = 4,
-        ["F32"] = 4,
-        ["C64"] = 8,
-        ["F64"] = 8,
-        ["I64"] = 8,
-        ["U64"] = 8,
-    }.ToFrozenDictionary(StringComparer.Ordinal);
+        (1, ["BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3"]),
+        (2, ["I16", "U16", "F16", "BF16"]),
+        (4, ["I32", "U32", "F32"]),
+        (8, ["C64", "F64", "I64", "U64"]),
+    }.SelectMany(group => group.DTypes, (group, dtype) => (dtype, group.Size))
+        .ToFrozenDictionary(entry => entry.dtype, entry => entry.Size, StringComparer.Ordinal);
 
-    /// <summary>
-    /// Writes <paramref name="tensors"/> in the given order and <paramref name="metadata"/> in ordinal order of its keys,
-    /// so that equal content gives equal bytes. The tensors' bytes begin at a multiple of 8.
-    /// </summary>
-    /// <exception cref="ArgumentException">
-    /// Two tensors of one name, an unknown dtype, data that does not fit the shape, a name that is no Unicode text,
-    /// or a header above <see cref="MaxHeaderLength"/>.
-    /// </exception>
+    /// <summary>Writes the tensors in the given order and the metadata in ordinal order of its keys, so that equal content gives equal
+    /// bytes. The data begins at a multiple of 8.</summary>
     public static void Write(
         Stream stream, IReadOnlyCollection<TensorData> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
         WriteParts(stream, SafetensorsHeader.Write(tensors, metadata), tensors);
@@ -54,24 +46,22 @@ internal static class Safetensors
         BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)header.Length);
         stream.Write(prefix);
         stream.Write(header);
-        foreach (var tensor in tensors)
-            stream.Write(tensor.Data.Span);
+        foreach (var tensor in tensors) stream.Write(tensor.Data.Span);
     }
 
     /// <summary>The bytes that <see cref="Write"/> writes; at most 2 GB.</summary>
-    /// <exception cref="ArgumentException">As for <see cref="Write"/>.</exception>
     public static byte[] ToBytes(IReadOnlyCollection<TensorData> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         var header = SafetensorsHeader.Write(tensors, metadata);
-        // A stream that grows would hold it up to three times, and a state may take most of the memory that there is.
-        var bytes = GC.AllocateUninitializedArray<byte>(checked((int)(PrefixLength + header.Length + tensors.Sum(tensor => (long)tensor.Data.Length))));
+        // A growing stream would need up to three times the memory, and a state may take most of it.
+        var length = checked((int)(PrefixLength + header.Length + tensors.Sum(tensor => (long)tensor.Data.Length)));
+        var bytes = GC.AllocateUninitializedArray<byte>(length);
         using var stream = new MemoryStream(bytes);
         WriteParts(stream, header, tensors);
         return bytes;
     }
 
-    /// <summary>Reads a whole file that is in memory. The tensors are views of <paramref name="file"/>: nothing is copied.</summary>
-    /// <exception cref="SafetensorsException">The bytes are not exactly one well-formed file.</exception>
+    /// <summary>Reads a whole file in memory. The tensors are views of it, not copies.</summary>
     public static SafetensorsContent Read(ReadOnlyMemory<byte> file)
     {
         var headerLength = HeaderLength(file.Span[..Math.Min(PrefixLength, file.Length)], file.Length);
@@ -80,18 +70,10 @@ internal static class Safetensors
         return header.With(entry => data.Slice((int)entry.Begin, (int)entry.Length));
     }
 
-    /// <summary>
-    /// Reads from the stream's position to its end. No allocation is larger than what the stream holds.
-    /// A tensor may take up to 2 GB, the file more.
-    /// </summary>
-    /// <param name="stream">Seekable, so that sizes can be checked before anything is allocated.</param>
-    /// <exception cref="SafetensorsException">The bytes are not exactly one well-formed file, or a tensor is above 2 GB.</exception>
+    /// <summary>Reads to the end of a stream, which is seekable, so that sizes are checked before anything is allocated.</summary>
     public static SafetensorsContent Read(Stream stream) => ReadHeader(stream).With(entry => ReadTensor(stream, entry));
 
-    /// <summary>As <see cref="Read(Stream)"/>, but hands over one tensor at a time, so that no two need be in memory together.</summary>
-    /// <param name="stream">Seekable, so that sizes can be checked before anything is allocated.</param>
-    /// <param name="action">Called for each tensor, in the order of their data in the file.</param>
-    /// <exception cref="SafetensorsException">The bytes are not exactly one well-formed file, or a tensor is above 2 GB.</exception>
+    /// <summary>As <see cref="Read(Stream)"/>, but passes on one tensor at a time, so that no two need to be in memory together.</summary>
     public static ImmutableSortedDictionary<string, string> ForEach(Stream stream, Action<TensorData> action)
     {
         ArgumentNullException.ThrowIfNull(action);

@@ -6,7 +6,7 @@ using System.Text.Json;
 
 namespace Distributed.Jobs.State;
 
-/// <summary>The JSON header: where each tensor lies in the bytes after it, and what it is.</summary>
+/// <summary>The JSON header, which describes each tensor and its place in the bytes after it.</summary>
 internal sealed record SafetensorsHeader(
     ImmutableArray<SafetensorsHeader.Entry> Entries, ImmutableSortedDictionary<string, string> Metadata)
 {
@@ -18,7 +18,7 @@ internal sealed record SafetensorsHeader(
 
     private static readonly UTF8Encoding _strictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>A tensor's place: bytes <paramref name="Begin"/> (inclusive) to <paramref name="End"/> after the header.</summary>
+    /// <summary>A tensor in the bytes <paramref name="Begin"/> (inclusive) to <paramref name="End"/> after the header.</summary>
     internal sealed record Entry(string Name, string DType, ImmutableArray<long> Shape, long Begin, long End)
     {
         public long Length => End - Begin;
@@ -33,8 +33,7 @@ internal sealed record SafetensorsHeader(
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             json.WriteStartObject();
-            if (metadata is { Count: > 0 })
-                WriteMetadata(json, metadata);
+            if (metadata is { Count: > 0 }) WriteMetadata(json, metadata);
             WriteTensors(json, tensors);
             json.WriteEndObject();
         }
@@ -62,10 +61,12 @@ internal sealed record SafetensorsHeader(
         foreach (var tensor in tensors)
         {
             if (!names.Add(tensor.Name))
-                throw new ArgumentException($"The name '{tensor.Name}' is taken: names are unique and not '{MetadataKey}'.", nameof(tensors));
+                throw new ArgumentException($"The name '{tensor.Name}' is taken: names are unique, not '{MetadataKey}'.", nameof(tensors));
             if (ByteLength(tensor.DType, tensor.Shape, out var problem) is var expected && expected != tensor.Data.Length)
-                throw new ArgumentException(
-                    $"Tensor '{tensor.Name}': {problem ?? $"its shape needs {expected} bytes; it has {tensor.Data.Length}."}", nameof(tensors));
+            {
+                problem ??= $"its shape needs {expected} bytes; it has {tensor.Data.Length}.";
+                throw new ArgumentException($"Tensor '{tensor.Name}': {problem}", nameof(tensors));
+            }
 
             json.WriteStartObject(Text(tensor.Name));
             json.WriteString("dtype", tensor.DType);
@@ -79,17 +80,14 @@ internal sealed record SafetensorsHeader(
     private static void WriteNumbers(Utf8JsonWriter json, string name, ReadOnlySpan<long> numbers)
     {
         json.WriteStartArray(name);
-        foreach (var number in numbers)
-            json.WriteNumberValue(number);
+        foreach (var number in numbers) json.WriteNumberValue(number);
         json.WriteEndArray();
     }
 
-    /// <summary>The JSON writer would put U+FFFD for a lone surrogate, and two names could become one.</summary>
+    /// <summary>The JSON writer replaces a lone surrogate by U+FFFD, which could make two names equal.</summary>
     private static byte[] Text(string text) => _strictUtf8.GetBytes(text);
 
-    /// <param name="json">The header, padding included.</param>
-    /// <param name="dataLength">How many bytes follow the header; the tensors must cover them exactly.</param>
-    /// <exception cref="SafetensorsException">The header is malformed, or does not fit <paramref name="dataLength"/>.</exception>
+    /// <param name="dataLength">Bytes after the header, which the tensors must cover exactly.</param>
     public static SafetensorsHeader Read(ReadOnlyMemory<byte> json, long dataLength)
     {
         if (json.Span is not [(byte)'{', ..])
@@ -120,14 +118,12 @@ internal sealed record SafetensorsHeader(
             var metadata = _noMetadata;
             foreach (var property in document.RootElement.EnumerateObject())
             {
-                if (property.NameEquals(MetadataKey))
-                    metadata = ParseMetadata(property.Value);
-                else
-                    entries.Add(ParseEntry(property.Name, property.Value));
+                if (property.NameEquals(MetadataKey)) metadata = ParseMetadata(property.Value);
+                else entries.Add(ParseEntry(property.Name, property.Value));
             }
             return new([.. entries.OrderBy(e => e.Begin).ThenBy(e => e.End)], metadata);
         }
-        // InvalidOperationException: text that is no valid UTF-8, or a lone surrogate.
+        // InvalidOperationException: invalid UTF-8, or a lone surrogate.
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new SafetensorsException($"The header is not the JSON it should be: {e.Message}", e);
@@ -145,14 +141,14 @@ internal sealed record SafetensorsHeader(
             || value.GetPropertyCount() != 3
             || !value.TryGetProperty("dtype", out var dtype) || dtype.ValueKind is not JsonValueKind.String
             || !value.TryGetProperty("shape", out var shape) || !TryGetSizes(shape, out var sizes)
-            || !value.TryGetProperty("data_offsets", out var offsets) || !TryGetSizes(offsets, out var range) || range is not [var begin, var end])
+            || !value.TryGetProperty("data_offsets", out var offsets) || !TryGetSizes(offsets, out var range)
+            || range is not [var begin, var end])
             throw new SafetensorsException(
                 $"Tensor '{name}' in the header must have a text 'dtype', a 'shape' of whole numbers from 0, "
                 + "'data_offsets' of two such numbers, and nothing else.");
 
         var length = ByteLength(dtype.GetString()!, sizes, out var problem);
-        if (problem is not null)
-            throw new SafetensorsException($"Tensor '{name}': {problem}");
+        if (problem is not null) throw new SafetensorsException($"Tensor '{name}': {problem}");
         if (end < begin || end - begin != length)
             throw new SafetensorsException(
                 $"Tensor '{name}': 'data_offsets' [{begin},{end}] should span the {length} bytes that its dtype and shape need.");
@@ -162,20 +158,18 @@ internal sealed record SafetensorsHeader(
     private static bool TryGetSizes(JsonElement value, out ImmutableArray<long> sizes)
     {
         sizes = [];
-        if (value.ValueKind is not JsonValueKind.Array)
-            return false;
+        if (value.ValueKind is not JsonValueKind.Array) return false;
         var builder = ImmutableArray.CreateBuilder<long>(value.GetArrayLength());
         foreach (var item in value.EnumerateArray())
         {
-            if (item.ValueKind is not JsonValueKind.Number || !item.TryGetInt64(out var size) || size < 0)
-                return false;
+            if (item.ValueKind is not JsonValueKind.Number || !item.TryGetInt64(out var size) || size < 0) return false;
             builder.Add(size);
         }
         sizes = builder.MoveToImmutable();
         return true;
     }
 
-    /// <returns>The bytes that a tensor takes, or -1 with the <paramref name="problem"/>.</returns>
+    /// <returns>The bytes of a tensor, or -1 with the <paramref name="problem"/>.</returns>
     private static long ByteLength(string dtype, ImmutableArray<long> shape, out string? problem)
     {
         problem = null;
@@ -184,8 +178,7 @@ internal sealed record SafetensorsHeader(
                 + $"{string.Join(", ", Safetensors.ElementSizes.Keys.Order(StringComparer.Ordinal))}.";
         else if (shape.Any(size => size < 0))
             problem = $"its shape [{string.Join(",", shape)}] has a negative size.";
-        if (problem is not null)
-            return -1;
+        if (problem is not null) return -1;
         try
         {
             return shape.Aggregate((long)elementSize, (length, size) => checked(length * size));

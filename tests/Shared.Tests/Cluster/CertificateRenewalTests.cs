@@ -10,7 +10,7 @@ using Prometheus;
 
 namespace Distributed.Shared.Tests.Cluster;
 
-/// <summary>A node looks for new certificates by itself, and says when the first of those in use expires.</summary>
+/// <summary>A node looks for new certificates, and exports when the first one in use expires.</summary>
 public sealed class CertificateRenewalTests : IDisposable
 {
     private const string Gauge = "distributed_certificate_expires_timestamp_seconds";
@@ -21,7 +21,7 @@ public sealed class CertificateRenewalTests : IDisposable
     public void Dispose() => _folders.Dispose();
 
     [Fact]
-    public async Task What_is_renewed_is_taken_and_the_control_plane_goes_on_to_show_the_first_which_is_exported()
+    public async Task Renewed_certificates_are_used_except_by_the_control_plane()
     {
         using var certificates = _folders.Source();
         var (first, time) = (certificates.Current, new FakeTimeProvider(CertificateFolders.Now));
@@ -48,7 +48,7 @@ public sealed class CertificateRenewalTests : IDisposable
     }
 
     [Fact]
-    public async Task A_node_with_certificates_exports_when_they_expire_and_one_without_does_not()
+    public async Task Only_a_node_with_certificates_exports_their_expiry()
     {
         var metrics = new WorkerMetrics(_registry, "cpu").Control;
         foreach (var folder in new[] { null, _folders.Write() })

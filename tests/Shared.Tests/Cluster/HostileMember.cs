@@ -6,7 +6,7 @@ using Distributed.Transport.Security;
 
 namespace Distributed.Shared.Tests.Cluster;
 
-/// <summary>An actor system that holds the token, and has Akka's own settings and serializers otherwise.</summary>
+/// <summary>An actor system with the token, but otherwise with Akka's own settings and serializers.</summary>
 internal static class HostileMember
 {
     private const string Settings = """
@@ -20,5 +20,6 @@ internal static class HostileMember
         """;
 
     public static ExtendedActorSystem Create(JoinToken token, params Setup[] setups) => (ExtendedActorSystem)ActorSystem.Create("hostile",
-        setups.Aggregate(BootstrapSetup.Create().WithConfig(ConfigurationFactory.ParseString(Settings)).And(new JoinSetup(token, null, null, null)), (all, setup) => all.And(setup)));
+        setups.Aggregate(BootstrapSetup.Create().WithConfig(ConfigurationFactory.ParseString(Settings))
+            .And(new JoinSetup(token, null, null, null)), (all, setup) => all.And(setup)));
 }

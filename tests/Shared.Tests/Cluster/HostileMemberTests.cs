@@ -8,10 +8,10 @@ using Distributed.Shared.Tests.Protocol;
 
 namespace Distributed.Shared.Tests.Cluster;
 
-/// <summary>A member that sends with Akka's own settings and serializers: it may speak the protocol, and neither ends nor creates an actor.</summary>
+/// <summary>A member with Akka's own settings and serializers may speak the protocol, but can neither stop nor create an actor.</summary>
 public sealed class HostileMemberTests : IAsyncLifetime
 {
-    /// <summary>One for each case: an attack that succeeds may leave nothing of it.</summary>
+    /// <summary>A new one for each case, since a successful attack may destroy it.</summary>
     private readonly LonelyNode _node = new();
 
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(10);
@@ -28,7 +28,7 @@ public sealed class HostileMemberTests : IAsyncLifetime
     [InlineData("suspend")]
     [InlineData("restart")]
     [InlineData("stop all")]
-    public async Task No_member_ends_or_halts_an_actor_of_another(string attack)
+    public async Task No_member_can_stop_or_suspend_an_actor_of_another(string attack)
     {
         var messages = Channel.CreateUnbounded<object>();
         var victim = _node.System.ActorOf(Props.Create(() => new Victim(messages.Writer)), ClusterNode.CoordinatorActor);
@@ -49,12 +49,12 @@ public sealed class HostileMemberTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task No_member_deploys_an_actor_in_another()
+    public async Task No_member_can_deploy_an_actor_in_another()
     {
         using var hostile = Hostile();
         var address = _node.System.Provider.DefaultAddress;
         hostile.ActorOf(Props.Create(() => new Spy()).WithDeploy(new Deploy(new RemoteScope(address))));
-        // Behind the deployment, over the same connection.
+        // After the deployment, over the same connection.
         var messages = Channel.CreateUnbounded<object>();
         var witness = _node.System.ActorOf(Props.Create(() => new Victim(messages.Writer)));
         hostile.Provider.ResolveActorRef(witness.Path.ToSerializationFormatWithAddress(address)).Tell(new Halt(7));
@@ -86,7 +86,8 @@ public sealed class HostileMemberTests : IAsyncLifetime
                 there.SendSystemMessage(new Recreate(new InvalidOperationException("a stranger wants it")));
                 break;
             case "stop all":
-                ((IInternalActorRef)hostile.Provider.ResolveActorRef(new RootActorPath(address) / "user")).SendSystemMessage(new Terminate());
+                ((IInternalActorRef)hostile.Provider.ResolveActorRef(new RootActorPath(address) / "user"))
+                    .SendSystemMessage(new Terminate());
                 break;
             default:
                 throw new ArgumentException(attack, nameof(attack));
@@ -94,9 +95,10 @@ public sealed class HostileMemberTests : IAsyncLifetime
     }
 
     private static ExtendedActorSystem Hostile() => HostileMember.Create(
-        LonelyNode.Token, SerializationSetup.Create(system => [SerializerDetails.Create("messagepack", new ProtocolSerializer(system), [typeof(IControlMessage)])]));
+        LonelyNode.Token, SerializationSetup.Create(
+            system => [SerializerDetails.Create("messagepack", new ProtocolSerializer(system), [typeof(IControlMessage)])]));
 
-    /// <summary>Tells what it receives, and of a restart.</summary>
+    /// <summary>Reports the messages that it receives, and restarts.</summary>
     private sealed class Victim(ChannelWriter<object> messages) : UntypedActor
     {
         protected override void OnReceive(object message) => messages.TryWrite(message);
@@ -104,7 +106,7 @@ public sealed class HostileMemberTests : IAsyncLifetime
         protected override void PreRestart(Exception reason, object message) => messages.TryWrite(reason);
     }
 
-    /// <summary>Tells where it was created.</summary>
+    /// <summary>Reports where it was created.</summary>
     public sealed class Spy : UntypedActor
     {
         private static readonly System.Collections.Concurrent.ConcurrentBag<string> _systems = [];
@@ -112,10 +114,8 @@ public sealed class HostileMemberTests : IAsyncLifetime
         /// <summary>Names of the systems where it was created.</summary>
         public static IReadOnlyCollection<string> Systems => _systems;
 
-        /// <inheritdoc/>
         protected override void PreStart() => _systems.Add(Context.System.Name);
 
-        /// <inheritdoc/>
         protected override void OnReceive(object message) => Unhandled(message);
     }
 }

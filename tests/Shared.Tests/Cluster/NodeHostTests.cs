@@ -18,7 +18,7 @@ using MemberStatus = Akka.Cluster.MemberStatus;
 
 namespace Distributed.Shared.Tests.Cluster;
 
-/// <summary>Processes of a cluster, both within this one, over real sockets.</summary>
+/// <summary>Two nodes of a cluster in this process, over real sockets.</summary>
 public sealed class NodeHostTests
 {
     private static readonly NodeSecurity _security = NodeSecurity.Of(JoinToken.Create());
@@ -48,7 +48,7 @@ public sealed class NodeHostTests
     }
 
     [Fact]
-    public async Task Messages_of_the_protocol_go_from_node_to_node_and_nothing_else_does()
+    public async Task Only_messages_of_the_protocol_go_from_node_to_node()
     {
         using var coordinator = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog());
         using var worker = await StartAsync(ClusterNode.WorkerRole, NodeHost.AddressOf(SystemOf(coordinator)), new ListLog());
@@ -64,7 +64,7 @@ public sealed class NodeHostTests
     }
 
     [Fact]
-    public async Task What_is_no_message_has_no_serializer()
+    public async Task Only_messages_have_a_serializer()
     {
         using var node = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog());
         var serialization = SystemOf(node).Serialization;
@@ -74,7 +74,7 @@ public sealed class NodeHostTests
         var refusal = Assert.Throws<SerializationException>(() => serialization.Serialize(new NoMessage("a text")));
         Assert.Contains("is no message of the protocol", refusal.Message, StringComparison.Ordinal);
 
-        // What Akka itself would send in JSON, and would create from it.
+        // Akka's default serializer would send it as JSON and create it from that.
         var json = """{"$type":"System.IO.FileInfo, System.Private.CoreLib","fileName":"/etc/passwd"}"""u8.ToArray();
         foreach (var manifest in (string[])["System.IO.FileInfo, System.Private.CoreLib", typeof(NoMessage).AssemblyQualifiedName!])
             Assert.Throws<SerializationException>(() => serialization.Deserialize(json, 1, manifest));
@@ -83,7 +83,7 @@ public sealed class NodeHostTests
     }
 
     [Fact]
-    public async Task The_coordinator_alone_decides_who_is_out()
+    public async Task Only_the_coordinator_removes_members()
     {
         using var coordinator = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog());
         using var worker = await StartAsync(ClusterNode.WorkerRole, NodeHost.AddressOf(SystemOf(coordinator)), new ListLog());
@@ -94,7 +94,7 @@ public sealed class NodeHostTests
     }
 
     [Fact]
-    public async Task One_that_stays_silent_is_out_and_one_that_is_heard_again_is_not()
+    public async Task A_silent_member_is_removed_unless_it_is_heard_again()
     {
         using var coordinator = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog());
         var seed = NodeHost.AddressOf(SystemOf(coordinator));
@@ -105,7 +105,7 @@ public sealed class NodeHostTests
         var downing = new CoordinatorDowning(SystemOf(coordinator), ClusterOf(coordinator)) { Grace = TimeSpan.FromMilliseconds(200) };
         var judge = SystemOf(coordinator).ActorOf(downing.DowningActorProps);
 
-        // Of two whose grace is over at the same time, the first one is judged first.
+        // If two grace periods end at the same time, the first member is removed first.
         judge.Tell(new ClusterEvent.UnreachableMember(Of(heard)));
         judge.Tell(new ClusterEvent.UnreachableMember(Of(silent)));
         judge.Tell(new ClusterEvent.ReachableMember(Of(heard)));
@@ -126,11 +126,11 @@ public sealed class NodeHostTests
     }
 
     [Fact]
-    public async Task A_second_coordinator_on_the_same_port_fails_and_one_that_follows_it_does_not()
+    public async Task A_port_has_one_coordinator_at_a_time()
     {
         var first = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog());
         var port = ClusterOf(first).SelfAddress.Port!.Value;
-        // With a connection, which the port remembers when it is closed.
+        // With a connection, after which the port is in TIME_WAIT.
         using var worker = await StartAsync(ClusterNode.WorkerRole, NodeHost.AddressOf(SystemOf(first)), new ListLog());
         await WhenAsync(worker, members => members.Count(m => m.Status == MemberStatus.Up) == 2);
         var refused = await Assert.ThrowsAsync<IOException>(() => StartAsync(ClusterNode.CoordinatorRole, null, new ListLog(), port: port));
@@ -144,25 +144,27 @@ public sealed class NodeHostTests
     }
 
     [Fact]
-    public async Task However_often_its_connections_are_reset_a_node_stays_a_member_and_is_heard_and_watched()
+    public async Task A_node_stays_a_member_when_its_connections_are_reset()
     {
         using var before = new ResettingRelay("127.0.0.2", "127.0.0.1");
         using var behind = new ResettingRelay("127.0.0.3", "127.0.0.1");
         using var coordinator = await StartAsync(ClusterNode.CoordinatorRole, null, new ListLog(), "127.0.0.2", before.Port);
-        using var worker = await StartAsync(ClusterNode.WorkerRole, NodeHost.AddressOf(SystemOf(coordinator)), new ListLog(), "127.0.0.3", behind.Port);
+        using var worker = await StartAsync(ClusterNode.WorkerRole,
+            NodeHost.AddressOf(SystemOf(coordinator)), new ListLog(), "127.0.0.3", behind.Port);
         await WhenAsync(worker, members => members.Count(m => m.Status == MemberStatus.Up) == 2);
         var (heard, events) = (Channel.CreateUnbounded<object>(), Channel.CreateUnbounded<object>());
-        // The only actor of a user that peers may select by its path.
+        // The only user actor that peers may select by its path.
         var ear = SystemOf(coordinator).ActorOf(Props.Create(() => new Ear(heard.Writer)), ClusterNode.CoordinatorActor);
         var witness = SystemOf(coordinator).ActorOf(Props.Create(() => new Ear(events.Writer)));
         foreach (var node in (IHost[])[coordinator, worker]) SystemOf(node).EventStream.Subscribe(witness, typeof(QuarantinedEvent));
-        ClusterOf(coordinator).Subscribe(witness, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.MemberDowned), typeof(ClusterEvent.MemberRemoved));
+        ClusterOf(coordinator).Subscribe(witness, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents,
+            typeof(ClusterEvent.MemberDowned), typeof(ClusterEvent.MemberRemoved));
         var path = ear.Path.ToStringWithAddress(ClusterOf(coordinator).SelfAddress);
         var speaker = SystemOf(worker).ActorOf(Props.Create(() => new Speaker(path)));
         var resets = 0;
         for (var generation = 1; generation <= 5; generation++)
         {
-            // What it says is lost until the connection is made again.
+            // Its messages are lost until the connection is made again.
             using var overdue = new CancellationTokenSource(Loopback.Timeout);
             do
             {
@@ -174,16 +176,16 @@ public sealed class NodeHostTests
         }
         Assert.InRange(resets, 5, 100);
         Assert.False(events.Reader.TryRead(out var happened), $"{happened}");
-        // Akka may lose the notice that a single actor has ended; that of a node comes with its membership.
+        // Akka may lose the notice of a stopped actor; that of a node comes with its membership.
         await worker.StopAsync().Soon();
         while (await heard.Reader.ReadAsync().AsTask().Soon() is not Terminated)
         {
-            // What it has said before.
+            // An earlier message.
         }
         await coordinator.StopAsync().Soon();
     }
 
-    /// <summary>Passes on what it hears, and watches its sender.</summary>
+    /// <summary>Forwards messages, and watches their sender.</summary>
     private sealed class Ear(ChannelWriter<object> heard) : UntypedActor
     {
         protected override void OnReceive(object message)
@@ -202,7 +204,7 @@ public sealed class NodeHostTests
     {
         var node = NodeHost.Build(host, port, role, seed, logging => logging.AddProvider(log), _security, bind: "127.0.0.1");
         await NodeHost.StartAsync(node, port, default).Soon();
-        // As the coordinator's process does: only now it knows its own address.
+        // Like the coordinator's process, which knows its address only now.
         if (role == ClusterNode.CoordinatorRole) ClusterOf(node).Join(ClusterOf(node).SelfAddress);
         return node;
     }
@@ -223,7 +225,8 @@ public sealed class NodeHostTests
 
     private sealed record NoMessage(string Text);
 
-    private sealed class Watcher(Func<IReadOnlyCollection<Member>, bool> isSo, TaskCompletionSource<IReadOnlyCollection<Member>> done) : UntypedActor
+    private sealed class Watcher(Func<IReadOnlyCollection<Member>, bool> isSo, TaskCompletionSource<IReadOnlyCollection<Member>> done)
+        : UntypedActor
     {
         private readonly Dictionary<Address, Member> _members = [];
 
@@ -249,7 +252,8 @@ public sealed class NodeHostTests
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        public void Log<TState>(LogLevel logLevel,
+            EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
             _lines.Enqueue($"{logLevel}: {formatter(state, exception)}");
 
         public void Dispose() { }

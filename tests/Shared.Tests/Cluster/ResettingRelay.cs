@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Distributed.Shared.Tests.Cluster;
 
-/// <summary>Passes connections on to the same port of another address of this machine, and resets them when it is told to.</summary>
+/// <summary>Relays connections to the same port of another address of this machine, and resets them on request.</summary>
 internal sealed class ResettingRelay : IDisposable
 {
     private readonly TcpListener _listener;
@@ -11,9 +11,6 @@ internal sealed class ResettingRelay : IDisposable
     private readonly Lock _lock = new();
     private readonly List<Socket> _sockets = [];
 
-    /// <summary>Listens.</summary>
-    /// <param name="address">Where.</param>
-    /// <param name="target">Whom it passes connections on to.</param>
     public ResettingRelay(string address, string target)
     {
         _target = IPAddress.Parse(target);
@@ -22,11 +19,11 @@ internal sealed class ResettingRelay : IDisposable
         _ = AcceptAsync();
     }
 
-    /// <summary>The port, of both addresses.</summary>
+    /// <summary>The port of both addresses.</summary>
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
     /// <summary>Resets every connection.</summary>
-    /// <returns>How many there were.</returns>
+    /// <returns>Their number.</returns>
     public int Reset()
     {
         lock (_lock)
@@ -38,7 +35,6 @@ internal sealed class ResettingRelay : IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public void Dispose()
     {
         _listener.Dispose();
@@ -72,7 +68,7 @@ internal sealed class ResettingRelay : IDisposable
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
-            // Nobody is there, or it was reset.
+            // The target is not there, or the connection was reset.
         }
         lock (_lock)
         {

@@ -6,10 +6,11 @@ using MessagePack;
 
 namespace Distributed.Shared.Tests.Data;
 
-/// <summary>Names of files that come from elsewhere become paths: whatever the bytes, a manifest leads nowhere but downwards, or is refused.</summary>
+/// <summary>Names of files become paths: any manifest leads only downwards, or is refused.</summary>
 public sealed class DataManifestTests
 {
-    private static readonly Gen<string> _segment = Gen.String[Gen.Char["abcXYZ019._- äß漢"], 1, 12].Where(name => name is not "." and not "..");
+    private static readonly Gen<string> _segment =
+        Gen.String[Gen.Char["abcXYZ019._- äß漢"], 1, 12].Where(name => name is not "." and not "..");
 
     private static readonly Gen<DataManifest> _any =
         from names in Gen.Select(_segment, _segment.Array[0, 3]).Array[1, 20]
@@ -19,7 +20,7 @@ public sealed class DataManifestTests
             new DataFile($"{name.Index}/{string.Join('/', [name.Item.Item1, .. name.Item.Item2])}", bytes[name.Index], SumOf(name.Index))));
 
     [Fact]
-    public void A_manifest_comes_back_as_it_went_and_is_known_by_its_bytes() => _any.Sample(manifest =>
+    public void A_manifest_survives_a_round_trip_and_its_bytes_identify_it() => _any.Sample(manifest =>
     {
         var bytes = manifest.ToBytes();
         var back = DataManifest.Parse(bytes);
@@ -47,11 +48,12 @@ public sealed class DataManifestTests
     public void A_name_that_leads_elsewhere_is_refused(string name)
     {
         Assert.Throws<DataException>(() => DataManifest.Of([new(name, 1, SumOf(1))]));
-        Assert.Contains("the file '", Assert.Throws<DataException>(() => DataManifest.Parse(Raw((name, 1)))).Message, StringComparison.Ordinal);
+        Assert.Contains("the file '",
+            Assert.Throws<DataException>(() => DataManifest.Parse(Raw((name, 1)))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Names_that_cannot_be_together_are_refused()
+    public void Names_that_contradict_each_other_are_refused()
     {
         Assert.Contains("a file and a folder", Refused(Raw(("a", 1), ("a-", 1), ("a/b", 1))), StringComparison.Ordinal);
         Assert.Contains("twice", Refused(Raw(("a", 1), ("a", 1))), StringComparison.Ordinal);
@@ -61,7 +63,7 @@ public sealed class DataManifestTests
     }
 
     [Fact]
-    public void Sizes_that_cannot_be_are_refused()
+    public void Impossible_sizes_are_refused()
     {
         Assert.Contains("-1 bytes", Refused(Raw(("a", -1))), StringComparison.Ordinal);
         Assert.Contains("bytes", Refused(Raw(("a", long.MaxValue), ("b", 1))), StringComparison.Ordinal);
@@ -72,24 +74,25 @@ public sealed class DataManifestTests
     }
 
     [Fact]
-    public void Mutated_bytes_are_a_manifest_or_refused_and_take_no_memory_that_is_not_there() =>
-        Gen.Select(_any, Gen.Select(Gen.Int[0, 4000], Gen.OneOf(Gen.Byte, Gen.Byte[0xC0, 0xDF])).Array[1, 6], Gen.Double.Unit).Sample((manifest, changes, kept) =>
-        {
-            var bytes = manifest.ToBytes();
-            foreach (var (at, value) in changes) bytes[at % bytes.Length] = value;
-            if (kept < 0.2) bytes = bytes[..(int)(bytes.Length * kept * 5)];
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            try
+    public void Mutated_bytes_are_read_or_refused_with_bounded_memory() =>
+        Gen.Select(_any, Gen.Select(Gen.Int[0, 4000], Gen.OneOf(Gen.Byte, Gen.Byte[0xC0, 0xDF])).Array[1, 6], Gen.Double.Unit)
+            .Sample((manifest, changes, kept) =>
             {
-                foreach (var file in DataManifest.Parse(bytes).Files)
-                    Assert.StartsWith("/root/", Path.GetFullPath(Path.Combine("/root", file.Name)), StringComparison.Ordinal);
-            }
-            catch (DataException refused)
-            {
-                Assert.NotEmpty(refused.Message);
-            }
-            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 256_000 + (20 * bytes.Length));
-        }, iter: 5_000);
+                var bytes = manifest.ToBytes();
+                foreach (var (at, value) in changes) bytes[at % bytes.Length] = value;
+                if (kept < 0.2) bytes = bytes[..(int)(bytes.Length * kept * 5)];
+                var before = GC.GetAllocatedBytesForCurrentThread();
+                try
+                {
+                    foreach (var file in DataManifest.Parse(bytes).Files)
+                        Assert.StartsWith("/root/", Path.GetFullPath(Path.Combine("/root", file.Name)), StringComparison.Ordinal);
+                }
+                catch (DataException refused)
+                {
+                    Assert.NotEmpty(refused.Message);
+                }
+                Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 256_000 + (20 * bytes.Length));
+            }, iter: 5_000);
 
     private static string Refused(byte[] bytes) => Assert.Throws<DataException>(() => DataManifest.Parse(bytes)).Message;
 

@@ -4,7 +4,7 @@ using Distributed.Jobs.Data;
 
 namespace Distributed.Shared.Tests.Data;
 
-/// <summary>Which files a job's data consists of, and where they are once they were brought elsewhere.</summary>
+/// <summary>The files of a job's data, and their places after a delivery.</summary>
 public sealed class DataPartsTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -21,7 +21,7 @@ public sealed class DataPartsTests : IDisposable
     };
 
     [Fact]
-    public void Data_within_the_program_has_no_files()
+    public void Embedded_data_has_no_files()
     {
         Assert.Empty(DataParts.Of(new KnownData("digits")));
         Assert.Null(DataParts.Missing(new KnownData("digits"), Options));
@@ -37,7 +37,7 @@ public sealed class DataPartsTests : IDisposable
     }
 
     [Fact]
-    public void What_was_brought_elsewhere_lies_where_the_parts_are_looked_for()
+    public void Delivered_parts_are_found()
     {
         var data = new FolderData { Path = "pets", TestPath = "more/../others/" };
         string[] files = ["pets/cat/1.png", "pets/dog/1.png", "pets/dog/sub/2.png", "others/cat/9.png"];
@@ -45,7 +45,8 @@ public sealed class DataPartsTests : IDisposable
         Write("data/pets/.hidden", "");
         Directory.CreateDirectory(_folder["data/more"]);
         var (located, _) = DataParts.Locate(data, Options);
-        Assert.Equal(["0/pets/cat/1.png", "0/pets/dog/1.png", "0/pets/dog/sub/2.png", "1/others/cat/9.png"], located.Select(file => file.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(["0/pets/cat/1.png", "0/pets/dog/1.png", "0/pets/dog/sub/2.png", "1/others/cat/9.png"],
+            located.Select(file => file.Name).Order(StringComparer.Ordinal));
         foreach (var file in located) Write($"there/{file.Name}", File.ReadAllText(file.Path));
 
         var delivered = new DataOptions { Delivered = DataParts.In(_folder["there"], data) };
@@ -62,14 +63,14 @@ public sealed class DataPartsTests : IDisposable
         Assert.Equal(Path.Combine("/there", "0", "data"), DataParts.In("/there", new CsvData { Path = path })[path]);
 
     [Fact]
-    public void What_is_missing_is_told_with_the_place_and_the_machine()
+    public void A_missing_part_is_reported_with_its_path_and_machine()
     {
         Write("data/x.npy", "");
         var data = new NpyData { Path = "x.npy", Targets = "y.npy" };
         var missing = $"'{_folder["data/y.npy"]}' does not exist on {Environment.MachineName}";
         Assert.Equal(missing, DataParts.Missing(data, Options));
         Assert.Equal(missing, Assert.Throws<DataException>(() => DataParts.Locate(data, Options)).Message);
-        Assert.StartsWith($"{missing}, and the coordinator has none to send: nor there. Give a path", Assert.Throws<DataException>(
+        Assert.StartsWith($"{missing}, and the coordinator cannot send it: nor there. Give a path", Assert.Throws<DataException>(
             () => (Options with { NotDelivered = "nor there." }).Locate("y.npy")).Message, StringComparison.Ordinal);
     }
 
@@ -78,7 +79,8 @@ public sealed class DataPartsTests : IDisposable
     {
         Write("data/pets/cat/1.png", "");
         Directory.CreateDirectory(_folder["data/pets/dog"]);
-        Assert.Equal($"{_folder["data/pets/dog"]} is empty", Assert.Throws<DataException>(() => DataParts.Locate(new FolderData { Path = "pets" }, Options)).Message);
+        Assert.Equal($"{_folder["data/pets/dog"]} is empty",
+            Assert.Throws<DataException>(() => DataParts.Locate(new FolderData { Path = "pets" }, Options)).Message);
     }
 
     [Fact]
@@ -86,11 +88,12 @@ public sealed class DataPartsTests : IDisposable
     {
         Write("data/pets/1.png", "");
         Directory.CreateSymbolicLink(_folder["data/pets/again"], _folder["data/pets"]);
-        Assert.Contains("do links go in a circle?", Assert.Throws<DataException>(() => DataParts.Locate(new FolderData { Path = "pets" }, Options)).Message, StringComparison.Ordinal);
+        Assert.Contains("do links go in a circle?", Assert.Throws<DataException>(
+            () => DataParts.Locate(new FolderData { Path = "pets" }, Options)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Links_within_the_data_folder_are_followed_and_those_that_lead_out_are_refused_by_name()
+    public void Links_within_the_data_folder_are_followed_and_others_are_refused()
     {
         Write("data/pets/cat/1.png", "");
         Write("data/more/2.png", "");
@@ -98,25 +101,29 @@ public sealed class DataPartsTests : IDisposable
         File.CreateSymbolicLink(_folder["data/pets/cat/within.png"], _folder["data/more/2.png"]);
         Directory.CreateSymbolicLink(_folder["data/pets/dog"], "../more");
         var data = new FolderData { Path = "pets" };
-        Assert.Equal(["0/pets/cat/1.png", "0/pets/cat/within.png", "0/pets/dog/2.png"], DataParts.Locate(data, Options).Files.Select(file => file.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(["0/pets/cat/1.png", "0/pets/cat/within.png", "0/pets/dog/2.png"],
+            DataParts.Locate(data, Options).Files.Select(file => file.Name).Order(StringComparer.Ordinal));
 
-        foreach (var (link, target) in ((string, string)[])[("cat/out.png", "elsewhere/3.png"), ("out", "elsewhere"), ("cat/up.png", "data/pets/cat/../../../elsewhere/3.png")])
+        foreach (var (link, target) in ((string, string)[])[("cat/out.png", "elsewhere/3.png"),
+            ("out", "elsewhere"), ("cat/up.png", "data/pets/cat/../../../elsewhere/3.png")])
         {
             File.CreateSymbolicLink(_folder[$"data/pets/{link}"], _folder[target]);
-            Assert.StartsWith($"'{_folder[$"data/pets/{link}"]}' is a link that leads out of the data folder", Assert.Throws<DataException>(() => DataParts.Locate(data, Options)).Message, StringComparison.Ordinal);
+            Assert.StartsWith($"'{_folder[$"data/pets/{link}"]}' is a link that leads out of the data folder",
+                Assert.Throws<DataException>(() => DataParts.Locate(data, Options)).Message, StringComparison.Ordinal);
             Assert.NotEmpty(DataParts.Locate(data, Options with { DeliverFrom = [_folder["elsewhere"]] }).Files);
             File.Delete(_folder[$"data/pets/{link}"]);
         }
     }
 
     [Fact]
-    public void A_part_that_is_a_link_itself_is_no_way_out()
+    public void A_part_that_is_a_link_is_not_followed_out_of_the_data_folder()
     {
         Write("data/1.csv", "");
         Write("secret.csv", "");
         File.CreateSymbolicLink(_folder["data/link.csv"], _folder["secret.csv"]);
-        Assert.Contains("link.csv' is a link that leads out", Assert.Throws<DataException>(() => DataParts.Locate(new CsvData { Path = "link.csv" }, Options)).Message, StringComparison.Ordinal);
-        // Named as it is, it is the user's wish; and links above a part are the administrator's.
+        Assert.Contains("link.csv' is a link that leads out", Assert.Throws<DataException>(
+            () => DataParts.Locate(new CsvData { Path = "link.csv" }, Options)).Message, StringComparison.Ordinal);
+        // The user may name a file anywhere, and links above a part are the administrator's.
         Assert.Single(DataParts.Locate(new CsvData { Path = _folder["secret.csv"] }, Options).Files);
         Directory.CreateSymbolicLink(_folder["mount"], _folder["data"]);
         Assert.Single(DataParts.Locate(new CsvData { Path = "1.csv" }, Options with { DataDirectory = _folder["mount"] }).Files);
@@ -124,7 +131,7 @@ public sealed class DataPartsTests : IDisposable
     }
 
     [Fact]
-    public void What_is_read_is_what_was_checked_whatever_the_path_leads_to_by_now()
+    public void The_opened_file_is_checked_even_if_its_path_has_changed()
     {
         Write("data/1.csv", "data");
         Write("secret.csv", "secret");
@@ -136,17 +143,20 @@ public sealed class DataPartsTests : IDisposable
     }
 
     [Fact]
-    public void Of_a_known_data_set_its_own_files_are_sent_and_nothing_that_lies_beside_them()
+    public void Only_the_own_files_of_a_known_data_set_are_sent()
     {
         var data = new KnownData("fashion-mnist");
         Directory.CreateDirectory(_folder["data"]);
         Assert.StartsWith($"Looked in: {_folder["data"]}, ", DataParts.Missing(data, Options), StringComparison.Ordinal);
-        Assert.Contains("the download failed", Assert.Throws<DataException>(() => DataParts.Locate(data, Options)).Message, StringComparison.Ordinal);
+        Assert.Contains("the download failed",
+            Assert.Throws<DataException>(() => DataParts.Locate(data, Options)).Message, StringComparison.Ordinal);
         foreach (var file in FashionMnistFiles.All) Write($"data/{file.ArchiveName}", file.Name);
         Write("data/secret", "");
         Assert.Null(DataParts.Missing(data, Options));
-        Assert.Equal(FashionMnistFiles.All.Select(file => $"0/fashion-mnist/{file.ArchiveName}"), DataParts.Locate(data, Options).Files.Select(file => file.Name));
-        Assert.Equal(_folder["x"], FashionMnistFiles.Find(Options with { Delivered = new Dictionary<string, string> { ["fashion-mnist"] = _folder["x"] } }));
+        Assert.Equal(FashionMnistFiles.All.Select(file => $"0/fashion-mnist/{file.ArchiveName}"),
+            DataParts.Locate(data, Options).Files.Select(file => file.Name));
+        Assert.Equal(_folder["x"],
+            FashionMnistFiles.Find(Options with { Delivered = new Dictionary<string, string> { ["fashion-mnist"] = _folder["x"] } }));
     }
 
     private void Write(string name, string content)

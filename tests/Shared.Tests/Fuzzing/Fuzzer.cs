@@ -6,10 +6,9 @@ using System.Text.RegularExpressions;
 namespace Distributed.Tests.Fuzzing;
 
 /// <summary>
-/// Feeds a parser with bytes that are wrong in every way: noise, and valid inputs with bits flipped, numbers set to extremes,
-/// pieces cut out, doubled, and put together with others. What is fed depends on the seed and the input's number alone: a
-/// failure tells both, and DISTRIBUTED_FUZZ=SEED:NUMBER feeds that one alone. Where DISTRIBUTED_TESTS is "thorough", the seed
-/// is another one each time, and the inputs are twenty times as many.
+/// Feeds a parser with malformed bytes: noise, and valid inputs with flipped bits, extreme numbers, and pieces that are cut out, repeated
+/// or combined with others. An input depends only on the seed and its number: a failure names both, and DISTRIBUTED_FUZZ=SEED:NUMBER
+/// replays it. With DISTRIBUTED_TESTS=thorough, the seed is random and there are twenty times as many inputs.
 /// </summary>
 internal sealed partial class Fuzzer
 {
@@ -19,7 +18,10 @@ internal sealed partial class Fuzzer
     private static readonly string[]? _replay = Environment.GetEnvironmentVariable("DISTRIBUTED_FUZZ")?.Split(':');
 
     private static readonly long[] _extremes =
-        [0, 1, -1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, int.MaxValue, int.MinValue, uint.MaxValue, long.MaxValue, long.MinValue, 1 << 20, 1L << 40];
+    [
+        0, 1, -1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, int.MaxValue, int.MinValue, uint.MaxValue, long.MaxValue, long.MinValue,
+        1 << 20, 1L << 40,
+    ];
 
     private readonly IReadOnlyList<byte[]> _valid;
     private readonly ConcurrentDictionary<string, int> _refused = new(StringComparer.Ordinal);
@@ -27,28 +29,27 @@ internal sealed partial class Fuzzer
 
     private Fuzzer(IReadOnlyList<byte[]> valid) => _valid = valid;
 
-    /// <summary>Times that each reason was given, numbers and quotations in it aside.</summary>
+    /// <summary>How often each reason was given, without the numbers and quotations in it.</summary>
     public IReadOnlyDictionary<string, int> Refused => _refused;
 
-    /// <summary>Inputs that were refused.</summary>
     public int Refusals => _refused.Values.Sum();
 
-    /// <summary>Inputs that were taken for good.</summary>
     public int Accepted { get; private set; }
 
-    /// <summary>Feeds valid inputs, which must be taken, and then so many that are not.</summary>
-    /// <param name="inputs">How many, twenty times as many where thorough.</param>
+    /// <summary>Feeds the valid inputs, which must be accepted, and then this number of malformed ones.</summary>
     /// <param name="valid">At least one.</param>
-    /// <param name="feed">Parses an input, which is its own to change; answers with the reason of a refusal, null where there is none. Throws nothing.</param>
-    /// <param name="allowance">Bytes that it may allocate, beside <paramref name="perByte"/> for each byte of the input.</param>
-    /// <param name="perByte">See there.</param>
-    public static Fuzzer Run(int inputs, IReadOnlyList<byte[]> valid, Func<byte[], string?> feed, long allowance = 64 << 10, int perByte = 100)
+    /// <param name="feed">Parses an input, which it may change; returns the reason of a refusal, or null. Never throws.</param>
+    /// <param name="allowance">Bytes that it may allocate, in addition to <paramref name="perByte"/> for each byte of the input.</param>
+    public static Fuzzer Run(
+        int inputs, IReadOnlyList<byte[]> valid, Func<byte[], string?> feed, long allowance = 64 << 10, int perByte = 100)
     {
         var fuzzer = new Fuzzer(valid);
-        // Twice: what is allocated once is not the input's.
+        // Twice, since one-time allocations are not caused by the input.
         for (var i = 0; i < 2 * valid.Count; i++) Assert.Null(feed([.. valid[i % valid.Count]]));
-        var seed = _replay is [var given, _] ? ulong.Parse(given, CultureInfo.InvariantCulture) : _isThorough ? (ulong)Random.Shared.NextInt64() : 1;
-        var (first, count) = _replay is [_, var number] ? (long.Parse(number, CultureInfo.InvariantCulture), 1L) : (0L, inputs * (_isThorough ? 20L : 1));
+        var seed = _replay is [var given, _]
+            ? ulong.Parse(given, CultureInfo.InvariantCulture) : _isThorough ? (ulong)Random.Shared.NextInt64() : 1;
+        var (first, count) = _replay is [_, var number]
+            ? (long.Parse(number, CultureInfo.InvariantCulture), 1L) : (0L, inputs * (_isThorough ? 20L : 1));
         for (var i = first; i < first + count; i++) fuzzer.Feed(seed, i, feed, allowance, perByte);
         return fuzzer;
     }
@@ -70,13 +71,15 @@ internal sealed partial class Fuzzer
         }
         var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         if (allocated > allowance + ((long)perByte * length))
-            throw new InvalidOperationException($"{Told(seed, number, copy)}: {allocated} bytes were allocated for {length}; {reason ?? "it was taken for good"}");
+            throw new InvalidOperationException(
+                $"{Told(seed, number, copy)}: {allocated} bytes were allocated for {length}; {reason ?? "it was accepted"}");
         if (reason is null) Accepted++;
         else _refused.AddOrUpdate(Kind().Replace(reason, "#"), 1, (_, times) => times + 1);
     }
 
     private static string Told(ulong seed, long number, byte[] input) =>
-        $"input {number} of seed {seed} (replay: DISTRIBUTED_FUZZ={seed}:{number}), {input.Length} bytes: {Convert.ToHexString(input.AsSpan(0, Math.Min(input.Length, 512)))}";
+        $"input {number} of seed {seed} (replay: DISTRIBUTED_FUZZ={seed}:{number}), {input.Length} bytes: "
+            + $"{Convert.ToHexString(input.AsSpan(0, Math.Min(input.Length, 512)))}";
 
     private byte[] Next(ulong seed, long number)
     {
@@ -99,7 +102,7 @@ internal sealed partial class Fuzzer
                 input[at] ^= (byte)(1 << _draws.Below(8));
                 return input;
             case 2:
-                // Every other time what MessagePack takes for a kind of value and the width of its length.
+                // Every other time a byte that MessagePack reads as a kind of value and the width of its length.
                 input[at] = (byte)(_draws.Below(2) == 0 ? _draws.Below(256) : 0xC0 + _draws.Below(32));
                 return input;
             case 3 or 4 or 5:
@@ -118,7 +121,7 @@ internal sealed partial class Fuzzer
         }
     }
 
-    /// <summary>A number of 1, 2, 4 or 8 bytes, either end first, as much of it as there is room for.</summary>
+    /// <summary>A number of 1, 2, 4 or 8 bytes, in either byte order, cut at the end of the input.</summary>
     private void Write(byte[] input, int at, long value)
     {
         Span<byte> bytes = stackalloc byte[8];

@@ -3,7 +3,7 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Tests.Fuzzing;
 
-/// <summary>A pipe within the process: what comes is what a test puts in, and what is sent goes nowhere.</summary>
+/// <summary>A pipe that receives the frames of a test and discards sent ones.</summary>
 internal sealed class ScriptedPipe : IFramePipe
 {
     private readonly Queue<(FrameHeader Header, byte[] Payload)> _incoming = new();
@@ -14,10 +14,10 @@ internal sealed class ScriptedPipe : IFramePipe
 
     public int Descriptor => -1;
 
-    /// <summary>Puts in the frames that these bytes are, one behind the other, as far as they go.</summary>
-    /// <param name="bytes">Frames whose sums are not looked at.</param>
-    /// <param name="generations">Is added to each frame's generation.</param>
-    /// <exception cref="LinkException">They are none; those before are put in.</exception>
+    /// <summary>Adds the frames in these bytes, one after the other.</summary>
+    /// <param name="bytes">Frames whose sums are not checked.</param>
+    /// <param name="generations">Added to each frame's generation.</param>
+    /// <exception cref="LinkException">The bytes are malformed; the frames before that are added.</exception>
     public void Put(byte[] bytes, int generations)
     {
         for (var at = 0; at + FrameHeader.Size <= bytes.Length;)
@@ -42,7 +42,8 @@ internal sealed class ScriptedPipe : IFramePipe
 
     public void Release() => _incoming.Dequeue();
 
-    public bool Arm(bool wantsRoom, WantedFrames frames = WantedFrames.Any) => !wantsRoom && (frames == WantedFrames.None || _incoming.Count == 0);
+    public bool Arm(bool wantsRoom, WantedFrames frames = WantedFrames.Any) =>
+        !wantsRoom && (frames == WantedFrames.None || _incoming.Count == 0);
 
     public void Disarm() { }
 

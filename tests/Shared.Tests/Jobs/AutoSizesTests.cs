@@ -14,8 +14,9 @@ public sealed class AutoSizesTests
     [InlineData(9_000, 60_000, 60_000, 8)]
     [InlineData(1, 3, 3, 3)]
     [InlineData(int.MaxValue, int.MaxValue, int.MaxValue, 8)]
-    public void A_batch_is_as_many_micro_batches_as_the_job_has_of_what_fits(int fits, int train, int batch, int microBatches) => Assert.Equal(
-        _batch with { Auto = AutoSize.None, Batch = batch, MicroBatches = microBatches }, AutoSizes.Resolve(_batch, fits, train, workers: 2));
+    public void The_batch_is_the_largest_micro_batch_times_their_number(int fits, int train, int batch, int microBatches) => Assert.Equal(
+        _batch with { Auto = AutoSize.None, Batch = batch, MicroBatches = microBatches },
+        AutoSizes.Resolve(_batch, fits, train, workers: 2));
 
     [Theory]
     [InlineData(32, 2, 2)]
@@ -23,27 +24,29 @@ public sealed class AutoSizesTests
     [InlineData(10, 2, 7)]
     [InlineData(1000, 1, 1)]
     [InlineData(1000, 100, 64)]
-    public void Micro_batches_are_as_few_as_fit_and_keep_all_workers_busy(int fits, int workers, int microBatches) => Assert.Equal(
+    public void Micro_batches_are_few_but_keep_all_workers_busy(int fits, int workers, int microBatches) => Assert.Equal(
         _parts with { Auto = AutoSize.None, MicroBatches = microBatches }, AutoSizes.Resolve(_parts, fits, 1438, workers));
 
     [Fact]
-    public void Whatever_comes_of_it_is_a_job_whose_micro_batches_fit() =>
-        Gen.Select(Gen.OneOfConst(_batch, _parts, _parts with { Batch = null }), Gen.Int[25, 2000], Gen.Int[1, 100_000], Gen.Int[1, 64]).Sample((job, fits, train, workers) =>
-        {
-            var resolved = AutoSizes.Resolve(job, fits, train, workers);
-            Assert.Equal(resolved, JobFile.Parse(JobFile.Format(resolved), "resolved"));
-            var batch = Math.Min(resolved.Batch ?? train, train);
-            Assert.True((batch + resolved.MicroBatches - 1) / resolved.MicroBatches <= fits);
-            Assert.True(AutoSizes.LargestOf(job, train) <= train);
-        });
+    public void A_resolved_job_is_valid_and_its_micro_batches_fit() =>
+        Gen.Select(Gen.OneOfConst(_batch, _parts, _parts with { Batch = null }), Gen.Int[25, 2000], Gen.Int[1, 100_000], Gen.Int[1, 64])
+            .Sample((job, fits, train, workers) =>
+            {
+                var resolved = AutoSizes.Resolve(job, fits, train, workers);
+                Assert.Equal(resolved, JobFile.Parse(JobFile.Format(resolved), "resolved"));
+                var batch = Math.Min(resolved.Batch ?? train, train);
+                Assert.True((batch + resolved.MicroBatches - 1) / resolved.MicroBatches <= fits);
+                Assert.True(AutoSizes.LargestOf(job, train) <= train);
+            });
 
     [Fact]
     public void More_micro_batches_than_are_allowed_are_refused() => Assert.Equal(
-        "batch is 10000, and a worker has memory for 2 samples at a time: that takes 5000 micro-batches; allowed: 4096. Make the batch smaller",
+        "batch is 10000, and a worker has memory for 2 samples at a time: that takes 5000 micro-batches; allowed: 4096. "
+            + "Make the batch smaller",
         Assert.Throws<JobException>(() => AutoSizes.Resolve(_parts with { Batch = 10_000 }, 2, 60_000, 1)).Message);
 
     [Fact]
-    public void A_run_goes_on_with_what_was_found()
+    public void A_resumed_run_keeps_its_resolved_size()
     {
         var run = AutoSizes.Resolve(_batch, 32, 1438, 2);
         Assert.Empty(JobDifference.Between(run, AutoSizes.Like(_batch, run)));

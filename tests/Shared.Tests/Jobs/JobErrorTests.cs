@@ -25,15 +25,18 @@ public sealed class JobErrorTests
     [Fact]
     public void The_text_that_the_table_spoils_is_valid() => JobFile.Parse(Valid, "x.yaml");
 
-    /// <summary>A line of the valid text, what takes its place, and the message.</summary>
+    /// <summary>A line of the valid text, its replacement, and the message.</summary>
     [Theory]
-    [InlineData("data: digits", "data: mnist", "x.yaml:2: data is mnist; allowed: digits, fashion-mnist, breast-cancer, csv, folder, idx or npy")]
-    [InlineData("task: classification", "task: binary-classification", "x.yaml:2: data is digits; allowed: breast-cancer, csv, folder, idx or npy")]
+    [InlineData("data: digits", "data: mnist",
+        "x.yaml:2: data is mnist; allowed: digits, fashion-mnist, breast-cancer, csv, folder, idx or npy")]
+    [InlineData("task: classification", "task: binary-classification",
+        "x.yaml:2: data is digits; allowed: breast-cancer, csv, folder, idx or npy")]
     [InlineData("data: digits", "data: breast-cancer", "x.yaml:4: model.name is cnn; allowed: mlp, plugin or torchscript")]
     [InlineData("data: digits", "data: digits\nloss: l2", "x.yaml:3: loss is l2; allowed: cross-entropy")]
     [InlineData("task: classification", "task: regression", "x.yaml:2: data is digits; allowed: diabetes, csv or npy")]
     [InlineData("data: digits", "data:", "x.yaml:2: data is empty; allowed: digits, fashion-mnist, breast-cancer, csv, folder, idx or npy")]
-    [InlineData("data: digits", "data: [digits]", "x.yaml:2: data is a list of 1 entry; allowed: digits, fashion-mnist, breast-cancer, csv, folder, idx or npy, alone or as the name of a section")]
+    [InlineData("data: digits", "data: [digits]", "x.yaml:2: data is a list of 1 entry; allowed: digits, fashion-mnist, breast-cancer, "
+        + "csv, folder, idx or npy, alone or as the name of a section")]
     [InlineData("  name: cnn", "  name: vgg", "x.yaml:4: model.name is vgg; allowed: cnn, resnet, mlp, plugin or torchscript")]
     [InlineData("  name: cnn", "  hidden: 3", "x.yaml:3: model.name is missing; allowed: cnn, resnet, mlp, plugin or torchscript")]
     [InlineData("  name: cnn", "  name: mlp", "x.yaml:5: model.channels is not a known key; allowed: name, hidden, activation, dropout")]
@@ -54,17 +57,22 @@ public sealed class JobErrorTests
         "x.yaml:5: model.channels is a list of 2 entries; allowed: a list of 3 entries, each a whole number from 1 to 16384")]
     [InlineData("  name: cnn\n  channels: [32, 64]\n  dropout: 0.1", "  name: resnet\n  blocks: [0]",
         "x.yaml:5: model.blocks[0] is 0; allowed: a whole number from 1 to 64")]
-    [InlineData("  name: cnn\n  channels: [32, 64]\n  dropout: 0.1", "  name: resnet\n  norm: layer", "x.yaml:5: model.norm is layer; allowed: batch, group or none")]
+    [InlineData("  name: cnn\n  channels: [32, 64]\n  dropout: 0.1", "  name: resnet\n  norm: layer",
+        "x.yaml:5: model.norm is layer; allowed: batch, group or none")]
     [InlineData("epochs: 15", "epochs: 15\naugment: flip", "x.yaml:8: augment is flip; allowed: a section of keys with values")]
-    [InlineData("epochs: 15", "epochs: 15\naugment: {flop: true}", "x.yaml:8: augment.flop is not a known key (did you mean flip?); allowed: flip, crop, cutout")]
+    [InlineData("epochs: 15", "epochs: 15\naugment: {flop: true}",
+        "x.yaml:8: augment.flop is not a known key (did you mean flip?); allowed: flip, crop, cutout")]
     [InlineData("epochs: 15", "epochs: 15\naugment: {flip: 0.5}", "x.yaml:8: augment.flip is 0.5; allowed: true or false")]
     [InlineData("epochs: 15", "epochs: 15\naugment: {crop: -1}", "x.yaml:8: augment.crop is -1; allowed: a whole number from 0 to 64")]
-    [InlineData("data: digits\nmodel:\n  name: cnn\n  channels: [32, 64]\n", "data: breast-cancer\naugment: {flip: true}\nmodel:\n  name: mlp\n",
+    [InlineData("data: digits\nmodel:\n  name: cnn\n  channels: [32, 64]\n",
+        "data: breast-cancer\naugment: {flip: true}\nmodel:\n  name: mlp\n",
         "x.yaml:3: augment.flip is true; allowed: false, because only images that are classified are augmented")]
-    [InlineData("data: digits\nmodel:\n  name: cnn\n  channels: [32, 64]\n", "data: breast-cancer\naugment: {crop: 2}\nmodel:\n  name: mlp\n",
+    [InlineData("data: digits\nmodel:\n  name: cnn\n  channels: [32, 64]\n",
+        "data: breast-cancer\naugment: {crop: 2}\nmodel:\n  name: mlp\n",
         "x.yaml:3: augment.crop is 2; allowed: 0, because only images that are classified are augmented")]
     [InlineData("epochs: 15", "# none", "x.yaml:1: epochs is missing; allowed: a whole number from 0 to 2147483647")]
-    [InlineData("epochs: 15", "epoch: 15", "x.yaml:7: epoch is not a known key (did you mean epochs?); allowed: task, data, loss, model, augment, "
+    [InlineData("epochs: 15", "epoch: 15",
+        "x.yaml:7: epoch is not a known key (did you mean epochs?); allowed: task, data, loss, model, augment, "
         + "seed, epochs, batch, micro-batches, threads, optimizer, schedule, clip-norm, checkpoint, topology, wire, determinism")]
     [InlineData("epochs: 15", "epochs: 15\nzzz: 1", "x.yaml:8: zzz is not a known key; allowed: task, data, loss, model, augment, "
         + "seed, epochs, batch, micro-batches, threads, optimizer, schedule, clip-norm, checkpoint, topology, wire, determinism")]
@@ -77,15 +85,21 @@ public sealed class JobErrorTests
     [InlineData("epochs: 15", "epochs: 15\nthreads: 257", "x.yaml:8: threads is 257; allowed: a whole number from 1 to 256")]
     [InlineData("epochs: 15", "epochs: 15\ntopology: ring", "x.yaml:8: topology is ring; allowed: star or mesh")]
     [InlineData("epochs: 15", "epochs: 15\ncheckpoint: 5", "x.yaml:8: checkpoint is 5; allowed: a section of keys with values")]
-    [InlineData("epochs: 15", "epochs: 15\ncheckpoint: {keep: 0}", "x.yaml:8: checkpoint.keep is 0; allowed: a whole number from 1 to 1000")]
-    [InlineData("epochs: 15", "epochs: 15\ncheckpoint: {every: 5}", "x.yaml:8: checkpoint.every is not a known key; allowed: every-steps, keep")]
+    [InlineData("epochs: 15", "epochs: 15\ncheckpoint: {keep: 0}",
+        "x.yaml:8: checkpoint.keep is 0; allowed: a whole number from 1 to 1000")]
+    [InlineData("epochs: 15", "epochs: 15\ncheckpoint: {every: 5}",
+        "x.yaml:8: checkpoint.every is not a known key; allowed: every-steps, keep")]
     [InlineData("epochs: 15", "epochs: 15\nwire: float16", "x.yaml:8: wire is float16; allowed: float32 or bf16")]
     [InlineData("epochs: 15", "epochs: 15\nwire: 32", "x.yaml:8: wire is 32; allowed: float32 or bf16")]
     [InlineData("epochs: 15", "epochs: 15\ndeterminism: false", "x.yaml:8: determinism is false; allowed: strict or relaxed")]
-    [InlineData("batch: 64\nmicro-batches: 8", "batch: 0", "x.yaml:8: batch is 0; allowed: a whole number from 1 to 2147483647, or all, or auto")]
-    [InlineData("batch: 64\nmicro-batches: 8", "batch: whole", "x.yaml:8: batch is whole; allowed: a whole number from 1 to 2147483647, or all, or auto")]
-    [InlineData("batch: 64\nmicro-batches: 8", "batch: all\nmicro-batches: 4097", "x.yaml:9: micro-batches is 4097; allowed: a whole number from 1 to 4096, or auto")]
-    [InlineData("batch: 64\nmicro-batches: 8", "batch: auto\nmicro-batches: auto", "x.yaml:9: micro-batches is auto; allowed: a whole number from 1 to 4096")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: 0",
+        "x.yaml:8: batch is 0; allowed: a whole number from 1 to 2147483647, or all, or auto")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: whole",
+        "x.yaml:8: batch is whole; allowed: a whole number from 1 to 2147483647, or all, or auto")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: all\nmicro-batches: 4097",
+        "x.yaml:9: micro-batches is 4097; allowed: a whole number from 1 to 4096, or auto")]
+    [InlineData("batch: 64\nmicro-batches: 8", "batch: auto\nmicro-batches: auto",
+        "x.yaml:9: micro-batches is auto; allowed: a whole number from 1 to 4096")]
     [InlineData("micro-batches: 8", "micro-batches: 65",
         "x.yaml:9: micro-batches is 65; allowed: a whole number from 1 to 64 (the batch), or auto")]
     [InlineData("batch: 64\nmicro-batches: 8", "batch: 8192\nmicro-batches: 4097",
@@ -113,7 +127,8 @@ public sealed class JobErrorTests
         "x.yaml:12: optimizer.step-size is 0; allowed: a number greater than 0")]
     [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9", "  name: local-search",
         "x.yaml:12: schedule is cosine; allowed: constant, because a search has no learning rate")]
-    [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9\nschedule: cosine", "  name: local-search\nschedule: {name: constant, warmup-steps: 1}",
+    [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9\nschedule: cosine",
+        "  name: local-search\nschedule: {name: constant, warmup-steps: 1}",
         "x.yaml:12: schedule.warmup-steps is 1; allowed: a whole number from 0 to 0, because a search has no learning rate")]
     [InlineData("  name: sgd\n  learning-rate: 0.05\n  momentum: 0.9\nschedule: cosine", "  name: local-search",
         "x.yaml:12: clip-norm is 1.0; allowed: null, because a search has no gradient")]
@@ -138,7 +153,7 @@ public sealed class JobErrorTests
     [InlineData("", "x.yaml:1: the job is empty; allowed: keys with values, such as \"task: classification\"")]
     [InlineData("# nothing", "x.yaml:1: the job is empty; allowed: keys with values, such as \"task: classification\"")]
     [InlineData("\ndigits", "x.yaml:2: the job is digits; allowed: keys with values, such as \"task: classification\"")]
-    public void A_text_that_is_no_section_is_refused(string text, string message) => Assert.Equal(message, Error(text));
+    public void A_text_that_is_not_a_section_is_refused(string text, string message) => Assert.Equal(message, Error(text));
 
     [Theory]
     [InlineData("a: 1\nb: 'c\nd: 2", "x.yaml:2: this is not YAML: While scanning a quoted scalar, found unexpected end of stream.")]
@@ -154,20 +169,23 @@ public sealed class JobErrorTests
 
     [Fact]
     public void Long_and_strange_text_is_shown_short_and_on_one_line() => Assert.Equal(
-        $"x.yaml:1: ?{new string('a', 59)}... is not a known key; allowed: task, data, loss, model, augment, seed, epochs, batch, micro-batches, "
+        $"x.yaml:1: ?{new string('a', 59)}... is not a known key; allowed: task, data, loss, model, augment, seed, epochs, batch, "
+            + "micro-batches, "
         + "threads, optimizer, schedule, clip-norm, checkpoint, topology, wire, determinism", Error($"\"\\n{new string('a', 1000)}\": 1"));
 
     [Fact]
     public void A_job_made_in_code_is_checked_when_it_is_written() => Assert.All(
         new (Job Job, string Message)[]
         {
-            (Job.Default with { MicroBatches = 65 }, "the job: micro-batches is 65; allowed: a whole number from 1 to 64 (the batch), or auto"),
+            (Job.Default with { MicroBatches = 65 },
+                "the job: micro-batches is 65; allowed: a whole number from 1 to 64 (the batch), or auto"),
             (Job.Default with { ClipNorm = double.NaN }, "the job: clip-norm is NaN; allowed: a number greater than 0, or null"),
             (Job.Default with { Model = new MlpSpec { Hidden = [] } },
                 "the job: model.hidden is a list of 0 entries; allowed: a list of 1 to 16 entries, each a whole number from 1 to 16384"),
             (Job.Default with { Model = new MlpSpec { Hidden = [1, 0] } },
                 "the job: model.hidden[1] is 0; allowed: a whole number from 1 to 16384"),
-            (Job.Default with { Task = "a\nb: c" }, "the job: task is a?b: c; allowed: classification, binary-classification, regression, segmentation, detection, generation or plugin"),
+            (Job.Default with { Task = "a\nb: c" }, "the job: task is a?b: c; allowed: classification, binary-classification, regression, "
+                + "segmentation, detection, generation or plugin"),
         },
         wrong => Assert.Equal(wrong.Message, Assert.Throws<JobException>(() => JobFile.Format(wrong.Job)).Message));
 

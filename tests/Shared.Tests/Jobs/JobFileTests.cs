@@ -71,7 +71,8 @@ public sealed class JobFileTests
     }
 
     [Fact]
-    public void The_canonical_text_has_every_key_in_order() => Assert.Equal(Canonical, JobFile.Format(JobFile.Parse(Canonical, "canonical")));
+    public void The_canonical_text_has_every_key_in_order() =>
+        Assert.Equal(Canonical, JobFile.Format(JobFile.Parse(Canonical, "canonical")));
 
     // Processes of two builds refuse each other's frames if this changes.
     [Fact]
@@ -114,7 +115,7 @@ public sealed class JobFileTests
     }
 
     [Fact]
-    public void A_batch_and_its_parts_may_be_left_to_the_memory()
+    public void Batch_or_micro_batches_may_depend_on_the_memory()
     {
         var job = JobFile.Parse(Shortest, "shortest", ["batch=auto"]);
         Assert.Equal((AutoSize.Batch, 8, "auto"), (job.Auto, job.MicroBatches, job.BatchText));
@@ -122,7 +123,8 @@ public sealed class JobFileTests
         var parts = JobFile.Parse(Shortest, "shortest", ["micro-batches=auto"]);
         Assert.Equal((AutoSize.MicroBatches, (int?)64), (parts.Auto, parts.Batch));
         Assert.Contains("\nbatch: 64\nmicro-batches: auto\n", JobFile.Format(parts), StringComparison.Ordinal);
-        Assert.Equal("--set determinism=relaxed: determinism is relaxed; allowed: strict, because a share that is computed in one pass is as large as the number of workers makes it",
+        Assert.Equal("--set determinism=relaxed: determinism is relaxed; allowed: strict, because a share that is computed in one pass is "
+            + "as large as the number of workers makes it",
             Assert.Throws<JobException>(() => JobFile.Parse(Shortest, "shortest", ["batch=auto", "determinism=relaxed"])).Message);
     }
 

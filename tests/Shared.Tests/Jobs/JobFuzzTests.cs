@@ -3,7 +3,7 @@ using Distributed.Jobs;
 
 namespace Distributed.Shared.Tests.Jobs;
 
-/// <summary>Whatever the input, a job comes out of it or a <see cref="JobException"/> of one line that names its place.</summary>
+/// <summary>Any input gives a job, or a <see cref="JobException"/> of one line that names its place.</summary>
 public sealed class JobFuzzTests
 {
     private static readonly Gen<string> _fragment = Gen.OneOf(
@@ -35,7 +35,7 @@ public sealed class JobFuzzTests
         Gen.Select(Gen.OneOfConst("", "model=", "model.name=", "model.", "a.b="), _fragment.Array[0, 20]).Sample((start, parts) =>
             IsHandled("model: cnn", start + string.Concat(parts)), iter: 20_000);
 
-    /// <summary>Texts on which the parser underneath failed with other exceptions than its own.</summary>
+    /// <summary>Texts for which YamlDotNet throws other exceptions than its own.</summary>
     [Theory]
     [InlineData("a: [1\nb: 2")]
     [InlineData("...\n - >")]

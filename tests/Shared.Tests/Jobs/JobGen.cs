@@ -17,20 +17,24 @@ internal static class JobGen
     public static Gen<ModelSpec> Model { get; } = Gen.OneOf<ModelSpec>(
         Gen.Select(Sizes(4), _width, Gen.Bool, _belowOne, (channels, hidden, norm, dropout) =>
             (ModelSpec)new CnnSpec { Channels = channels, Hidden = hidden, BatchNorm = norm, Dropout = dropout }),
-        Gen.Select(Gen.Select(Gen.Int[1, 64], _width).Array[1, 4], Gen.OneOfConst("batch", "group", "none"), (stages, norm) => (ModelSpec)new ResNetSpec
-        {
-            Blocks = [.. stages.Select(stage => stage.Item1)],
-            Channels = [.. stages.Select(stage => stage.Item2)],
-            Norm = norm,
-        }),
-        Gen.Select(Sizes(16), Gen.OneOfConst("relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid"), _belowOne, (hidden, activation, dropout) =>
+        Gen.Select(Gen.Select(Gen.Int[1, 64], _width).Array[1, 4],
+            Gen.OneOfConst("batch", "group", "none"), (stages, norm) => (ModelSpec)new ResNetSpec
+            {
+                Blocks = [.. stages.Select(stage => stage.Item1)],
+                Channels = [.. stages.Select(stage => stage.Item2)],
+                Norm = norm,
+            }),
+        Gen.Select(Sizes(16),
+            Gen.OneOfConst("relu", "leaky-relu", "elu", "gelu", "silu", "tanh", "sigmoid"), _belowOne, (hidden, activation, dropout) =>
             (ModelSpec)new MlpSpec { Hidden = hidden, Activation = activation, Dropout = dropout }),
         _width.Select(width => (ModelSpec)new PluginSpec { Class = "Net", Settings = [new("width", new SettingValue.Whole(width))] }),
         Gen.Bool.Select(isResolved => (ModelSpec)new TorchScriptSpec { File = "a b.pt", Sha256 = isResolved ? new('a', 64) : null }));
 
-    private static readonly Gen<ModelSpec> _unet = Gen.Select(Sizes(6), Gen.Bool, (channels, norm) => (ModelSpec)new UNetSpec { Channels = channels, BatchNorm = norm });
+    private static readonly Gen<ModelSpec> _unet =
+        Gen.Select(Sizes(6), Gen.Bool, (channels, norm) => (ModelSpec)new UNetSpec { Channels = channels, BatchNorm = norm });
 
-    private static readonly Gen<ModelSpec> _detector = Gen.Select(Sizes(6), Gen.Bool, (channels, norm) => (ModelSpec)new DetectorSpec { Channels = channels, BatchNorm = norm });
+    private static readonly Gen<ModelSpec> _detector =
+        Gen.Select(Sizes(6), Gen.Bool, (channels, norm) => (ModelSpec)new DetectorSpec { Channels = channels, BatchNorm = norm });
 
     private static readonly Gen<ModelSpec> _dcgan = Gen.Select(_width, _width, _belowOne, (latent, channels, dropout) =>
         (ModelSpec)new DcganSpec { Latent = latent, Channels = channels, Dropout = dropout });
@@ -51,30 +55,57 @@ internal static class JobGen
 
     private static readonly Gen<string> _text = Gen.String[Gen.Char[' ', '\u017f'].Where(c => !char.IsControl(c)), 1, 30];
 
-    private static Gen<DataSpec> Data(string name) => Gen.Select(_text, _text, _text.Null(), Gen.Double[0.01, 0.99].Nullable(), Gen.Bool).SelectMany((path, other, testPath, share, flag) =>
-    {
-        double? test = testPath is null ? share : null;
-        var (testOther, skips) = (testPath is null ? null : other, flag);
-        return name switch
-        {
-            "csv" => Gen.Select(Column(flag), Column(flag).Array[0, 5], Column(flag).Array[0, 3], Gen.OneOfConst(",", ";", "|", "\t")).Select((target, columns, oneHot, separator) => (DataSpec)new CsvData
+    private static Gen<DataSpec> Data(string name) =>
+        Gen.Select(_text, _text, _text.Null(), Gen.Double[0.01, 0.99].Nullable(), Gen.Bool)
+            .SelectMany((path, other, testPath, share, flag) =>
             {
-                Path = path,
-                TestPath = testPath,
-                Test = test,
-                SkipsBadSamples = skips,
-                Header = flag,
-                Separator = separator,
-                Target = target,
-                Columns = [.. columns],
-                OneHot = [.. oneHot],
-            }),
-            "folder" => Gen.Int[1, 1024].Array[2].Select(size => (DataSpec)new FolderData { Path = path, TestPath = testPath, Test = test, SkipsBadSamples = skips, Size = [.. size], Grey = flag }),
-            "idx" => Gen.Const((DataSpec)new IdxData { Path = path, Labels = other, TestPath = testPath, TestLabels = testOther, Test = test }),
-            "npy" => Gen.Const((DataSpec)new NpyData { Path = path, Targets = other, TestPath = testPath, TestTargets = testOther, Test = test, SkipsBadSamples = skips }),
-            _ => Gen.Const((DataSpec)new KnownData(name)),
-        };
-    });
+                double? test = testPath is null ? share : null;
+                var (testOther, skips) = (testPath is null ? null : other, flag);
+                return name switch
+                {
+                    "csv" => Gen
+                        .Select(Column(flag), Column(flag).Array[0, 5], Column(flag).Array[0, 3], Gen.OneOfConst(",", ";", "|", "\t"))
+                        .Select((target, columns, oneHot, separator) => (DataSpec)new CsvData
+                        {
+                            Path = path,
+                            TestPath = testPath,
+                            Test = test,
+                            SkipsBadSamples = skips,
+                            Header = flag,
+                            Separator = separator,
+                            Target = target,
+                            Columns = [.. columns],
+                            OneHot = [.. oneHot],
+                        }),
+                    "folder" => Gen.Int[1, 1024].Array[2].Select(size => (DataSpec)new FolderData
+                    {
+                        Path = path,
+                        TestPath = testPath,
+                        Test = test,
+                        SkipsBadSamples = skips,
+                        Size = [.. size],
+                        Grey = flag,
+                    }),
+                    "idx" => Gen.Const((DataSpec)new IdxData
+                    {
+                        Path = path,
+                        Labels = other,
+                        TestPath = testPath,
+                        TestLabels = testOther,
+                        Test = test,
+                    }),
+                    "npy" => Gen.Const((DataSpec)new NpyData
+                    {
+                        Path = path,
+                        Targets = other,
+                        TestPath = testPath,
+                        TestTargets = testOther,
+                        Test = test,
+                        SkipsBadSamples = skips,
+                    }),
+                    _ => Gen.Const((DataSpec)new KnownData(name)),
+                };
+            });
 
     private static Gen<ColumnRef> Column(bool hasHeader) => hasHeader
         ? Gen.OneOf(Gen.Int[1, 9].Select(number => new ColumnRef(null, number)), _text.Select(name => new ColumnRef(name, 0)))
@@ -92,36 +123,42 @@ internal static class JobGen
         select (task, data, loss, model, augment);
 
     private static Gen<ModelSpec> ModelFor(TaskKind task, string data) =>
-        task == TaskKind.Segmentation ? _unet : task == TaskKind.Detection ? _detector : task == TaskKind.Generation ? _dcgan : TaskKind.MayBeImages(data) ? Model : Model.Where(model => model is MlpSpec or PluginSpec or TorchScriptSpec);
+        task == TaskKind.Segmentation ? _unet
+        : task == TaskKind.Detection ? _detector
+        : task == TaskKind.Generation ? _dcgan
+        : TaskKind.MayBeImages(data) ? Model
+        : Model.Where(model => model is MlpSpec or PluginSpec or TorchScriptSpec);
 
     public static Gen<ScheduleSpec> Schedule { get; } = ScheduleWithin(_natural);
 
     public static Gen<Job> Job { get; } =
         Gen.Select(Problem, Optimizer, Schedule, _reduction).SelectMany((problem, optimizer, schedule, reduction) =>
-        Gen.Select(_natural, _count, _count.Nullable(), Gen.Int[1, 256], _positive.Nullable()).SelectMany((seed, epochs, batch, threads, clipNorm) =>
-        Gen.Select(Gen.Int[1, Math.Min(4096, batch ?? 4096)], _natural, Gen.Int[1, 1000], Gen.Enum<AutoSize>()).Select((microBatches, every, keep, auto) => LeftOpen(new Job
-        {
-            Task = problem.Task.Name,
-            PluginTask = problem.Task == TaskKind.Plugin ? new() { Class = "My.Task", Metric = "mean_margin" } : null,
-            Data = problem.Data,
-            Loss = problem.Loss,
-            Model = problem.Model,
-            Augment = problem.Augment,
-            Seed = seed,
-            Epochs = epochs,
-            Batch = batch,
-            MicroBatches = microBatches,
-            Threads = threads,
-            Optimizer = optimizer,
-            Schedule = optimizer is SearchSpec ? new ConstantSpec() : schedule,
-            ClipNorm = optimizer is SearchSpec ? null : clipNorm,
-            Checkpoint = new() { EverySteps = every, Keep = keep },
-            Topology = reduction.Topology,
-            Wire = reduction.Wire,
-            Determinism = reduction.Determinism,
-        }, auto))));
+        Gen.Select(_natural, _count, _count.Nullable(), Gen.Int[1, 256], _positive.Nullable())
+            .SelectMany((seed, epochs, batch, threads, clipNorm) =>
+        Gen.Select(Gen.Int[1, Math.Min(4096, batch ?? 4096)], _natural, Gen.Int[1, 1000], Gen.Enum<AutoSize>())
+            .Select((microBatches, every, keep, auto) => LeftOpen(new Job
+            {
+                Task = problem.Task.Name,
+                PluginTask = problem.Task == TaskKind.Plugin ? new() { Class = "My.Task", Metric = "mean_margin" } : null,
+                Data = problem.Data,
+                Loss = problem.Loss,
+                Model = problem.Model,
+                Augment = problem.Augment,
+                Seed = seed,
+                Epochs = epochs,
+                Batch = batch,
+                MicroBatches = microBatches,
+                Threads = threads,
+                Optimizer = optimizer,
+                Schedule = optimizer is SearchSpec ? new ConstantSpec() : schedule,
+                ClipNorm = optimizer is SearchSpec ? null : clipNorm,
+                Checkpoint = new() { EverySteps = every, Keep = keep },
+                Topology = reduction.Topology,
+                Wire = reduction.Wire,
+                Determinism = reduction.Determinism,
+            }, auto))));
 
-    /// <summary>What is left open has the number that a reader puts in its place.</summary>
+    /// <summary>A size that is left open has the number that the reader sets.</summary>
     private static Job LeftOpen(Job job, AutoSize auto) => (job.IsRelaxed ? AutoSize.None : auto) switch
     {
         AutoSize.Batch => job with { Auto = auto, Batch = null },

@@ -45,7 +45,7 @@ public sealed class LearningRateTests
     });
 
     [Fact]
-    public void A_step_schedule_decays_at_epoch_boundaries_alone() =>
+    public void A_step_schedule_decays_only_at_epoch_boundaries() =>
         Gen.Select(Gen.Int[1, 5], Gen.Long[1, 20], Gen.Long[0, 500]).Sample((every, perEpoch, step) =>
         {
             var schedule = new StepSpec { EveryEpochs = every, Factor = 0.5 };

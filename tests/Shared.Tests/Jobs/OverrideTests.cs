@@ -18,7 +18,7 @@ public sealed class OverrideTests
         """;
 
     [Fact]
-    public void A_setting_takes_the_place_of_the_files() => Assert.Equal(
+    public void A_setting_overrides_the_file() => Assert.Equal(
         JobFile.Parse(File, "x.yaml") with { Optimizer = new SgdSpec { LearningRate = 0.1 }, Seed = 7, ClipNorm = null },
         JobFile.Parse(File, "x.yaml", ["optimizer.learning-rate=0.1", "seed=7", "clip-norm=null"]));
 
@@ -28,17 +28,17 @@ public sealed class OverrideTests
         JobFile.Parse(File, "x.yaml", ["model={name: cnn, dropout: 0.2}", "model.channels=[8]"]));
 
     [Fact]
-    public void A_setting_below_a_name_alone_keeps_the_name() => Assert.Equal(
+    public void A_setting_below_a_name_keeps_the_name() => Assert.Equal(
         JobFile.Parse(File, "x.yaml") with { Model = new CnnSpec { Dropout = 0.1, Hidden = 5 } },
         JobFile.Parse(File, "x.yaml", ["model.dropout=0.1", "model.hidden=5"]));
 
     [Fact]
-    public void Settings_below_an_absent_section_make_it() => Assert.Equal(
+    public void Settings_below_an_absent_section_create_it() => Assert.Equal(
         JobFile.Parse(File, "x.yaml") with { Schedule = new StepSpec { Factor = 0.5 } },
         JobFile.Parse(File, "x.yaml", ["schedule.name=step", "schedule.factor=0.5"]));
 
     [Fact]
-    public void The_last_of_equal_settings_holds() => Assert.Equal(2, JobFile.Parse(File, "x.yaml", ["epochs=1", "epochs=2"]).Epochs);
+    public void The_last_of_equal_settings_wins() => Assert.Equal(2, JobFile.Parse(File, "x.yaml", ["epochs=1", "epochs=2"]).Epochs);
 
     [Fact]
     public void Every_job_can_be_made_from_another_by_settings() => Gen.Select(JobGen.Job, JobGen.Job).Sample((from, to) =>
@@ -61,12 +61,12 @@ public sealed class OverrideTests
     [InlineData("schedule.warmup-steps=5", "--set schedule.warmup-steps=5: schedule.name is missing; allowed: constant, step or cosine")]
     [InlineData("model={name: cnn, name: mlp}",
         "--set model={name: cnn, name: mlp}: name is given again, first at --set model={name: cnn, name: mlp}; allowed: once")]
-    [InlineData("epochs", "--set epochs: this is no setting; allowed: key=value, for example optimizer.learning-rate=0.1")]
-    [InlineData("=3", "--set =3: this is no setting; allowed: key=value, for example optimizer.learning-rate=0.1")]
+    [InlineData("epochs", "--set epochs: this is not a setting; allowed: key=value, for example optimizer.learning-rate=0.1")]
+    [InlineData("=3", "--set =3: this is not a setting; allowed: key=value, for example optimizer.learning-rate=0.1")]
     [InlineData("model..hidden=3",
-        "--set model..hidden=3: this is no setting; allowed: key=value, for example optimizer.learning-rate=0.1")]
+        "--set model..hidden=3: this is not a setting; allowed: key=value, for example optimizer.learning-rate=0.1")]
     [InlineData("a.a.a.a.a.a.a.a.a=3",
-        "--set a.a.a.a.a.a.a.a.a=3: this is no setting; allowed: key=value, for example optimizer.learning-rate=0.1")]
+        "--set a.a.a.a.a.a.a.a.a=3: this is not a setting; allowed: key=value, for example optimizer.learning-rate=0.1")]
     public void A_wrong_setting_is_reported_as_itself(string setting, string message) => Assert.Equal(message, Error(File, setting));
 
     [Fact]
@@ -80,7 +80,7 @@ public sealed class OverrideTests
         Assert.StartsWith("--set model={name: this is not YAML: ", Error(File, "model={name"), StringComparison.Ordinal);
 
     [Fact]
-    public void A_key_of_the_file_that_the_set_kind_lacks_is_reported_in_the_file() => Assert.Equal(
+    public void An_unknown_key_after_a_change_of_kind_is_reported_in_the_file() => Assert.Equal(
         "x.yaml:8: optimizer.momentum is not a known key; allowed: name, learning-rate, beta1, beta2, epsilon, weight-decay",
         Error(File.Replace("learning-rate", "momentum", StringComparison.Ordinal), "optimizer.name=adam"));
 

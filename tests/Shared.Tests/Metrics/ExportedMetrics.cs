@@ -6,10 +6,10 @@ using Prometheus;
 
 namespace Distributed.Shared.Tests.Metrics;
 
-/// <summary>What each kind of process exports, once everything that can be known is.</summary>
+/// <summary>The metrics that each kind of process exports once all values are known.</summary>
 internal static class ExportedMetrics
 {
-    /// <param name="ofProcess">Whether with what the runtime tells of any process.</param>
+    /// <param name="ofProcess">Whether to include those of every .NET process.</param>
     public static Task<Exposition> OfCoordinator(bool ofProcess = false)
     {
         var registry = Registry(ofProcess);
@@ -25,7 +25,7 @@ internal static class ExportedMetrics
         return Exposition.Of(registry);
     }
 
-    /// <param name="ofProcess">Whether with what the runtime tells of any process.</param>
+    /// <param name="ofProcess">Whether to include those of every .NET process.</param>
     public static Task<Exposition> OfWorker(bool ofProcess = false)
     {
         var registry = Registry(ofProcess);
@@ -41,7 +41,7 @@ internal static class ExportedMetrics
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
         if (ofProcess) ProcessMetrics.Register(registry);
-        _ = new HttpMetrics(registry);
+        _ = new HttpMetrics(Prometheus.Metrics.WithCustomRegistry(registry));
         return registry;
     }
 }

@@ -5,7 +5,7 @@ using Prometheus;
 
 namespace Distributed.Shared.Tests.Metrics;
 
-/// <summary>What a page in the Prometheus text format says. A line that the format does not know is an error.</summary>
+/// <summary>A page in the Prometheus text format. A malformed line is an error.</summary>
 public sealed partial class Exposition
 {
     private readonly Dictionary<string, string> _help = [];
@@ -40,7 +40,8 @@ public sealed partial class Exposition
     {
         if (HelpLine().Match(line) is { Success: true } help) _help.Add(help.Groups[1].Value, help.Groups[2].Value);
         else if (TypeLine().Match(line) is { Success: true } type) _types.Add(type.Groups[1].Value, type.Groups[2].Value);
-        else if (SampleLine().Match(line) is { Success: true } sample) Take(sample.Groups["key"].Value, sample.Groups["name"].Value, sample.Groups["value"].Value);
+        else if (SampleLine().Match(line) is { Success: true } sample)
+            Take(sample.Groups["key"].Value, sample.Groups["name"].Value, sample.Groups["value"].Value);
         else Assert.Fail($"no line of the text format: {line}");
     }
 
@@ -61,7 +62,8 @@ public sealed partial class Exposition
     [GeneratedRegex(@"^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge|histogram|summary|untyped)$")]
     private static partial Regex TypeLine();
 
-    [GeneratedRegex("""^(?<key>(?<name>[a-zA-Z_:][\w:]*)(\{[a-zA-Z_]\w*="([^"\\]|\\[\\n"])*"(,[a-zA-Z_]\w*="([^"\\]|\\[\\n"])*")*\})?) (?<value>\S+)$""")]
+    [GeneratedRegex("""^(?<key>(?<name>[a-zA-Z_:][\w:]*)"""
+        + """(\{[a-zA-Z_]\w*="([^"\\]|\\[\\n"])*"(,[a-zA-Z_]\w*="([^"\\]|\\[\\n"])*")*\})?) (?<value>\S+)$""")]
     private static partial Regex SampleLine();
 
     [GeneratedRegex("_(bucket|sum|count)$")]

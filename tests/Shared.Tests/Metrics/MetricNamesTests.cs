@@ -9,14 +9,14 @@ public sealed class MetricNamesTests
         .Select(field => (string)field.GetRawConstantValue()!)];
 
     [Fact]
-    public async Task Coordinator_and_worker_together_export_every_name_and_no_other()
+    public async Task Coordinator_and_worker_export_exactly_the_known_names()
     {
         var exported = (await ExportedMetrics.OfCoordinator()).Types.Keys.Union((await ExportedMetrics.OfWorker()).Types.Keys);
         Assert.Equal(_names.Order(StringComparer.Ordinal), exported.Order(StringComparer.Ordinal));
     }
 
     [Fact]
-    public async Task Every_metric_says_what_it_is()
+    public async Task Every_metric_has_a_help_text()
     {
         foreach (var page in new[] { await ExportedMetrics.OfCoordinator(), await ExportedMetrics.OfWorker() })
         {
@@ -30,8 +30,11 @@ public sealed class MetricNamesTests
     {
         var (coordinator, worker) = (await ExportedMetrics.OfCoordinator(), await ExportedMetrics.OfWorker());
         var common = coordinator.Types.Keys.Intersect(worker.Types.Keys).ToHashSet();
-        Assert.Equal([MetricNames.CertificateExpires, MetricNames.ControlMessages, MetricNames.Generation, MetricNames.LinkBytes, MetricNames.RefusedConnections, MetricNames.RefusedFrames, MetricNames.RefusedMessages, MetricNames.RefusedRequests, MetricNames.RepeatedMessages, MetricNames.ResentFrames], common);
-        Assert.All(common, name => Assert.Equal((coordinator.Types[name], coordinator.Help[name]), (worker.Types[name], worker.Help[name])));
+        Assert.Equal([MetricNames.CertificateExpires, MetricNames.ControlMessages, MetricNames.Generation, MetricNames.LinkBytes,
+            MetricNames.RefusedConnections, MetricNames.RefusedFrames,
+            MetricNames.RefusedMessages, MetricNames.RefusedRequests, MetricNames.RepeatedMessages, MetricNames.ResentFrames], common);
+        Assert.All(common, name =>
+            Assert.Equal((coordinator.Types[name], coordinator.Help[name]), (worker.Types[name], worker.Help[name])));
     }
 
     [Fact]
@@ -39,6 +42,7 @@ public sealed class MetricNamesTests
     {
         Assert.All(_names, name => Assert.Matches("^distributed_[a-z]+(_[a-z]+)*$", name));
         foreach (var page in new[] { await ExportedMetrics.OfCoordinator(), await ExportedMetrics.OfWorker() })
-            Assert.All(page.Types, family => Assert.Equal(family.Value == "counter", family.Key.EndsWith("_total", StringComparison.Ordinal)));
+            Assert.All(page.Types,
+                family => Assert.Equal(family.Value == "counter", family.Key.EndsWith("_total", StringComparison.Ordinal)));
     }
 }

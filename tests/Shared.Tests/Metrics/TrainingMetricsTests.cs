@@ -14,16 +14,17 @@ public sealed class TrainingMetricsTests
     public TrainingMetricsTests() => _metrics = new(_registry);
 
     [Fact]
-    public async Task What_is_not_known_yet_is_absent_and_what_is_counted_starts_at_zero()
+    public async Task Unknown_values_are_absent_and_counters_start_at_zero()
     {
         var page = await Exposition.Of(_registry);
         Assert.DoesNotContain(page.Samples, sample => sample.Contains("loss") || sample.Contains("test_metric") || sample.Contains("rate"));
         Assert.Equal(0, page["distributed_steps_total"]);
-        Assert.All(Enum.GetNames<MemberStatus>(), state => Assert.Equal(0, page[$"distributed_workers{{state=\"{state.ToLowerInvariant()}\"}}"]));
+        Assert.All(Enum.GetNames<MemberStatus>(),
+            state => Assert.Equal(0, page[$"distributed_workers{{state=\"{state.ToLowerInvariant()}\"}}"]));
     }
 
     [Fact]
-    public async Task A_metric_is_told_with_its_name()
+    public async Task A_metric_has_its_name_as_a_label()
     {
         _metrics.Evaluated(0, new(Metric.R2, -0.5));
         var page = await Exposition.Of(_registry);
@@ -39,7 +40,7 @@ public sealed class TrainingMetricsTests
     }
 
     [Fact]
-    public async Task A_loss_that_is_no_number_is_shown_as_such()
+    public async Task A_loss_may_be_NaN()
     {
         _metrics.RoundApplied(new(0, RoundKind.Train, 0, 0, 0, 1, 1), double.NaN, 0.1, double.PositiveInfinity, 1);
         var page = await Exposition.Of(_registry);
@@ -48,7 +49,7 @@ public sealed class TrainingMetricsTests
     }
 
     [Fact]
-    public Task Rounds_add_up_and_the_last_one_shows() =>
+    public Task Rounds_add_up_and_gauges_show_the_last_one() =>
         Gen.Select(Gen.Int[1, 50], Gen.Int[1, 5], Gen.Int[1, 20], Gen.Double[0, 10]).SampleAsync(async (samples, epochs, batch, loss) =>
         {
             var registry = Prometheus.Metrics.NewCustomRegistry();
@@ -94,7 +95,7 @@ public sealed class TrainingMetricsTests
     }
 
     [Fact]
-    public async Task Trainings_in_registries_of_their_own_are_kept_apart()
+    public async Task Trainings_in_separate_registries_are_independent()
     {
         var other = Prometheus.Metrics.NewCustomRegistry();
         new TrainingMetrics(other).GenerationBegan(9);

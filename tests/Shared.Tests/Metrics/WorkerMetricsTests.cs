@@ -33,26 +33,30 @@ public sealed class WorkerMetricsTests
     }
 
     [Fact]
-    public Task Every_time_falls_into_the_buckets_from_its_own_up() => Gen.Double[0.00001, 100].Array[0, 20].SampleAsync(async times =>
+    public Task Times_fall_into_their_buckets() => Gen.Double[0.00001, 100].Array[0, 20].SampleAsync(async times =>
     {
         var registry = Prometheus.Metrics.NewCustomRegistry();
         var metrics = new WorkerMetrics(registry, "cpu");
         foreach (var time in times) metrics.RoundApplied(RoundKind.Train, 1, 1, 1, new RoundTimes(0, 0, time, 0));
         var page = await Exposition.Of(registry);
-        foreach (var (text, bound) in new[] { ("0.0001", 0.0001), ("0.001", 0.001), ("1", 1), ("60", 60), ("+Inf", double.PositiveInfinity) })
-            Assert.Equal(times.Count(time => time <= bound), page[$"distributed_worker_step_seconds_bucket{{phase=\"wait\",le=\"{text}\"}}"]);
+        foreach (var (text, bound) in new[] { ("0.0001", 0.0001),
+            ("0.001", 0.001), ("1", 1), ("60", 60), ("+Inf", double.PositiveInfinity) })
+            Assert.Equal(times.Count(time => time <= bound),
+                page[$"distributed_worker_step_seconds_bucket{{phase=\"wait\",le=\"{text}\"}}"]);
     }, iter: 200);
 
     [Theory]
     [InlineData("cuda:0", "cuda:0")]
     [InlineData("a \"GPU\" \\ two\nlines, {no} = Ω", "a \\\"GPU\\\" \\\\ two\\nlines, {no} = Ω")]
-    public async Task A_device_of_any_name_is_told(string device, string written)
+    public async Task A_device_may_have_any_name(string device, string written)
     {
         var metrics = new WorkerMetrics(_registry, device);
-        Assert.DoesNotContain((await Exposition.Of(_registry)).Samples, sample => sample.StartsWith("distributed_worker_info", StringComparison.Ordinal));
+        Assert.DoesNotContain((await Exposition.Of(_registry)).Samples,
+            sample => sample.StartsWith("distributed_worker_info", StringComparison.Ordinal));
         metrics.Named("fritz");
         metrics.Named("fritz-2");
         var page = await Exposition.Of(_registry);
-        Assert.Equal([$"distributed_worker_info{{worker=\"fritz-2\",device=\"{written}\"}}"], page.Samples.Where(sample => sample.StartsWith("distributed_worker_info", StringComparison.Ordinal)));
+        Assert.Equal([$"distributed_worker_info{{worker=\"fritz-2\",device=\"{written}\"}}"],
+            page.Samples.Where(sample => sample.StartsWith("distributed_worker_info", StringComparison.Ordinal)));
     }
 }

@@ -23,23 +23,24 @@ public sealed class PredictionTests
     });
 
     [Fact]
-    public void A_line_reads_back_to_what_was_written() => Gen.Select(_logits, Gen.String.Where(s => !s.Any(char.IsSurrogate))).Sample((logits, file) =>
-    {
-        var line = Prediction.Of(file, logits, [.. logits.Select((_, i) => $"class {i}")]).ToLine();
-        Assert.DoesNotContain('\n', line);
-        var read = Prediction.Parse(line);
-        Assert.Equal(file, read.File);
-        Assert.Equal(logits, read.Logits!);
-        Assert.Equal(line, read.ToLine());
-    });
+    public void A_prediction_survives_a_round_trip() =>
+        Gen.Select(_logits, Gen.String.Where(s => !s.Any(char.IsSurrogate))).Sample((logits, file) =>
+        {
+            var line = Prediction.Of(file, logits, [.. logits.Select((_, i) => $"class {i}")]).ToLine();
+            Assert.DoesNotContain('\n', line);
+            var read = Prediction.Parse(line);
+            Assert.Equal(file, read.File);
+            Assert.Equal(logits, read.Logits!);
+            Assert.Equal(line, read.ToLine());
+        });
 
     [Fact]
-    public void What_cannot_be_predicted_has_a_file_and_an_error_only() =>
+    public void A_failed_prediction_has_only_a_file_and_an_error() =>
         Assert.Equal("""{"file":"é.png","error":"is cut short"}""", new Prediction { File = "é.png", Error = "is cut short" }.ToLine());
 
     [Theory]
     [InlineData("null")]
     [InlineData("{}")]
     [InlineData("Computes with libtorch")]
-    public void Other_lines_are_refused(string line) => Assert.Throws<JsonException>(() => Prediction.Parse(line));
+    public void Malformed_lines_are_refused(string line) => Assert.Throws<JsonException>(() => Prediction.Parse(line));
 }

@@ -5,7 +5,7 @@ namespace Distributed.Shared.Tests.Processes;
 public sealed class InformingWriterTests
 {
     [Fact]
-    public void What_cannot_be_written_is_left_out_and_counted_when_it_can_be_again()
+    public void Lines_that_cannot_be_written_are_dropped_and_counted_later()
     {
         using var disk = new Disk();
         using var writer = new InformingWriter(disk) { NewLine = "\n" };

@@ -13,7 +13,7 @@ public sealed class LimitedLogTests
     public LimitedLogTests() => _log = new(_lines.Add, _time);
 
     [Fact]
-    public void What_is_repeated_without_end_is_left_out_and_counted_and_nothing_else_is()
+    public void Lines_that_repeat_too_often_are_omitted_and_counted()
     {
         var logger = _log.CreateLogger("links");
         for (var i = 0; i < 10_000; i++) logger.LogWarning("connection {Number} is refused", i);
@@ -22,15 +22,16 @@ public sealed class LimitedLogTests
         Assert.EndsWith("Information links: Generation 2 begins", _lines[^1], StringComparison.Ordinal);
         _time.Advance(LimitedLog.Interval);
         logger.LogWarning("connection {Number} is refused", 10_000);
-        Assert.EndsWith($"{10_000 - LimitedLog.Burst} lines of this kind are left out before the next one", _lines[^2], StringComparison.Ordinal);
+        Assert.EndsWith($"{10_000 - LimitedLog.Burst} lines of this kind are omitted before the next one",
+            _lines[^2], StringComparison.Ordinal);
         Assert.EndsWith("connection 10000 is refused", _lines[^1], StringComparison.Ordinal);
         logger.LogWarning("connection {Number} is refused", 10_001);
         _log.Dispose();
-        Assert.EndsWith("1 lines of this kind are left out: Warning links: connection  is refused", _lines[^1], StringComparison.Ordinal);
+        Assert.EndsWith("1 lines of this kind are omitted: Warning links: connection  is refused", _lines[^1], StringComparison.Ordinal);
     }
 
     [Fact]
-    public void An_hour_of_a_thousand_lines_a_second_whatever_they_say_stays_bounded()
+    public void An_hour_of_a_thousand_lines_per_second_stays_bounded()
     {
         var logger = _log.CreateLogger("links");
         for (var second = 0; second < 3600; second++)
@@ -42,7 +43,7 @@ public sealed class LimitedLogTests
     }
 
     [Fact]
-    public void Text_from_elsewhere_forges_no_line() => ShownTests.Hostile.Sample(text =>
+    public void Untrusted_text_cannot_forge_a_line() => ShownTests.Hostile.Sample(text =>
     {
         List<string> lines = [];
         using var log = new LimitedLog(lines.Add, _time);
@@ -53,7 +54,7 @@ public sealed class LimitedLogTests
     });
 
     [Fact]
-    public void A_log_that_cannot_be_written_throws_nothing()
+    public void A_log_that_cannot_be_written_does_not_throw()
     {
         using var log = new LimitedLog(_ => throw new IOException("No space left on device"), _time);
         log.CreateLogger("links").LogError("an error");

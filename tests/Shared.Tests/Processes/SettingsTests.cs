@@ -8,16 +8,17 @@ public sealed class SettingsTests : IDisposable
     private readonly string _file = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.yaml");
 
     [Fact]
-    public void The_command_line_is_stronger_than_the_environment_and_that_than_the_file()
+    public void The_command_line_overrides_the_environment_which_overrides_the_file()
     {
-        // Which of the three give a value, and whether the environment or the command line names the file.
+        // Which of the three sources give a value, and which of two names the file.
         Gen.Select(Gen.Bool, Gen.Bool, Gen.Bool, Gen.Bool).Sample((onLine, inEnvironment, inFile, byVariable) =>
         {
             File.WriteAllText(_file, inFile ? "link-port: 1\n" : "name: x\n");
             Dictionary<string, string> environment = [];
             if (inEnvironment) environment["DISTRIBUTED_LINK_PORT"] = "2";
             if (byVariable) environment["DISTRIBUTED_CONFIG"] = _file;
-            string[] arguments = ["go", .. onLine ? (string[])["--link-port", "3"] : [], .. byVariable ? (string[])[] : ["--config", _file]];
+            string[] arguments = ["go",
+                .. onLine ? (string[])["--link-port", "3"] : [], .. byVariable ? (string[])[] : ["--config", _file]];
             var settings = Of(arguments, environment);
             Assert.Empty(settings.Errors);
             Assert.Empty(settings.Warnings);
@@ -26,7 +27,7 @@ public sealed class SettingsTests : IDisposable
     }
 
     [Fact]
-    public void The_file_on_the_command_line_takes_the_place_of_that_in_the_environment()
+    public void A_file_on_the_command_line_replaces_that_of_the_environment()
     {
         File.WriteAllText(_file, "link-port: 1");
         var settings = Of(["go", "--config", _file], new() { ["DISTRIBUTED_CONFIG"] = "/no/such/file" });
@@ -34,7 +35,7 @@ public sealed class SettingsTests : IDisposable
     }
 
     [Fact]
-    public void Flags_lists_and_texts_come_through_as_they_are()
+    public void Flags_lists_and_texts_are_unchanged()
     {
         File.WriteAllText(_file, """
             flag: true
@@ -50,7 +51,7 @@ public sealed class SettingsTests : IDisposable
     }
 
     [Fact]
-    public void A_list_in_the_environment_has_an_entry_on_each_line_and_is_taken_as_a_whole()
+    public void A_list_in_the_environment_has_one_entry_per_line()
     {
         File.WriteAllText(_file, "set: [f=1]");
         Dictionary<string, string> environment = new() { ["DISTRIBUTED_SET"] = "a=1\n b=2, 3 \n\n", ["DISTRIBUTED_CONFIG"] = _file };
@@ -68,11 +69,11 @@ public sealed class SettingsTests : IDisposable
     }
 
     [Fact]
-    public void An_empty_variable_is_one_that_is_not_set() =>
+    public void An_empty_variable_counts_as_absent() =>
         Assert.Empty(Of(["go"], new() { ["DISTRIBUTED_LINK_PORT"] = "", ["DISTRIBUTED_CONFIG"] = "" }).Errors);
 
     [Fact]
-    public void What_follows_two_dashes_stays_what_it_is()
+    public void Arguments_after_two_dashes_are_unchanged()
     {
         var parsed = Of(["go", "--", "--word"], new() { ["DISTRIBUTED_LINK_PORT"] = "2" }).Parsed;
         Assert.Equal(("--word", 2), (parsed.GetValue<string>("WORD"), parsed.GetValue<int>("--link-port")));
@@ -85,7 +86,7 @@ public sealed class SettingsTests : IDisposable
     [Theory]
     [InlineData("many", "Cannot parse argument 'many' for option '--link-port' as expected type 'System.Int32'.")]
     [InlineData("70000", "--link-port is 70000; allowed: 0 to 65535")]
-    public void A_bad_value_is_told_with_where_it_stands(string value, string message)
+    public void A_bad_value_is_reported_with_its_source(string value, string message)
     {
         Assert.Equal([$"DISTRIBUTED_LINK_PORT: {message}"], Of(["go"], new() { ["DISTRIBUTED_LINK_PORT"] = value }).Errors);
         File.WriteAllText(_file, $"flag: false\nlink-port: {value}\n");
@@ -94,18 +95,18 @@ public sealed class SettingsTests : IDisposable
     }
 
     [Theory]
-    [InlineData("link-prot: 1", ":1: link-prot is no option; did you mean link-port?")]
-    [InlineData("name: x\nzzz: 1", ":2: zzz is no option; allowed: flag, link-port, name, set, to")]
-    [InlineData("config: other.yaml", ":1: config is no option; allowed: flag, link-port, name, set, to")]
-    [InlineData("help: true", ":1: help is no option; allowed: flag, link-port, name, set, to")]
-    [InlineData("--name: x", ":1: --name is no option; allowed: flag, link-port, name, set, to")]
+    [InlineData("link-prot: 1", ":1: link-prot is not an option; did you mean link-port?")]
+    [InlineData("name: x\nzzz: 1", ":2: zzz is not an option; allowed: flag, link-port, name, set, to")]
+    [InlineData("config: other.yaml", ":1: config is not an option; allowed: flag, link-port, name, set, to")]
+    [InlineData("help: true", ":1: help is not an option; allowed: flag, link-port, name, set, to")]
+    [InlineData("--name: x", ":1: --name is not an option; allowed: flag, link-port, name, set, to")]
     [InlineData("name:", ":1: name is empty; give it a value, or leave the key out")]
     [InlineData("name: {a: 1}", ":1: name is a section of keys; allowed: one value")]
     [InlineData("link-port: [1, 2]", ":1: link-port is a list of 2 entries; allowed: one value")]
     [InlineData("set: [[1]]", ":1: an entry of set is a list of 1 entry; allowed: a value")]
     [InlineData("name: x\nname: y", ":2: name is given again, first at FILE:1; allowed: once")]
     [InlineData("- name", ":1: the settings are a list of 1 entry; allowed: keys with values, such as \"link-port: 4054\"")]
-    public void A_file_that_cannot_be_meant_is_refused(string yaml, string message)
+    public void A_malformed_file_is_refused_with_its_line(string yaml, string message)
     {
         File.WriteAllText(_file, yaml);
         var error = Assert.Throws<SettingsException>(() => Of(["go", "--config", _file], []));
@@ -113,12 +114,13 @@ public sealed class SettingsTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_is_not_there_or_too_long_is_refused()
+    public void A_missing_or_long_file_is_refused()
     {
-        Assert.Equal("/no/such/file does not exist; give a file of settings, such as \"link-port: 4054\"",
+        Assert.Equal("/no/such/file does not exist; give a settings file, such as \"link-port: 4054\"",
             Assert.Throws<SettingsException>(() => Of(["go", "--config", "/no/such/file"], [])).Message);
         File.WriteAllText(_file, new string('#', 70_000));
-        Assert.Contains("has 70000 bytes", Assert.Throws<SettingsException>(() => Of(["go", "--config", _file], [])).Message, StringComparison.Ordinal);
+        Assert.Contains("has 70000 bytes",
+            Assert.Throws<SettingsException>(() => Of(["go", "--config", _file], [])).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -129,7 +131,7 @@ public sealed class SettingsTests : IDisposable
     }
 
     [Fact]
-    public void An_option_of_another_command_is_let_be()
+    public void An_option_of_another_command_is_ignored()
     {
         File.WriteAllText(_file, "to: x\nlink-port: 1");
         var settings = Of(["go", "--config", _file], new() { ["DISTRIBUTED_TO"] = "y" });
@@ -139,17 +141,29 @@ public sealed class SettingsTests : IDisposable
     }
 
     [Fact]
-    public void A_variable_that_looks_like_an_option_and_is_none_is_named()
+    public void A_variable_that_resembles_an_option_causes_a_warning()
     {
-        Assert.Equal(
-            ["DISTRIBUTED_LINK_PROT is no option of this program; did you mean DISTRIBUTED_LINK_PORT?", "DISTRIBUTED_ZZZ is no option of this program"],
-            Of(["go"], new() { ["DISTRIBUTED_LINK_PROT"] = "1", ["DISTRIBUTED_ZZZ"] = "1", ["DISTRIBUTED_DATA"] = "/data", ["DISTRIBUTED_TESTS"] = "thorough", ["PATH"] = "/bin" }).Warnings);
+        Dictionary<string, string> environment = new()
+        {
+            ["DISTRIBUTED_LINK_PROT"] = "1",
+            ["DISTRIBUTED_ZZZ"] = "1",
+            ["DISTRIBUTED_DATA"] = "/data",
+            ["DISTRIBUTED_TESTS"] = "thorough",
+            ["PATH"] = "/bin",
+        };
+        string[] expected =
+        [
+            "DISTRIBUTED_LINK_PROT is not an option of this program; did you mean DISTRIBUTED_LINK_PORT?",
+            "DISTRIBUTED_ZZZ is not an option of this program",
+        ];
+        Assert.Equal(expected, Of(["go"], environment).Warnings);
     }
 
     [Fact]
-    public void A_process_that_is_started_gets_no_settings()
+    public void A_child_process_gets_no_settings()
     {
-        Dictionary<string, string?> environment = new() { ["DISTRIBUTED_LINK_PORT"] = "1", ["DISTRIBUTED_CONFIG"] = "x", ["DISTRIBUTED_DATA"] = "/data", ["PATH"] = "/bin" };
+        Dictionary<string, string?> environment =
+            new() { ["DISTRIBUTED_LINK_PORT"] = "1", ["DISTRIBUTED_CONFIG"] = "x", ["DISTRIBUTED_DATA"] = "/data", ["PATH"] = "/bin" };
         SettingNames.RemoveFrom(environment);
         Assert.Equal(["DISTRIBUTED_DATA", "PATH"], environment.Keys.Order(StringComparer.Ordinal));
     }
@@ -162,9 +176,11 @@ public sealed class SettingsTests : IDisposable
         port.Within(0, 65535);
         var go = new Command("go")
         {
-            port, new Option<string?>("--name"), new Option<bool>("--flag"), new Option<string[]>("--set") { AllowMultipleArgumentsPerToken = false },
+            port, new Option<string?>("--name"),
+                new Option<bool>("--flag"), new Option<string[]>("--set") { AllowMultipleArgumentsPerToken = false },
             new Argument<string?>("WORD") { Arity = ArgumentArity.ZeroOrOne },
         };
-        return Settings.Of(new RootCommand { go, new Command("send") { new Option<string>("--to") { Required = true } } }, arguments, environment);
+        return Settings.Of(new RootCommand { go, new Command("send") { new Option<string>("--to") { Required = true } } },
+            arguments, environment);
     }
 }

@@ -54,7 +54,7 @@ public sealed class ConversationTests
         }
         // The whole window once; then, without an answer, only the first message.
         Assert.Equal([(1, 3), (3, 1), (7, 1), (11, 1)], sent.Take(4));
-        Assert.Equal("Halt was not heard for 60 s", conversation.Unanswered);
+        Assert.Equal("Halt was not acknowledged for 60 s", conversation.Unanswered);
         Assert.Equal(sent.Sum(s => s.Messages), conversation.Repeated);
     }
 

@@ -29,7 +29,7 @@ public sealed class MessageTests
     public void An_invalid_plan_is_refused_with_the_fault(BeginPlan message, string fault)
     {
         Assert.StartsWith(
-            $"the coordinator sent a plan that is none: {fault}",
+            $"the coordinator sent an invalid plan: {fault}",
             Assert.Throws<ProtocolException>(message.ToPlan).Message,
             StringComparison.Ordinal);
         Assert.Throws<ProtocolException>(() => message.ToEndpoints());

@@ -48,10 +48,10 @@ public sealed class JoinTokenFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("", "holds no join token")]
-    [InlineData("hunter2", "holds no join token")]
-    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "holds no join token")]
-    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "holds no join token")]
+    [InlineData("", "is not a join token")]
+    [InlineData("hunter2", "is not a join token")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "is not a join token")]
+    [InlineData("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "is not a join token")]
     [InlineData("long", "has 2000 bytes; a file with a join token has at most 1024")]
     public void A_malformed_token_is_refused(string text, string expected)
     {

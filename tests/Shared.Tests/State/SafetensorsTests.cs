@@ -20,7 +20,7 @@ public sealed class SafetensorsTests
     private static readonly Gen<Dictionary<string, string>> _metadata = Gen.Dictionary(_text, _text)[0, 3];
 
     [Fact]
-    public void What_is_written_is_read() =>
+    public void Written_tensors_are_read_back() =>
         Gen.Select(_tensors, _metadata).Sample((tensors, metadata) =>
         {
             var bytes = Safetensors.ToBytes(tensors, metadata);
@@ -35,14 +35,14 @@ public sealed class SafetensorsTests
         });
 
     [Fact]
-    public void Equal_content_gives_equal_bytes_whatever_the_order_of_the_metadata() =>
+    public void Equal_content_gives_equal_bytes_in_any_order_of_the_metadata() =>
         Gen.Select(_tensors, _metadata).Sample((tensors, metadata) =>
             Assert.Equal(
                 Safetensors.ToBytes(tensors, metadata),
                 Safetensors.ToBytes(tensors, metadata.Reverse().ToDictionary())));
 
     [Fact]
-    public void A_file_in_memory_takes_its_bytes_once()
+    public void A_file_in_memory_is_not_copied()
     {
         TensorData[] tensors = [new("w", "F32", [1 << 20], new byte[4 << 20]), new("v", "F32", [1 << 18], new byte[1 << 20])];
         Safetensors.ToBytes(tensors);
@@ -52,9 +52,10 @@ public sealed class SafetensorsTests
     }
 
     [Fact]
-    public void The_bytes_are_those_of_the_format()
+    public void The_bytes_follow_the_format()
     {
-        var header = """{"__metadata__":{"a":"é","b":"2"},"w":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"n":{"dtype":"I64","shape":[],"data_offsets":[8,16]}}""";
+        var header = """{"__metadata__":{"a":"é","b":"2"},"w":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"n":"""
+            + """{"dtype":"I64","shape":[],"data_offsets":[8,16]}}""";
         byte[] data = [.. Enumerable.Range(1, 16).Select(i => (byte)i)];
         var bytes = Safetensors.ToBytes(
             [new("w", "F32", [1, 2], data.AsMemory(0, 8)), new("n", "I64", [], data.AsMemory(8))],
@@ -75,7 +76,7 @@ public sealed class SafetensorsTests
         });
 
     [Fact]
-    public void A_damaged_file_is_read_or_refused_but_nothing_else_happens() =>
+    public void A_damaged_file_is_read_or_refused() =>
         Gen.Select(_tensors, _metadata, Gen.Select(Gen.Double[0, 0.9999], Gen.Byte).Array[1, 4]).Sample((tensors, metadata, damage) =>
         {
             var bytes = Safetensors.ToBytes(tensors, metadata);
@@ -110,7 +111,7 @@ public sealed class SafetensorsTests
     [InlineData(""" {}""", 0, "does not begin with '{'")]
     [InlineData("", 0, "does not begin with '{'")]
     [InlineData("{} {}", 0, "JSON")]
-    public void A_malformed_file_is_refused_with_what_and_where(string header, int dataLength, string message) =>
+    public void A_malformed_file_is_refused_with_a_reason(string header, int dataLength, string message) =>
         Assert.Contains(
             message, Assert.Throws<SafetensorsException>(() => Safetensors.Read(File(header, new byte[dataLength]))).Message);
 

@@ -442,7 +442,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
         network.Answer();
         var reason = Assert.IsType<Failed>(NextButOffers()).Reason;
         Assert.StartsWith("fashion-mnist is not on this machine, and the download failed", reason, StringComparison.Ordinal);
-        Assert.Contains("the coordinator has none to send: no network here. Install", reason, StringComparison.Ordinal);
+        Assert.Contains("the coordinator cannot send it: no network here. Install", reason, StringComparison.Ordinal);
         Assert.Equal(1, (await _end.Task.Soon()).ExitCode);
     }
 
@@ -511,7 +511,7 @@ public sealed class WorkerActorTests(TwoNodes nodes) : IClassFixture<TwoNodes>, 
             Tell(new NoData("'/there/line.csv' does not exist on there"));
         }
         Assert.StartsWith(
-            $"'{folder.At("line.csv")}' does not exist on {Environment.MachineName}{(asks ? ", and the coordinator has none to send: '/there/line.csv' does not exist on there" : "")}. Give",
+            $"'{folder.At("line.csv")}' does not exist on {Environment.MachineName}{(asks ? ", and the coordinator cannot send it: '/there/line.csv' does not exist on there" : "")}. Give",
             Assert.IsType<Failed>(NextButOffers()).Reason, StringComparison.Ordinal);
     }
 

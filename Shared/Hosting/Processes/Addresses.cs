@@ -4,7 +4,19 @@ using System.Net.Sockets;
 
 namespace Distributed.Hosting.Processes;
 
-/// <summary>Which addresses are of this machine: what is sent to them crosses no network.</summary>
+internal static class ListenAddress
+{
+    /// <param name="host">IP address or name of this machine; 0.0.0.0 or :: for all of its interfaces.</param>
+    public static async Task<IPAddress> OfAsync(string host, CancellationToken cancel)
+    {
+        // A lookup of 0.0.0.0 fails.
+        if (IPAddress.TryParse(host, out var address)) return address;
+        var addresses = await Dns.GetHostAddressesAsync(host, cancel).ConfigureAwait(false);
+        return addresses.FirstOrDefault() ?? throw new SocketException((int)SocketError.NoData);
+    }
+}
+
+/// <summary>The addresses of this machine: traffic to them crosses no network.</summary>
 internal static class LocalAddresses
 {
     public static bool Has(IPAddress address)
@@ -13,7 +25,8 @@ internal static class LocalAddresses
         if (IPAddress.IsLoopback(address)) return true;
         try
         {
-            return NetworkInterface.GetAllNetworkInterfaces().SelectMany(one => one.GetIPProperties().UnicastAddresses).Any(own => own.Address.Equals(address));
+            return NetworkInterface.GetAllNetworkInterfaces()
+                .SelectMany(one => one.GetIPProperties().UnicastAddresses).Any(own => own.Address.Equals(address));
         }
         catch (NetworkInformationException)
         {
@@ -21,7 +34,7 @@ internal static class LocalAddresses
         }
     }
 
-    /// <summary>Whether a name or address leads to no other machine.</summary>
+    /// <summary>Whether all addresses of a name are loopback addresses.</summary>
     public static async Task<bool> IsLoopbackAsync(string host, CancellationToken cancellation)
     {
         if (IPAddress.TryParse(host, out var own)) return IPAddress.IsLoopback(own);
