@@ -114,7 +114,8 @@ internal sealed class Replica : IDisposable
         foreach (var layout in _model.Layout.Where(l => l.Kind == TensorKind.IntegerBuffer))
             foreach (var number in MemoryMarshal.Cast<byte, long>(received[ModelPrefix + layout.Name].Data.Span))
                 if (number is < -Largest or > Largest)
-                    throw new InvalidDataException($"the state received has {number} in {layout.Name}; allowed: at most {Largest}");
+                    throw new InvalidDataException(
+                        $"the state received has {number} in {ModelPrefix}{layout.Name}; at most {Largest} is allowed");
         if (MemoryMarshal.Read<long>(received[StepCount].Data.Span) is var steps and < 0)
             throw new InvalidDataException($"the state received has {steps} steps; allowed: 0 or more");
     }

@@ -63,8 +63,9 @@ internal static class HostMemory
     public static void Append(XxHash128 hash, Tensor tensor)
     {
         if (tensor.numel() == 0) return;
-        using var host = tensor.cpu();
-        hash.Append(host.bytes);
+        // Every round hashes the parameters; on the CPU even another handle of the tensor would be an allocation.
+        using var host = tensor.device_type == DeviceType.CPU ? null : tensor.cpu();
+        hash.Append((host ?? tensor).bytes);
     }
 
     public static void Import(ReadOnlySpan<float> source, Tensor tensor)
