@@ -68,7 +68,8 @@ public sealed class LinkListenerTests : IDisposable
         // One line at once, and one with the number of the rest.
         Assert.Matches("refused: evicted by a new connection, as 64 connections had not identified themselves$", Assert.Single(_log.All));
         _time.Advance(RefusalLog.Interval);
-        Assert.StartsWith($"{LinkListener.MaxUnidentified} more connections refused within 10 s", _log.All.Last(), StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"{LinkListener.MaxUnidentified} more connections refused within 10 s", _log.All.Last(), StringComparison.Ordinal);
         strangers.ForEach(stranger => stranger.Dispose());
     }
 
