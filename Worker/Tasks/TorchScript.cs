@@ -42,7 +42,7 @@ internal static class TorchScript
         {
             throw new IOException($"'{path}' cannot be written: {FirstLine(error)}", error);
         }
-        File.Move(temporary, path, overwrite: true);
+        Durable.MoveFile(temporary, path);
     }
 
     private static string FirstLine(Exception error) => error.Message.Split('\n')[0].Trim().TrimEnd('.');

@@ -112,7 +112,7 @@ internal sealed class Downloader(HttpMessageHandler? handler, TimeSpan timeout)
             try
             {
                 await ReceiveAsync(uri, file, partial, deadline.Token).ConfigureAwait(false);
-                File.Move(partial, Path.Combine(folder, file.Name), overwrite: true);
+                Durable.MoveFile(partial, Path.Combine(folder, file.Name));
             }
             finally
             {
