@@ -5,11 +5,14 @@ using Distributed.Core;
 
 namespace Distributed.Worker.Abstractions;
 
-/// <summary>A training and a test set of the same kind of samples.</summary>
+/// <summary>A training set and a test set of samples of the same format.</summary>
 public sealed record DataSet
 {
-    /// <summary>Puts the two splits together.</summary>
-    /// <exception cref="DataException">They differ in format.</exception>
+    /// <summary>Combines both sets and computes <see cref="Fingerprint"/>, which reads all samples.</summary>
+    /// <param name="name">See <see cref="Name"/>.</param>
+    /// <param name="train">The samples for training.</param>
+    /// <param name="test">The samples for evaluation.</param>
+    /// <exception cref="DataException">The formats differ.</exception>
     public DataSet(string name, SampleSet train, SampleSet test)
     {
         if (train.Format != test.Format)
@@ -17,25 +20,25 @@ public sealed record DataSet
         (Name, Train, Test, Fingerprint) = (name, train, test, FingerprintOf(name, train, test));
     }
 
-    /// <summary>The name under which a job asks for it.</summary>
+    /// <summary>The name in a job file, such as digits; the kind for a user's own files, such as csv.</summary>
     public string Name { get; }
 
-    /// <summary>What is trained on.</summary>
+    /// <summary>The samples for training.</summary>
     public SampleSet Train { get; }
 
-    /// <summary>What is only evaluated on.</summary>
+    /// <summary>The samples for evaluation only.</summary>
     public SampleSet Test { get; }
 
     /// <summary>
-    /// Hexadecimal XxHash128 over name, formats, inputs and targets of both splits: replicas whose fingerprints
-    /// differ do not train on the same data. Against mix-ups, not against forgery.
+    /// XxHash128 of the name, the formats, the inputs and the targets of both sets: 32 lower-case hexadecimal digits. Workers with
+    /// different fingerprints do not train together. It detects mistakes, not forgery.
     /// </summary>
     public string Fingerprint { get; }
 
-    /// <summary>The classes' names, in their order; none where a target is no class.</summary>
+    /// <summary>Names of the classes, in the order of their numbers; empty if targets are no classes.</summary>
     public IReadOnlyList<string> Classes { get; init; } = [];
 
-    /// <summary>What people want to know of how it was read.</summary>
+    /// <summary>Sentences for the user about how the data was read, such as skipped samples.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
     private static string FingerprintOf(string name, SampleSet train, SampleSet test)

@@ -6,18 +6,14 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Worker.Cluster;
 
-/// <summary>What is left of a link when all that was to come is there.</summary>
-/// <param name="Pipe">The connection, which goes on.</param>
-/// <param name="Initial">The file with the parameters to begin with, which leaves before the data; null where none was announced.</param>
+/// <param name="Initial">The file with the initial parameters, which precedes the data; null if none was announced.</param>
 internal sealed record DeliveredLink(IFramePipe Pipe, byte[]? Initial) : IDisposable
 {
     public void Dispose() => Pipe.Dispose();
 }
 
-/// <summary>
-/// The link to the coordinator while a data set comes over it, before the replica is prepared. Whatever comes is written to
-/// the disk there and then: nobody else waits for this thread, and a slow disk slows the sender down.
-/// </summary>
+// The link to the coordinator while it sends a data set, before the replica is prepared. Its thread writes to the disk, since nothing
+// else waits for it; a slow disk slows the sender down.
 internal sealed class DeliveryLink : ILinkHandler, IDisposable
 {
     private readonly ulong _job;
@@ -28,10 +24,9 @@ internal sealed class DeliveryLink : ILinkHandler, IDisposable
     private readonly TaskCompletionSource _complete = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private byte[]? _initial;
 
-    /// <param name="pipe">The link; its own from now on.</param>
-    /// <param name="writer">Takes in the data. Stays the caller's to dispose, after this.</param>
-    /// <param name="initialBytes">Bytes of the file with the parameters to begin with; 0 where none comes.</param>
-    /// <param name="metrics">Counts bytes and refused frames.</param>
+    /// <param name="pipe">The connection; this object owns it.</param>
+    /// <param name="writer">Receives the data; the caller disposes it, after this object.</param>
+    /// <param name="initialBytes">Bytes of the file with the initial parameters; 0 if there is none.</param>
     public DeliveryLink(ulong job, IFramePipe pipe, DeliveryWriter writer, long initialBytes, LinkMetrics? metrics)
     {
         (_job, _writer, _assembly) = (job, writer, initialBytes > 0 ? new(initialBytes) : null);
@@ -39,21 +34,21 @@ internal sealed class DeliveryLink : ILinkHandler, IDisposable
         lock (_links.Gate) _links.Open(_link = _links.Add("the coordinator"), pipe);
     }
 
-    /// <summary>Waits until all of it is there.</summary>
-    /// <exception cref="LinkException">The link broke.</exception>
-    /// <exception cref="DataException">What came is not what was announced, or cannot be written.</exception>
     public async Task<DeliveredLink> CompleteAsync(CancellationToken cancellation)
     {
         await _complete.Task.WaitAsync(cancellation).ConfigureAwait(false);
         lock (_links.Gate)
-            return new(_links.Detach(_link) ?? throw new LinkException("the coordinator closed the connection") { IsDisconnect = true }, _initial);
+        {
+            var pipe = _links.Detach(_link) ?? throw new LinkException("the coordinator closed the connection") { IsDisconnect = true };
+            return new(pipe, _initial);
+        }
     }
 
     public void Dispose() => _links.Dispose();
 
     bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)
     {
-        // What comes behind the data is for whoever has the link next.
+        // Frames after the data are for the next owner of the link.
         if (_writer.IsComplete) return false;
         if (header.Job != _job) throw new LinkException("the coordinator sent a frame of another job");
         switch (header.Kind)
@@ -62,7 +57,8 @@ internal sealed class DeliveryLink : ILinkHandler, IDisposable
                 Write(payload);
                 break;
             case FrameKind.Data:
-                throw new LinkException($"the coordinator sent {payload.Length} bytes of data from byte {header.Round}; byte {_writer.Received} was expected");
+                throw new LinkException($"the coordinator sent {payload.Length} bytes of data from byte {header.Round}; "
+                    + $"byte {_writer.Received} was expected");
             case FrameKind.Initial when _assembly is not null && _initial is null:
                 _initial = _assembly.Add(header, payload);
                 break;
@@ -72,7 +68,8 @@ internal sealed class DeliveryLink : ILinkHandler, IDisposable
         return true;
     }
 
-    void ILinkHandler.Closed(TensorLink link, string reason) => _complete.TrySetException(new LinkException(reason) { IsDisconnect = true });
+    void ILinkHandler.Closed(TensorLink link, string reason) =>
+        _complete.TrySetException(new LinkException(reason) { IsDisconnect = true });
 
     private void Write(ReadOnlySpan<byte> piece)
     {
@@ -86,7 +83,7 @@ internal sealed class DeliveryLink : ILinkHandler, IDisposable
             _complete.TrySetException(error);
             throw new LinkException(error.Message, error);
         }
-        // No fault of the other end's.
+        // Not the sender's fault, so not a violation of the protocol.
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             _complete.TrySetException(_writer.Unwritable(error));

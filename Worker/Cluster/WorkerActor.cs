@@ -57,7 +57,7 @@ internal sealed partial class WorkerActor : ReceiveActor, IWithTimers
     {
         (_options, _end, _metrics, _readiness, _logger, _session) = (options, end, metrics, readiness, links, session);
         _data = options.Data;
-        _join = new(options.Coordinator, options.Patience, session?.Worker, MayFetch: options.Data.DeliveryLimit > 0);
+        _join = new(options.Coordinator, options.Timeout, session?.Worker, MayFetch: options.Data.DeliveryLimit > 0);
         Receive<Local.Happened>(m => Decide(m.Event));
         ReceiveCoordinator();
         ReceiveOwn();

@@ -5,27 +5,27 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Cluster;
 
-/// <param name="Name">Name it would like to have.</param>
-/// <param name="Coordinator">HOST:PORT of the coordinator.</param>
-/// <param name="Host">Address that others reach it at.</param>
-/// <param name="LinkPort">Port of its links, 0 for a free one.</param>
-/// <param name="Device">Where it computes.</param>
-/// <param name="Data">Where it looks for data.</param>
-/// <param name="Patience">How long it waits for a coordinator to take it in, or to come back.</param>
-internal sealed record WorkerOptions(string Name, string Coordinator, string Host, int LinkPort, Device Device, DataOptions Data, TimeSpan Patience)
+/// <param name="Host">Address at which others reach the worker.</param>
+/// <param name="Timeout">How long it waits until a coordinator accepts it, or comes back.</param>
+internal sealed record WorkerOptions(
+    string Name, string Coordinator, string Host, int LinkPort, Device Device, DataOptions Data, TimeSpan Timeout)
 {
-    public TimeSpan Remaining { get; init; } = Patience;
-
+    public TimeSpan Remaining { get; init; } = Timeout;
     public PluginSet Plugins { get; init; } = PluginSet.None;
 
-    /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
+    /// <summary>Address to listen at; null for that of <see cref="Host"/>.</summary>
     public string? Bind { get; init; }
 
-    /// <summary>Port of its metrics; 0 where it serves none.</summary>
+    /// <summary>Port of the metrics; 0 if there are none.</summary>
     public int MetricsPort { get; init; }
-
     public LinkOptions Links { get; init; } = new();
 
-    /// <summary>What part of the memory that is free a micro-batch may take where the job leaves its size to that; above 0, to 1.</summary>
+    /// <summary>The part of the free memory that a micro-batch may take if the job chooses its size automatically; above 0, to 1.</summary>
     public double MemoryFraction { get; init; } = Hosting.Processes.MemoryFraction.Default;
 }
+
+/// <param name="MayReturn">Whether it should register again, as another node of the cluster.</param>
+/// <param name="Session">Its state of the job; null if it returns as a new worker.</param>
+/// <param name="WasRefused">Whether the coordinator rejected it, rather than lost it.</param>
+internal sealed record WorkerEnd(
+    int ExitCode, string Reason, bool MayReturn = false, WorkerSession? Session = null, bool TookPart = false, bool WasRefused = false);

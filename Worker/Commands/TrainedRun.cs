@@ -1,9 +1,15 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using Distributed.Core;
+using Distributed.Hosting.Processes;
 using Distributed.Jobs;
 using Distributed.Jobs.Runs;
 using Distributed.Jobs.State;
+using Distributed.Worker.Abstractions;
 using Distributed.Worker.Data;
+using Distributed.Worker.Natives;
+using Distributed.Worker.Training;
+using static TorchSharp.torch;
 
 namespace Distributed.Worker.Commands;
 
@@ -12,33 +18,57 @@ internal sealed record TrainedRun(Job Job, SafetensorsContent Model, string Mode
     private const string ParametersSha256 = "parameters_sha256";
     private const int MaxReportBytes = 64 << 20;
 
-    /// <exception cref="PredictException">It is not there, holds no finished run, or a file of it is damaged.</exception>
-    public static TrainedRun Read(string folder)
+    /// <summary>Reads a run and uses it. Errors are printed for the user.</summary>
+    /// <returns>Exit code: 0 done, 1 failed, 2 invalid input.</returns>
+    public static int Use(string folder, Action<TrainedRun> use)
     {
-        if (!Directory.Exists(folder)) throw new PredictException($"'{folder}' does not exist; give the folder of a finished run with --run");
-        var (job, model) = (Path.Combine(folder, RunFiles.Job), Path.Combine(folder, RunFiles.Model));
-        if (!File.Exists(job)) throw new PredictException($"'{folder}' has no {RunFiles.Job}, so it holds no run; give the folder of a finished run with --run");
-        if (!File.Exists(model))
-            throw new PredictException($"'{folder}' has no {RunFiles.Model}: its run is not finished; go on with it (train --resume --run DIR), or give the folder of another");
         try
         {
-            using var file = File.OpenRead(model);
-            var content = Safetensors.Read(file);
-            if (FaultBy(Path.Combine(folder, RunFiles.Report), content) is { } fault) throw new PredictException(Unusable(model, fault));
-            var trained = TorchScriptFile.OfRun(JobFile.Load(job), folder);
-            return new(trained, content, model, trained.Data is KnownData known ? DataSets.Describe(known.Name) : ReadData(Path.Combine(folder, RunFiles.Data)));
+            var run = Read(folder);
+            ExternalLibtorch.Load(static _ => { });
+            set_num_threads(run.Job.Threads);
+            use(run);
+            return 0;
         }
-        catch (JobException error)
+        // The file of the model is damaged, or its tensors do not fit the job's model.
+        catch (Exception error) when (error is InvalidDataException or SafetensorsException)
         {
-            throw new PredictException(error.Message, error);
+            return CommandLine.Fail(2, Damaged(Path.Combine(folder, RunFiles.Model), error.Message));
+        }
+        catch (Exception error) when (error is PredictException or JobException or PluginException or DataException or DeviceException
+            or LibtorchException)
+        {
+            return CommandLine.Fail(2, error.Message);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return CommandLine.Fail(1, error.Message);
+        }
+    }
+
+    private static TrainedRun Read(string folder)
+    {
+        string In(string name) => Path.Combine(folder, name);
+        const string Give = "give the folder of a finished run with --run";
+        if (!Directory.Exists(folder)) throw new PredictException($"'{folder}' does not exist; {Give}");
+        if (!File.Exists(In(RunFiles.Job))) throw new PredictException($"'{folder}' has no {RunFiles.Job}, so it holds no run; {Give}");
+        if (!File.Exists(In(RunFiles.Model)))
+        {
+            throw new PredictException($"'{folder}' has no {RunFiles.Model}: its run is not finished; go on with it "
+                + "(train --resume --run DIR), or give the folder of another");
+        }
+        try
+        {
+            using var file = File.OpenRead(In(RunFiles.Model));
+            var model = Safetensors.Read(file);
+            if (FaultBy(In(RunFiles.Report), model) is { } fault) throw new PredictException(Damaged(In(RunFiles.Model), fault));
+            var job = TorchScriptFile.OfRun(JobFile.Load(In(RunFiles.Job)), folder);
+            var data = job.Data is KnownData known ? DataSets.Describe(known.Name) : ReadData(In(RunFiles.Data));
+            return new(job, model, In(RunFiles.Model), data);
         }
         catch (JsonException error)
         {
-            throw new PredictException($"'{Path.Combine(folder, RunFiles.Report)}' is damaged: {error.Message}", error);
-        }
-        catch (SafetensorsException error)
-        {
-            throw new PredictException(Unusable(model, error.Message), error);
+            throw new PredictException($"'{In(RunFiles.Report)}' is damaged: {error.Message}", error);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -46,11 +76,13 @@ internal sealed record TrainedRun(Job Job, SafetensorsContent Model, string Mode
         }
     }
 
-    /// <summary>Of a user's own data, which need not be there any more.</summary>
+    // The user's own data may have been removed since; the run's folder describes it.
     private static DataDescription ReadData(string path)
     {
-        if (!File.Exists(path)) throw new PredictException($"'{path}' does not exist, which says what the run's data is like; copy it from the folder that the run was trained in");
-        if (new FileInfo(path).Length is var length and > DataDescription.MaxBytes) throw new PredictException($"'{path}' has {length} bytes; at most {DataDescription.MaxBytes} are allowed");
+        if (!File.Exists(path))
+            throw new PredictException($"'{path}' is missing, which describes the run's data; copy it from the run's original folder");
+        if (new FileInfo(path).Length is var length and > DataDescription.MaxBytes)
+            throw new PredictException($"'{path}' has {length} bytes; at most {DataDescription.MaxBytes} are allowed");
         try
         {
             return DataDescription.Parse(File.ReadAllText(path));
@@ -61,7 +93,7 @@ internal sealed record TrainedRun(Job Job, SafetensorsContent Model, string Mode
         }
     }
 
-    /// <summary>The format itself has no sum that would tell a wrong number; the report has. A model from elsewhere has no report beside it.</summary>
+    // Safetensors has no checksum; the run's report has one. A model copied from elsewhere has no report beside it.
     private static string? FaultBy(string report, SafetensorsContent model)
     {
         if (!File.Exists(report)) return null;
@@ -77,7 +109,9 @@ internal sealed record TrainedRun(Job Job, SafetensorsContent Model, string Mode
         return sum.ValueEquals(found) ? null : $"the SHA-256 of its tensors is {found}; {RunFiles.Report} says {sum}";
     }
 
-    /// <summary>Says that the model's file is not what it was.</summary>
-    public static string Unusable(string path, string fault) =>
+    private static string Damaged(string path, string fault) =>
         $"'{path}' is damaged, or not of this run: {fault.TrimEnd('.')}; copy it again from where it is whole, or train again";
 }
+
+/// <summary>A run's model cannot be used. The message is for the user: what was found, what to do.</summary>
+internal sealed class PredictException(string message, Exception? cause = null) : Exception(message, cause);

@@ -9,7 +9,6 @@ using Distributed.Hosting.Processes;
 using Distributed.Hosting.Security;
 using Distributed.Hosting.Status;
 using Distributed.Jobs;
-using Distributed.Jobs.Data;
 using Distributed.Transport.Pipes;
 using Distributed.Transport.Security;
 using Distributed.Worker.Abstractions;
@@ -24,72 +23,29 @@ using Prometheus;
 
 namespace Distributed.Worker.Commands;
 
-internal sealed record WorkerArguments
-{
-    /// <summary>HOST:PORT of the coordinator.</summary>
-    public required string Coordinator { get; init; }
+internal sealed record WorkerArguments(
+    string Coordinator, string Device, string? Name, string? Host, string? Bind, string? DataDirectory, long DataLimit,
+    IReadOnlyList<string> Plugins, int LinkPort, int MetricsPort, string? MetricsBind, IReadOnlyList<string> AllowedHosts,
+    double MemoryFraction, TimeSpan Timeout, SecurityArguments Security, bool WithParent);
 
-    public required string Device { get; init; }
-
-    public string? Name { get; init; }
-
-    public string? Host { get; init; }
-
-    /// <summary>Address that it listens at; null for that of <see cref="Host"/>.</summary>
-    public string? Bind { get; init; }
-
-    public string? DataDirectory { get; init; }
-
-    /// <summary>Bytes that a data set may have which the coordinator sends.</summary>
-    public long DataLimit { get; init; } = DataOptions.DefaultDeliveryLimit;
-
-    public IReadOnlyList<string> Plugins { get; init; } = [];
-
-    /// <summary>Port of the links to other workers; 0 for a free one.</summary>
-    public int LinkPort { get; init; }
-
-    /// <summary>Port of the metrics; 0 for a free one.</summary>
-    public int MetricsPort { get; init; }
-
-    /// <summary>Address that the metrics are served at; null for that of everything else.</summary>
-    public string? MetricsBind { get; init; }
-
-    /// <summary>Names under which the metrics are asked for, beside those that the machine has here.</summary>
-    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
-
-    /// <summary>What part of the memory that is free a micro-batch may take where the job leaves its size to that; above 0, to 1.</summary>
-    public double MemoryFraction { get; init; } = Hosting.Processes.MemoryFraction.Default;
-
-    /// <summary>How long it waits for a coordinator to take it in, or to come back.</summary>
-    public required TimeSpan Patience { get; init; }
-
-    /// <summary>What the command line says of protection.</summary>
-    public SecurityArguments Security { get; init; } = new();
-
-    /// <summary>Whether it ends with the process that started it.</summary>
-    public bool WithParent { get; init; }
-}
-
-/// <summary>A worker from its start to its end.</summary>
 internal static class WorkerProcess
 {
-    /// <summary>How long it waits for the coordinator to let it go.</summary>
     public static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(30);
-
     private static readonly TimeSpan _stopTimeout = TimeSpan.FromSeconds(5);
 
-    /// <returns>Exit code: 0 done, 1 failed, 2 bad input.</returns>
+    /// <returns>Exit code: 0 done, 1 failed, 2 invalid input.</returns>
     public static async Task<int> RunAsync(WorkerArguments arguments)
     {
         InformingWriter.Install();
         if (arguments.WithParent) EndWithParent();
-        if (AddressIn(arguments.Coordinator) is not { } coordinator) return CommandLine.Fail(2, $"--coordinator is '{arguments.Coordinator}'; allowed: HOST:PORT");
+        if (AddressIn(arguments.Coordinator) is not { } coordinator)
+            return CommandLine.Fail(2, $"--coordinator is '{arguments.Coordinator}'; allowed: HOST:PORT");
         TorchSharp.torch.Device device;
         PluginSet plugins;
         try
         {
-            // Before anything of TorchSharp is used.
-            if (!NativeHeap.KeepFreed()) Console.WriteLine("warning: malloc takes no settings here; steps may be slower");
+            // Before the first use of TorchSharp.
+            if (!NativeHeap.KeepFreed()) Console.WriteLine("warning: malloc accepts no settings here; steps may be slower");
             ExternalLibtorch.Load(Console.WriteLine);
             device = Devices.Resolve(arguments.Device);
             if (device.type == TorchSharp.DeviceType.CUDA) DeterministicKernels.Request();
@@ -129,13 +85,14 @@ internal static class WorkerProcess
         return 0;
     }
 
-    /// <summary>From joining the cluster to leaving it, as often as it comes back. Everything logged is written when it returns.</summary>
+    // Joins the cluster and leaves it, as often as the worker returns. The log is complete when this returns.
     private static async Task<WorkerEnd> WorkAsync(
         WorkerArguments arguments, DnsEndPoint coordinator, TorchSharp.torch.Device device, PluginSet plugins, CancellationToken stopping)
     {
         var ownHost = arguments.Host ?? await OwnAddressTowardsAsync(coordinator, stopping);
         using var security = NodeSecurity.Open(ownHost, arguments.Security) ?? throw new JoinTokenException(
-            $"a worker has to prove that it may take part: give it a copy of {JoinTokenFile.Name} in the run folder of its coordinator with --token-file FILE, or --certs DIR where the coordinator has certificates");
+            $"a worker has to prove that it may take part: give it a copy of {JoinTokenFile.Name} in the run folder of its coordinator "
+            + "with --token-file FILE, or --certs DIR where the coordinator has certificates");
         var registry = Metrics.NewCustomRegistry();
         ProcessMetrics.Register(registry);
         var metrics = new WorkerMetrics(registry, $"{device}");
@@ -145,21 +102,22 @@ internal static class WorkerProcess
             new() { Names = new([ownHost, arguments.Bind, metricsBind, .. arguments.AllowedHosts]) }, stopping);
         var options = new WorkerOptions(
             arguments.Name ?? DefaultName(), arguments.Coordinator, ownHost, arguments.LinkPort, device,
-            new() { DataDirectory = arguments.DataDirectory, DeliveryLimit = arguments.DataLimit }, arguments.Patience)
+            new() { DataDirectory = arguments.DataDirectory, DeliveryLimit = arguments.DataLimit }, arguments.Timeout)
         {
             Bind = arguments.Bind,
-            // Where nobody reaches them at its host, nobody has to be told.
+            // The coordinator publishes only an address that others can reach.
             MetricsPort = arguments.MetricsBind is null || metricsBind == ownHost || IsAny(metricsBind) ? status.Address.Port : 0,
             Plugins = plugins,
             Links = new() { Certificates = security.Certificates, Token = security.Token, Refused = metrics.Links.ConnectionRefused },
             MemoryFraction = arguments.MemoryFraction,
         };
-        Console.WriteLine($"Metrics at {(IsAny(metricsBind) ? new UriBuilder(status.Address) { Host = ownHost }.Uri : status.Address)}metrics");
+        var metricsAddress = IsAny(metricsBind) ? new UriBuilder(status.Address) { Host = ownHost }.Uri : status.Address;
+        Console.WriteLine($"Metrics at {metricsAddress}metrics");
         var former = Task.CompletedTask;
-        var tookPart = Stopwatch.GetTimestamp();
+        var lastMember = Stopwatch.GetTimestamp();
         var returns = new ReturnPause();
         var pause = TimeSpan.Zero;
-        var hadPart = false;
+        var wasMember = false;
         for (WorkerSession? session = null; ;)
         {
             var stranger = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -183,26 +141,27 @@ internal static class WorkerProcess
             }
             var began = Stopwatch.GetTimestamp();
             var living = LiveAsync(host, options with { Remaining = Left() }, metrics, readiness, session, stopping);
-            // A worker that has had a part in the job waits until its coordinator has come back, whoever listens in its place meanwhile.
-            if (!hadPart && await Task.WhenAny(living, stranger.Task) == stranger.Task)
+            // A former member waits for its coordinator, even if another process listens at that address meanwhile.
+            if (!wasMember && await Task.WhenAny(living, stranger.Task) == stranger.Task)
             {
                 await LeaveAsync(host);
-                return new(1, $"the coordinator at {arguments.Coordinator} does not hold the join token of '{arguments.Security.TokenFile}': give a copy of the one in the folder of its run with --token-file");
+                return new(1, $"the coordinator at {arguments.Coordinator} does not hold the join token of "
+                    + $"'{arguments.Security.TokenFile}': give a copy of the one in the folder of its run with --token-file");
             }
             var outcome = await living;
-            // One node may still say farewell while the next one joins.
+            // This node may still leave while the next one joins.
             former = Task.WhenAll(former, LeaveAsync(host));
             session = outcome.Session;
-            hadPart |= outcome.TookPart;
-            if (outcome.TookPart) tookPart = Stopwatch.GetTimestamp();
+            wasMember |= outcome.TookPart;
+            if (outcome.TookPart) lastMember = Stopwatch.GetTimestamp();
             pause = outcome.WasRefused ? returns.After(Stopwatch.GetElapsedTime(began)) : TimeSpan.Zero;
-            // Whoever is sent back again and again, and never takes part, does not try for ever.
+            // A worker that is rejected each time gives up when the timeout has passed.
             if (outcome.MayReturn && Left() > TimeSpan.Zero) continue;
             await former;
             return outcome;
         }
 
-        TimeSpan Left() => arguments.Patience - Stopwatch.GetElapsedTime(tookPart);
+        TimeSpan Left() => arguments.Timeout - Stopwatch.GetElapsedTime(lastMember);
     }
 
     private static async Task<WorkerEnd> LiveAsync(
@@ -215,7 +174,8 @@ internal static class WorkerProcess
         using var leaving = stopping.Register(() =>
         {
             worker.Tell(new Leave("it was told to stop"));
-            _ = Task.Delay(LeaveTimeout).ContinueWith(_ => end.TrySetResult(new(1, $"it was told to stop, and the coordinator did not let it go within {LeaveTimeout.TotalSeconds} s")), TaskScheduler.Default);
+            var late = $"it was told to stop, and the coordinator did not let it go within {LeaveTimeout.TotalSeconds} s";
+            _ = Task.Delay(LeaveTimeout).ContinueWith(_ => end.TrySetResult(new(1, late)), TaskScheduler.Default);
         });
         return await end.Task;
     }
@@ -226,7 +186,8 @@ internal static class WorkerProcess
         host.Dispose();
     }
 
-    private static bool IsAny(string bind) => IPAddress.TryParse(bind, out var address) && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any));
+    private static bool IsAny(string bind) =>
+        IPAddress.TryParse(bind, out var address) && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any));
 
     private static DnsEndPoint? AddressIn(string text)
     {
@@ -234,7 +195,7 @@ internal static class WorkerProcess
         return colon > 0 && ushort.TryParse(text[(colon + 1)..], out var port) && port > 0 ? new(text[..colon], port) : null;
     }
 
-    /// <summary>Connecting a datagram socket sends nothing; it only chooses the way.</summary>
+    // Connecting a datagram socket sends nothing; it only chooses the route.
     private static async Task<string> OwnAddressTowardsAsync(DnsEndPoint coordinator, CancellationToken cancellation)
     {
         using var socket = new Socket(SocketType.Dgram, ProtocolType.Udp);
@@ -243,19 +204,42 @@ internal static class WorkerProcess
         return (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
     }
 
-    private static string DefaultName() =>
-        $"{string.Concat(Environment.MachineName.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : '-')).TrimEnd()}-{Environment.ProcessId}";
+    private static string DefaultName()
+    {
+        var machine = Environment.MachineName.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : '-');
+        return $"{string.Concat(machine)}-{Environment.ProcessId}";
+    }
 
-    /// <summary>The coordinator holds the other end of standard input, and the system closes it however the coordinator ends.</summary>
+    // The coordinator holds the other end of standard input; the system closes it, however the coordinator ends.
     private static void EndWithParent() => new Thread(() =>
     {
         using var input = Console.OpenStandardInput();
         var buffer = new byte[256];
         while (input.Read(buffer) > 0)
         {
-            // Nothing is said on it.
+            // The coordinator writes nothing.
         }
         Environment.Exit(1);
     })
     { IsBackground = true, Name = "parent" }.Start();
+}
+
+// How long a rejected worker waits before it returns. It returns at once the first time. A worker that is rejected again and again,
+// because another one cannot reach it, stops the whole cluster each time, so its wait doubles.
+internal sealed class ReturnPause
+{
+    public static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
+
+    /// <summary>A worker that stayed this long has returned for good; its next wait is 0 again.</summary>
+    public static readonly TimeSpan Stay = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan _first = TimeSpan.FromSeconds(1);
+    private TimeSpan _next;
+
+    public TimeSpan After(TimeSpan stayed)
+    {
+        var pause = stayed >= Stay ? TimeSpan.Zero : _next;
+        _next = pause == TimeSpan.Zero ? _first : 2 * pause < Longest ? 2 * pause : Longest;
+        return pause;
+    }
 }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.IO.Compression;
+using System.Numerics;
 using System.Text;
 using CsvHelper;
 using CsvHelper.Configuration;
@@ -6,28 +8,35 @@ using Distributed.Core;
 
 namespace Distributed.Worker.Data;
 
-/// <param name="Line">Its number, from 1; where a value spans several lines, that of the last.</param>
-/// <param name="Cells">Its values, without their quotes and the blanks around them.</param>
-/// <param name="IsMisquoted">Whether a quote stands where none may.</param>
-internal readonly record struct CsvRow(int Line, string[] Cells, bool IsMisquoted);
+/// <param name="Line">Number of the row's last line, from 1.</param>
+/// <param name="Cells">The values, without quotes and the blanks around them.</param>
+/// <param name="IsMisquoted">Whether a quote stands where none is allowed.</param>
+internal readonly record struct CsvRow(int Line, string[] Cells, bool IsMisquoted)
+{
+    /// <summary>The number in a column, from 0. The other parameters are for messages.</summary>
+    public T Number<T>(string name, int column, Predicate<T> isAllowed, string allowed) where T : INumber<T> =>
+        T.TryParse(Cells[column], NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && isAllowed(number)
+            ? number
+            : throw new DataException($"{name}: line {Line}, column {column + 1} is '{Cells[column]}'; {allowed}.");
+}
 
-/// <summary>Tables as text in UTF-8: RFC 4180, with any separator. Blank lines are no rows.</summary>
+/// <summary>Reads tables as text in UTF-8: RFC 4180, with any separator. Blank lines are skipped.</summary>
 internal static class CsvFile
 {
-    /// <summary>Bytes that a file may have.</summary>
     public const long MaxBytes = 1L << 30;
-
-    /// <summary>Characters that a value may have.</summary>
     public const int MaxCell = 4096;
 
-    /// <summary>Characters that a row may have, and blank lines before it. Each value of it becomes an object, so this is checked before it is read.</summary>
+    /// <summary>Largest number of characters of a row and the blank lines before it.</summary>
     public const int MaxRow = 1 << 20;
-
-    /// <summary>Columns that a table may have.</summary>
     public const int MaxColumns = 16_384;
 
-    /// <exception cref="DataException">The file cannot be read, or is too large.</exception>
     public static IEnumerable<CsvRow> Read(string path, string separator)
+    {
+        using var text = Open(path);
+        foreach (var row in Read(text, path, separator)) yield return row;
+    }
+
+    public static IEnumerable<CsvRow> Read(TextReader text, string name, string separator)
     {
         var isMisquoted = false;
         var configuration = new CsvConfiguration(CultureInfo.InvariantCulture)
@@ -39,53 +48,87 @@ internal static class CsvFile
             MaxFieldSize = MaxCell,
             BadDataFound = _ => isMisquoted = true,
         };
-        using var text = new RowLimit(Open(path), MaxRow);
-        using var parser = new CsvParser(text, configuration);
-        while (Next(parser, path))
+        var limited = new RowLimit(text, MaxRow);
+        using var parser = new CsvParser(limited, configuration);
+        while (Next(parser, name))
         {
-            text.EndRow();
+            limited.EndRow();
             var cells = parser.Record!;
-            if (cells.Length > MaxColumns) throw new DataException($"{path}, line {parser.RawRow}: has {cells.Length} values; at most {MaxColumns} are allowed.");
+            if (cells.Length > MaxColumns)
+                throw new DataException($"{name}, line {parser.RawRow}: has {cells.Length} values; at most {MaxColumns} are allowed.");
             yield return new(parser.RawRow, cells, isMisquoted);
             isMisquoted = false;
         }
     }
 
-    private static StreamReader Open(string path)
+    /// <summary>Reads rows of exactly <paramref name="columns"/> values after some other ones.</summary>
+    public static IEnumerable<CsvRow> Read(TextReader text, string name, int columns, int skip = 0)
     {
-        try
+        foreach (var row in Read(text, name, ",").Skip(skip))
         {
-            var length = new FileInfo(path).Length;
-            if (length > MaxBytes) throw new DataException($"{path} has {length} bytes; at most {MaxBytes} are allowed.");
-            return new(path, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true), detectEncodingFromByteOrderMarks: true);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new DataException($"{path} cannot be read: {error.Message}", error);
+            if (row.Cells.Length != columns)
+                throw new DataException($"{name}: line {row.Line} has {row.Cells.Length} values; expected {columns}.");
+            yield return row;
         }
     }
 
-    private static bool Next(CsvParser parser, string path)
+    /// <summary>Opens a file within this program that is compressed by gzip.</summary>
+    public static StreamReader OpenEmbedded(string resource)
+    {
+        var stream = typeof(CsvFile).Assembly.GetManifestResourceStream(resource);
+        if (stream is null) throw new DataException($"This build lacks the embedded file {resource}.");
+        return new(new GZipStream(stream, CompressionMode.Decompress));
+    }
+
+    private static StreamReader Open(string path) => UserFile.Read(path, () =>
+    {
+        var length = new FileInfo(path).Length;
+        if (length > MaxBytes) throw new DataException($"{path} has {length} bytes; at most {MaxBytes} are allowed.");
+        return new StreamReader(path, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
+    });
+
+    private static bool Next(CsvParser parser, string name)
     {
         try
         {
-            return parser.Read();
+            return UserFile.Read(name, parser.Read);
         }
         catch (RowTooLongException error)
         {
-            throw new DataException($"{path}, behind line {parser.RawRow}: a row has more than {MaxRow} characters.", error);
+            throw Malformed($"a row has more than {MaxRow} characters", error);
         }
         catch (DecoderFallbackException error)
         {
-            throw new DataException($"{path}, behind line {parser.RawRow}: this is no text in UTF-8.", error);
+            throw Malformed("this is no text in UTF-8", error);
         }
         catch (CsvHelperException error)
         {
-            throw new DataException($"{path}, behind line {parser.RawRow}: a value has more than {MaxCell} characters; is a quote left open?", error);
+            throw Malformed($"a value has more than {MaxCell} characters; is a quote left open?", error);
         }
-        catch (IOException error)
-        {
-            throw new DataException($"{path} cannot be read: {error.Message}", error);
-        }
+
+        DataException Malformed(string fault, Exception error) =>
+            new($"{name}, after line {parser.RawRow}: {fault}{(fault.EndsWith('?') ? "" : ".")}", error);
     }
+
+    /// <summary>Bounds what the parser keeps in memory: a whole row, with an object for each value.</summary>
+    private sealed class RowLimit(TextReader text, int limit) : TextReader
+    {
+        private int _read;
+
+        /// <summary>Starts counting again. What the parser has read of the next row does not count.</summary>
+        public void EndRow() => _read = 0;
+
+        public override int Read(char[] buffer, int index, int count)
+        {
+            var read = text.Read(buffer, index, count);
+            _read += read;
+            return _read > limit ? throw new RowTooLongException() : read;
+        }
+
+        public override int Peek() => text.Peek();
+
+        public override int Read() => throw new NotSupportedException("a table is read by blocks");
+    }
+
+    private sealed class RowTooLongException : Exception;
 }

@@ -2,24 +2,20 @@ using SkiaSharp;
 
 namespace Distributed.Worker.Data;
 
-/// <summary>PNG and JPEG files from anywhere, as images of a data set.</summary>
+/// <summary>Reads PNG and JPEG files from any source.</summary>
 internal static class ImageFile
 {
-    /// <summary>Bytes that a file may have.</summary>
     public const long MaxBytes = 64 << 20;
 
-    /// <summary>Pixels that an image may have; decoded, each takes 4 bytes.</summary>
+    /// <summary>Largest number of pixels; decoded, each takes 4 bytes.</summary>
     public const long MaxPixels = 64 << 20;
-
     private const int SignatureLength = 8;
 
     private static ReadOnlySpan<byte> Png => [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0d, 0x0a, 0x1a, 0x0a];
-
     private static ReadOnlySpan<byte> Jpeg => [0xff, 0xd8, 0xff];
 
-    /// <summary>Reads a file and fits it to a format; see <see cref="ImageFit"/>.</summary>
-    /// <returns>Raw pixels as the data set has them, channels × height × width.</returns>
-    /// <exception cref="ImageException">It cannot be read, is too large, damaged, or neither PNG nor JPEG.</exception>
+    /// <summary>Reads a file and fits it to a format, see <see cref="ImageFit"/>.</summary>
+    /// <returns>Raw pixels, channels × height × width.</returns>
     public static byte[] Read(string path, ImageFormat format)
     {
         using var codec = SKCodec.Create(Load(path)) ?? throw new ImageException("is damaged: its header cannot be read");
@@ -39,7 +35,7 @@ internal static class ImageFile
             return codec.GetPixels(new(codec.Info.Width, codec.Info.Height, SKColorType.Rgba8888, SKAlphaType.Unpremul), (nint)first);
     }
 
-    /// <summary>Nothing but PNG and JPEG reaches the decoders, of which there are more.</summary>
+    // Skia has decoders for more formats; only PNG and JPEG reach them.
     private static SKData Load(string path)
     {
         try
@@ -66,3 +62,6 @@ internal static class ImageFile
         }
     }
 }
+
+/// <summary>A file is no usable image. The message, for the user, continues a sentence that begins with the file's name.</summary>
+internal sealed class ImageException(string message, Exception? cause = null) : Exception(message, cause);

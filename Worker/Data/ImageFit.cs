@@ -1,22 +1,16 @@
 namespace Distributed.Worker.Data;
 
-/// <summary>
-/// Makes an image one of a data set: its channels, its size, its shades. Grey is ITU-R BT.601's luma; what is transparent is
-/// black to that degree; the size is changed, without regard to the sides' ratio, by a triangle filter that widens as the image
-/// shrinks (what Pillow calls bilinear and PyTorch antialiased); the shades are rounded to those that the data set has. An image
-/// that is one of the data set already stays as it is.
-/// </summary>
+// Fits an image to the channels, the size and the shades of a data set. Grey is the luma of ITU-R BT.601; transparent pixels are blended
+// with black; a triangle filter that widens as the image shrinks (Pillow: bilinear, PyTorch: antialiased) changes the size regardless of
+// the aspect ratio; shades are rounded to those of the data set. An image of the data set itself does not change.
 internal static class ImageFit
 {
-    /// <summary>Bytes of a decoded pixel: red, green, blue, alpha.</summary>
+    /// <summary>Bytes of a decoded pixel: red, green, blue, alpha (not premultiplied).</summary>
     public const int PixelSize = 4;
-
     private const int LumaRed = 19595, LumaGreen = 38470, LumaBlue = 7471, LumaShift = 16;
 
-    /// <param name="format">Of the data set; 1 or 3 channels.</param>
-    /// <param name="pixels">Decoded pixels, row by row, not premultiplied; overwritten.</param>
-    /// <param name="origin">How it was turned when it was stored, as Exif says: 1 to 8.</param>
-    /// <returns>Raw pixels, channels × height × width.</returns>
+    /// <param name="pixels">Decoded pixels, row by row; overwritten.</param>
+    /// <param name="origin">The orientation of Exif, 1 to 8.</param>
     public static byte[] To(ImageFormat format, byte[] pixels, int width, int height, int origin)
     {
         var channels = format.Channels is 1 or 3 ? format.Channels : throw new NotSupportedException($"{format.Channels} channels");
@@ -33,26 +27,28 @@ internal static class ImageFit
                     var (row, column) = (fromBottom ? format.Height - 1 - y : y, fromRight ? format.Width - 1 - x : x);
                     if (isTransposed) (row, column) = (column, row);
                     var share = resized[(row * columns + column) * channels + channel] / byte.MaxValue;
-                    fitted[(channel * format.Height + y) * format.Width + x] = (byte)Math.Clamp(MathF.Round(share * format.Brightest), 0, format.Brightest);
+                    var shade = Math.Clamp(MathF.Round(share * format.Brightest), 0, format.Brightest);
+                    fitted[(channel * format.Height + y) * format.Width + x] = (byte)shade;
                 }
         return fitted;
     }
 
-    /// <summary>In place, since the result is never longer.</summary>
+    // In place, since the result is never longer.
     private static void ToChannels(byte[] pixels, int count, int channels)
     {
+        const int Half = 1 << (LumaShift - 1);
         for (var i = 0; i < count; i++)
         {
             var pixel = pixels.AsSpan(i * PixelSize, PixelSize);
             var (red, green, blue) = (Opaque(pixel[0], pixel[3]), Opaque(pixel[1], pixel[3]), Opaque(pixel[2], pixel[3]));
-            if (channels == 1) pixels[i] = (byte)((LumaRed * red + LumaGreen * green + LumaBlue * blue + (1 << (LumaShift - 1))) >> LumaShift);
+            if (channels == 1) pixels[i] = (byte)((LumaRed * red + LumaGreen * green + LumaBlue * blue + Half) >> LumaShift);
             else (pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]) = ((byte)red, (byte)green, (byte)blue);
         }
 
         static int Opaque(byte colour, byte alpha) => (colour * alpha + byte.MaxValue / 2) / byte.MaxValue;
     }
 
-    /// <summary>Row by row, so that beside the image only a row of the result is in memory.</summary>
+    // Row by row, so that memory holds one resized row beside the image and the result.
     private static float[] Resize(byte[] pixels, int channels, (int Rows, int Columns) from, (int Rows, int Columns) to)
     {
         var across = Taps(from.Columns, to.Columns);
@@ -85,7 +81,7 @@ internal static class ImageFit
         }
     }
 
-    /// <summary>For each place of the result, the places that it is a weighted mean of.</summary>
+    // For each place of the result, the places of which it is the weighted mean.
     private static (int First, float[] Weights)[] Taps(int from, int to)
     {
         var scale = (double)from / to;

@@ -2,13 +2,12 @@ using System.Runtime.InteropServices;
 
 namespace Distributed.Worker.Natives;
 
-/// <summary>Memory of a CUDA device, which TorchSharp does not tell. Source: cuMemGetInfo of the CUDA driver API.</summary>
+/// <summary>Memory of the calling thread's CUDA device, in bytes, by cuMemGetInfo of the CUDA driver API; null without a device.</summary>
 internal static partial class DeviceMemory
 {
-    /// <summary>Bytes in use of the device that the calling thread computes with, by all processes; null where it has none.</summary>
+    /// <summary>What all processes use.</summary>
     public static long? Used() => Read() is var (free, total) ? total - free : null;
 
-    /// <summary>Bytes of that device that nobody uses; null where the calling thread has none.</summary>
     public static long? Free() => Read()?.Free;
 
     private static (long Free, long Total)? Read()

@@ -2,25 +2,24 @@ using System.Runtime.InteropServices;
 
 namespace Distributed.Worker.Natives;
 
-/// <summary>
-/// The system's loader of shared libraries (POSIX dlopen). Unlike <see cref="NativeLibrary"/> it can resolve every symbol at
-/// once, so that what a library lacks is known here by its name, and not at some later call.
-/// </summary>
+// The system's loader of shared libraries (POSIX dlopen). Unlike NativeLibrary it can resolve all symbols at once, so that
+// a missing one is reported by name here, and not at a later call.
 internal static partial class DynamicLoader
 {
-    private const int ResolveWhenCalled = 0x1, ResolveNow = 0x2, ForAll = 0x100;
+    private const int ResolveWhenCalled = 0x1, ResolveNow = 0x2, Global = 0x100;
 
-    /// <summary>Loads a library for good, its symbols visible to all that are loaded later.</summary>
-    /// <param name="lazily">Whether functions may be missing, which end the process when they are called.</param>
-    /// <returns>Null where it is loaded; else the loader's own words.</returns>
+    /// <summary>Loads a library for good; libraries that are loaded later see its symbols.</summary>
+    /// <param name="lazily">Whether functions may be missing; a call of one ends the process.</param>
+    /// <returns>Null if it is loaded; else the error of the loader.</returns>
     public static string? Load(string path, bool lazily = false)
     {
-        // Also binds this function itself, which would otherwise overwrite the error that it is to tell.
+        // Binds LastError itself, which would otherwise overwrite the error of Open.
         _ = LastError();
-        return Open(path, (lazily ? ResolveWhenCalled : ResolveNow) | ForAll) == 0 ? Marshal.PtrToStringUTF8(LastError()) ?? "unknown error" : null;
+        if (Open(path, (lazily ? ResolveWhenCalled : ResolveNow) | Global) != 0) return null;
+        return Marshal.PtrToStringUTF8(LastError()) ?? "unknown error";
     }
 
-    /// <summary>The address of a function in what was loaded for all; 0 where there is none of that name.</summary>
+    /// <summary>The address of a function in any loaded library; 0 if there is no such function.</summary>
     public static nint Function(string name) => Symbol(0, name);
 
     [LibraryImport("libc", EntryPoint = "dlopen", StringMarshalling = StringMarshalling.Utf8)]

@@ -1,51 +1,80 @@
+using System.Collections.Frozen;
 using System.Reflection;
+using System.Runtime.Loader;
 using Distributed.Worker.Abstractions;
 
 namespace Distributed.Worker.Plugins;
 
-/// <summary>A library of the user's, loaded for as long as this process lives.</summary>
+/// <summary>A user's library, loaded for the lifetime of this process.</summary>
 internal sealed record PluginLibrary(string Path, IReadOnlyList<Type> Classes)
 {
     public string Name => System.IO.Path.GetFileName(Path);
 
-    /// <summary>Loads a library, and what it needs as far as its public classes show it.</summary>
-    /// <exception cref="PluginException">It is not there, is no library, or does not fit this worker.</exception>
     public static PluginLibrary Load(string path)
     {
         var full = System.IO.Path.GetFullPath(path);
-        if (!File.Exists(full)) throw new PluginException($"--plugin is '{path}', which does not exist; allowed: the .dll of a class library");
+        if (!File.Exists(full)) throw Refused("which does not exist; allowed: the .dll of a class library");
         try
         {
             var assembly = new PluginContext(full).LoadFromAssemblyPath(full);
-            RequireFit(assembly, path);
+            foreach (var needed in assembly.GetReferencedAssemblies())
+                if (Misfit(needed) is { } misfit) throw Refused(misfit);
             return new(full, [.. assembly.GetExportedTypes().Where(type => type.IsClass)]);
         }
         catch (BadImageFormatException error)
         {
-            throw new PluginException($"--plugin is '{path}', which is no .NET library for this machine; allowed: the .dll of a class library", error);
+            throw Refused("which is no .NET library for this machine; allowed: the .dll of a class library", error);
         }
         catch (Exception error) when (error is IOException or TypeLoadException or InvalidOperationException or UnauthorizedAccessException)
         {
-            throw new PluginException($"--plugin is '{path}', which cannot be loaded: {Line(error)}; build it with what this worker has: "
-                + $"{Shared("TorchSharp")}, .NET {Environment.Version}", error);
+            throw Refused($"which cannot be loaded: {Line(error)}; build it with what this worker has: "
+                + $"TorchSharp {PluginContext.OwnVersionOf("TorchSharp")}, .NET {Environment.Version}", error);
         }
+
+        PluginException Refused(string reason, Exception? error = null) => new($"--plugin is '{path}', {reason}", error);
     }
 
     internal static string Line(Exception error) => error.Message.ReplaceLineEndings(" ").Trim().TrimEnd('.');
 
-    /// <summary>TorchSharp's classes are not the same from one version to the next, which would come out only where they differ.</summary>
-    private static void RequireFit(Assembly assembly, string path)
+    // Versions of TorchSharp are incompatible, which would show only when a changed class is used.
+    private static string? Misfit(AssemblyName needed)
     {
-        foreach (var needed in assembly.GetReferencedAssemblies())
-        {
-            if (needed.Name is not { } name || !PluginContext.IsShared(name)) continue;
-            var own = PluginContext.OwnVersionOf(name);
-            if (own is null)
-                throw new PluginException($"--plugin is '{path}', which needs {name} {needed.Version}; this worker has none of it");
-            var fits = name == "TorchSharp" ? own == needed.Version : own >= needed.Version;
-            if (!fits) throw new PluginException($"--plugin is '{path}', which was built against {name} {needed.Version}; this worker has {own}: build it with that");
-        }
+        if (needed.Name is not { } name || !PluginContext.IsShared(name)) return null;
+        if (PluginContext.OwnVersionOf(name) is not { } own) return $"which needs {name} {needed.Version}; this worker has none of it";
+        return (name == "TorchSharp" ? own == needed.Version : own >= needed.Version)
+            ? null
+            : $"which was built against {name} {needed.Version}; this worker has {own}: build it with that";
+    }
+}
+
+// Resolves the dependencies of a user's library. TorchSharp, this project and the framework always come from this process, so that a
+// tensor is the same type on both sides; so does anything that this process has in a sufficient version. The rest lies beside the library.
+internal sealed class PluginContext(string library) : AssemblyLoadContext(Path.GetFileName(library))
+{
+    private static readonly FrozenDictionary<string, string> _own = (AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES") as string ?? "")
+        .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+        .GroupBy(path => Path.GetFileNameWithoutExtension(path), StringComparer.OrdinalIgnoreCase)
+        .ToFrozenDictionary(paths => paths.Key, paths => paths.First(), StringComparer.OrdinalIgnoreCase);
+
+    private readonly AssemblyDependencyResolver _beside = new(library);
+
+    public static Version? OwnVersionOf(string name) =>
+        _own.TryGetValue(name, out var path) ? AssemblyName.GetAssemblyName(path).Version : null;
+
+    /// <summary>Whether a process may have only one version of an assembly.</summary>
+    public static bool IsShared(string name) =>
+        name is "TorchSharp" or "Distributed.Core" or "Distributed.Worker.Abstractions" || IsFramework(name);
+
+    protected override Assembly? Load(AssemblyName assemblyName)
+    {
+        // Null takes the assembly from this process.
+        if (assemblyName.Name is not { } name || IsShared(name) || OwnVersionOf(name) >= assemblyName.Version) return null;
+        return _beside.ResolveAssemblyToPath(assemblyName) is { } path ? LoadFromAssemblyPath(path) : null;
     }
 
-    private static string Shared(string name) => $"{name} {PluginContext.OwnVersionOf(name)}";
+    protected override nint LoadUnmanagedDll(string unmanagedDllName) =>
+        _beside.ResolveUnmanagedDllToPath(unmanagedDllName) is { } path ? LoadUnmanagedDllFromPath(path) : 0;
+
+    private static bool IsFramework(string name) => _own.TryGetValue(name, out var path)
+        && Path.GetDirectoryName(path) != AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar);
 }

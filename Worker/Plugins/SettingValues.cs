@@ -3,30 +3,31 @@ using Distributed.Jobs;
 
 namespace Distributed.Worker.Plugins;
 
-/// <summary>From the values of a job to those of C#.</summary>
 internal static class SettingValues
 {
-    private static readonly Dictionary<Type, string> _words = new()
+    private const string WholeNumber = "a whole number", AnyNumber = "a number";
+
+    // For each type of a parameter, what it takes and how a setting is converted to it; null if it is not.
+    private static readonly Dictionary<Type, (string Words, Func<SettingValue, object?> Convert)> _scalars = new()
     {
-        [typeof(bool)] = "true or false",
-        [typeof(int)] = "a whole number",
-        [typeof(long)] = "a whole number",
-        [typeof(float)] = "a number",
-        [typeof(double)] = "a number",
-        [typeof(string)] = "a text",
+        [typeof(bool)] = ("true or false", value => (value as SettingValue.Flag)?.Value),
+        [typeof(int)] = (WholeNumber, value => value is SettingValue.Whole n && n.Value == (int)n.Value ? (int)n.Value : null),
+        [typeof(long)] = (WholeNumber, value => (value as SettingValue.Whole)?.Value),
+        [typeof(float)] = (AnyNumber, value => value is SettingValue.Whole n ? n.Value : (float?)(value as SettingValue.Number)?.Value),
+        [typeof(double)] = (AnyNumber, value => value is SettingValue.Whole n ? n.Value : (value as SettingValue.Number)?.Value),
+        [typeof(string)] = ("a text", value => (value as SettingValue.Text)?.Value),
     };
 
-    // In the order in which they are tried.
-    private static readonly Type[] _lists = [typeof(int[]), typeof(long[]), typeof(double[]), typeof(float[])];
+    // Types of the items of lists, in the order in which they are tried.
+    private static readonly Type[] _items = [typeof(int), typeof(long), typeof(double), typeof(float)];
 
-    /// <summary>Whether a parameter of a type can be given in a job.</summary>
-    public static bool Takes(Type type) => _words.ContainsKey(Plain(type)) || ListFor(type) is not null;
+    /// <summary>Whether a job can set a parameter of this type.</summary>
+    public static bool Takes(Type type) => _scalars.ContainsKey(Plain(type)) || ItemOf(type) is not null;
 
-    /// <summary>What a parameter of a type takes, to follow a verb.</summary>
-    public static string Words(Type type) => _words.GetValueOrDefault(Plain(type))
-        ?? (ListFor(type) is { } list && Whole(list) ? "a list of whole numbers" : "a list of numbers");
+    /// <summary>What a parameter of this type takes, for messages.</summary>
+    public static string Words(Type type) =>
+        _scalars.TryGetValue(Plain(type), out var scalar) ? scalar.Words : $"a list of {_scalars[ItemOf(type)!].Words["a ".Length..]}s";
 
-    /// <summary>What a setting is, to follow "is".</summary>
     public static string Shown(SettingValue value) => value switch
     {
         SettingValue.Flag flag => flag.Value ? "true" : "false",
@@ -37,34 +38,28 @@ internal static class SettingValues
         _ => "a list of numbers",
     };
 
-    /// <summary>A value as a parameter of a type takes it.</summary>
-    /// <returns>False: it does not take it.</returns>
-    public static bool TryConvert(SettingValue value, Type type, out object? converted) => (converted = (value, Plain(type)) switch
+    /// <returns>False if a parameter of this type does not take the value.</returns>
+    public static bool TryConvert(SettingValue value, Type type, out object? converted) => (converted = value switch
     {
-        (SettingValue.Flag flag, var t) when t == typeof(bool) => (object)flag.Value,
-        (SettingValue.Text text, var t) when t == typeof(string) => text.Value,
-        (SettingValue.Whole { Value: >= int.MinValue and <= int.MaxValue } whole, var t) when t == typeof(int) => (int)whole.Value,
-        (SettingValue.Whole whole, var t) when t == typeof(long) => whole.Value,
-        (SettingValue.Whole whole, var t) when t == typeof(double) => (double)whole.Value,
-        (SettingValue.Whole whole, var t) when t == typeof(float) => (float)whole.Value,
-        (SettingValue.Number number, var t) when t == typeof(double) => number.Value,
-        (SettingValue.Number number, var t) when t == typeof(float) => (float)number.Value,
-        (SettingValue.Wholes wholes, var t) => List(ListFor(t), wholes.Values),
-        (SettingValue.Numbers numbers, var t) => List(ListFor(t), numbers.Values),
-        _ => null,
+        SettingValue.Wholes list => List(ItemOf(type), [.. list.Values.Select(number => new SettingValue.Whole(number))]),
+        SettingValue.Numbers list => List(ItemOf(type), [.. list.Values.Select(number => new SettingValue.Number(number))]),
+        _ => _scalars.TryGetValue(Plain(type), out var scalar) ? scalar.Convert(value) : null,
     }) is not null;
 
-    private static Array? List(Type? list, IReadOnlyList<long> numbers) =>
-        list == typeof(int[]) ? numbers.All(n => n is >= int.MinValue and <= int.MaxValue) ? numbers.Select(n => (int)n).ToArray() : null
-        : list == typeof(long[]) ? numbers.ToArray()
-        : List(list, [.. numbers.Select(n => (double)n)]);
+    private static Array? List(Type? item, IReadOnlyList<SettingValue> values)
+    {
+        if (item is null) return null;
+        var list = Array.CreateInstance(item, values.Count);
+        foreach (var (i, value) in values.Index())
+        {
+            if (_scalars[item].Convert(value) is not { } converted) return null;
+            list.SetValue(converted, i);
+        }
+        return list;
+    }
 
-    private static Array? List(Type? list, IReadOnlyList<double> numbers) =>
-        list == typeof(double[]) ? numbers.ToArray() : list == typeof(float[]) ? numbers.Select(n => (float)n).ToArray() : null;
-
-    private static Type? ListFor(Type type) => type == typeof(object) ? null : _lists.FirstOrDefault(type.IsAssignableFrom);
-
-    private static bool Whole(Type list) => list == typeof(int[]) || list == typeof(long[]);
+    private static Type? ItemOf(Type type) =>
+        type == typeof(object) ? null : Array.Find(_items, item => type.IsAssignableFrom(item.MakeArrayType()));
 
     private static Type Plain(Type type) => Nullable.GetUnderlyingType(type) ?? type;
 }

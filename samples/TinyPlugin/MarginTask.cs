@@ -4,9 +4,9 @@ using static TorchSharp.torch.nn;
 
 namespace TinyPlugin;
 
-/// <summary>Classification by a margin (Crammer and Singer 2001): the right output is to be larger than each other one by so much.</summary>
+/// <summary>Classification by a margin (Crammer and Singer 2001): the output of the right class should exceed all others.</summary>
 /// <param name="data">The samples.</param>
-/// <param name="margin">By how much.</param>
+/// <param name="margin">By how much the output should exceed the others.</param>
 public sealed class MarginTask(DataSet data, double margin = 1) : SupervisedTask(data)
 {
     /// <inheritdoc/>

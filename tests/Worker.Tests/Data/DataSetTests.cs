@@ -35,10 +35,10 @@ public sealed class DataSetTests
         });
 
     [Fact]
-    public void Name_shape_and_the_order_of_the_splits_count()
+    public void The_fingerprint_covers_name_shape_and_the_order_of_the_splits()
     {
         byte[] pixels = [1, 2, 3, 4], labels = [0], others = [5, 6, 7, 8];
-        ImageSet Set(byte[] values, int height, int width, float scale = 1) => new(values, labels, 1, height, width, 10, scale);
+        ImageSet Set(byte[] values, int height, int width, float scale = 1) => new(values, labels, new(1, height, width, 10, scale));
         string[] fingerprints =
         [
             new DataSet("a", Set(pixels, 2, 2), Set(others, 2, 2)).Fingerprint,
@@ -54,13 +54,14 @@ public sealed class DataSetTests
     [Fact]
     public void Splits_of_different_shapes_are_refused()
     {
-        var square = new ImageSet(new byte[4], new byte[1], 1, 2, 2, 10, 1);
-        var row = new ImageSet(new byte[4], new byte[1], 1, 1, 4, 10, 1);
+        var square = new ImageSet(new byte[4], new byte[1], new(1, 2, 2, 10, 1));
+        var row = new ImageSet(new byte[4], new byte[1], new(1, 1, 4, 10, 1));
         Assert.Throws<DataException>(() => new DataSet("a", square, row));
     }
 
     private static string FingerprintOf(string name, (byte[] Pixels, byte[] Labels) train, (byte[] Pixels, byte[] Labels) test) =>
         new DataSet(name, SetOf(train), SetOf(test)).Fingerprint;
 
-    private static ImageSet SetOf((byte[] Pixels, byte[] Labels) split) => new(split.Pixels, split.Labels, 1, Side, Side, 10, 1f / 255);
+    private static ImageSet SetOf((byte[] Pixels, byte[] Labels) split) =>
+        new(split.Pixels, split.Labels, new(1, Side, Side, 10, 1f / 255));
 }

@@ -10,7 +10,7 @@ public sealed class DataSetsTests
     [InlineData("cifar")]
     [InlineData("Digits")]
     [InlineData("")]
-    public void An_unknown_name_is_answered_with_those_allowed(string name)
+    public void An_unknown_name_is_rejected_with_the_allowed_names(string name)
     {
         var message = Assert.Throws<DataException>(() => DataSets.Load(name, new DataOptions())).Message;
         Assert.Contains($"'{name}'", message, StringComparison.Ordinal);
@@ -18,5 +18,6 @@ public sealed class DataSetsTests
     }
 
     [Fact]
-    public void The_names_are_those_documented() => Assert.Equal(["digits", "fashion-mnist", "breast-cancer", "diabetes", "digit-scenes-boxes", "digit-scenes-masks"], DataSets.Names);
+    public void The_names_are_the_documented_ones() =>
+        Assert.Equal(["digits", "fashion-mnist", "breast-cancer", "diabetes", "digit-scenes-boxes", "digit-scenes-masks"], DataSets.Names);
 }

@@ -25,7 +25,7 @@ public sealed class DigitsTests
     [Fact]
     public void The_first_image_is_the_zero_that_the_file_starts_with()
     {
-        Assert.Equal((1, 8, 8, 10), (Train.Channels, Train.Height, Train.Width, Train.Classes));
+        Assert.Equal(new ImageFormat(1, 8, 8, 10, 1f / 16), Train.Format);
         var (image, label) = (new float[64], new float[1]);
         Train.CopyTo([0], image, label);
         Assert.Equal([0f, 0f, 5f / 16, 13f / 16, 9f / 16, 1f / 16, 0f, 0f], image[..8]);
@@ -51,7 +51,7 @@ public sealed class DigitsTests
     [InlineData("", 64, "line 3, column 64 is ''; allowed are 0 to 16")]
     [InlineData("1.5", 64, "line 3, column 64 is '1.5'; allowed are 0 to 16")]
     [InlineData("10", 65, "line 3, column 65 is '10'; allowed are 0 to 9")]
-    public void A_wrong_value_is_named_with_its_place(string value, int column, string message)
+    public void A_wrong_value_is_named_with_line_and_column(string value, int column, string message)
     {
         var fields = Line(0).Split(',');
         fields[column - 1] = value;
@@ -59,7 +59,7 @@ public sealed class DigitsTests
     }
 
     [Fact]
-    public void Missing_columns_and_missing_or_further_lines_are_refused()
+    public void Missing_columns_and_missing_or_extra_lines_are_rejected()
     {
         Assert.Contains("line 3 has 2 values; expected 65", Refused(Lines(1797, (2, "0,1"))), StringComparison.Ordinal);
         Assert.Contains("ends after 1796 lines", Refused(Lines(1796)), StringComparison.Ordinal);
@@ -72,5 +72,6 @@ public sealed class DigitsTests
     private static IEnumerable<string> Lines(int count, params (int Index, string Line)[] changes) =>
         Enumerable.Range(0, count).Select(i => changes.FirstOrDefault(change => change.Index == i).Line ?? Line(i));
 
-    private static string Line(int i) => string.Join(',', Enumerable.Repeat("0", 64).Append((i % 10).ToString(CultureInfo.InvariantCulture)));
+    private static string Line(int i) =>
+        string.Join(',', Enumerable.Repeat("0", 64).Append((i % 10).ToString(CultureInfo.InvariantCulture)));
 }

@@ -34,7 +34,8 @@ public sealed class DownloaderTests : IDisposable
     }
 
     [Fact]
-    public async Task A_page_in_place_of_the_file_is_refused() => await Refused(new StringContent("<html>Log in</html>"), "no intact gzip file");
+    public async Task A_page_in_place_of_the_file_is_refused() =>
+        await Refused(new StringContent("<html>Log in</html>"), "no intact gzip file");
 
     [Fact]
     public async Task A_truncated_archive_is_refused() =>
@@ -48,18 +49,19 @@ public sealed class DownloaderTests : IDisposable
         await Refused(new ByteArrayContent(IdxBytes.Gzipped(new byte[64 << 20])), "more than the 200000 bytes");
 
     [Fact]
-    public async Task An_answer_that_never_comes_is_given_up() =>
+    public async Task A_download_without_an_answer_times_out() =>
         await Refused(new StreamContent(new StalledStream()), "did not arrive within 0.02 s", TimeSpan.FromMilliseconds(20));
 
     [Fact]
     public async Task A_refusal_by_the_server_is_reported()
     {
         using var network = new RefusingNetwork();
-        await Assert.ThrowsAsync<DataException>(() => new Downloader(network, TimeSpan.FromMinutes(1)).FetchAsync(_source, _file, _folder.Path));
+        await Assert.ThrowsAsync<DataException>(() =>
+            new Downloader(network, TimeSpan.FromMinutes(1)).FetchAsync(_source, _file, _folder.Path));
     }
 
     [Fact]
-    public async Task A_folder_that_cannot_be_made_is_reported()
+    public async Task A_folder_that_cannot_be_created_is_reported()
     {
         File.WriteAllText(_folder.At("new"), "a file where the folder would be");
         var e = await Assert.ThrowsAsync<DataException>(() => Fetch(new ByteArrayContent([])));

@@ -2,12 +2,12 @@ using System.Net;
 
 namespace Distributed.Worker.Tests.Data;
 
-/// <summary>Answers from a function instead of a network, and remembers what was asked for.</summary>
+/// <summary>Answers from a function instead of a network, and records the requests.</summary>
 internal sealed class FakeNetwork(Func<string, HttpContent> answer) : HttpMessageHandler
 {
     public List<string> Requests { get; } = [];
 
-    /// <summary>No network: every request fails as an unknown host does.</summary>
+    /// <summary>No network: every request fails like that to an unknown host.</summary>
     public static FakeNetwork Closed() => new(_ => throw new HttpRequestException("Name or service not known"));
 
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)

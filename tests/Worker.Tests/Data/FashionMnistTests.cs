@@ -11,7 +11,8 @@ public sealed class FashionMnistTests : IDisposable
     private const string Missing = "The package dataset-fashion-mnist is not installed (apt-get install dataset-fashion-mnist).";
     private const string PackageFolder = "/usr/share/datasets/fashion-mnist";
 
-    private static readonly string[] _names = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+    private static readonly string[] _names = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte"];
 
     private readonly TemporaryFolder _folder = new();
 
@@ -22,7 +23,8 @@ public sealed class FashionMnistTests : IDisposable
     {
         Directory.CreateDirectory(_folder.At("given"));
         // From the last place to the first: each new one takes precedence. The number of training samples tells which was read.
-        string[] places = [_folder.At("cache", "fashion-mnist"), _folder.At("system", "fashion-mnist"), _folder.At("shared", "fashion-mnist"), _folder.At("shared"),
+        string[] places = [_folder.At("cache", "fashion-mnist"), _folder.At("system", "fashion-mnist"),
+            _folder.At("shared", "fashion-mnist"), _folder.At("shared"),
             _folder.At("given", "fashion-mnist"), _folder.At("given")];
         for (var i = 0; i < places.Length; i++)
         {
@@ -32,17 +34,22 @@ public sealed class FashionMnistTests : IDisposable
     }
 
     [Fact]
-    public void Without_files_and_network_the_message_says_where_was_looked_and_what_to_do()
+    public void Without_files_and_network_the_message_lists_the_searched_folders_and_the_remedies()
     {
         Directory.CreateDirectory(_folder.At("given"));
         var message = Refused();
-        string[] expected = ["dataset-fashion-mnist", "--data-dir", "Name or service not known", _folder.At("given") + ",", _folder.At("given", "fashion-mnist"),
-            _folder.At("shared") + ",", _folder.At("shared", "fashion-mnist"), _folder.At("system", "fashion-mnist"), _folder.At("cache", "fashion-mnist")];
+        string[] expected =
+        [
+            "dataset-fashion-mnist", "--data-dir", "Name or service not known",
+            _folder.At("given") + ",", _folder.At("given", "fashion-mnist"), _folder.At("shared") + ",",
+            _folder.At("shared", "fashion-mnist"), _folder.At("system", "fashion-mnist"), _folder.At("cache", "fashion-mnist"),
+        ];
         Assert.All(expected, part => Assert.Contains(part, message, StringComparison.Ordinal));
     }
 
     [Fact]
-    public void A_data_directory_that_does_not_exist_is_refused() => Assert.Contains(_folder.At("given"), Refused(), StringComparison.Ordinal);
+    public void A_data_directory_that_does_not_exist_is_refused() =>
+        Assert.Contains(_folder.At("given"), Refused(), StringComparison.Ordinal);
 
     [Fact]
     public void A_folder_with_some_of_the_files_is_refused_naming_the_others()
@@ -83,7 +90,8 @@ public sealed class FashionMnistTests : IDisposable
     {
         Directory.CreateDirectory(_folder.At("given"));
         var network = new FakeNetwork(_ => new ByteArrayContent(IdxBytes.Gzipped([1, 2, 3])));
-        Assert.Contains("SHA-256", Assert.Throws<DataException>(() => FashionMnist.Load(Options(network))).Message, StringComparison.Ordinal);
+        Assert.Contains("SHA-256", Assert.Throws<DataException>(() => FashionMnist.Load(Options(network))).Message,
+            StringComparison.Ordinal);
         Assert.Empty(Directory.GetFileSystemEntries(_folder.At("cache", "fashion-mnist")));
     }
 
@@ -91,10 +99,11 @@ public sealed class FashionMnistTests : IDisposable
     public void The_package_has_the_published_shape()
     {
         Assert.SkipUnless(Directory.Exists(PackageFolder), Missing);
-        var set = DataSets.Load("fashion-mnist", new DataOptions { SharedDirectory = null, CacheDirectory = _folder.Path, HttpHandler = FakeNetwork.Closed() });
+        var set = DataSets.Load("fashion-mnist",
+            new DataOptions { SharedDirectory = null, CacheDirectory = _folder.Path, HttpHandler = FakeNetwork.Closed() });
         var (train, test) = ((ImageSet)set.Train, (ImageSet)set.Test);
         Assert.Equal((60_000, 10_000), (train.Count, test.Count));
-        Assert.Equal((1, 28, 28, 10), (train.Channels, train.Height, train.Width, train.Classes));
+        Assert.Equal((1, 28, 28, 10), (train.Format.Channels, train.Height, train.Width, train.Format.Classes));
         // The classes are balanced.
         Assert.All(train.Labels.ToArray().CountBy(label => label), kind => Assert.Equal(6_000, kind.Value));
         Assert.All(test.Labels.ToArray().CountBy(label => label), kind => Assert.Equal(1_000, kind.Value));
@@ -102,7 +111,7 @@ public sealed class FashionMnistTests : IDisposable
     }
 
     [Fact]
-    public async Task What_is_missing_is_downloaded_once_and_found_again()
+    public async Task Missing_files_are_downloaded_once_and_found_again()
     {
         Assert.SkipUnless(Directory.Exists(PackageFolder), Missing);
         Directory.CreateDirectory(_folder.At("given"));

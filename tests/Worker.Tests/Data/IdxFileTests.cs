@@ -131,11 +131,12 @@ public sealed class IdxFileTests
     }
 
     [Fact]
-    public void A_file_that_cannot_be_read_is_named()
+    public void An_unreadable_file_is_named()
     {
         using var folder = new TemporaryFolder();
         Assert.Contains(folder.Path, Assert.Throws<DataException>(() => IdxFile.Read(folder.Path, 1)).Message, StringComparison.Ordinal);
-        Assert.Contains("absent", Assert.Throws<DataException>(() => IdxFile.Read(folder.At("absent"), 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("absent", Assert.Throws<DataException>(() => IdxFile.Read(folder.At("absent"), 1)).Message,
+            StringComparison.Ordinal);
     }
 
     private static IdxFile Read(byte[] bytes, int rank) => IdxFile.Read(new MemoryStream(bytes), "file", rank);

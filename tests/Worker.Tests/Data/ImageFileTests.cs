@@ -17,15 +17,18 @@ public sealed class ImageFileTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void An_image_of_the_data_set_is_read_as_it_is() => Gen.Select(Gen.OneOfConst(Digits.Format, FashionMnist.Format), Gen.Bool, Gen.Int).Sample((format, inColour, seed) =>
+    public void An_image_of_the_data_set_is_read_unchanged() =>
+        Gen.Select(Gen.OneOfConst(Digits.Format, FashionMnist.Format), Gen.Bool, Gen.Int).Sample((format, inColour, seed) =>
     {
         var levels = Levels(format, seed);
-        Write(format.Width, format.Height, (x, y) => Grey(levels[y * format.Width + x], format), inColour ? SKColorType.Rgba8888 : SKColorType.Gray8);
+        Write(format.Width, format.Height, (x, y) => Grey(levels[y * format.Width + x], format), inColour ? SKColorType.Rgba8888
+            : SKColorType.Gray8);
         Assert.Equal(levels, ImageFile.Read(Image, format));
     }, iter: 30, threads: 1);
 
     [Fact]
-    public void An_image_of_one_shade_stays_one_whatever_its_size() => Gen.Select(Gen.Int[1, 60], Gen.Int[1, 60], Gen.Byte).Sample((width, height, shade) =>
+    public void An_image_of_one_shade_keeps_it_at_any_size() =>
+        Gen.Select(Gen.Int[1, 60], Gen.Int[1, 60], Gen.Byte).Sample((width, height, shade) =>
     {
         Write(width, height, (_, _) => new(shade, shade, shade));
         Assert.All(ImageFile.Read(Image, FashionMnist.Format), pixel => Assert.Equal(shade, pixel));
@@ -34,17 +37,18 @@ public sealed class ImageFileTests : IDisposable
     [Fact]
     public void Shrinking_keeps_the_mean() => Gen.Select(Gen.Int[3, 12], Gen.Int[3, 12], Gen.Int).Sample((across, down, seed) =>
     {
-        // Dark at the sides, whose pixels weigh otherwise.
+        // Dark at the sides, whose pixels have other weights.
         var (width, height) = (28 * across, 28 * down);
         var random = new Random(seed);
         var shades = new byte[width * height];
         for (var y = 2 * down; y < height - 2 * down; y++) random.NextBytes(shades.AsSpan(y * width + 2 * across, width - 4 * across));
         Write(width, height, (x, y) => Grey(shades[y * width + x], FashionMnist.Format));
-        Assert.Equal(shades.Average(shade => (double)shade), ImageFile.Read(Image, FashionMnist.Format).Average(pixel => (double)pixel), 0.5);
+        Assert.Equal(shades.Average(shade => (double)shade), ImageFile.Read(Image, FashionMnist.Format).Average(pixel => (double)pixel),
+            0.5);
     }, iter: 20, threads: 1);
 
     [Fact]
-    public void Fine_stripes_become_their_mean_instead_of_a_pattern()
+    public void Fine_stripes_become_their_mean_without_aliasing()
     {
         Write(8 * 25, 8 * 25, (x, _) => x % 2 == 0 ? SKColors.White : SKColors.Black);
         Assert.All(ImageFile.Read(Image, Digits.Format), pixel => Assert.InRange(pixel, (byte)8, (byte)8));
@@ -73,7 +77,7 @@ public sealed class ImageFileTests : IDisposable
                 Assert.Equal((10 * x, 20 * y, 200), (pixels[y * 8 + x], pixels[64 + y * 8 + x], pixels[128 + y * 8 + x]));
     }
 
-    /// <summary>Where the stored corners (top left, top right, bottom left, bottom right) are to be seen; Exif 2.32, tag 274.</summary>
+    // Places of the stored corners (top left, top right, bottom left, bottom right); source: Exif 2.32, tag 274.
     [Theory]
     [InlineData(1, 0, 1, 2, 3)]
     [InlineData(2, 1, 0, 3, 2)]
@@ -83,7 +87,7 @@ public sealed class ImageFileTests : IDisposable
     [InlineData(6, 2, 0, 3, 1)]
     [InlineData(7, 3, 1, 2, 0)]
     [InlineData(8, 1, 3, 0, 2)]
-    public void A_photograph_is_turned_as_it_says(byte orientation, params int[] corners)
+    public void A_photograph_is_rotated_by_its_Exif_orientation(byte orientation, params int[] corners)
     {
         byte[] shades = [0, 80, 160, 240];
         Write(80, 48, (x, y) => Grey(shades[(y < 24 ? 0 : 2) + (x < 40 ? 0 : 1)], FashionMnist.Format), format: SKEncodedImageFormat.Jpeg);
@@ -96,24 +100,25 @@ public sealed class ImageFileTests : IDisposable
     [Theory]
     [InlineData(SKEncodedImageFormat.Png)]
     [InlineData(SKEncodedImageFormat.Jpeg)]
-    public void One_that_is_cut_short_is_refused(SKEncodedImageFormat kind)
+    public void A_truncated_image_is_rejected(SKEncodedImageFormat kind)
     {
         var random = new Random(1);
         Write(40, 40, (_, _) => new((byte)random.Next(256), (byte)random.Next(256), 0), format: kind);
         var whole = File.ReadAllBytes(Image);
-        // What follows the last pixels, a mark of the end and sums, may be missing.
+        // The end marker and checksums after the last pixels may be missing.
         Gen.Int[1, whole.Length - 40].Sample(length =>
         {
             File.WriteAllBytes(Image, whole[..length]);
             var message = Assert.Throws<ImageException>(() => ImageFile.Read(Image, Digits.Format)).Message;
-            Assert.True(message.Contains("cut short", StringComparison.Ordinal) || message.Contains("damaged", StringComparison.Ordinal) || length < 8, message);
+            Assert.True(message.Contains("cut short", StringComparison.Ordinal) || message.Contains("damaged", StringComparison.Ordinal)
+                || length < 8, message);
         }, iter: 60, threads: 1);
     }
 
     [Theory]
     [InlineData(SKEncodedImageFormat.Png)]
     [InlineData(SKEncodedImageFormat.Jpeg)]
-    public void A_damaged_one_is_read_or_refused_but_nothing_else_happens(SKEncodedImageFormat kind)
+    public void A_damaged_image_is_read_or_rejected(SKEncodedImageFormat kind)
     {
         Write(20, 20, (x, y) => new((byte)(10 * x), (byte)(10 * y), 0), format: kind);
         var whole = File.ReadAllBytes(Image);
@@ -133,21 +138,21 @@ public sealed class ImageFileTests : IDisposable
     }
 
     [Fact]
-    public void One_with_too_many_pixels_is_refused_before_they_are_decoded()
+    public void An_image_with_too_many_pixels_is_rejected_before_decoding()
     {
         File.WriteAllBytes(Image, PngOf(60_000, 60_000));
         Refused("has 60000x60000 pixels; at most 67108864 are allowed");
     }
 
     [Fact]
-    public void A_file_that_is_too_large_is_refused_unread()
+    public void A_file_that_is_too_large_is_rejected_unread()
     {
         using (var file = File.Create(Image)) file.SetLength(ImageFile.MaxBytes + 1);
         Refused($"has {ImageFile.MaxBytes + 1} bytes; at most {ImageFile.MaxBytes} are allowed");
     }
 
     [Fact]
-    public void What_is_no_image_is_refused_with_what_it_is()
+    public void A_path_without_an_image_is_rejected_with_the_reason()
     {
         Refused("does not exist");
         File.WriteAllText(Image, "GIF89a and so on");
@@ -159,7 +164,8 @@ public sealed class ImageFileTests : IDisposable
         Refused("is a folder");
     }
 
-    private void Refused(string message) => Assert.Equal(message, Assert.Throws<ImageException>(() => ImageFile.Read(Image, Digits.Format)).Message);
+    private void Refused(string message) =>
+        Assert.Equal(message, Assert.Throws<ImageException>(() => ImageFile.Read(Image, Digits.Format)).Message);
 
     private static byte[] Levels(ImageFormat format, int seed)
     {
@@ -173,7 +179,8 @@ public sealed class ImageFileTests : IDisposable
         return new(shade, shade, shade);
     }
 
-    private void Write(int width, int height, Func<int, int, SKColor> colour, SKColorType type = SKColorType.Rgba8888, SKEncodedImageFormat format = SKEncodedImageFormat.Png)
+    private void Write(int width, int height, Func<int, int, SKColor> colour, SKColorType type = SKColorType.Rgba8888,
+        SKEncodedImageFormat format = SKEncodedImageFormat.Png)
     {
         using var bitmap = new SKBitmap(width, height, type, type == SKColorType.Gray8 ? SKAlphaType.Opaque : SKAlphaType.Unpremul);
         for (var y = 0; y < height; y++)
@@ -182,7 +189,7 @@ public sealed class ImageFileTests : IDisposable
         Assert.True(bitmap.Encode(file, format, 100));
     }
 
-    /// <summary>An APP1 segment with a TIFF header and one directory of one entry, behind the start of the image.</summary>
+    // An APP1 segment with a TIFF header and one directory of one entry, after the start of the image.
     private static byte[] WithOrientation(byte[] jpeg, byte orientation) =>
     [
         .. jpeg[..2],
@@ -192,7 +199,7 @@ public sealed class ImageFileTests : IDisposable
         .. jpeg[2..],
     ];
 
-    /// <summary>The beginning of a grey PNG, whose pixels never come.</summary>
+    // The beginning of a grey PNG, without its pixels.
     private static byte[] PngOf(int width, int height)
     {
         byte[] size = new byte[8];

@@ -15,7 +15,7 @@ public sealed class ImageFolderTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Folders_are_classes_in_their_order_and_images_their_samples()
+    public void Folders_are_classes_in_order_and_their_images_are_samples()
     {
         for (var i = 0; i < 3; i++) Write(["pets", "b", $"{i}.png"], (byte)(10 + i));
         for (var i = 0; i < 3; i++) Write(["pets", "A", $"{i}.jpeg"], (byte)(100 + i), SKEncodedImageFormat.Jpeg);
@@ -32,7 +32,7 @@ public sealed class ImageFolderTests : IDisposable
     }
 
     [Fact]
-    public void In_colour_there_are_three_channels()
+    public void Colour_images_have_three_channels()
     {
         using (var bitmap = new SKBitmap(2, 2, SKColorType.Rgba8888, SKAlphaType.Opaque))
         {
@@ -40,7 +40,7 @@ public sealed class ImageFolderTests : IDisposable
             foreach (var name in (string[])["a", "b"]) Save(bitmap, ["pets", name, "x.png"], SKEncodedImageFormat.Png);
         }
         var set = (ImageSet)Load(_grey with { Grey = false }).Train;
-        Assert.Equal(3, set.Channels);
+        Assert.Equal(3, set.Format.Channels);
         Assert.Equal([1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3], set.Pixels.ToArray());
     }
 
@@ -55,13 +55,18 @@ public sealed class ImageFolderTests : IDisposable
         var set = Load(isNamed ? _grey with { Path = "pets/train", TestPath = "pets/test", Test = null } : _grey with { Test = null });
         Assert.Equal([(1, 0), (2, 1)], Samples((ImageSet)set.Train));
         Assert.Equal([(3, 1)], Samples((ImageSet)set.Test));
-        if (!isNamed) Assert.Equal($"test is 0.5, but {_folder.At("pets")} has a training and a test set, in the subfolders train and test. Leave test out, or give another path.", Error(_grey));
+        if (!isNamed)
+        {
+            Assert.Equal($"test is 0.5, but {_folder.At("pets")} has a training and a test set, in the subfolders train and test. "
+                + "Leave test out, or give another path.", Error(_grey));
+        }
         Write(["pets", "test", "c", "4.png"], 4);
-        Assert.EndsWith("test has the class 'c', which " + _folder.At("pets", "train") + " has not.", Error(_grey with { Test = null }), StringComparison.Ordinal);
+        Assert.EndsWith($"test has the class 'c', which {_folder.At("pets", "train")} has not.",
+            Error(_grey with { Test = null }), StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Bad_images_are_named_and_refused_or_left_out()
+    public void Bad_images_are_named_and_rejected_or_skipped()
     {
         for (var i = 0; i < 2; i++) Write(["pets", "a", $"good{i}.png"], 1);
         Write(["pets", "b", "good.png"], 1);
@@ -69,16 +74,18 @@ public sealed class ImageFolderTests : IDisposable
         File.WriteAllBytes(_folder.At("pets", "b", "cut.png"), File.ReadAllBytes(_folder.At("pets", "b", "good.png"))[..50]);
         Directory.CreateDirectory(_folder.At("pets", "b", "deeper"));
         File.WriteAllText(_folder.At("pets", "readme.txt"), "");
-        var named = "readme.txt lies beside the folders of the classes; a/notes.txt is neither PNG nor JPEG: it begins with the bytes 6e6f20696d616765; "
+        var named = "readme.txt lies beside the folders of the classes; "
+            + "a/notes.txt is neither PNG nor JPEG: it begins with the bytes 6e6f20696d616765; "
             + "b/cut.png is damaged: its header cannot be read; b/deeper is a folder";
-        Assert.Equal($"{_folder.At("pets")}: 4 of 7 samples cannot be used: {named}. Mend them, or leave them out with on-bad-sample: skip.", Error(_grey));
+        Assert.Equal($"{_folder.At("pets")}: 4 of 7 samples cannot be used: {named}. "
+            + "Mend them, or leave them out with on-bad-sample: skip.", Error(_grey));
         var set = Load(_grey with { SkipsBadSamples = true });
         Assert.Equal(3, set.Train.Count + set.Test.Count);
         Assert.Equal($"{_folder.At("pets")}: 4 of 7 samples cannot be used and are left out: {named}", Assert.Single(set.Notes));
     }
 
     [Fact]
-    public void A_folder_that_does_not_fit_is_refused()
+    public void An_unsuitable_folder_is_rejected()
     {
         Assert.Contains("does not exist", Error(_grey), StringComparison.Ordinal);
         Directory.CreateDirectory(_folder.At("pets"));
@@ -90,7 +97,8 @@ public sealed class ImageFolderTests : IDisposable
         Assert.EndsWith("b is empty; a class needs images.", Error(_grey), StringComparison.Ordinal);
         Write(["pets", "b", "x.png"], 1);
         Write(["pets", "c", "x.png"], 1);
-        Assert.Equal("pets: binary-classification tells two classes apart; there are 3: a, b, c. For more: task: classification.", Error(_grey, TaskKind.BinaryClassification));
+        Assert.Equal("pets: binary-classification tells two classes apart; there are 3: a, b, c. For more: task: classification.",
+            Error(_grey, TaskKind.BinaryClassification));
         Assert.Contains("Make size smaller.", ErrorOfMany(), StringComparison.Ordinal);
     }
 
@@ -101,7 +109,8 @@ public sealed class ImageFolderTests : IDisposable
     }
 
     private DataSet Load(FolderData data, TaskKind? kind = null, long seed = 1) =>
-        DataSets.Load(Job.Default with { Task = (kind ?? TaskKind.Classification).Name, Data = data, Seed = seed }, new() { DataDirectory = _folder.Path });
+        DataSets.Load(Job.Default with { Task = (kind ?? TaskKind.Classification).Name, Data = data, Seed = seed },
+            new() { DataDirectory = _folder.Path });
 
     private string Error(FolderData data, TaskKind? kind = null) => Assert.Throws<DataException>(() => Load(data, kind)).Message;
 
@@ -119,7 +128,7 @@ public sealed class ImageFolderTests : IDisposable
         Assert.True(bitmap.Encode(file, format, 100));
     }
 
-    /// <summary>The shade and the class of images of one shade.</summary>
+    // The shade and the class of images of one shade.
     private static List<(int Shade, int Class)> Samples(ImageSet set) => [.. Enumerable.Range(0, set.Count).Select(sample =>
         ((int)Assert.Single(set.Pixels.Slice(sample * set.SampleSize, set.SampleSize).ToArray().Distinct()), (int)set.Labels[sample]))];
 }

@@ -10,7 +10,7 @@ public sealed class ImageSetTests
         let sampleSize = shape.Item2 * shape.Item3 * shape.Item4
         from pixels in Gen.Byte.Array[shape.Item1 * sampleSize]
         from labels in Gen.Byte[0, 9].Array[shape.Item1]
-        select new ImageSet(pixels, labels, shape.Item2, shape.Item3, shape.Item4, 10, 1f / 255);
+        select new ImageSet(pixels, labels, new(shape.Item2, shape.Item3, shape.Item4, 10, 1f / 255));
 
     [Fact]
     public void A_micro_batch_holds_the_scaled_samples_in_the_order_asked_for() =>
@@ -39,14 +39,14 @@ public sealed class ImageSetTests
     [InlineData(2 * 4, 3)]
     public void Spans_of_the_wrong_length_are_refused(int images, int labels)
     {
-        var set = new ImageSet(new byte[12], new byte[3], 1, 2, 2, 10, 1);
+        var set = new ImageSet(new byte[12], new byte[3], new(1, 2, 2, 10, 1));
         Assert.Throws<ArgumentException>(() => set.CopyTo([0, 1], new float[images], new float[labels]));
     }
 
     [Fact]
     public void The_brightest_pixel_is_one()
     {
-        var set = new ImageSet(new byte[] { 255 }, new byte[] { 0 }, 1, 1, 1, 1, 1f / 255);
+        var set = new ImageSet(new byte[] { 255 }, new byte[] { 0 }, new(1, 1, 1, 1, 1f / 255));
         Assert.Equal(1f, Copy(set, [0]).Images[0]);
     }
 
@@ -54,17 +54,17 @@ public sealed class ImageSetTests
     public void A_label_that_is_no_class_is_refused() =>
         Gen.Select(_sets, Gen.Int[1, 256]).Sample((set, classes) =>
         {
-            ImageSet Relabelled() => new(set.Pixels.ToArray(), set.Labels.ToArray(), set.Channels, set.Height, set.Width, classes, set.Scale);
-            if (set.Labels.ToArray().Max() < classes) Assert.Equal(classes, Relabelled().Classes);
+            ImageSet Relabelled() => new(set.Pixels.ToArray(), set.Labels.ToArray(), set.Format with { Classes = classes });
+            if (set.Labels.ToArray().Max() < classes) Assert.Equal(classes, Relabelled().Format.Classes);
             else Assert.Contains("label", Assert.Throws<DataException>(Relabelled).Message, StringComparison.Ordinal);
         });
 
     [Fact]
     public void Pixels_that_do_not_fit_the_shape_and_empty_sets_are_refused()
     {
-        Assert.Throws<DataException>(() => new ImageSet(new byte[11], new byte[3], 1, 2, 2, 10, 1));
-        Assert.Throws<DataException>(() => new ImageSet(new byte[13], new byte[3], 1, 2, 2, 10, 1));
-        Assert.Throws<DataException>(() => new ImageSet(Array.Empty<byte>(), Array.Empty<byte>(), 1, 2, 2, 10, 1));
+        Assert.Throws<DataException>(() => new ImageSet(new byte[11], new byte[3], new(1, 2, 2, 10, 1)));
+        Assert.Throws<DataException>(() => new ImageSet(new byte[13], new byte[3], new(1, 2, 2, 10, 1)));
+        Assert.Throws<DataException>(() => new ImageSet(Array.Empty<byte>(), Array.Empty<byte>(), new(1, 2, 2, 10, 1)));
     }
 
     private static (float[] Images, float[] Labels) Copy(ImageSet set, int[] indices)

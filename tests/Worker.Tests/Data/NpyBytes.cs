@@ -8,13 +8,14 @@ namespace Distributed.Worker.Tests.Data;
 internal static class NpyBytes
 {
     public static byte[] Of<T>(string type, int[] shape, ReadOnlySpan<T> values, int major = 1) where T : unmanaged =>
-        Of($"{{'descr': '{type}', 'fortran_order': False, 'shape': ({string.Concat(shape.Select(size => $"{size}, "))}), }}".Replace(", ), }", shape.Length == 1 ? ",), }" : "), }", StringComparison.Ordinal),
+        Of($"{{'descr': '{type}', 'fortran_order': False, 'shape': ({string.Concat(shape.Select(size => $"{size}, "))}), }}".Replace(
+            ", ), }", shape.Length == 1 ? ",), }" : "), }", StringComparison.Ordinal),
             MemoryMarshal.AsBytes(values), major);
 
     public static byte[] Of(string header, ReadOnlySpan<byte> content, int major = 1)
     {
         var prefix = major == 1 ? 10 : 12;
-        // Padded as NumPy does.
+        // The padding of NumPy.
         var text = Encoding.UTF8.GetBytes(header.PadRight((((prefix + header.Length + 1 + 63) / 64) * 64) - prefix - 1) + "\n");
         var start = new byte[prefix];
         ((ReadOnlySpan<byte>)[0x93, (byte)'N', (byte)'U', (byte)'M', (byte)'P', (byte)'Y', (byte)major, 0]).CopyTo(start);

@@ -5,7 +5,7 @@ namespace Distributed.Worker.Tests.Data;
 public sealed class SplitTests
 {
     [Fact]
-    public void Every_sample_is_in_one_of_the_sets_and_none_is_empty() =>
+    public void Every_sample_is_in_one_of_two_non_empty_sets() =>
         Gen.Select(Gen.Int[2, 500], Gen.Double[0.001, 0.999], Gen.Long[0, long.MaxValue]).Sample((count, share, seed) =>
         {
             var split = Split.ByShare(count, share, seed);
@@ -17,7 +17,7 @@ public sealed class SplitTests
         });
 
     [Fact]
-    public void Seeds_draw_other_samples_and_each_is_drawn_as_often()
+    public void Different_seeds_draw_different_samples_uniformly()
     {
         var drawn = new int[20];
         for (var seed = 0; seed < 2000; seed++)
@@ -26,12 +26,12 @@ public sealed class SplitTests
         Assert.All(drawn, times => Assert.InRange(times, 400, 600));
     }
 
-    // Runs of two builds on the same data refuse each other, and a model is evaluated on what it was trained on, if this changes.
+    // A change would make two builds reject each other, and evaluate a model on its training samples.
     [Fact]
-    public void It_is_stable() => Assert.Equal([4, 6, 16, 17], Split.ByShare(20, 0.2, 1).Test);
+    public void A_split_never_changes() => Assert.Equal([4, 6, 16, 17], Split.ByShare(20, 0.2, 1).Test);
 
     [Fact]
-    public void Others_go_by_their_numbers()
+    public void Splits_without_a_seed_depend_on_the_sample_numbers()
     {
         Assert.Equal([4, 9], Split.Every(12, 5).Test);
         Assert.Equal([0, 1, 2], Split.At(3, 5).Train);

@@ -12,12 +12,12 @@ using Prometheus;
 
 namespace Distributed.Worker.Tests.Delivery;
 
-/// <summary>A data set over a real link: what is against the rules closes it, is counted, and leaves nothing.</summary>
+/// <summary>A data set over a real link: a violation closes the link, is counted, and leaves nothing.</summary>
 public sealed class DeliveryLinkTests : IDisposable
 {
     private const ulong Job = 0xC0FFEE;
 
-    // More than a piece, so that the end of the first file lies within one.
+    // Longer than a piece, so that the first file ends within one.
     private static readonly DeliveredSet _set = DeliveredSet.Of([.. new[] { 200_000, 0, 100_000 }.Select(Bytes)]);
 
     private readonly TemporaryFolder _folder = new();
@@ -35,13 +35,13 @@ public sealed class DeliveryLinkTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task What_comes_is_in_the_cache_and_the_link_goes_on_behind_it(bool isShared)
+    public async Task Delivered_data_is_in_the_cache_and_the_link_stays_open(bool isShared)
     {
         using var writer = Begin();
         using var link = await LinkAsync(writer, initialBytes: 300_000, isShared);
         _coordinator.SendInitial(Bytes(300_000));
         _coordinator.SendData(_set.Bytes);
-        // For whoever has the link next.
+        // For the next owner of the link.
         _coordinator.SendState(3, 17, [1, 2, 3]);
         using var delivered = await link.CompleteAsync(default).Soon();
         link.Dispose();
@@ -55,7 +55,7 @@ public sealed class DeliveryLinkTests : IDisposable
     }
 
     [Fact]
-    public async Task Damage_is_refused_counted_and_leaves_nothing()
+    public async Task Damaged_data_is_rejected_counted_and_leaves_nothing()
     {
         byte[] damaged = [.. _set.Bytes];
         damaged[^1] ^= 1;
@@ -81,7 +81,7 @@ public sealed class DeliveryLinkTests : IDisposable
     [InlineData("/outside")]
     [InlineData("a/../../../outside")]
     [InlineData("a\\outside")]
-    public async Task A_name_that_leads_elsewhere_is_refused_counted_and_leaves_nothing(string name)
+    public async Task A_name_outside_the_folder_is_rejected_counted_and_leaves_nothing(string name)
     {
         var hostile = Hostile(name);
         using var writer = Cache.Begin(hostile.Key, hostile.ManifestBytes, 1);
@@ -95,14 +95,14 @@ public sealed class DeliveryLinkTests : IDisposable
     }
 
     [Fact]
-    public async Task Pieces_that_do_not_follow_each_other_are_refused()
+    public async Task Pieces_out_of_order_are_rejected()
     {
         await AssertRefusedAsync("from byte 1; byte 0 was expected", () => _coordinator.SendData(_set.Bytes, offset: 1));
         await AssertNothingIsLeftAsync(refusals: 1);
     }
 
     [Fact]
-    public async Task A_piece_that_comes_twice_is_refused()
+    public async Task A_repeated_piece_is_rejected()
     {
         await AssertRefusedAsync($"from byte 0; byte {FrameHeader.MaxLength} was expected", () =>
         {
@@ -113,21 +113,22 @@ public sealed class DeliveryLinkTests : IDisposable
     }
 
     [Fact]
-    public async Task Another_kind_of_frame_is_refused()
+    public async Task Another_kind_of_frame_is_rejected()
     {
-        await AssertRefusedAsync("a frame of kind Present where data was expected", () => _coordinator.Send(new(FrameKind.Present, Job, 1, 0, 0, default, 0)));
+        await AssertRefusedAsync("a frame of kind Present where data was expected", () =>
+            _coordinator.Send(new(FrameKind.Present, Job, 1, 0, 0, default, 0)));
         await AssertNothingIsLeftAsync(refusals: 1);
     }
 
     [Fact]
-    public async Task Parameters_that_nobody_announced_are_refused()
+    public async Task Parameters_that_were_not_announced_are_rejected()
     {
         await AssertRefusedAsync("a frame of kind Initial where data was expected", () => _coordinator.SendInitial([1, 2, 3]));
         await AssertNothingIsLeftAsync(refusals: 1);
     }
 
     [Fact]
-    public async Task A_folder_that_vanishes_is_told_in_a_users_words()
+    public async Task A_deleted_folder_is_reported_to_the_user()
     {
         using var writer = Begin();
         using var link = await LinkAsync(writer);
@@ -142,7 +143,8 @@ public sealed class DeliveryLinkTests : IDisposable
 
     private async Task<DeliveryLink> LinkAsync(DeliveryWriter writer, long initialBytes = 0, bool isShared = false)
     {
-        var pipe = await LinkHandshake.ConnectAsync(ScriptedCoordinator.Host, _coordinator.Port, new(Job, _coordinator.Token, "w7"), new() { SharedMemory = isShared }, default).Soon();
+        var pipe = await LinkHandshake.ConnectAsync(ScriptedCoordinator.Host, _coordinator.Port, new(Job, _coordinator.Token, "w7"),
+            new() { SharedMemory = isShared }, default).Soon();
         return new(Job, pipe, writer, initialBytes, new WorkerMetrics(_registry, "cpu").Links);
     }
 
@@ -168,10 +170,11 @@ public sealed class DeliveryLinkTests : IDisposable
         using var page = new MemoryStream();
         await _registry.CollectAndExportAsTextAsync(page);
         var sample = $"{MetricNames.RefusedFrames}{{reason=\"{MetricLabels.Violation}\"}} ";
-        return double.Parse(Encoding.UTF8.GetString(page.ToArray()).Split('\n').Single(line => line.StartsWith(sample, StringComparison.Ordinal))[sample.Length..]);
+        return double.Parse(Encoding.UTF8.GetString(page.ToArray()).Split('\n')
+            .Single(line => line.StartsWith(sample, StringComparison.Ordinal))[sample.Length..]);
     }
 
-    /// <summary>What no correct coordinator writes.</summary>
+    // A correct coordinator never sends this.
     private static DeliveredSet Hostile(string name)
     {
         var manifest = DataManifest.Of([new(new string('x', name.Length), 1, new('0', 64))]).ToBytes();

@@ -6,10 +6,11 @@ using Distributed.Worker.Tests.Data;
 
 namespace Distributed.Worker.Tests.Delivery;
 
-/// <summary>A data set that comes piece by piece is there whole and as it was, or not at all.</summary>
+/// <summary>A data set that arrives in pieces is complete and unchanged, or does not exist.</summary>
 public sealed class DeliveryWriterTests : IDisposable
 {
-    private static readonly Gen<(byte[][] Files, int[] Pieces)> _any = Gen.Select(Gen.Byte.Array[0, 200].Array[1, 8], Gen.Int[1, 300].Array[1, 10]);
+    private static readonly Gen<(byte[][] Files, int[] Pieces)> _any = Gen.Select(Gen.Byte.Array[0, 200].Array[1, 8],
+        Gen.Int[1, 300].Array[1, 10]);
 
     private readonly TemporaryFolder _folder = new();
 
@@ -18,7 +19,7 @@ public sealed class DeliveryWriterTests : IDisposable
     private DeliveryCache Cache => new(_folder.At("cache"));
 
     [Fact]
-    public void Whatever_the_pieces_the_files_are_as_they_were() => _any.Sample((files, pieces) =>
+    public void Files_arrive_unchanged_in_pieces_of_any_size() => _any.Sample((files, pieces) =>
     {
         var set = DeliveredSet.Of(files);
         Remove();
@@ -30,7 +31,7 @@ public sealed class DeliveryWriterTests : IDisposable
     }, threads: 1);
 
     [Fact]
-    public void Nobody_but_the_user_can_read_what_was_delivered()
+    public void Only_the_user_can_read_delivered_data()
     {
         if (OperatingSystem.IsWindows()) return;
         Directory.CreateDirectory(_folder.At("cache"), (UnixFileMode)0b111_101_101);
@@ -38,11 +39,14 @@ public sealed class DeliveryWriterTests : IDisposable
         using (var writer = Begin(set)) Append(writer, set.Bytes, [2]);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(_folder.At("cache")));
         foreach (var path in Directory.EnumerateFileSystemEntries(_folder.At("cache"), "*", SearchOption.AllDirectories))
-            Assert.Equal(Directory.Exists(path) ? UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute : UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
+        {
+            var mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | (Directory.Exists(path) ? UnixFileMode.UserExecute : 0);
+            Assert.Equal(mode, File.GetUnixFileMode(path));
+        }
     }
 
     [Fact]
-    public void What_ends_early_leaves_nothing() => Gen.Select(_any, Gen.Double.Unit).Sample((any, kept) =>
+    public void A_transfer_that_ends_early_leaves_nothing() => Gen.Select(_any, Gen.Double.Unit).Sample((any, kept) =>
     {
         var set = DeliveredSet.Of(any.Files);
         Remove();
@@ -56,7 +60,8 @@ public sealed class DeliveryWriterTests : IDisposable
     }, threads: 1);
 
     [Fact]
-    public void A_changed_byte_anywhere_is_refused_and_leaves_nothing() => Gen.Select(_any, Gen.Int[0, int.MaxValue], Gen.Byte[1, 255]).Sample((any, at, change) =>
+    public void A_changed_byte_is_rejected_and_leaves_nothing() =>
+        Gen.Select(_any, Gen.Int[0, int.MaxValue], Gen.Byte[1, 255]).Sample((any, at, change) =>
     {
         var set = DeliveredSet.Of(any.Files);
         Remove();
@@ -67,25 +72,28 @@ public sealed class DeliveryWriterTests : IDisposable
     }, threads: 1);
 
     [Fact]
-    public void More_than_was_announced_is_refused()
+    public void More_bytes_than_announced_are_rejected()
     {
         var set = DeliveredSet.Of([[1, 2, 3]]);
         using var writer = Begin(set);
-        Assert.Contains("more than the", Assert.Throws<DataException>(() => writer.Append([.. set.Bytes, 0])).Message, StringComparison.Ordinal);
+        Assert.Contains("more than the", Assert.Throws<DataException>(() => writer.Append([.. set.Bytes, 0])).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
-    public void A_list_of_other_files_than_was_announced_is_refused()
+    public void A_list_of_files_that_were_not_announced_is_rejected()
     {
         var set = DeliveredSet.Of([[1, 2, 3]]);
         using (var writer = Cache.Begin(set.Key, set.ManifestBytes, 4))
-            Assert.Contains("the files have 3 bytes; 4 were announced", Assert.Throws<DataException>(() => writer.Append(set.Bytes)).Message, StringComparison.Ordinal);
+            Assert.Contains("the files have 3 bytes; 4 were announced",
+                Assert.Throws<DataException>(() => writer.Append(set.Bytes)).Message, StringComparison.Ordinal);
         using (var writer = Cache.Begin(new('0', 64), set.ManifestBytes, 3))
-            Assert.Contains("was announced", Assert.Throws<DataException>(() => writer.Append(set.Bytes)).Message, StringComparison.Ordinal);
+            Assert.Contains("was announced", Assert.Throws<DataException>(() => writer.Append(set.Bytes)).Message,
+                StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Two_that_bring_the_same_at_once_do_not_disturb_each_other_nor_whoever_reads_it()
+    public void Two_transfers_of_the_same_data_disturb_neither_each_other_nor_a_reader()
     {
         var set = DeliveredSet.Of([[1, 2, 3], new byte[1000]]);
         using var one = Begin(set);
@@ -100,7 +108,7 @@ public sealed class DeliveryWriterTests : IDisposable
     }
 
     [Fact]
-    public void What_was_damaged_in_the_cache_is_not_found_and_is_replaced()
+    public void Damaged_data_in_the_cache_is_not_found_and_is_replaced()
     {
         var set = DeliveredSet.Of([[1, 2, 3]]);
         using (var writer = Begin(set)) writer.Append(set.Bytes);
@@ -112,18 +120,19 @@ public sealed class DeliveryWriterTests : IDisposable
     }
 
     [Fact]
-    public void What_was_broken_off_long_ago_is_removed_and_what_may_be_going_on_is_not()
+    public void An_old_incomplete_transfer_is_removed_and_a_recent_one_is_kept()
     {
         var set = DeliveredSet.Of([[1]]);
         using var going = Begin(set);
         var old = _folder.At("cache", "0.partial");
         Directory.CreateDirectory(old);
         Directory.SetLastWriteTimeUtc(old, DateTime.UtcNow.AddDays(-2));
-        // A large file takes long to come, and the folder's time is that of its beginning.
+        // A large file arrives slowly, and the folder has the time at which it began.
         var slow = _folder.At("cache", "1.partial");
         Directory.CreateDirectory(Path.Combine(slow, "0", "pets"));
         File.WriteAllText(Path.Combine(slow, "0", "pets", "large.png"), "");
-        foreach (var folder in (string[])[Path.Combine(slow, "0", "pets"), Path.Combine(slow, "0"), slow]) Directory.SetLastWriteTimeUtc(folder, DateTime.UtcNow.AddDays(-2));
+        foreach (var folder in (string[])[Path.Combine(slow, "0", "pets"), Path.Combine(slow, "0"), slow])
+            Directory.SetLastWriteTimeUtc(folder, DateTime.UtcNow.AddDays(-2));
         using var other = Begin(set);
         Assert.False(Directory.Exists(old));
         Assert.True(Directory.Exists(slow));
@@ -132,9 +141,10 @@ public sealed class DeliveryWriterTests : IDisposable
     }
 
     [Fact]
-    public void Where_there_is_no_room_it_says_so()
+    public void Missing_room_is_reported()
     {
-        Assert.Contains("there is room for", Assert.Throws<DataException>(() => Cache.Begin(new('0', 64), 1, long.MaxValue / 2)).Message, StringComparison.Ordinal);
+        Assert.Contains("there is room for", Assert.Throws<DataException>(() => Cache.Begin(new('0', 64), 1, long.MaxValue / 2)).Message,
+            StringComparison.Ordinal);
         File.WriteAllText(_folder.At("file"), "");
         var refused = Assert.Throws<DataException>(() => new DeliveryCache(_folder.At("file", "cache")).Begin(new('0', 64), 1, 1));
         Assert.Contains("cannot be written into", refused.Message, StringComparison.Ordinal);
@@ -162,14 +172,15 @@ public sealed class DeliveryWriterTests : IDisposable
     }
 }
 
-/// <summary>A data set on its way: its manifest, and its files behind it.</summary>
+/// <summary>A data set in transit: its manifest, then its files.</summary>
 internal sealed record DeliveredSet(string Key, int ManifestBytes, byte[] Bytes)
 {
     public static DeliveredSet Of(IReadOnlyList<byte[]> files) => Of([.. files.Index().Select(file => (NameOf(file.Index), file.Item))]);
 
     public static DeliveredSet Of(params IReadOnlyList<(string Name, byte[] Content)> files)
     {
-        var manifest = DataManifest.Of(files.Select(file => new DataFile(file.Name, file.Content.Length, Convert.ToHexStringLower(SHA256.HashData(file.Content)))));
+        var manifest = DataManifest.Of(
+            files.Select(file => new DataFile(file.Name, file.Content.Length, Convert.ToHexStringLower(SHA256.HashData(file.Content)))));
         var bytes = manifest.ToBytes();
         var contents = files.ToDictionary(file => file.Name, file => file.Content);
         return new(DataManifest.KeyOf(bytes), bytes.Length, [.. bytes, .. manifest.Files.SelectMany(file => contents[file.Name])]);

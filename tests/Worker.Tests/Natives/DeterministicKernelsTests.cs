@@ -9,7 +9,7 @@ namespace Distributed.Worker.Tests.Natives;
 public sealed unsafe class DeterministicKernelsTests
 {
     [Fact]
-    public void Libtorch_says_that_it_was_asked()
+    public void Libtorch_reports_the_requested_settings()
     {
         DeterministicKernels.Request();
         var library = NativeLibrary.Load("torch_cpu", typeof(torch).Assembly, null);

@@ -5,5 +5,5 @@ namespace Distributed.Worker.Tests.Natives;
 public sealed class NativeHeapTests
 {
     [Fact]
-    public void The_allocator_here_takes_the_settings() => Assert.True(NativeHeap.KeepFreed());
+    public void The_allocator_of_this_machine_accepts_the_settings() => Assert.True(NativeHeap.KeepFreed());
 }

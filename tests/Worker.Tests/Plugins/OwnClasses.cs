@@ -4,10 +4,11 @@ using static TorchSharp.torch;
 #pragma warning disable CS9113, CA1812 // Only the constructors matter.
 namespace Distributed.Worker.Tests.Plugins
 {
-    /// <summary>Keeps what it was made with.</summary>
+    /// <summary>Records its arguments.</summary>
     public sealed class Recorder(
-        int inputs, int outputs, int channels, int height, long width, int hiddenWidth, IReadOnlyList<int>? sizes = null, double[]? scales = null,
-        double rate = 0.1, float share = 0.25f, string title = "none", bool? flag = null) : nn.Module(nameof(Recorder))
+        int inputs, int outputs, int channels, int height, long width, int hiddenWidth, IReadOnlyList<int>? sizes = null,
+        double[]? scales = null, double rate = 0.1, float share = 0.25f, string title = "none", bool? flag = null)
+        : nn.Module(nameof(Recorder))
     {
         public int Inputs => inputs;
 

@@ -2,8 +2,9 @@ using System.Reflection;
 
 namespace Distributed.Worker.Tests.Plugins;
 
-/// <summary>The library of samples/TinyPlugin, as it was built beside these tests.</summary>
+/// <summary>The library of samples/TinyPlugin, built with these tests.</summary>
 internal static class TinyPlugin
 {
-    public static string Path { get; } = typeof(TinyPlugin).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "TinyPluginPath").Value!;
+    public static string Path { get; } = typeof(TinyPlugin).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+        .Single(a => a.Key == "TinyPluginPath").Value!;
 }

@@ -14,11 +14,13 @@ namespace Distributed.Worker.Tests.Predictions;
 public sealed class PredictorTests
 {
     private static readonly Gen<ModelSpec> _models = Gen.OneOfConst<ModelSpec>(
-        TestJobs.Noisy, new CnnSpec { Channels = [2, 3], Hidden = 5 }, new MlpSpec { Hidden = [7, 6], Dropout = 0.5 }, new MlpSpec { Hidden = [3], Activation = "sigmoid" },
+        TestJobs.Noisy, new CnnSpec { Channels = [2, 3], Hidden = 5 }, new MlpSpec { Hidden = [7, 6], Dropout = 0.5 },
+            new MlpSpec { Hidden = [3], Activation = "sigmoid" },
         new ResNetSpec { Blocks = [1, 1], Channels = [2, 3] });
 
     [Fact]
-    public void It_gives_the_bits_of_the_module_in_evaluation_whatever_it_was_built_with() => Gen.Select(_models, Gen.Int[0, 300], Gen.Long[1, 1000]).Sample((spec, sample, seed) =>
+    public void It_gives_the_bits_of_the_trained_module_in_evaluation_for_any_seed() =>
+        Gen.Select(_models, Gen.Int[0, 300], Gen.Long[1, 1000]).Sample((spec, sample, seed) =>
     {
         var job = TestJobs.Of(spec);
         using var trained = JobModels.CreateModel(job with { Seed = seed }, Digits.Format);
@@ -31,7 +33,7 @@ public sealed class PredictorTests
         trained.eval();
         using var scope = NewDisposeScope();
         using var noGradient = no_grad();
-        // The array lies at any multiple of 8, and the last bit of a product depends on where its factors lie: a clone lies where libtorch puts it.
+        // The last bit of a product depends on the alignment of its factors: an array is aligned to 8 bytes, a clone as libtorch needs.
         Assert.Equal(trained.Call(tensor(images, [1, 1, 8, 8]).clone()).data<float>().ToArray(), logits);
     }, iter: 30, threads: 1);
 
@@ -40,7 +42,7 @@ public sealed class PredictorTests
     [InlineData("other shape", "its fc2.weight is F32[8,10] and should be F32[10,8]")]
     [InlineData("other type", "its fc2.weight is I32[10,8] and should be F32[10,8]")]
     [InlineData("more", "it has fc3.weight, which the model does not have")]
-    public void Tensors_of_another_model_are_refused_and_change_nothing(string fault, string message)
+    public void Tensors_of_another_model_are_rejected_and_change_nothing(string fault, string message)
     {
         using var module = JobModels.CreateModel(TestJobs.Of(TestJobs.Noisy), Digits.Format);
         using var other = JobModels.CreateModel(TestJobs.Of(TestJobs.Noisy) with { Seed = 5 }, Digits.Format);
@@ -57,7 +59,7 @@ public sealed class PredictorTests
 
     private static string Bytes(TensorData tensor) => Convert.ToHexString(tensor.Data.Span);
 
-    /// <summary>Statistics as training leaves them: not 0 and 1.</summary>
+    // Statistics after training: other than 0 and 1.
     private static void Disturb(nn.Module model)
     {
         using var generator = manual_seed(3);

@@ -12,7 +12,7 @@ public sealed class GenerationTests
 {
     private static readonly DataSet _digits = Digits.Load();
 
-    /// <summary>Each network's gradient against that of its own part of the loss, computed by itself.</summary>
+    // Each network's gradient against that of its own part of the loss, computed separately.
     [Fact]
     public void Each_network_learns_from_its_own_part_of_the_loss_alone()
     {
@@ -27,7 +27,8 @@ public sealed class GenerationTests
         var classes = nn.functional.one_hot(batch.Targets.to(ScalarType.Int64), 10).to(ScalarType.Float32);
         using var noise = manual_seed(7);
         var made = Generation.Generate(model, randn([20, model.Latent]), classes);
-        var told = nn.functional.softplus(-model.Discriminator.call(batch.Inputs, classes)).sum() + nn.functional.softplus(model.Discriminator.call(made.detach(), classes)).sum();
+        var told = nn.functional.softplus(-model.Discriminator.call(batch.Inputs, classes)).sum()
+            + nn.functional.softplus(model.Discriminator.call(made.detach(), classes)).sum();
         told.backward();
         AssertNear(Gradients(model.Discriminator), discriminator);
         Assert.All(Gradients(model.Generator), value => Assert.Equal(0, value));
@@ -60,7 +61,7 @@ public sealed class GenerationTests
     }
 
     [Fact]
-    public void What_is_drawn_is_a_column_a_class()
+    public void The_picture_has_a_column_per_class()
     {
         using var model = Create();
         model.eval();
@@ -70,7 +71,7 @@ public sealed class GenerationTests
     }
 
     [Fact]
-    public void Images_that_cannot_be_halved_twice_are_refused()
+    public void Images_that_cannot_be_halved_twice_are_rejected()
     {
         var error = Assert.Throws<ArgumentException>(() => new Dcgan(new(), [1, 30, 28], 10));
         Assert.Contains("The images are 30x28; a dcgan needs sides that are multiples of 4", error.Message, StringComparison.Ordinal);

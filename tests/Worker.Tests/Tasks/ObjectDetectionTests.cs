@@ -13,17 +13,19 @@ public sealed class ObjectDetectionTests
     private const int Classes = 10, Cells = 8, Area = Cells * Cells, Channels = 5 + Classes, Side = 32;
 
     [Fact]
-    public void The_loss_is_that_of_its_definition_and_so_is_its_gradient() => Gen.Select(Gen.Int[1, 3], Gen.Int).Sample((samples, seed) =>
+    public void The_loss_and_its_gradient_match_the_definition() => Gen.Select(Gen.Int[1, 3], Gen.Int).Sample((samples, seed) =>
     {
         var data = SceneBench.Some(SceneTargets.Boxes, samples);
         var random = new Random(seed);
         double[] outputs = [.. Enumerable.Range(0, samples * Channels * Area).Select(_ => (double)((random.NextSingle() * 4) - 2))];
-        var (loss, gradient, _) = SceneBench.Evaluate(new ObjectDetection(data), [.. outputs.Select(x => (float)x)], samples, Channels, Cells, Cells);
+        var (loss, gradient, _) = SceneBench.Evaluate(new ObjectDetection(data), [.. outputs.Select(x => (float)x)], samples, Channels,
+            Cells, Cells);
         Assert.Equal(Loss(), loss, 1e-4 * loss);
-        // Of all cells with a thing, and of as many others.
+        // All cells with an object, and as many others.
         foreach (var sample in Enumerable.Range(0, samples))
         {
-            foreach (var cell in ((SceneSet)data.Train)[sample].Boxes.Select(box => CellOf(box.Box)).SelectMany(cell => (int[])[cell, random.Next(Area)]))
+            foreach (var cell in ((SceneSet)data.Train)[sample].Boxes.Select(box => CellOf(box.Box))
+                .SelectMany(cell => (int[])[cell, random.Next(Area)]))
             {
                 for (var channel = 0; channel < Channels; channel++)
                 {
@@ -33,21 +35,24 @@ public sealed class ObjectDetectionTests
             }
         }
 
-        double Loss() => Enumerable.Range(0, samples).Sum(sample => LossOf(outputs.AsSpan(sample * Channels * Area, Channels * Area), ((SceneSet)data.Train)[sample].Boxes));
+        double Loss() => Enumerable.Range(0, samples)
+            .Sum(sample => LossOf(outputs.AsSpan(sample * Channels * Area, Channels * Area), ((SceneSet)data.Train)[sample].Boxes));
     }, iter: 5, threads: 1);
 
     [Fact]
-    public void Outputs_of_any_size_give_a_loss_and_a_gradient_that_are_numbers() => Gen.Select(Gen.OneOfConst(-1e4f, -200, 0, 200, 1e4f).Array[Channels], Gen.Int[0, 1]).Sample((extremes, _) =>
+    public void Outputs_of_any_size_give_a_finite_loss_and_gradient() =>
+        Gen.Select(Gen.OneOfConst(-1e4f, -200, 0, 200, 1e4f).Array[Channels], Gen.Int[0, 1]).Sample((extremes, _) =>
     {
         float[] outputs = [.. extremes.SelectMany(x => Enumerable.Repeat(x, Area))];
-        var (loss, gradient, metrics) = SceneBench.Evaluate(new ObjectDetection(SceneBench.Some(SceneTargets.Boxes, 1)), outputs, 1, Channels, Cells, Cells);
+        var (loss, gradient, metrics) = SceneBench.Evaluate(new ObjectDetection(SceneBench.Some(SceneTargets.Boxes, 1)), outputs, 1,
+            Channels, Cells, Cells);
         Assert.True(double.IsFinite(loss));
         Assert.All(gradient, x => Assert.True(float.IsFinite(x)));
         Assert.All(metrics, count => Assert.True(count >= 0 && count == Math.Floor(count)));
     }, iter: 50, threads: 1);
 
     [Fact]
-    public void A_detector_learns_it()
+    public void A_detector_learns_the_boxes()
     {
         using var generator = manual_seed(1);
         using var model = new Detector(new() { Channels = [8, 16, 32], BatchNorm = true }, [1, Side, Side], Classes);
@@ -73,8 +78,9 @@ public sealed class ObjectDetectionTests
         var loss = 0.0;
         for (var cell = 0; cell < Area; cell++)
         {
-            var thing = boxes.Where(box => CellOf(box.Box) == cell).Select(box => ((int Class, Box Box)?)(box.Class, box.Box)).FirstOrDefault();
-            // -log sigmoid(z) where there is a thing, -log(1 - sigmoid(z)) where there is none.
+            var thing = boxes.Where(box => CellOf(box.Box) == cell).Select(box => ((int Class, Box Box)?)(box.Class, box.Box))
+                .FirstOrDefault();
+            // -log sigmoid(z) for a cell with an object, -log(1 - sigmoid(z)) for one without.
             loss += Math.Log(1 + Math.Exp(thing is null ? outputs[cell] : -outputs[cell]));
             if (thing is not var (number, truth)) continue;
             var sum = 0.0;
@@ -82,12 +88,13 @@ public sealed class ObjectDetectionTests
             loss += Math.Log(sum) - outputs[((5 + number) * Area) + cell];
             var (x, y) = ((Sigmoid(outputs[Area + cell]) + (cell % Cells)) * 4, (Sigmoid(outputs[(2 * Area) + cell]) + (cell / Cells)) * 4);
             var (w, h) = (Sigmoid(outputs[(3 * Area) + cell]) * Side, Sigmoid(outputs[(4 * Area) + cell]) * Side);
-            loss += 2 * (1 - GeneralizedIou((x - (w / 2), y - (h / 2), x + (w / 2), y + (h / 2)), (truth.Left, truth.Top, truth.Right, truth.Bottom)));
+            loss += 2 * (1 - GeneralizedIou((x - (w / 2), y - (h / 2), x + (w / 2), y + (h / 2)),
+                (truth.Left, truth.Top, truth.Right, truth.Bottom)));
         }
         return loss;
     }
 
-    /// <summary>Rezatofighi et al. 2019, algorithm 1.</summary>
+    // Rezatofighi et al. 2019, algorithm 1.
     private static double GeneralizedIou((double L, double T, double R, double B) a, (double L, double T, double R, double B) b)
     {
         var shared = Math.Max(0, Math.Min(a.R, b.R) - Math.Max(a.L, b.L)) * Math.Max(0, Math.Min(a.B, b.B) - Math.Max(a.T, b.T));

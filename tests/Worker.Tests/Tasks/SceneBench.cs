@@ -5,18 +5,19 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Tasks;
 
-/// <summary>Tasks on a few scenes, which are what is trained on and what is tested on.</summary>
+/// <summary>Tasks on a few scenes, which are the training set and the test set.</summary>
 internal static class SceneBench
 {
     private static readonly ImageSet _digits = (ImageSet)Digits.Load().Train;
 
     public static DataSet Some(SceneTargets targets, int count)
     {
-        var set = new SceneSet(DigitScenes.FormatOf(targets), [.. Enumerable.Range(0, count).Select(number => SceneRecipe.Make(_digits, 3, number))]);
+        var set = new SceneSet(DigitScenes.FormatOf(targets),
+            [.. Enumerable.Range(0, count).Select(number => SceneRecipe.Make(_digits, 3, number))]);
         return new("some scenes", set, set);
     }
 
-    /// <summary>Loss, its gradient by the outputs, and metrics, where a model gives certain outputs.</summary>
+    /// <summary>Loss, its gradient by the outputs, and metrics of given outputs.</summary>
     public static (double Loss, float[] Gradient, double[] Metrics) Evaluate(SupervisedTask task, float[] outputs, params long[] shape)
     {
         using var scope = NewDisposeScope();
@@ -29,7 +30,7 @@ internal static class SceneBench
     }
 
     /// <summary>Trains on all scenes at once.</summary>
-    /// <returns>The loss before and after, and the sums of the metric after, of the scenes in evaluation mode.</returns>
+    /// <returns>The loss before and after, and the sums of the metrics after training, in evaluation mode.</returns>
     public static (double Before, double After, double[] Metrics) Learn(SupervisedTask task, nn.Module model, int steps)
     {
         set_num_threads(1);

@@ -12,7 +12,8 @@ public sealed class SegmentationTests
     private const int Classes = 11, Pixels = 1024;
 
     [Fact]
-    public void The_loss_is_the_cross_entropy_of_its_pixels_and_the_gradient_softmax_less_truth() => Gen.Select(Gen.Int[1, 3], Gen.Int).Sample((samples, seed) =>
+    public void The_loss_is_the_cross_entropy_of_the_pixels_and_the_gradient_is_softmax_minus_truth() =>
+        Gen.Select(Gen.Int[1, 3], Gen.Int).Sample((samples, seed) =>
     {
         var data = SceneBench.Some(SceneTargets.Masks, samples);
         var random = new Random(seed);
@@ -26,7 +27,8 @@ public sealed class SegmentationTests
             var (actual, sum) = (((SceneSet)data.Train)[sample].Mask[pixel], logits.Sum(Math.Exp));
             expected -= (logits[actual] - Math.Log(sum)) / Pixels;
             for (var c = 0; c < Classes; c++)
-                Assert.Equal(((Math.Exp(logits[c]) / sum) - (c == actual ? 1 : 0)) / Pixels, gradient[(((sample * Classes) + c) * Pixels) + pixel], 1e-7);
+                Assert.Equal(((Math.Exp(logits[c]) / sum) - (c == actual ? 1 : 0)) / Pixels,
+                    gradient[(((sample * Classes) + c) * Pixels) + pixel], 1e-7);
             var taken = Array.IndexOf(logits, logits.Max());
             for (var c = 0; c < Classes; c++)
             {
@@ -39,18 +41,18 @@ public sealed class SegmentationTests
     }, iter: 4, threads: 1);
 
     [Fact]
-    public void A_unet_learns_what_is_background()
+    public void A_unet_learns_the_background()
     {
         using var generator = manual_seed(1);
         using var model = new UNet(new() { Channels = [8, 16, 32], BatchNorm = true }, [1, 32, 32], Classes);
         var (before, after, metrics) = SceneBench.Learn(new Segmentation(SceneBench.Some(SceneTargets.Masks, 12)), model, steps: 100);
         Assert.InRange(after, 0, before / 10);
-        // Which digit it is comes after hundreds of steps more.
+        // Distinguishing the digits takes hundreds of further steps.
         Assert.InRange(metrics[MeanIou.IntersectionOf(0)] / metrics[MeanIou.UnionOf(0)], 0.9, 1);
     }
 
     [Fact]
-    public void The_picture_shows_a_scene_what_it_was_taken_for_and_what_it_is()
+    public void The_picture_shows_a_scene_its_prediction_and_its_mask()
     {
         var task = new Segmentation(SceneBench.Some(SceneTargets.Masks, 3));
         using var model = new UNet(new() { Channels = [4], BatchNorm = false }, [1, 32, 32], Classes);

@@ -6,21 +6,23 @@ namespace Distributed.Worker.Tests.Data.Scenes;
 
 public sealed class DigitScenesTests
 {
-    private static readonly DataSet _boxes = DataSets.Load(DigitScenes.Boxes, new DataOptions());
-    private static readonly DataSet _masks = DataSets.Load(DigitScenes.Masks, new DataOptions());
+    private static readonly DataSet _boxes = DataSets.Load(DigitScenes.Boxes.Name, new DataOptions());
+    private static readonly DataSet _masks = DataSets.Load(DigitScenes.Masks.Name, new DataOptions());
 
     [Fact]
-    public void The_fingerprint_of_pixels_masks_and_boxes_is_the_same_on_every_machine() => Assert.Equal("a593deddf11b14e7557fc0ecb79e95a1", _boxes.Fingerprint);
+    public void The_fingerprint_of_pixels_masks_and_boxes_is_the_same_on_every_machine() =>
+        Assert.Equal("a593deddf11b14e7557fc0ecb79e95a1", _boxes.Fingerprint);
 
     [Fact]
-    public void Both_have_the_same_scenes_and_every_digit()
+    public void Both_data_sets_have_the_same_scenes_and_all_digits()
     {
         Assert.Equal((4000, 400), (_boxes.Train.Count, _boxes.Test.Count));
         foreach (var (boxes, masks) in new[] { (_boxes.Train, _masks.Train), (_boxes.Test, _masks.Test) })
         {
             var scenes = Enumerable.Range(0, boxes.Count).Select(i => (Boxes: ((SceneSet)boxes)[i], Masks: ((SceneSet)masks)[i])).ToList();
             Assert.All(scenes, scene => Assert.Equal(scene.Boxes.Pixels, scene.Masks.Pixels));
-            Assert.Equal(Enumerable.Range(0, 10), scenes.SelectMany(scene => scene.Boxes.Boxes).Select(box => box.Class).Distinct().Order());
+            Assert.Equal(Enumerable.Range(0, 10),
+                scenes.SelectMany(scene => scene.Boxes.Boxes).Select(box => box.Class).Distinct().Order());
             Assert.Equal(Enumerable.Range(1, 4), scenes.Select(scene => scene.Boxes.Boxes.Count).Distinct().Order());
         }
     }

@@ -21,21 +21,23 @@ public sealed class SceneRecipeTests
     }, iter: 200);
 
     [Fact]
-    public void Boxes_lie_in_the_scene_and_are_those_of_the_mask() => _any.Sample(which =>
+    public void Boxes_lie_in_the_scene_and_enclose_the_pixels_of_the_mask() => _any.Sample(which =>
     {
         var scene = Make(which);
         Assert.InRange(scene.Boxes.Count, 1, SceneRecipe.MaxDigits);
         var covered = new bool[scene.Mask.Length];
         foreach (var (label, box) in scene.Boxes)
         {
-            Assert.True(box is { Left: >= 0, Top: >= 0, Right: <= SceneRecipe.Side, Bottom: <= SceneRecipe.Side, Width: >= 1, Height: >= 1 }, $"{box}");
+            Assert.True(box is { Left: >= 0, Top: >= 0, Right: <= SceneRecipe.Side, Bottom: <= SceneRecipe.Side }, $"{box}");
+            Assert.True(box is { Width: >= 1, Height: >= 1 }, $"{box}");
             var pixels = PixelsOf(box).ToList();
             var own = pixels.Where(pixel => scene.Mask[pixel] == label + 1).ToList();
-            // As tight as it can be: each edge has a pixel of the digit.
+            // Tight: each edge touches a pixel of the digit.
             Assert.Equal(
                 box,
-                new Box(own.Min(i => i % SceneRecipe.Side), own.Min(i => i / SceneRecipe.Side), own.Max(i => i % SceneRecipe.Side) + 1, own.Max(i => i / SceneRecipe.Side) + 1));
-            // And nothing of another digit is in it.
+                new Box(own.Min(i => i % SceneRecipe.Side), own.Min(i => i / SceneRecipe.Side),
+                    own.Max(i => i % SceneRecipe.Side) + 1, own.Max(i => i / SceneRecipe.Side) + 1));
+            // It contains no pixel of another digit.
             Assert.All(pixels, pixel => Assert.True(scene.Mask[pixel] == 0 || scene.Mask[pixel] == label + 1));
             foreach (var pixel in pixels) covered[pixel] = true;
         }
@@ -43,7 +45,7 @@ public sealed class SceneRecipeTests
     }, iter: 500);
 
     [Fact]
-    public void No_two_digits_overlap_nor_have_one_cell_of_the_detector() => _any.Sample(which =>
+    public void No_two_digits_overlap_or_share_a_cell_of_the_detector() => _any.Sample(which =>
     {
         var boxes = Make(which).Boxes;
         for (var i = 0; i < boxes.Count; i++)
@@ -57,8 +59,8 @@ public sealed class SceneRecipeTests
     [Fact]
     public void Ink_is_bright_and_the_rest_is_noise() => _any.Sample(which =>
     {
-        // All of it is ink, so that a box is as large as its digit.
-        var full = new ImageSet((byte[])[.. Enumerable.Repeat((byte)16, 64)], new byte[] { 7 }, 1, 8, 8, 10, 1f / 16);
+        // Ink everywhere, so that a box is as large as its digit.
+        var full = new ImageSet((byte[])[.. Enumerable.Repeat((byte)16, 64)], new byte[] { 7 }, new(1, 8, 8, 10, 1f / 16));
         var scene = SceneRecipe.Make(full, which.Seed, which.Number);
         Assert.All(scene.Boxes, box =>
         {
@@ -66,12 +68,14 @@ public sealed class SceneRecipeTests
             Assert.InRange(box.Box.Width, SceneRecipe.Smallest, SceneRecipe.Largest);
             Assert.All(PixelsOf(box.Box), pixel => Assert.InRange(scene.Pixels[pixel], 192, 255));
         });
-        Assert.All(Enumerable.Range(0, scene.Pixels.Length).Where(pixel => scene.Mask[pixel] == 0), pixel => Assert.InRange(scene.Pixels[pixel], 0, 47));
+        Assert.All(Enumerable.Range(0, scene.Pixels.Length).Where(pixel => scene.Mask[pixel] == 0), pixel =>
+            Assert.InRange(scene.Pixels[pixel], 0, 47));
     }, iter: 100);
 
     [Fact]
-    public void Images_that_are_no_small_squares_are_refused() => Assert.Contains(
-        "square grey images", Assert.Throws<ArgumentException>(() => SceneRecipe.Make(new(new byte[12], new byte[1], 1, 4, 3, 10, 1), 1, 0)).Message, StringComparison.Ordinal);
+    public void Images_other_than_small_squares_are_rejected() => Assert.Contains(
+        "square grey images", Assert.Throws<ArgumentException>(() =>
+            SceneRecipe.Make(new(new byte[12], new byte[1], new(1, 4, 3, 10, 1)), 1, 0)).Message, StringComparison.Ordinal);
 
     private static Scene Make((long Seed, int Number) which) => SceneRecipe.Make(_digits, which.Seed, which.Number);
 
