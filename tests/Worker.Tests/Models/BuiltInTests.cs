@@ -35,8 +35,8 @@ public sealed class BuiltInTests
         {
             var data = kind.Data[0] switch
             {
-                DigitScenes.Masks => SceneBench.Some(SceneTargets.Masks, 2),
-                DigitScenes.Boxes => SceneBench.Some(SceneTargets.Boxes, 2),
+                var name when name == DigitScenes.Masks.Name => SceneBench.Some(SceneTargets.Masks, 2),
+                var name when name == DigitScenes.Boxes.Name => SceneBench.Some(SceneTargets.Boxes, 2),
                 _ => TestJobs.Data,
             };
             Assert.NotNull(JobModels.CreateTask(Job.Default with { Task = kind.Name, Loss = kind.Losses[0] }, data));
