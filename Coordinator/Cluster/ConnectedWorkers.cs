@@ -30,10 +30,9 @@ internal sealed partial class ConnectedWorkers(ControlMetrics metrics)
     /// <summary>The name of a worker; null for anybody else.</summary>
     public string? NameOf(IActorRef sender) => _names.GetValueOrDefault(sender);
 
-    /// <summary>The name of the worker at an address; null where there is none.</summary>
+    /// <summary>The name of the worker at an address, if any.</summary>
     public string? NameAt(Address address) => _names.FirstOrDefault(worker => worker.Key.Path.Address == address).Value;
 
-    /// <summary>What a worker computes with; null where there is none of that name.</summary>
     public string? DeviceOf(string worker) => _workers.GetValueOrDefault(worker)?.Device;
 
     /// <summary>Whether one was told that it may go.</summary>

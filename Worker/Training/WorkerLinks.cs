@@ -79,7 +79,7 @@ internal sealed class WorkerLinks : ILinkHandler, IDisposable
         get { lock (_links.Gate) return _links.ContributionBytesSent; }
     }
 
-    /// <summary>Time spent reducing slices, since the start, on whatever thread.</summary>
+    /// <summary>Time spent reducing slices, since the start, on all threads.</summary>
     public TimeSpan Reducing
     {
         get { lock (_links.Gate) return _allReduce.Reducing; }

@@ -10,7 +10,7 @@ namespace Distributed.Core.Protocol;
 /// <param name="microBatches">Micro-batches of a step.</param>
 internal sealed class StragglerWatch(int microBatches)
 {
-    /// <summary>New shares must shorten the computation of a step to this part: estimates scatter, and a reconfiguration costs time.</summary>
+    /// <summary>New shares must shorten the computation to this part of it: estimates scatter, and a reconfiguration costs time.</summary>
     public const double WorthIt = 0.75;
 
     /// <summary>Steps under a plan before it is judged.</summary>
@@ -18,7 +18,7 @@ internal sealed class StragglerWatch(int microBatches)
 
     private const double Smoothing = 0.1;
 
-    /// <summary>A worker without micro-batches is not measured: its estimate decays each step, so that it is eventually tried again.</summary>
+    /// <summary>The estimate of a worker without micro-batches decays each step, so that it is eventually tried again.</summary>
     private const double IdleDecay = 0.98;
 
     private static readonly TimeSpan _pause = TimeSpan.FromSeconds(5);

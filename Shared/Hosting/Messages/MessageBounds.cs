@@ -84,18 +84,20 @@ internal static class MessageBounds
     /// <summary>The message with its text for people cut to the limit.</summary>
     public static IControlMessage Shortened(IControlMessage message) => message switch
     {
-        FindData m => new FindData(Cut(m.Missing)),
-        NoData m => new NoData(Cut(m.Reason)),
-        Refused m => m with { Reason = Cut(m.Reason) },
-        PeerLost m => m with { Why = Cut(m.Why) },
-        Leave m => new Leave(Cut(m.Reason)),
-        Noted m => new Noted(Cut(m.Text)),
-        Failed m => new Failed(Cut(m.Reason)),
-        Dismissed m => new Dismissed(Cut(m.Reason)),
+        FindData { Missing: var text } when IsLong(text) => new FindData(Cut(text)),
+        NoData { Reason: var text } when IsLong(text) => new NoData(Cut(text)),
+        Refused { Reason: var text } m when IsLong(text) => m with { Reason = Cut(text) },
+        PeerLost { Why: var text } m when IsLong(text) => m with { Why = Cut(text) },
+        Leave { Reason: var text } when IsLong(text) => new Leave(Cut(text)),
+        Noted { Text: var text } when IsLong(text) => new Noted(Cut(text)),
+        Failed { Reason: var text } when IsLong(text) => new Failed(Cut(text)),
+        Dismissed { Reason: var text } when IsLong(text) => new Dismissed(Cut(text)),
         _ => message,
     };
 
-    private static string Cut(string text) => text.Length > MaxText ? $"{text[..(MaxText - 3)]}..." : text;
+    private static bool IsLong(string text) => text.Length > MaxText;
+
+    private static string Cut(string text) => $"{text[..(MaxText - 3)]}...";
 
     private static long Of(params ReadOnlySpan<long> parts)
     {

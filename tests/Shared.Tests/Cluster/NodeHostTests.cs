@@ -72,7 +72,7 @@ public sealed class NodeHostTests
         foreach (var type in (Type[])[typeof(NoMessage), typeof(object), typeof(Exception), typeof(Dictionary<string, object>)])
             Assert.IsType<RefusingSerializer>(serialization.FindSerializerForType(type));
         var refusal = Assert.Throws<SerializationException>(() => serialization.Serialize(new NoMessage("a text")));
-        Assert.Contains("is no message of the protocol", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("is not a message of the protocol", refusal.Message, StringComparison.Ordinal);
 
         // Akka's default serializer would send it as JSON and create it from that.
         var json = """{"$type":"System.IO.FileInfo, System.Private.CoreLib","fileName":"/etc/passwd"}"""u8.ToArray();

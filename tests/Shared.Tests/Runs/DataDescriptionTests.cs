@@ -19,7 +19,7 @@ public sealed class DataDescriptionTests
 
     [Theory]
     [InlineData("", "JSON")]
-    [InlineData("null", "null is no description of data")]
+    [InlineData("null", "null is not a description of data")]
     [InlineData("[]", "JSON")]
     [InlineData("""{"data":"a","classes":[]}""", "shape")]
     [InlineData("""{"data":"a","shape":[],"classes":[]}""", "its shape is []; allowed: 1 to 16 sizes of at least 1")]

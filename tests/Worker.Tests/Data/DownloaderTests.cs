@@ -35,14 +35,14 @@ public sealed class DownloaderTests : IDisposable
 
     [Fact]
     public async Task A_page_in_place_of_the_file_is_refused() =>
-        await Refused(new StringContent("<html>Log in</html>"), "no intact gzip file");
+        await Refused(new StringContent("<html>Log in</html>"), "not an intact gzip file");
 
     [Fact]
     public async Task A_truncated_archive_is_refused() =>
         await Refused(new ByteArrayContent(IdxBytes.Gzipped(_content)[..^1000]), "numbers");
 
     [Fact]
-    public async Task An_endless_answer_is_cut_off() => await Refused(new StreamContent(new EndlessStream()), "no intact gzip file");
+    public async Task An_endless_answer_is_cut_off() => await Refused(new StreamContent(new EndlessStream()), "not an intact gzip file");
 
     [Fact]
     public async Task A_gzip_bomb_is_cut_off() =>
