@@ -6,7 +6,7 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Coordinator.Tests.Actors;
 
-/// <summary>A worker without tensors, which says and sends what a test tells it to.</summary>
+/// <summary>A worker without tensors, which sends what a test tells it to.</summary>
 internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, string name, Holding holding = default) : IDisposable
 {
     private static readonly PlainSums _sums = new(1, CoordinatorBench.Layout);
@@ -27,7 +27,7 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
         Answer();
     }
 
-    /// <summary>Answers what it has heard so far.</summary>
+    /// <summary>Answers the messages that it has received so far.</summary>
     public void Answer()
     {
         foreach (var due in _conversation!.Due()) probe.Send(bench.Actor, due);
@@ -52,10 +52,13 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
         }
     }
 
-    /// <summary>Offers itself. The answer comes after all that was said to it before: nothing else was.</summary>
+    /// <summary>
+    /// Registers. The answer comes after all earlier messages to the worker, and must be its next one: there were no others.
+    /// </summary>
     public async Task<Welcome> RegisterAsync()
     {
-        probe.Send(bench.Actor, new Register(MessageCodec.Version, name, "cpu", holding.Generation > 0 ? bench.Star.Token : [], holding.Generation, holding.Applied));
+        byte[] token = holding.Generation > 0 ? bench.Star.Token : [];
+        probe.Send(bench.Actor, new Register(MessageCodec.Version, name, "cpu", token, holding.Generation, holding.Applied));
         _welcome = await HearAsync<Welcome>();
         _conversation ??= new(_welcome.Conversation, ConversationLimits.Worker);
         return _welcome;
@@ -67,7 +70,7 @@ internal sealed class BenchWorker(CoordinatorBench bench, TestProbe probe, strin
         Link = new(await LinkHandshake.ConnectAsync(_welcome.LinkHost, _welcome.LinkPort, identity, new(), default).Soon(), StarBench.Job);
     }
 
-    /// <summary>Stops when told to.</summary>
+    /// <summary>Stops when the coordinator asks it to.</summary>
     public async Task HaltAsync(int generation, long applied, bool isHeard = false)
     {
         if (!isHeard) Assert.Equal(new Halt(generation), await HearAsync<Halt>());

@@ -18,7 +18,7 @@ using Prometheus;
 
 namespace Distributed.Coordinator.Tests.Actors;
 
-/// <summary>A coordinator's actor with real links and books, whose workers are a test's.</summary>
+/// <summary>A coordinator's actor with real links and a real journal, whose workers a test directs.</summary>
 internal sealed class CoordinatorBench : IDisposable
 {
     /// <summary>Two training steps of two micro-batches, then an evaluation.</summary>
@@ -26,8 +26,9 @@ internal sealed class CoordinatorBench : IDisposable
 
     public static readonly VectorLayout Layout = new(10, 3);
 
-    /// <summary>What a worker that is like the others says.</summary>
-    public static readonly Prepared Facts = new("data", Rounds.TrainSamples, Rounds.TestSamples, Layout.Floats, Layout.Tallies, 8, "initial", "127.0.0.1", 4711, 0, 0);
+    /// <summary>The report of a prepared worker that agrees with the others.</summary>
+    public static readonly Prepared Facts = new(
+        "data", Rounds.TrainSamples, Rounds.TestSamples, Layout.Floats, Layout.Tallies, 8, "initial", "127.0.0.1", 4711, 0, 0);
 
     private readonly TestKitBase _kit;
     private readonly TemporaryFolder _folder = new();
@@ -37,19 +38,37 @@ internal sealed class CoordinatorBench : IDisposable
     private readonly List<BenchWorker> _workers = [];
 
     public CoordinatorBench(
-        TestKitBase kit, int startWith = 1, int minWorkers = 1, ScriptedLocalWorkers? local = null, int maxRestarts = 0, InitialParameters? initial = null, DataSender? data = null,
+        TestKitBase kit, int startWith = 1, int minWorkers = 1, ScriptedLocalWorkers? local = null, int maxRestarts = 0,
+        InitialParameters? initial = null, DataSender? data = null,
         Func<RunResult, IRunOutcome>? outcome = null, Func<ClusterProtocol, string?>? save = null)
     {
         _kit = kit;
         _runFolder = RunFolder.Create(_folder["run"], "job", overwrite: false);
-        var job = Job.Default with { Epochs = Rounds.Epochs, Batch = Rounds.Batch, MicroBatches = Rounds.MicroBatches, Checkpoint = new() { EverySteps = 1 } };
+        var job = Job.Default with
+        {
+            Epochs = Rounds.Epochs,
+            Batch = Rounds.Batch,
+            MicroBatches = Rounds.MicroBatches,
+            Checkpoint = new() { EverySteps = 1 },
+        };
         var metrics = new TrainingMetrics(Registry);
         _journal = new(LocalDisk.Instance, _runFolder.Path, job.Kind.Metric);
         Recorder = new(_journal, job, View, metrics, TimeProvider.System, observers: [_recorded]);
-        Star = new(new(IPAddress.Loopback, 0), StarBench.Job, new(IsBfloat16: false), (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
+        Star = new(
+            new(IPAddress.Loopback, 0), StarBench.Job, new(IsBfloat16: false),
+            (worker, reason) => Actor!.Tell(new CoordinatorNotice.LinkClosed(worker, reason)), metrics.Links, new LogLines());
         Checkpoints = new(_runFolder.Checkpoints, keep: 2, "task: classification\n", TimeProvider.System);
-        var cluster = new ClusterProtocol { Job = new(job.Epochs, job.Batch, job.MicroBatches), Topology = Topology.Star, StartWith = startWith, MinWorkers = minWorkers, IsOpen = maxRestarts > 0 };
-        var context = new CoordinatorContext("the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, local, maxRestarts, Initial: initial, Describe: Describe, Data: data, Outcome: outcome, Save: save);
+        var cluster = new ClusterProtocol
+        {
+            Job = new(job.Epochs, job.Batch, job.MicroBatches),
+            Topology = Topology.Star,
+            StartWith = startWith,
+            MinWorkers = minWorkers,
+            IsOpen = maxRestarts > 0,
+        };
+        var context = new CoordinatorContext(
+            "the job", "127.0.0.1", Star, Recorder, Checkpoints, metrics, Targets, _result, local, maxRestarts,
+            Initial: initial, Describe: Describe, Data: data, Outcome: outcome, Save: save);
         Actor = kit.Sys.ActorOf(Props.Create(() => new CoordinatorActor(cluster, context)));
     }
 
@@ -65,24 +84,24 @@ internal sealed class CoordinatorBench : IDisposable
 
     public RunRecorder Recorder { get; }
 
-    /// <summary>What has happened.</summary>
+    /// <summary>The events that the run recorded.</summary>
     public IReadOnlyCollection<RunEvent> Events => _recorded.Events;
 
     public CheckpointStore Checkpoints { get; }
 
     public ScriptedView View { get; } = new();
 
-    /// <summary>What was written down of the data.</summary>
+    /// <summary>The descriptions of the data that the coordinator recorded.</summary>
     public List<DataDescription> Described { get; } = [];
 
     public Task<RunResult> Result => _result.Task.Soon();
 
     public bool HasResult => _result.Task.IsCompleted;
 
-    /// <summary>Somebody who has not said anything.</summary>
+    /// <summary>A peer that has sent no message.</summary>
     public TestProbe Stranger() => _kit.CreateTestProbe();
 
-    /// <summary>A worker that is taken in.</summary>
+    /// <summary>A worker that the coordinator has welcomed.</summary>
     public async Task<BenchWorker> RegisterAsync(string name, Holding holding = default)
     {
         var worker = new BenchWorker(this, _kit.CreateTestProbe(), name, holding);
@@ -91,7 +110,7 @@ internal sealed class CoordinatorBench : IDisposable
         return worker;
     }
 
-    /// <summary>A worker that is taken in, linked and prepared.</summary>
+    /// <summary>A worker that is welcomed, linked and prepared.</summary>
     public async Task<BenchWorker> JoinAsync(string name)
     {
         var worker = await RegisterAsync(name);
@@ -110,7 +129,7 @@ internal sealed class CoordinatorBench : IDisposable
         return [.. workers];
     }
 
-    /// <summary>Asks for a worker to leave.</summary>
+    /// <summary>Asks the coordinator to drain a worker.</summary>
     public Task<DrainOutcome> DrainAsync(string worker)
     {
         TaskCompletionSource<DrainOutcome> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -118,7 +137,7 @@ internal sealed class CoordinatorBench : IDisposable
         return outcome.Task.Soon();
     }
 
-    /// <summary>All that was told to the actor so far is handled.</summary>
+    /// <summary>Waits until the actor has handled all messages that were sent to it so far.</summary>
     public Task HandledAsync() => DrainAsync("nobody");
 
     private string? Describe(DataDescription data)

@@ -6,7 +6,7 @@ namespace Distributed.Coordinator.Tests.Actors;
 /// <summary>Local workers without processes.</summary>
 internal sealed class ScriptedLocalWorkers(params string[] names) : ILocalWorkers
 {
-    /// <summary>Those that were started again, in order.</summary>
+    /// <summary>The workers that were restarted, in order.</summary>
     public List<string> Restarted { get; } = [];
 
     /// <summary>Whether the program cannot be started any more.</summary>

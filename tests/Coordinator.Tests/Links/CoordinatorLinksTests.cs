@@ -2,12 +2,10 @@ using Distributed.Coordinator.Cluster;
 using Distributed.Core.Planning;
 using Distributed.Core.Reduction;
 using Distributed.Hosting.Metrics;
-using Distributed.Transport.Links;
-using Distributed.Transport.Pipes;
 
 namespace Distributed.Coordinator.Tests.Links;
 
-/// <summary>Rounds and states over real connections.</summary>
+/// <summary>Rounds over real connections.</summary>
 public sealed class CoordinatorLinksTests : IDisposable
 {
     private const int Seed = 42;
@@ -36,14 +34,15 @@ public sealed class CoordinatorLinksTests : IDisposable
     public void Dispose() => _bench.Dispose();
 
     [Fact]
-    public Task Whoever_computes_what_and_whatever_comes_first_all_receive_the_bits_of_the_plain_sum() => _any.SampleAsync(async x =>
+    public Task Any_division_and_order_of_the_work_gives_all_workers_the_bits_of_the_plain_sum() => _any.SampleAsync(async x =>
     {
         using var bench = new StarBench();
         bench.Open(x.Rounds, x.Layout, buffers: 40);
         var plan = bench.Begin(1, x.Rounds, [.. Enumerable.Range(1, x.Workers).Select(i => $"worker-{i}")]);
         var sums = new PlainSums(x.Seed, x.Layout);
         var links = await bench.LinkAllAsync(plan, x.IsShared);
-        await Task.WhenAll(links.Select(l => Task.Run(() => WorkAsync(l.Value, l.Key, plan, x.Rounds, sums, x.Layout, new(x.Seed))))).Soon();
+        var work = links.Select(l => Task.Run(() => WorkAsync(l.Value, l.Key, plan, x.Rounds, sums, x.Layout, new(x.Seed))));
+        await Task.WhenAll(work).Soon();
         Assert.Equal(x.Rounds.Count, bench.Completed);
         Assert.Equal(0, await bench.RefusedAsync(MetricLabels.Violation));
         await bench.AssertNothingIsHeldAsync();
@@ -52,7 +51,7 @@ public sealed class CoordinatorLinksTests : IDisposable
     [Theory]
     [InlineData(2)]
     [InlineData(3)]
-    public async Task A_job_goes_through_with_a_worker_more_than_there_are_micro_batches(int workers)
+    public async Task A_job_completes_with_as_many_workers_as_micro_batches_or_one_more(int workers)
     {
         _bench.Open(_rounds, _layout);
         var plan = _bench.Begin(1, _rounds, [.. Enumerable.Range(1, workers).Select(i => $"worker-{i}")]);
@@ -60,13 +59,13 @@ public sealed class CoordinatorLinksTests : IDisposable
         var newcomer = await _bench.LinkAsync("newcomer");
         await Task.WhenAll(links.Select(l => WorkAsync(l.Value, l.Key, plan, _rounds, _sums, _layout, new(Seed)))).Soon();
         Assert.Equal(3, _bench.Completed);
-        // Who has no part in the plan is sent nothing of it.
+        // A worker that has no part in the plan receives no frame of it.
         Star.SendState("newcomer", 1, 0, new byte[8]);
         Assert.Equal(FrameKind.State, (await newcomer.NextAsync()).Header.Kind);
     }
 
     [Fact]
-    public async Task No_average_leaves_before_the_idle_are_present()
+    public async Task No_average_is_sent_before_the_idle_worker_is_present()
     {
         _bench.Open(_rounds, _layout);
         var plan = _bench.Begin(1, _rounds, "a", "b", "c");
@@ -81,7 +80,7 @@ public sealed class CoordinatorLinksTests : IDisposable
     }
 
     [Fact]
-    public async Task An_evaluation_exchanges_tallies_alone()
+    public async Task An_evaluation_exchanges_only_tallies()
     {
         _bench.Open(_rounds, _layout);
         var plan = _bench.Begin(1, _rounds, "a");
@@ -96,13 +95,13 @@ public sealed class CoordinatorLinksTests : IDisposable
     }
 
     [Fact]
-    public async Task Whatever_is_on_its_way_at_a_fence_leaves_no_trace()
+    public async Task Frames_in_flight_when_a_generation_begins_leave_no_trace()
     {
-        // A buffer that is filled must not be lent again, even if there is no other.
+        // The pool must not lend a buffer again while it is filled, even if it has no other.
         _bench.Open(_rounds, _layout, buffers: 1);
         var old = _bench.Begin(1, _rounds, "a", "b");
         var links = await _bench.LinkAllAsync(old);
-        var stray = Frame(new PlainSums(Seed + 1, _layout).Owed(old, "a", _rounds.At(0)).First());
+        var stray = StarBench.BytesOf(new PlainSums(Seed + 1, _layout).Owed(old, "a", _rounds.At(0)).First());
         links["a"].SendBytes(stray.AsSpan(0, stray.Length / 2));
 
         var plan = _bench.Begin(2, _rounds, "b", "a");
@@ -117,7 +116,7 @@ public sealed class CoordinatorLinksTests : IDisposable
     }
 
     [Fact]
-    public async Task At_the_end_nothing_is_held_of_a_round_that_is_not_complete()
+    public async Task After_the_end_no_buffer_of_an_incomplete_round_is_held()
     {
         _bench.Open(_rounds, _layout, buffers: 20);
         var plan = _bench.Begin(1, _rounds, "a", "b");
@@ -128,7 +127,7 @@ public sealed class CoordinatorLinksTests : IDisposable
     }
 
     [Fact]
-    public async Task A_round_begins_anew_with_those_who_are_left()
+    public async Task A_round_starts_again_with_the_remaining_workers()
     {
         _bench.Open(_rounds, _layout, buffers: 20);
         var old = _bench.Begin(1, _rounds, "a", "b");
@@ -148,7 +147,7 @@ public sealed class CoordinatorLinksTests : IDisposable
     }
 
     [Fact]
-    public async Task Once_all_rounds_are_applied_no_vector_is_held_and_states_still_come()
+    public async Task After_all_rounds_no_vector_is_held_and_states_still_arrive()
     {
         _bench.Open(_rounds, _layout, buffers: 20);
         var plan = _bench.Begin(1, _rounds, "a", "b");
@@ -164,80 +163,6 @@ public sealed class CoordinatorLinksTests : IDisposable
         Assert.Equal(_layout.Slices, await _bench.RefusedAsync(MetricLabels.Stale));
         Assert.Equal(0, await _bench.RefusedAsync(MetricLabels.Violation));
         Assert.False(links["a"].HasMore);
-    }
-
-    [Fact]
-    public Task A_state_goes_from_one_donor_to_all_who_need_it() => Gen.Select(Gen.Int[1, 3], Gen.OneOfConst(1, 8, FrameHeader.MaxLength, 5 * FrameHeader.MaxLength / 2), Gen.Int).SampleAsync(async (receivers, bytes, seed) =>
-    {
-        using var bench = new StarBench();
-        bench.Open(_rounds, _layout, bytes);
-        var star = bench.Star;
-        var state = new byte[bytes];
-        new Random(seed).NextBytes(state);
-        var donor = await bench.LinkAsync("donor");
-        for (var i = 1; i <= receivers; i++)
-        {
-            var receiver = $"receiver-{i}";
-            star.ExpectState("donor", 3, (applied, given) => star.SendState(receiver, 3, applied, given));
-        }
-        for (var i = 1; i <= receivers; i++)
-        {
-            var link = await bench.LinkAsync($"receiver-{i}");
-            donor.SendState(3, 17, state);
-            Assert.Equal(state, await StateAsync(link, bytes, 3, 17));
-        }
-        Assert.False(donor.IsClosed);
-    }, iter: 10, threads: 1);
-
-    [Fact]
-    public async Task However_many_need_a_state_the_donor_sends_it_once()
-    {
-        const int Receivers = 5, Bytes = 5 * FrameHeader.MaxLength / 2;
-        _bench.Open(_rounds, _layout, Bytes);
-        var state = new byte[Bytes];
-        new Random(7).NextBytes(state);
-        var donor = await _bench.LinkAsync("donor");
-        var links = new List<StarPeer>();
-        for (var i = 1; i <= Receivers; i++) links.Add(await _bench.LinkAsync($"receiver-{i}"));
-        Assert.Equal([true, false, false, false, false], Enumerable.Range(1, Receivers).Select(i => Star.PassOn("donor", $"receiver-{i}", 3)));
-        donor.SendState(3, 17, state);
-        foreach (var link in links) Assert.Equal(state, await StateAsync(link, Bytes, 3, 17));
-        // For one who needs it after it has gone, it has to come again: nobody keeps it.
-        Assert.True(Star.PassOn("donor", "receiver-1", 3));
-        Assert.True(Star.PassOn("donor", "receiver-1", 4));
-        Assert.False(donor.IsClosed);
-    }
-
-    [Fact]
-    public async Task A_state_that_a_new_generation_cuts_off_is_thrown_away_and_the_next_one_is_whole()
-    {
-        const int Bytes = 3 * FrameHeader.MaxLength;
-        _bench.Open(_rounds, _layout, Bytes);
-        var donor = await _bench.LinkAsync("donor");
-        var receiver = await _bench.LinkAsync("receiver");
-        byte[] first = new byte[Bytes], second = new byte[Bytes];
-        Array.Fill(second, (byte)2);
-        Star.ExpectState("donor", 1, (_, _) => Assert.Fail("the state is of an older generation"));
-        var header = new FrameHeader(FrameKind.State, StarBench.Job, 1, 0, 0, new(3, Bytes), FrameHeader.MaxLength);
-        byte[][] pieces = [.. Enumerable.Range(0, 3).Select(i => Frame((header with { Slice = i }, first[..FrameHeader.MaxLength])))];
-        donor.SendBytes(pieces[0]);
-        donor.SendBytes(pieces[1].AsSpan(0, pieces[1].Length / 2));
-        await _bench.WhenReceivedAsync(pieces[0].Length);
-        Star.ExpectState("donor", 2, (applied, state) => Star.SendState("receiver", 2, applied, state));
-        donor.SendBytes(pieces[1].AsSpan(pieces[1].Length / 2));
-        donor.SendBytes(pieces[2]);
-        donor.SendState(2, 5, second);
-        Assert.Equal(second, await StateAsync(receiver, Bytes, 2, 5));
-    }
-
-    [Fact]
-    public async Task A_state_of_a_generation_to_come_is_refused()
-    {
-        _bench.Open(_rounds, _layout, stateBytes: 8);
-        var donor = await _bench.LinkAsync("donor");
-        Star.ExpectState("donor", 1, (_, _) => Assert.Fail("the state is of another generation"));
-        donor.SendState(2, 0, new byte[8]);
-        Assert.Equal("donor sent an unrequested state", (await _bench.Closed.NextAsync()).Reason);
     }
 
     public static TheoryData<string, Func<FrameHeader, FrameHeader>> Violations => new()
@@ -260,7 +185,8 @@ public sealed class CoordinatorLinksTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Violations), DisableDiscoveryEnumeration = true)]
-    public async Task What_no_correct_worker_sends_closes_its_link_and_harms_no_other(string reason, Func<FrameHeader, FrameHeader> change)
+    public async Task A_protocol_violation_closes_the_link_of_its_worker_and_affects_no_other_worker(
+        string reason, Func<FrameHeader, FrameHeader> change)
     {
         _bench.Open(_rounds, _layout, buffers: 20);
         var plan = _bench.Begin(7, _rounds, "a", "b");
@@ -289,7 +215,7 @@ public sealed class CoordinatorLinksTests : IDisposable
         _bench.Open(_rounds, _layout);
         var plan = _bench.Begin(1, _rounds, "a");
         var link = await _bench.LinkAsync("a");
-        var frame = Frame(_sums.Owed(plan, "a", _rounds.At(0)).First());
+        var frame = StarBench.BytesOf(_sums.Owed(plan, "a", _rounds.At(0)).First());
         frame[^1] ^= 1;
         link.SendBytes(frame);
         Assert.Contains("checksum", (await _bench.Closed.NextAsync()).Reason, StringComparison.Ordinal);
@@ -299,28 +225,15 @@ public sealed class CoordinatorLinksTests : IDisposable
     [InlineData(FrameKind.Contribution)]
     [InlineData(FrameKind.Present)]
     [InlineData(FrameKind.State)]
-    public async Task Before_the_sizes_are_known_there_is_nothing_to_send(FrameKind kind)
+    public async Task A_frame_before_the_sizes_are_known_closes_the_link(FrameKind kind)
     {
         var link = await _bench.LinkAsync("a");
         link.Send(new(kind, StarBench.Job, 0, 0, 0, default, 0), default);
         Assert.StartsWith("a sent a", (await _bench.Closed.NextAsync()).Reason, StringComparison.Ordinal);
     }
 
-    [Theory]
-    [InlineData(2, 9, 0, "a state of 9 bytes in 2 pieces received, 8 bytes expected")]
-    [InlineData(1, int.MaxValue, 0, "a state of 2147483647 bytes")]
-    [InlineData(1, 8, 1, "piece 1 of a state received, piece 0 expected")]
-    public async Task A_state_of_another_size_or_order_is_refused(int pieces, int bytes, int piece, string reason)
-    {
-        _bench.Open(_rounds, _layout, stateBytes: 8);
-        var donor = await _bench.LinkAsync("donor");
-        Star.ExpectState("donor", 1, (_, _) => Assert.Fail("no state"));
-        donor.Send(new(FrameKind.State, StarBench.Job, 1, 0, piece, new(pieces, bytes), 8), new byte[8]);
-        Assert.Contains(reason, (await _bench.Closed.NextAsync()).Reason, StringComparison.Ordinal);
-    }
-
     [Fact]
-    public async Task One_who_is_expelled_does_not_come_back()
+    public async Task A_removed_worker_cannot_link_until_it_is_admitted_again()
     {
         _bench.Open(_rounds, _layout);
         var link = await _bench.LinkAsync("a");
@@ -333,7 +246,8 @@ public sealed class CoordinatorLinksTests : IDisposable
         await _bench.LinkAsync("a");
     }
 
-    private static async Task WorkAsync(StarPeer link, string worker, Plan plan, Rounds rounds, PlainSums sums, VectorLayout layout, Random random)
+    private static async Task WorkAsync(
+        StarPeer link, string worker, Plan plan, Rounds rounds, PlainSums sums, VectorLayout layout, Random random)
     {
         for (var number = plan.FirstRound; number < plan.EndRound; number++)
         {
@@ -342,7 +256,8 @@ public sealed class CoordinatorLinksTests : IDisposable
             random.Shuffle(owed);
             foreach (var (header, payload) in owed) link.Send(header, payload);
             if (owed.Length == 0) link.SendPresent(plan.Generation, number);
-            Assert.Equal(sums.Average(round), await link.AverageAsync(plan.Generation, number, layout.Slices - layout.FirstSlice(round.Kind)));
+            var slices = layout.Slices - layout.FirstSlice(round.Kind);
+            Assert.Equal(sums.Average(round), await link.AverageAsync(plan.Generation, number, slices));
         }
     }
 
@@ -357,24 +272,5 @@ public sealed class CoordinatorLinksTests : IDisposable
         var average = await link.AverageAsync(generation, number, _layout.Slices - _layout.FirstSlice(round.Kind));
         Assert.Equal(_sums.Average(round), average);
         return average;
-    }
-
-    private static async Task<byte[]> StateAsync(StarPeer link, int bytes, int generation, long applied)
-    {
-        var assembly = new StateAssembly(bytes);
-        while (true)
-        {
-            var (header, payload) = await link.NextAsync();
-            Assert.Equal((FrameKind.State, generation, applied), (header.Kind, header.Generation, header.Round));
-            if (assembly.Add(header, payload) is { } state) return state;
-        }
-    }
-
-    private static byte[] Frame((FrameHeader Header, byte[] Payload) frame)
-    {
-        var bytes = new byte[FrameHeader.Size + frame.Payload.Length];
-        frame.Header.Write(bytes, frame.Payload);
-        frame.Payload.CopyTo(bytes, FrameHeader.Size);
-        return bytes;
     }
 }

@@ -34,7 +34,11 @@ internal sealed class PlainSums(int seed, VectorLayout layout)
         {
             var slices = Sum(round, node);
             for (var slice = layout.FirstSlice(round.Kind); slice < slices.Length; slice++)
-                yield return (new(FrameKind.Contribution, StarBench.Job, plan.Generation, round.Number, slice, node, slices[slice].Length), slices[slice]);
+            {
+                var length = slices[slice].Length;
+                FrameHeader header = new(FrameKind.Contribution, StarBench.Job, plan.Generation, round.Number, slice, node, length);
+                yield return (header, slices[slice]);
+            }
         }
     }
 

@@ -13,7 +13,7 @@ using Prometheus;
 
 namespace Distributed.Coordinator.Tests.Links;
 
-/// <summary>A server with everything that it tells, and the workers' ends of its links.</summary>
+/// <summary>A server, all that it reports, and the workers' ends of its links.</summary>
 internal sealed class StarBench : IDisposable
 {
     public const ulong Job = 0xC0FFEE;
@@ -25,7 +25,9 @@ internal sealed class StarBench : IDisposable
     private long _stateBytes;
 
     public StarBench(bool wireHalf = false) =>
-        Star = new(new(IPAddress.Loopback, 0), Job, new(wireHalf), (worker, reason) => _closed.Writer.TryWrite((worker, reason)), new TrainingMetrics(_registry).Links, Log);
+        Star = new(
+            new(IPAddress.Loopback, 0), Job, new(wireHalf), (worker, reason) => _closed.Writer.TryWrite((worker, reason)),
+            new TrainingMetrics(_registry).Links, Log);
 
     public CoordinatorLinks Star { get; }
 
@@ -34,16 +36,20 @@ internal sealed class StarBench : IDisposable
     /// <summary>The links that were reported closed.</summary>
     public ChannelReader<(string Worker, string Reason)> Closed => _closed.Reader;
 
-    public async Task<double?> RefusedAsync(string reason) => await _registry.ValueAsync($"{MetricNames.RefusedFrames}{{reason=\"{reason}\"}}");
+    public async Task<double?> RefusedAsync(string reason) =>
+        await _registry.ValueAsync($"{MetricNames.RefusedFrames}{{reason=\"{reason}\"}}");
 
     /// <summary>Connections refused for that reason.</summary>
-    public async Task<double?> RefusedConnectionsAsync(Refusal reason) =>
-        await _registry.ValueAsync($"{MetricNames.RefusedConnections}{{plane=\"{MetricLabels.Links}\",reason=\"{$"{reason}".ToLowerInvariant()}\"}}");
+    public async Task<double?> RefusedConnectionsAsync(Refusal reason)
+    {
+        var label = $"{reason}".ToLowerInvariant();
+        return await _registry.ValueAsync($"{MetricNames.RefusedConnections}{{plane=\"{MetricLabels.Links}\",reason=\"{label}\"}}");
+    }
 
-    /// <summary>Somebody who has not said anything yet.</summary>
+    /// <summary>A peer that has sent nothing yet.</summary>
     public StarPeer Stranger() => Keep(StarPeer.Stranger(Star.Port, Job));
 
-    /// <summary>A worker that is let in.</summary>
+    /// <summary>Links a worker.</summary>
     /// <param name="worker">Its name.</param>
     /// <param name="isShared">Whether over shared memory, else over TCP.</param>
     public async Task<StarPeer> LinkAsync(string worker, bool isShared = false)
@@ -56,12 +62,12 @@ internal sealed class StarBench : IDisposable
 
     public bool IsLinked(string worker) => Star.LinkOf(worker) is { IsOpen: true };
 
-    /// <summary>Rounds reduced.</summary>
+    /// <summary>The number of reduced rounds.</summary>
     public long Completed => CompletedBy(Star);
 
     public static long CompletedBy(CoordinatorLinks star) => AllReduceOf(star)?.Round ?? 0;
 
-    /// <summary>Lets all workers of a plan in.</summary>
+    /// <summary>Links all workers of a plan.</summary>
     public async Task<Dictionary<string, StarPeer>> LinkAllAsync(Plan plan, bool isShared = false)
     {
         var links = new Dictionary<string, StarPeer>();
@@ -92,7 +98,7 @@ internal sealed class StarBench : IDisposable
         return plan;
     }
 
-    /// <summary>Waits until everything that a worker has sent is taken in.</summary>
+    /// <summary>Waits until the server has received everything that a worker has sent.</summary>
     public async Task SettleAsync(StarPeer link, string worker, int generation)
     {
         var arrived = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -101,13 +107,13 @@ internal sealed class StarBench : IDisposable
         await arrived.Task.Soon();
     }
 
-    /// <summary>Waits until so many bytes have come over all links.</summary>
+    /// <summary>Waits until all links together have received this many bytes.</summary>
     public async Task WhenReceivedAsync(long bytes)
     {
         while (await _registry.ValueAsync($"{MetricNames.LinkBytes}{{direction=\"{MetricLabels.Received}\"}}") < bytes) await Task.Yield();
     }
 
-    /// <summary>Closes the server and waits until every buffer is freed, which one that is still held would not be.</summary>
+    /// <summary>Closes the server and waits until every buffer is freed; a buffer that is still held would not be.</summary>
     public Task AssertNothingIsHeldAsync()
     {
         Star.Dispose();
@@ -116,6 +122,15 @@ internal sealed class StarBench : IDisposable
 
     /// <summary>Waits until every buffer is freed.</summary>
     public Task WhenFreedAsync() => Patience.UntilAsync(() => _buffers.TrueForAll(IsFreed));
+
+    /// <summary>The bytes of a frame as they are sent.</summary>
+    public static byte[] BytesOf((FrameHeader Header, byte[] Payload) frame)
+    {
+        var bytes = new byte[FrameHeader.Size + frame.Payload.Length];
+        frame.Header.Write(bytes, frame.Payload);
+        frame.Payload.CopyTo(bytes, FrameHeader.Size);
+        return bytes;
+    }
 
     public void Dispose()
     {

@@ -6,9 +6,12 @@ using Distributed.Transport.Security;
 
 namespace Distributed.Coordinator.Tests.Links;
 
-/// <summary>Who is let in.</summary>
+/// <summary>The coordinator links admitted workers and refuses other connections.</summary>
 public sealed class StarGreetingTests : IDisposable
 {
+    private static readonly Gen<(byte[], string, bool)> _greetings =
+        Gen.Select(Gen.Byte.Array[LinkHello.TokenLength], Gen.String[Gen.Char.AlphaNumeric, 1, 20], Gen.Bool);
+
     private readonly StarBench _bench = new();
 
     private CoordinatorLinks Star => _bench.Star;
@@ -16,7 +19,7 @@ public sealed class StarGreetingTests : IDisposable
     public void Dispose() => _bench.Dispose();
 
     [Fact]
-    public async Task One_who_knows_the_token_and_is_admitted_is_let_in_once()
+    public async Task An_admitted_worker_that_knows_the_token_can_link_once()
     {
         using var first = await _bench.LinkAsync("worker-1");
         Assert.True(_bench.IsLinked("worker-1"));
@@ -31,7 +34,7 @@ public sealed class StarGreetingTests : IDisposable
     }
 
     [Fact]
-    public Task Another_token_or_name_is_refused_and_counted() => Gen.Select(Gen.Byte.Array[LinkHello.TokenLength], Gen.String[Gen.Char.AlphaNumeric, 1, 20], Gen.Bool).SampleAsync(async (token, name, knowsToken) =>
+    public Task A_wrong_token_or_name_is_refused_and_counted() => _greetings.SampleAsync(async (token, name, knowsToken) =>
     {
         using var bench = new StarBench();
         var linked = await bench.LinkAsync("worker-1");
@@ -40,7 +43,10 @@ public sealed class StarGreetingTests : IDisposable
         if (knowsToken) peer.Greet(bench.Star.Token, "x" + name);
         else peer.Greet(token, "worker-2");
         await peer.WhenClosed;
-        await bench.Log.WhenContainsAsync(knowsToken ? $"refused: x{name} is not expected, or has a link already" : "refused: the greeting is not one of this job");
+        await bench.Log.WhenContainsAsync(
+            knowsToken
+                ? $"refused: x{name} is not expected, or has a link already"
+                : "refused: the greeting is not one of this job");
         Assert.Equal(1, await bench.RefusedConnectionsAsync(Refusal.Stranger));
         Assert.False(bench.IsLinked("worker-2"));
         Assert.False(linked.IsClosed);
@@ -54,7 +60,7 @@ public sealed class StarGreetingTests : IDisposable
     [InlineData(FrameKind.Hello, LinkHello.TokenLength)]
     [InlineData(FrameKind.Hello, 257)]
     [InlineData(FrameKind.Hello, FrameHeader.MaxLength)]
-    public async Task What_does_not_begin_with_a_greeting_is_refused(FrameKind kind, int length)
+    public async Task A_connection_that_does_not_begin_with_a_greeting_is_refused(FrameKind kind, int length)
     {
         var linked = await _bench.LinkAsync("worker-1");
         var peer = _bench.Stranger();
@@ -81,7 +87,7 @@ public sealed class StarGreetingTests : IDisposable
     }
 
     [Fact]
-    public Task Noise_harms_nobody() => Gen.Byte.Array[0, 200].SampleAsync(async noise =>
+    public Task Noise_affects_no_worker() => Gen.Byte.Array[0, 200].SampleAsync(async noise =>
     {
         using var bench = new StarBench();
         var linked = await bench.LinkAsync("worker-1");
@@ -95,7 +101,7 @@ public sealed class StarGreetingTests : IDisposable
     }, iter: 50, threads: 1);
 
     [Fact]
-    public async Task A_port_scan_is_counted_and_told_in_a_few_lines_and_the_door_stays_open()
+    public async Task A_port_scan_is_counted_and_logged_in_a_few_lines_and_a_worker_can_still_link()
     {
         for (var i = 0; i < 200; i++)
         {
@@ -110,13 +116,13 @@ public sealed class StarGreetingTests : IDisposable
     }
 
     [Fact]
-    public async Task Those_who_say_nothing_are_few_and_do_not_stay()
+    public async Task Silent_connections_are_limited_in_number_and_closed()
     {
         var linked = await _bench.LinkAsync("worker-1");
         Star.Admit("worker-2");
         var silent = new List<StarPeer>();
         for (var i = 0; i < 65; i++) silent.Add(_bench.Stranger());
-        // The one that has been silent for longest makes room.
+        // The coordinator evicts the connection that has been silent for longest.
         await silent[0].WhenClosed;
         await _bench.Log.WhenContainsAsync("evicted by a new connection, as 64 connections had not identified themselves");
         Assert.DoesNotContain(silent.Skip(1), s => s.IsClosed);
@@ -132,7 +138,7 @@ public sealed class StarGreetingTests : IDisposable
     }
 
     [Fact]
-    public async Task At_the_end_all_links_are_closed_and_nobody_is_reported_lost()
+    public async Task Disposal_closes_all_links_and_reports_no_worker_as_lost()
     {
         var linked = await _bench.LinkAsync("worker-1");
         var stranger = _bench.Stranger();
@@ -143,7 +149,7 @@ public sealed class StarGreetingTests : IDisposable
         Assert.Throws<SocketException>(() => StarPeer.NewSocket(Star.Port));
     }
 
-    /// <summary>Waits until so many connections are refused for these reasons, and requires that no more are.</summary>
+    /// <summary>Waits until this many connections are refused for these reasons, and requires that no more are.</summary>
     private async Task RefusedAsync(int count, params Refusal[] reasons)
     {
         using var overdue = new CancellationTokenSource(Patience.Limit);

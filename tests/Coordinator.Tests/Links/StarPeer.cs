@@ -8,7 +8,7 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Coordinator.Tests.Links;
 
-/// <summary>A worker's end of a link, which does what a test says and keeps what comes.</summary>
+/// <summary>A worker's end of a link, which a test directs; it keeps the frames that it receives.</summary>
 internal sealed class StarPeer : ILinkHandler, IDisposable
 {
     private readonly Channel<(FrameHeader Header, byte[] Payload)> _received = Channel.CreateUnbounded<(FrameHeader, byte[])>();
@@ -32,7 +32,7 @@ internal sealed class StarPeer : ILinkHandler, IDisposable
 
     public bool IsClosed => _closed.Task.IsCompleted;
 
-    /// <summary>Somebody who has not said anything yet, over TCP.</summary>
+    /// <summary>A peer over TCP that has sent nothing yet.</summary>
     public static StarPeer Stranger(int port, ulong job) => new(NewSocket(port), job);
 
     public static Socket NewSocket(int port)
@@ -65,7 +65,7 @@ internal sealed class StarPeer : ILinkHandler, IDisposable
         }
     }
 
-    /// <summary>Bytes that need not be frames; between frames.</summary>
+    /// <summary>Sends bytes that need not be frames, between two frames.</summary>
     public void SendBytes(ReadOnlySpan<byte> bytes)
     {
         while (!bytes.IsEmpty) bytes = bytes[_socket!.Send(bytes)..];
@@ -94,7 +94,7 @@ internal sealed class StarPeer : ILinkHandler, IDisposable
     /// <summary>The next frame; fails if the link closes instead.</summary>
     public Task<(FrameHeader Header, byte[] Payload)> NextAsync() => _received.Reader.NextAsync();
 
-    /// <summary>Whether a frame is here that nobody has read.</summary>
+    /// <summary>Whether a received frame has not been read yet.</summary>
     public bool HasMore => _received.Reader.TryPeek(out _);
 
     /// <summary>The frames of one average, by slice.</summary>
