@@ -10,18 +10,19 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Actors;
 
-/// <summary>A worker on a node that goes down under it, and so nobody else's.</summary>
+/// <summary>A worker whose node leaves the cluster; no other test can use the node after that.</summary>
 [Collection(TorchTests.Name)]
 public sealed class NodeDownTests(TwoNodes nodes) : IClassFixture<TwoNodes>
 {
     [Fact]
-    public async Task A_worker_whose_node_was_taken_out_of_the_cluster_looks_for_the_coordinator_as_another()
+    public async Task A_worker_whose_node_was_removed_from_the_cluster_ends_and_may_return()
     {
         var coordinator = await nodes.PlayCoordinatorAsync();
         TaskCompletionSource<WorkerEnd> end = new(TaskCreationOptions.RunContinuationsAsynchronously);
         var options = new WorkerOptions("fritz", nodes.Address, "127.0.0.1", 0, CPU, new(), Patience.Limit);
         var metrics = new WorkerMetrics(Metrics.NewCustomRegistry(), "cpu");
-        nodes.Worker.ActorOf(Props.Create(() => new WorkerActor(options, end, metrics, new("joining the cluster"), NullLogger.Instance, null)));
+        nodes.Worker.ActorOf(Props.Create(() =>
+            new WorkerActor(options, end, metrics, new("joining the cluster"), NullLogger.Instance, null)));
         coordinator.ExpectMsg<Register>(Patience.Limit);
 
         var cluster = Akka.Cluster.Cluster.Get(nodes.Worker);

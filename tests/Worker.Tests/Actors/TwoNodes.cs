@@ -12,8 +12,8 @@ using Microsoft.Extensions.Hosting;
 namespace Distributed.Worker.Tests.Actors;
 
 /// <summary>
-/// A cluster of two nodes on this machine: a worker's, and a coordinator's whose actor passes everything on to a probe of
-/// the test that runs.
+/// A cluster of two nodes on this machine: the worker's node, and the coordinator's node, whose actor forwards each message to a probe
+/// of the current test.
 /// </summary>
 public sealed class TwoNodes : IAsyncLifetime
 {
@@ -24,7 +24,7 @@ public sealed class TwoNodes : IAsyncLifetime
     private TestKit _kit = null!;
     private IActorRef _front = null!;
 
-    /// <summary>Passes everything on.</summary>
+    /// <summary>Forwards each message to the probe.</summary>
     private sealed class Front : ReceiveActor
     {
         public Front()
@@ -41,7 +41,7 @@ public sealed class TwoNodes : IAsyncLifetime
         public sealed record Redirect(IActorRef Probe) : INoSerializationVerificationNeeded;
     }
 
-    /// <summary>Makes probes alone: the nodes are not its own.</summary>
+    /// <summary>Only makes probes; it does not own the nodes, so it does not stop them.</summary>
     private sealed class Probes(ActorSystem system) : TestKit(system), INoImplicitSender
     {
         protected override void AfterAll() { }
@@ -54,7 +54,7 @@ public sealed class TwoNodes : IAsyncLifetime
     /// <summary>HOST:PORT of the coordinator.</summary>
     public string Address => NodeHost.AddressOf(Coordinator);
 
-    /// <summary>A new probe in the coordinator's place.</summary>
+    /// <summary>Makes a new probe that takes the coordinator's place.</summary>
     public async Task<TestProbe> PlayCoordinatorAsync()
     {
         var probe = _kit.CreateTestProbe();
@@ -62,11 +62,14 @@ public sealed class TwoNodes : IAsyncLifetime
         return probe;
     }
 
-    /// <summary>A probe that hears of every node that the coordinator's failure detector gives up.</summary>
+    /// <summary>Makes a probe that is told of each node that the coordinator's failure detector reports as unreachable.</summary>
     public TestProbe WatchReachability()
     {
         var probe = _kit.CreateTestProbe();
-        Akka.Cluster.Cluster.Get(Coordinator).Subscribe(probe.Ref, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.UnreachableMember));
+        Akka.Cluster.Cluster.Get(Coordinator).Subscribe(
+            probe.Ref,
+            ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents,
+            typeof(ClusterEvent.UnreachableMember));
         return probe;
     }
 

@@ -4,7 +4,7 @@ using Distributed.Transport.Buffers;
 
 namespace Distributed.Worker.Tests.Links;
 
-/// <summary>A pool that knows how many buffers it has made, and can tell whether all came back, each once.</summary>
+/// <summary>A pool that counts the buffers it has made, and checks that each of them was returned exactly once.</summary>
 internal sealed class CountedPool : IDisposable
 {
     private int _made;
@@ -13,12 +13,12 @@ internal sealed class CountedPool : IDisposable
 
     public VectorPool Pool { get; }
 
-    /// <summary>Fails if a buffer is still held, or lies in the pool twice.</summary>
+    /// <summary>Fails if a buffer is still held, or is in the pool twice.</summary>
     public void AssertAllReturned()
     {
         var made = _made;
         var again = Enumerable.Range(0, made).Select(_ => Pool.Rent()).ToList();
-        Assert.True(_made == made, $"{_made - made} of {made} buffers are not back");
+        Assert.True(_made == made, $"{_made - made} of {made} buffers were not returned");
         Assert.Equal(made, again.Distinct().Count());
         again.ForEach(buffer => buffer.Release());
     }

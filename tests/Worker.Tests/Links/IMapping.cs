@@ -3,17 +3,17 @@ using Distributed.Transport.Buffers;
 
 namespace Distributed.Worker.Tests.Links;
 
-/// <summary>What a <see cref="MeshReplica"/> contributes, and what it makes of an average; called on its thread.</summary>
+/// <summary>What a <see cref="MeshReplica"/> contributes, and how it applies an average; called on its thread.</summary>
 internal interface IMapping
 {
-    /// <summary>Computes the contribution of a micro-batch, and tells of each of its slices when that is final.</summary>
+    /// <summary>Computes the contribution of a micro-batch, and announces each slice when it is final.</summary>
     void Compute(Round round, int microBatch, VectorBuffer contribution, Action<int> announce);
 
     /// <summary>Applies the average of a round.</summary>
     void Apply(Round round, VectorBuffer average);
 }
 
-/// <summary>Without a model: contributions that their seed decides, with slices that are ready in any order.</summary>
+/// <summary>Contributions without a model, which the seed determines; their slices become ready in random order.</summary>
 internal sealed class PlainMapping(PlainSums plain, int seed) : IMapping
 {
     private readonly Random _random = new(seed);

@@ -3,20 +3,23 @@ using Distributed.Hosting.Messages;
 
 namespace Distributed.Worker.Tests.Links;
 
-/// <summary>Replicas in a mesh, and what a coordinator does for them: halts, brings those behind up to the newest round, plans.</summary>
-/// <param name="setup">How they exchange.</param>
-/// <param name="seed">Decides the order of the workers in plans, and what they contribute where nothing else is given.</param>
-/// <param name="mapping">What the replica of a number contributes; null for numbers that the seed decides.</param>
-internal sealed class MeshCluster(ExchangeSetup setup, int seed, Func<int, IMapping>? mapping = null) : IDisposable
+/// <summary>
+/// Replicas in a mesh, and what a coordinator does for them: it halts them, brings those that are behind up to the newest round, and
+/// plans.
+/// </summary>
+/// <param name="setup">How the replicas are set up.</param>
+/// <param name="seed">Determines the order of the workers in plans, and their contributions where no mapping is given.</param>
+/// <param name="mapping">Makes the mapping of the replica with a given number; null for contributions that the seed determines.</param>
+internal sealed class MeshCluster(LinksSetup setup, int seed, Func<int, IMapping>? mapping = null) : IDisposable
 {
     private readonly List<MeshReplica> _all = [];
     private readonly List<MeshReplica> _living = [];
     private Plan? _plan;
 
-    /// <summary>Everyone there ever was, in the order of coming.</summary>
+    /// <summary>All replicas that ever joined, in that order.</summary>
     public IReadOnlyList<MeshReplica> All => _all;
 
-    /// <summary>Those who are left.</summary>
+    /// <summary>The replicas that are still alive.</summary>
     public IReadOnlyList<MeshReplica> Living => _living;
 
     public PlainSums Plain { get; } = new(seed, setup.Layout);
@@ -25,7 +28,9 @@ internal sealed class MeshCluster(ExchangeSetup setup, int seed, Func<int, IMapp
     {
         for (var i = 0; i < count; i++)
         {
-            var replica = new MeshReplica($"worker-{_all.Count}", setup, mapping?.Invoke(_all.Count) ?? new PlainMapping(Plain, seed + _all.Count), Fail);
+            var number = _all.Count;
+            var replica = new MeshReplica(
+                $"worker-{number}", setup, mapping?.Invoke(number) ?? new PlainMapping(Plain, seed + number), Fail);
             _all.Add(replica);
             _living.Add(replica);
         }
@@ -37,29 +42,31 @@ internal sealed class MeshCluster(ExchangeSetup setup, int seed, Func<int, IMapp
         _living.Remove(replica);
     }
 
-    /// <summary>A plan for all who live. One of them stops in the middle of a round, unless it has nothing to compute, or too little.</summary>
-    /// <param name="stopping">Who is waited for until it stops, or is at the end of the job.</param>
-    /// <param name="after">Decides how many micro-batches it computes before.</param>
+    /// <summary>
+    /// Begins a plan for all living replicas. One of them stops in the middle of a round, unless its share is empty or too small.
+    /// </summary>
+    /// <param name="stopping">The replica that stops; the call waits until it has stopped or reached the end of the job.</param>
+    /// <param name="after">Determines how many micro-batches it computes before it stops.</param>
     public void BeginAndStop(MeshReplica stopping, int after)
     {
         if (!Begin(stopping, after)) return;
         while (stopping.Applied < setup.Rounds.Count && stopping.Next<object>() is not MeshReplica.Stopped)
         {
-            // It goes on.
+            // The replica continues.
         }
     }
 
-    /// <summary>A plan for all who live.</summary>
+    /// <summary>Begins a plan for all living replicas.</summary>
     public void Begin() => Begin(null, 0);
 
-    /// <summary>Waits until all who live have applied the last round.</summary>
+    /// <summary>Waits until all living replicas have applied the last round.</summary>
     public void Finish()
     {
         foreach (var replica in _living)
             while (replica.Applied < setup.Rounds.Count) replica.Next<Round>();
     }
 
-    /// <summary>Ends all, and fails if a buffer of one is not back in its pool.</summary>
+    /// <summary>Ends all replicas, and fails if a buffer is not back in its pool.</summary>
     public void AssertNothingIsHeld()
     {
         foreach (var replica in _living) replica.Dispose();
@@ -88,8 +95,10 @@ internal sealed class MeshCluster(ExchangeSetup setup, int seed, Func<int, IMapp
         var order = _living.ToArray();
         new Random(seed + generation).Shuffle(order);
         var plan = _plan = new(generation, newest, setup.Rounds.Count, [.. order.Select(replica => replica.Name)], Topology.Mesh);
-        var owed = stopping is null ? 0 : Enumerable.Range((int)newest, (int)(plan.EndRound - newest))
-            .Sum(round => plan.RangeOf(stopping.Name, plan.RoundAt(setup.Rounds, round).MicroBatches).Count);
+        var owed = stopping is null
+            ? 0
+            : Enumerable.Range((int)newest, (int)(plan.EndRound - newest))
+                .Sum(round => plan.RangeOf(stopping.Name, plan.RoundAt(setup.Rounds, round).MicroBatches).Count);
         foreach (var replica in order)
             replica.Begin(plan, [.. order.Select(o => o.Linked.Endpoint)], replica == stopping && owed > 0 ? after % owed : int.MaxValue);
         return owed > 0;

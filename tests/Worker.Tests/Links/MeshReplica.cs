@@ -9,14 +9,14 @@ using Distributed.Worker.Training;
 namespace Distributed.Worker.Tests.Links;
 
 /// <summary>
-/// A replica whose contributions the test decides: a thread of its own drives an exchange as <see cref="ReplicaThread"/> does.
+/// A replica whose contributions the test determines: its own thread drives a worker's links as <see cref="ReplicaThread"/> does.
 /// </summary>
 internal sealed class MeshReplica : IDisposable
 {
-    /// <summary>It has computed as many micro-batches as it may, in the middle of a round.</summary>
+    /// <summary>The replica has computed as many micro-batches as its limit allows, in the middle of a round.</summary>
     public sealed record Stopped;
 
-    private readonly LinkedExchange _linked;
+    private readonly LinkedWorker _linked;
     private readonly VectorLayout _layout;
     private readonly IMapping _mapping;
     private readonly Action<Exception> _failed;
@@ -37,10 +37,10 @@ internal sealed class MeshReplica : IDisposable
 
     /// <summary>A replica that has applied nothing and waits for a plan.</summary>
     /// <param name="name">Its name in plans.</param>
-    /// <param name="setup">How it exchanges.</param>
+    /// <param name="setup">How it is set up.</param>
     /// <param name="mapping">What it contributes.</param>
-    /// <param name="failed">Is told why it cannot go on.</param>
-    public MeshReplica(string name, ExchangeSetup setup, IMapping mapping, Action<Exception> failed)
+    /// <param name="failed">Receives the error for which it cannot continue.</param>
+    public MeshReplica(string name, LinksSetup setup, IMapping mapping, Action<Exception> failed)
     {
         (_linked, _layout, _mapping, _failed) = (new(name, setup), setup.Layout, mapping, failed);
         _protocol = new(name, setup.Rounds);
@@ -53,29 +53,29 @@ internal sealed class MeshReplica : IDisposable
 
     public string Name => _linked.Name;
 
-    public LinkedExchange Linked => _linked;
+    public LinkedWorker Linked => _linked;
 
-    /// <summary>Rounds applied, as far as it was heard.</summary>
+    /// <summary>Rounds applied, according to the messages read so far.</summary>
     public long Applied { get; private set; }
 
-    /// <summary>Every average that it took, in order. To be read when it has ended, or says nothing more.</summary>
+    /// <summary>Every average that it took, in order. Read it only when the replica has ended or is idle.</summary>
     public IReadOnlyList<(Round Round, Numbers Average)> Taken => _taken;
 
     public void Halt(int generation) => Post(() => Handle(new ReplicaEvent.HaltAsked(generation)));
 
     public void Restore(int generation, long applied) => Post(() => Handle(new ReplicaEvent.StateArrived(generation, applied)));
 
-    /// <summary>A plan has come.</summary>
+    /// <summary>Gives the replica a plan.</summary>
     /// <param name="plan">The plan.</param>
     /// <param name="endpoints">Where its workers listen.</param>
-    /// <param name="limit">Micro-batches that it may compute before it stops.</param>
+    /// <param name="limit">How many micro-batches it may compute before it stops.</param>
     public void Begin(Plan plan, ImmutableArray<LinkEndpoint> endpoints, int limit) => Post(() =>
     {
         _left = limit;
         Handle(new ReplicaEvent.PlanBegan(plan, endpoints));
     });
 
-    /// <summary>Waits until it has said something of a type.</summary>
+    /// <summary>Waits for its next message of a type.</summary>
     public T Next<T>()
     {
         while (true)
@@ -93,17 +93,17 @@ internal sealed class MeshReplica : IDisposable
         }
     }
 
-    /// <summary>Whoever waits for what it says next learns that a replica has failed.</summary>
+    /// <summary>Reports a replica's failure to the caller that waits for the next message.</summary>
     public void Fail(Exception error) => _said.Add(error);
 
-    /// <summary>Ends at once, wherever it is.</summary>
+    /// <summary>Ends at once, even in the middle of a round.</summary>
     public void Dispose()
     {
         Post(() => _isEnding = true);
         _thread.Join();
     }
 
-    /// <summary>A slice of the micro-batch that is computed is final.</summary>
+    /// <summary>Sends a slice of the current micro-batch, which is final.</summary>
     private void Send(int slice)
     {
         foreach (ref readonly var merge in _work!.Merges) _sums.AddSlice(merge, slice);

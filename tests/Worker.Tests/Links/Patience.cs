@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Distributed.Worker.Tests.Links;
 
-/// <summary>How long anything may take before a test gives up: a failure, never a measurement.</summary>
+/// <summary>How long an operation may take before a test fails. It is never a measurement.</summary>
 internal static class Patience
 {
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);

@@ -6,13 +6,14 @@ using Distributed.Transport.Buffers;
 namespace Distributed.Worker.Tests.Links;
 
 /// <summary>The numbers of a vector as a round exchanges them.</summary>
-/// <param name="Floats">None in an evaluation.</param>
-/// <param name="Tallies">All of them.</param>
+/// <param name="Floats">The floats; empty in an evaluation.</param>
+/// <param name="Tallies">All tallies.</param>
 internal sealed record Numbers(float[] Floats, double[] Tallies)
 {
-    public static Numbers Of(VectorBuffer vector, RoundKind kind) => new(kind == RoundKind.Train ? [.. vector.Floats] : [], [.. vector.Tallies]);
+    public static Numbers Of(VectorBuffer vector, RoundKind kind) =>
+        new(kind == RoundKind.Train ? [.. vector.Floats] : [], [.. vector.Tallies]);
 
-    /// <summary>Whether all bits are the same, those of NaN and the sign of zero too.</summary>
+    /// <summary>Whether all bits are the same, including those of NaN and the sign of zero.</summary>
     public bool HasBitsOf(Numbers other) =>
         MemoryMarshal.AsBytes(Floats.AsSpan()).SequenceEqual(MemoryMarshal.AsBytes(other.Floats.AsSpan()))
         && MemoryMarshal.AsBytes(Tallies.AsSpan()).SequenceEqual(MemoryMarshal.AsBytes(other.Tallies.AsSpan()));
@@ -28,14 +29,14 @@ internal sealed record Numbers(float[] Floats, double[] Tallies)
 }
 
 /// <summary>
-/// Contributions that their seed decides, and their sums by plain recursion over the tree: numbers of so many magnitudes that
-/// another order of the additions gives other bits.
+/// Contributions that the seed determines, and their sums by plain recursion over the tree. The numbers span so many magnitudes that
+/// another order of additions gives other bits.
 /// </summary>
 internal sealed class PlainSums(int seed, VectorLayout layout)
 {
     public VectorLayout Layout => layout;
 
-    /// <summary>Puts the contribution of a micro-batch into a vector; in an evaluation the tallies alone.</summary>
+    /// <summary>Writes the contribution of a micro-batch into a vector; in an evaluation, only the tallies.</summary>
     public void Fill(Round round, int microBatch, VectorBuffer into)
     {
         var (floats, tallies) = Contribution(round, microBatch);
@@ -53,7 +54,9 @@ internal sealed class PlainSums(int seed, VectorLayout layout)
         return sum with { Floats = Array.ConvertAll(sum.Floats, number => number / round.Samples) };
     }
 
-    /// <summary>What the average would be if no number were negative: how large the rounding of a wire can make an error, in units of its precision.</summary>
+    /// <summary>
+    /// The average of the absolute values: it bounds the error that rounding on the wire can cause, in units of the wire's precision.
+    /// </summary>
     public float[] Magnitudes(Round round) =>
         Array.ConvertAll(Sum(round, new(0, round.MicroBatches), Math.Abs).Floats, number => number / round.Samples);
 

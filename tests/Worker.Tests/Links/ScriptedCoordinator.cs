@@ -11,8 +11,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Distributed.Worker.Tests.Links;
 
 /// <summary>
-/// The coordinator's end of one worker's link, on this machine: greets whoever has the token, keeps what comes, and sends
-/// what a test says.
+/// The coordinator's end of one worker's link, on this machine: it greets a worker that has the token, keeps the frames that arrive,
+/// and sends the frames that a test specifies.
 /// </summary>
 internal sealed class ScriptedCoordinator : ILinkHandler, IDisposable
 {
@@ -38,26 +38,26 @@ internal sealed class ScriptedCoordinator : ILinkHandler, IDisposable
 
     public int Port { get; }
 
-    /// <summary>What a link has to begin with.</summary>
+    /// <summary>The token that the link must present first.</summary>
     public byte[] Token { get; } = [.. Enumerable.Range(1, 16).Select(i => (byte)i)];
 
     /// <summary>Runs when a frame is complete, before it is kept.</summary>
     public Action<FrameHeader> OnFrame { get; set; } = _ => { };
 
-    /// <summary>The id with which the worker introduced itself; done when it is greeted.</summary>
+    /// <summary>The id with which the worker introduced itself; completes when the worker is greeted.</summary>
     public Task<string> Greeted => _worker.Task;
 
-    /// <summary>Done when the link is closed.</summary>
+    /// <summary>Completes when the link is closed.</summary>
     public Task<string> Closed => _closed.Task;
 
-    /// <summary>The next frame that comes, or came, after the greeting.</summary>
+    /// <summary>The next frame after the greeting; waits for it.</summary>
     public (FrameHeader Header, byte[] Payload) NextFrame() => _frames.TakeSoon();
 
-    /// <summary>Frames that came and were not taken.</summary>
+    /// <summary>How many frames have arrived and were not taken.</summary>
     public int WaitingFrames => _frames.Count;
 
-    /// <summary>The next frames, which must be all slices of a node's sum, each once.</summary>
-    /// <returns>The sum, with a hold on it.</returns>
+    /// <summary>Takes the next frames, which must be all slices of a node's sum, each once.</summary>
+    /// <returns>The sum, which the caller releases.</returns>
     public VectorBuffer NextSum(VectorPool pool, int generation, Round round, TreeNode node)
     {
         var sum = pool.Rent();
@@ -66,7 +66,8 @@ internal sealed class ScriptedCoordinator : ILinkHandler, IDisposable
         {
             var (header, payload) = NextFrame();
             Assert.True(awaited.Remove(header.Slice), $"slice {header.Slice} is not awaited");
-            Assert.Equal(new(FrameKind.Contribution, _job, generation, round.Number, header.Slice, node, pool.Layout.BytesOf(header.Slice).Length), header);
+            var length = pool.Layout.BytesOf(header.Slice).Length;
+            Assert.Equal(new(FrameKind.Contribution, _job, generation, round.Number, header.Slice, node, length), header);
             payload.CopyTo(sum.SliceMemory(header.Slice));
         }
         return sum;
@@ -109,7 +110,7 @@ internal sealed class ScriptedCoordinator : ILinkHandler, IDisposable
         }
     }
 
-    /// <summary>Sends a data set from some byte on, as far as it goes.</summary>
+    /// <summary>Sends bytes of a data set, from an offset in it.</summary>
     public void SendData(ReadOnlyMemory<byte> bytes, long offset = 0)
     {
         for (; !bytes.IsEmpty; offset += FrameHeader.MaxLength)

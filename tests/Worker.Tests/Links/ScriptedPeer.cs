@@ -5,7 +5,9 @@ using Distributed.Transport.Pipes;
 
 namespace Distributed.Worker.Tests.Links;
 
-/// <summary>Another worker's end of a link to an exchange: sends what a test says, and keeps what comes.</summary>
+/// <summary>
+/// Another worker's end of a link to the tested worker: it sends the frames that a test specifies, and keeps those that arrive.
+/// </summary>
 internal sealed class ScriptedPeer : ILinkHandler, IDisposable
 {
     private readonly BlockingCollection<(FrameHeader Header, byte[] Payload)> _frames = [];
@@ -22,21 +24,22 @@ internal sealed class ScriptedPeer : ILinkHandler, IDisposable
 
     public string Name { get; }
 
-    /// <summary>Done when the link is closed.</summary>
+    /// <summary>Completes when the link is closed.</summary>
     public Task<string> Closed => _closed.Task;
 
-    /// <summary>Frames that came and were not taken.</summary>
+    /// <summary>How many frames have arrived and were not taken.</summary>
     public int WaitingFrames => _frames.Count;
 
-    /// <summary>Connects as a worker that the exchange awaits, or does not know of yet.</summary>
-    public static async Task<ScriptedPeer> ConnectAsync(string name, LinkedExchange to, bool isShared = true)
+    /// <summary>Connects as a worker that the tested worker expects, or does not know yet.</summary>
+    public static async Task<ScriptedPeer> ConnectAsync(string name, LinkedWorker to, bool isShared = true)
     {
-        var identity = new LinkIdentity(LinkedExchange.Job, LinkedExchange.Token, name);
-        var pipe = await LinkHandshake.ConnectAsync(to.Endpoint.Host, to.Endpoint.Port, identity, LinkedExchange.LinksOf(isShared), default).Soon();
+        var identity = new LinkIdentity(LinkedWorker.Job, LinkedWorker.Token, name);
+        var (host, port) = (to.Endpoint.Host, to.Endpoint.Port);
+        var pipe = await LinkHandshake.ConnectAsync(host, port, identity, LinkedWorker.LinksOf(isShared), default).Soon();
         return new(name, to.Name, pipe);
     }
 
-    /// <summary>The next frame that comes, or came.</summary>
+    /// <summary>The next frame; waits for it.</summary>
     public (FrameHeader Header, byte[] Payload) NextFrame() => _frames.TakeSoon();
 
     public void Send(in FrameHeader header, ReadOnlyMemory<byte> payload)
@@ -48,7 +51,7 @@ internal sealed class ScriptedPeer : ILinkHandler, IDisposable
         }
     }
 
-    /// <summary>Ends as a process that dies: nobody is told but by the connection.</summary>
+    /// <summary>Ends like a process that dies: only the closed connection shows it.</summary>
     public void Dispose() => _links.Dispose();
 
     bool ILinkHandler.Receive(TensorLink link, in FrameHeader header, ReadOnlySpan<byte> payload)

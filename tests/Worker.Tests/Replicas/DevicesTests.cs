@@ -11,7 +11,7 @@ public sealed class DevicesTests
     [InlineData("auto", 1, DeviceType.CUDA, 0)]
     [InlineData("cuda", 2, DeviceType.CUDA, 0)]
     [InlineData("cuda:1", 2, DeviceType.CUDA, 1)]
-    public void Resolves_to_what_is_there(string spec, int cudaDevices, DeviceType type, int index)
+    public void A_device_name_resolves_to_an_available_device(string spec, int cudaDevices, DeviceType type, int index)
     {
         var device = Devices.Resolve(spec, () => cudaDevices);
 
@@ -25,10 +25,14 @@ public sealed class DevicesTests
     [InlineData("cuda:x", 2, "'cuda:N'")]
     [InlineData("gpu", 2, "Unknown device 'gpu'")]
     [InlineData("", 2, "Unknown device ''")]
-    public void Says_what_was_found_and_what_is_allowed(string spec, int cudaDevices, string words) =>
-        Assert.Contains(words, Assert.Throws<DeviceException>(() => Devices.Resolve(spec, () => cudaDevices)).Message, StringComparison.Ordinal);
+    public void A_refused_device_name_states_what_was_found_and_what_is_allowed(string spec, int cudaDevices, string words)
+    {
+        var refused = Assert.Throws<DeviceException>(() => Devices.Resolve(spec, () => cudaDevices));
+
+        Assert.Contains(words, refused.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
-    public void Cpu_needs_no_look_at_the_machine() =>
+    public void The_name_cpu_resolves_without_a_search_for_devices() =>
         Assert.Equal(DeviceType.CPU, Devices.Resolve("cpu", () => throw new InvalidOperationException()).type);
 }

@@ -12,8 +12,9 @@ namespace Distributed.Worker.Tests.Replicas;
 [Collection(TorchTests.Name)]
 public sealed class FlatModelTests
 {
-    private static readonly Gen<FlatModel> _models = Gen.Select(Gen.Int[1, 3], Gen.Int[1, 5], Gen.Int[1, 6], Gen.Bool, Gen.Long[0, 1000]).Select(
-        (blocks, channels, hidden, batchNorm, seed) =>
+    private static readonly Gen<FlatModel> _models = Gen
+        .Select(Gen.Int[1, 3], Gen.Int[1, 5], Gen.Int[1, 6], Gen.Bool, Gen.Long[0, 1000])
+        .Select((blocks, channels, hidden, batchNorm, seed) =>
         {
             manual_seed(seed);
             var spec = new CnnSpec { Channels = [.. Enumerable.Repeat(channels, blocks)], Hidden = hidden, BatchNorm = batchNorm };
@@ -21,7 +22,7 @@ public sealed class FlatModelTests
         });
 
     [Fact]
-    public void Layout_covers_the_vectors_once_and_gives_each_value_its_place() => _models.Sample(
+    public void The_layout_covers_the_vectors_once_and_gives_each_value_its_place() => _models.Sample(
         model =>
         {
             using var scope = NewDisposeScope();
@@ -41,7 +42,7 @@ public sealed class FlatModelTests
         iter: 20, threads: 1);
 
     [Fact]
-    public void Layout_is_in_the_order_of_PyTorchs_state_dict()
+    public void The_layout_has_the_order_of_PyTorchs_state_dict()
     {
         using var model = new FlatModel(new Cnn(new() { Channels = [2], BatchNorm = true }, [1, 8, 8], 3), CPU);
 
@@ -96,7 +97,7 @@ public sealed class FlatModelTests
     }
 
     [Fact]
-    public void Gradient_of_a_micro_batch_is_the_same_bits_wherever_and_whenever_it_is_computed()
+    public void The_gradient_of_a_micro_batch_has_the_same_bits_in_every_model_and_at_any_time()
     {
         using var scope = NewDisposeScope();
         var (images, labels) = Images(16);
@@ -137,7 +138,7 @@ public sealed class FlatModelTests
 
         model.ApplyBufferChange(sum.div_(8));
 
-        // Momentum 0.1: each running mean went from 0 to a tenth of its batch's, and these are averaged over the 8 samples.
+        // Momentum 0.1: each running mean moved from 0 to a tenth of its batch's mean, and the average is over the 8 samples.
         Assert.Equal(((3 * 1f) + (5 * 2f)) / 8, norm.running_mean![0].item<float>(), 1e-6f);
         Assert.Equal(0.9f, norm.running_var![0].item<float>(), 1e-6f);
         Assert.Equal(1, norm.num_batches_tracked!.item<long>());
@@ -145,7 +146,7 @@ public sealed class FlatModelTests
     }
 
     [Fact]
-    public void Whole_numbers_are_rounded_and_restored()
+    public void Integer_buffers_are_rounded_and_restored()
     {
         using var scope = NewDisposeScope();
         using var norm = BatchNorm1d(2);
@@ -173,7 +174,7 @@ public sealed class FlatModelTests
     }
 
     [Fact]
-    public void A_shared_parameter_is_counted_once_and_gathers_both_gradients()
+    public void A_shared_parameter_is_counted_once_and_sums_both_gradients()
     {
         using var scope = NewDisposeScope();
         var first = Linear(3, 3, hasBias: false);
@@ -192,7 +193,7 @@ public sealed class FlatModelTests
     }
 
     [Fact]
-    public void A_frozen_parameter_lies_with_the_buffers_and_does_not_change()
+    public void A_frozen_parameter_is_stored_with_the_buffers_and_does_not_change()
     {
         using var scope = NewDisposeScope();
         var frozen = Linear(2, 2, hasBias: false);
@@ -235,7 +236,7 @@ public sealed class FlatModelTests
     }
 
     [Fact]
-    public void Its_methods_leave_no_live_tensor_without_a_scope_either()
+    public void The_methods_of_a_model_leave_no_live_tensor_without_a_scope()
     {
         using var model = Noisy(seed: 1);
         using var target = Target(model);
@@ -261,7 +262,7 @@ public sealed class FlatModelTests
     }
 
     [Fact]
-    public void A_module_that_was_cut_off_is_noticed()
+    public void A_module_whose_gradients_no_longer_share_the_vector_is_detected()
     {
         using var model = new FlatModel(new Mlp(new() { Hidden = [3] }, [4], 2), CPU);
         model.VerifyAliasing();
@@ -273,7 +274,7 @@ public sealed class FlatModelTests
     }
 
     [Fact]
-    public void Refuses_modules_that_cannot_be_flattened()
+    public void A_module_that_cannot_be_flattened_is_refused()
     {
         using var doubles = Sequential(("l", Linear(2, 2, dtype: float64)));
         using var nothing = Sequential(("relu", ReLU()));
@@ -289,7 +290,7 @@ public sealed class FlatModelTests
     }
 
     [Fact]
-    public void Refuses_a_buffer_change_of_another_length()
+    public void A_buffer_change_of_another_length_is_refused()
     {
         using var scope = NewDisposeScope();
         using var model = Noisy(seed: 1);
@@ -310,7 +311,7 @@ public sealed class FlatModelTests
         return (randn(samples, 1, 8, 8), randint(0, 3, samples, int64));
     }
 
-    /// <summary>Zeros that the model adds its gradients to.</summary>
+    /// <summary>A vector of zeros to which the model adds its gradients.</summary>
     private static FlatContribution Target(FlatModel model)
     {
         var target = new FlatContribution(model, zeros(model.Parameters.numel() + model.Buffers.numel()));

@@ -21,9 +21,11 @@ public sealed class InitialParametersTests : IDisposable
     [Theory]
     [InlineData("F32")]
     [InlineData("F64")]
-    public void A_whole_file_is_taken_over_bit_for_bit(string dtype)
+    public void A_complete_file_is_imported_bit_for_bit(string dtype)
     {
-        var tensors = ModelOf(_other).Select(t => t.DType == "F32" && dtype == "F64" ? t with { DType = dtype, Data = ToDoubles(t.Data) } : t).ToList();
+        var tensors = ModelOf(_other)
+            .Select(t => t.DType == "F32" && dtype == "F64" ? t with { DType = dtype, Data = ToDoubles(t.Data) } : t)
+            .ToList();
         Assert.NotEqual(_other.Digest(), _replica.Digest());
         var said = InitialParameters.Import(_replica, Safetensors.ToBytes(tensors), isStrict: true);
         Assert.Equal(_other.Digest(), _replica.Digest());
@@ -31,7 +33,7 @@ public sealed class InitialParametersTests : IDisposable
     }
 
     [Fact]
-    public void What_is_missing_unknown_or_of_another_shape_is_listed_and_the_rest_taken_if_that_is_wanted()
+    public void Tensors_that_do_not_match_are_listed_and_a_lenient_import_takes_the_others()
     {
         var tensors = ModelOf(_other);
         var (missing, other) = (tensors[0], tensors[1]);
@@ -44,45 +46,56 @@ public sealed class InitialParametersTests : IDisposable
             Assert.Contains(name, refused.Message, StringComparison.Ordinal);
         Assert.Equal(before, _replica.Digest());
 
-        Assert.StartsWith($"Initial parameters: {tensors.Count - 2} of {tensors.Count} tensors are in the file", InitialParameters.Import(_replica, file, isStrict: false), StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"Initial parameters: {tensors.Count - 2} of {tensors.Count} tensors are in the file",
+            InitialParameters.Import(_replica, file, isStrict: false),
+            StringComparison.Ordinal);
         var (now, seeded, theirs) = (ModelOf(_replica), ModelOf(new(TestJobs.Of(TestJobs.Noisy), TestJobs.Data, CPU)), tensors);
         for (var i = 0; i < now.Count; i++) Assert.Equal((i < 2 ? seeded : theirs)[i].Data.ToArray(), now[i].Data.ToArray());
     }
 
     [Fact]
-    public void A_file_of_which_nothing_fits_or_of_strange_numbers_is_refused()
+    public void A_file_without_a_matching_tensor_or_with_an_unknown_type_is_refused()
     {
-        Assert.Throws<InvalidDataException>(() => InitialParameters.Import(_replica, Safetensors.ToBytes([new("stranger", "F32", [1], new byte[4])]), isStrict: false));
+        var stranger = Safetensors.ToBytes([new("stranger", "F32", [1], new byte[4])]);
+        Assert.Throws<InvalidDataException>(() => InitialParameters.Import(_replica, stranger, isStrict: false));
         Assert.Throws<SafetensorsException>(() => InitialParameters.Import(_replica, new byte[20], isStrict: false));
         var first = ModelOf(_other)[0];
         var strange = Safetensors.ToBytes([first with { DType = "U32" }]);
-        Assert.Contains("U32; allowed: F32, F16, BF16 or F64", Assert.Throws<InvalidDataException>(() => InitialParameters.Import(_replica, strange, isStrict: false)).Message, StringComparison.Ordinal);
+        var refused = Assert.Throws<InvalidDataException>(() => InitialParameters.Import(_replica, strange, isStrict: false));
+        Assert.Contains("U32; allowed: F32, F16, BF16 or F64", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Halves_are_widened()
+    public void Half_precision_numbers_are_widened()
     {
         var tensors = ModelOf(_other);
-        List<TensorData> halves = [.. tensors.Select((t, i) => t.DType != "F32" ? t : i % 2 == 0 ? t with { DType = "F16", Data = To(t.Data, x => BitConverter.HalfToUInt16Bits((Half)x)) }
-            : t with { DType = "BF16", Data = To(t.Data, x => (ushort)(BitConverter.SingleToUInt32Bits(x) >> 16)) })];
+        List<TensorData> halves = [.. tensors.Select((t, i) => t.DType != "F32" ? t : Narrowed(t, isFloat16: i % 2 == 0))];
         InitialParameters.Import(_replica, Safetensors.ToBytes(halves), isStrict: true);
         foreach (var (mine, theirs) in ModelOf(_replica).Zip(tensors).Where(pair => pair.First.DType == "F32"))
-            foreach (var (a, b) in MemoryMarshal.Cast<byte, float>(mine.Data.Span).ToArray().Zip(MemoryMarshal.Cast<byte, float>(theirs.Data.Span).ToArray()))
+            foreach (var (a, b) in FloatsOf(mine.Data).Zip(FloatsOf(theirs.Data)))
                 Assert.InRange(a, b - (Math.Abs(b) / 64) - 1e-4f, b + (Math.Abs(b) / 64) + 1e-4f);
     }
 
     private static List<TensorData> ModelOf(Replica replica) => [.. Safetensors.Read(replica.Serialize()).Tensors
-        .Where(t => t.Name.StartsWith("model.", StringComparison.Ordinal)).Select(t => t with { Name = t.Name["model.".Length..] })];
+        .Where(t => t.Name.StartsWith("model.", StringComparison.Ordinal))
+        .Select(t => t with { Name = t.Name["model.".Length..] })];
+
+    private static float[] FloatsOf(ReadOnlyMemory<byte> data) => MemoryMarshal.Cast<byte, float>(data.Span).ToArray();
+
+    private static TensorData Narrowed(TensorData tensor, bool isFloat16) => isFloat16
+        ? tensor with { DType = "F16", Data = To(tensor.Data, x => BitConverter.HalfToUInt16Bits((Half)x)) }
+        : tensor with { DType = "BF16", Data = To(tensor.Data, x => (ushort)(BitConverter.SingleToUInt32Bits(x) >> 16)) };
 
     private static byte[] ToDoubles(ReadOnlyMemory<byte> floats)
     {
-        double[] wide = [.. MemoryMarshal.Cast<byte, float>(floats.Span).ToArray().Select(x => (double)x)];
+        double[] wide = [.. FloatsOf(floats).Select(x => (double)x)];
         return MemoryMarshal.AsBytes(wide.AsSpan()).ToArray();
     }
 
     private static byte[] To(ReadOnlyMemory<byte> floats, Func<float, ushort> narrow)
     {
-        ushort[] halves = [.. MemoryMarshal.Cast<byte, float>(floats.Span).ToArray().Select(narrow)];
+        ushort[] halves = [.. FloatsOf(floats).Select(narrow)];
         return MemoryMarshal.AsBytes(halves.AsSpan()).ToArray();
     }
 }

@@ -15,7 +15,7 @@ using static TorchSharp.torch;
 
 namespace Distributed.Worker.Tests.Replicas;
 
-/// <summary>A replica on its thread, linked to a scripted coordinator on this machine, and what it says.</summary>
+/// <summary>A replica on its thread, linked to a scripted coordinator on this machine, with the notices that it sends.</summary>
 internal sealed class LinkedReplica : IDisposable
 {
     public const string Worker = "w2";
@@ -23,10 +23,10 @@ internal sealed class LinkedReplica : IDisposable
     private readonly BlockingCollection<Notice> _notices = [];
     private readonly TaskCompletionSource<string> _linkClosed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>What the replica said, where, and how many tensors its thread had made by then.</summary>
+    /// <summary>A message of the replica, the thread that sent it, and how many tensors that thread had made by then.</summary>
     public sealed record Notice(object What, Thread Thread, long TensorsMade);
 
-    /// <summary>Starts the thread; nothing is known yet and nothing linked.</summary>
+    /// <summary>Starts the thread; the replica is not prepared yet and has no link.</summary>
     public LinkedReplica(Job job, DataOptions data)
     {
         Job = job;
@@ -51,7 +51,7 @@ internal sealed class LinkedReplica : IDisposable
     /// <summary>Every round that was reported.</summary>
     public List<RoundReport> Reports { get; } = [];
 
-    /// <summary>All that it has said, in order; to be read when it says nothing more.</summary>
+    /// <summary>All notices read so far, in order; read it only when the replica is idle.</summary>
     public List<Notice> Heard { get; } = [];
 
     /// <summary>Runs on the replica's thread when rounds are reported.</summary>
@@ -69,12 +69,13 @@ internal sealed class LinkedReplica : IDisposable
         var identity = new LinkIdentity(JobFile.Fingerprint(job), replica.Coordinator.Token, Worker);
         var links = new WorkerLinks(
             new(identity, replica.Rounds, replica.Pool, replica.Facts.StateBytes, new(false), new(), metrics.Links), replica.Receive);
-        links.Connect(await LinkHandshake.ConnectAsync(ScriptedCoordinator.Host, replica.Coordinator.Port, identity, new(), default).Soon());
+        var port = replica.Coordinator.Port;
+        links.Connect(await LinkHandshake.ConnectAsync(ScriptedCoordinator.Host, port, identity, new(), default).Soon());
         replica.Thread.Attach(links);
         return replica;
     }
 
-    /// <summary>Waits for a notice of one type; reports of rounds before it are only kept.</summary>
+    /// <summary>Waits for a notice of one type; keeps the reports of rounds that arrive before it.</summary>
     public Notice Next<T>()
     {
         while (true)
@@ -97,11 +98,11 @@ internal sealed class LinkedReplica : IDisposable
         return applied;
     }
 
-    /// <summary>A plan from a round to the end of the job; without names, for this worker alone.</summary>
+    /// <summary>Begins a plan from a round to the end of the job; without names, for this worker alone.</summary>
     public void Begin(int generation, long firstRound, params string[] workers) =>
         Thread.Begin(new(generation, firstRound, Rounds.Count, workers.Length == 0 ? [Worker] : [.. workers], Topology.Star), []);
 
-    /// <summary>As the reducer of a cluster of this worker alone: takes the sum of a round and sends the average.</summary>
+    /// <summary>Acts as the reducer of a cluster of this worker alone: takes the sum of a round and sends the average.</summary>
     public void Reduce(int generation, long number)
     {
         var average = NextAverage(generation, number);
@@ -109,14 +110,17 @@ internal sealed class LinkedReplica : IDisposable
         average.Release();
     }
 
-    /// <summary>As <see cref="Reduce"/>, and waits until the average is applied and the next round, which is to be abandoned, computed.</summary>
+    /// <summary>
+    /// Acts as <see cref="Reduce"/>, and waits until the replica has applied the average and computed the next round, which the test
+    /// abandons.
+    /// </summary>
     public void ReduceLast(int generation, long number)
     {
         Reduce(generation, number);
         NextAverage(generation, number + 1).Release();
     }
 
-    /// <summary>The average of a round that this worker computes alone, with a hold on it.</summary>
+    /// <summary>The average of a round that this worker computes alone; the caller releases it.</summary>
     public VectorBuffer NextAverage(int generation, long number)
     {
         var round = Rounds.At(number);

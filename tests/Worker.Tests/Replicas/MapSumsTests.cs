@@ -10,26 +10,27 @@ public sealed class MapSumsTests
 {
     private static readonly VectorLayout _layout = new(VectorLayout.SliceFloats + 3, 2);
 
-    private static readonly Gen<(int Leaves, int Seed, (MicroBatchRange Range, int Computed)[] Plans)> _cases = Gen.Int[1, 16].SelectMany(leaves =>
-        Gen.Select(Gen.Const(leaves), Gen.Int,
-            (from first in Gen.Int[0, leaves]
-             from end in Gen.Int[first, leaves]
-             from computed in Gen.Int[0, leaves]
-             select (new MicroBatchRange(first, end - first), computed)).Array[1, 4]));
+    private static readonly Gen<(int Leaves, int Seed, (MicroBatchRange Range, int Computed)[] Plans)> _cases =
+        Gen.Int[1, 16].SelectMany(leaves =>
+            Gen.Select(Gen.Const(leaves), Gen.Int,
+                (from first in Gen.Int[0, leaves]
+                 from end in Gen.Int[first, leaves]
+                 from computed in Gen.Int[0, leaves]
+                 select (new MicroBatchRange(first, end - first), computed)).Array[1, 4]));
 
     [Fact]
-    public void Sums_made_slice_by_slice_have_the_bits_of_the_tree_and_what_is_on_its_way_stays_as_it_was() => _cases.Sample(c =>
+    public void Sums_made_slice_by_slice_have_the_bits_of_the_tree_and_sums_in_transit_do_not_change() => _cases.Sample(c =>
     {
         var random = new Random(c.Seed);
         using var pool = new VectorPool(_layout);
         using var sums = new MapSums(pool);
         var work = new RoundWork(new(0, RoundKind.Train, 0, 0, 0, c.Leaves, c.Leaves));
         sums.Restart(c.Leaves);
-        List<(TreeNode Node, VectorBuffer Sum)> onTheWay = [];
+        List<(TreeNode Node, VectorBuffer Sum)> inTransit = [];
         foreach (var (range, limit) in c.Plans.Append((new(0, c.Leaves), c.Leaves)))
         {
             var dropped = new List<TreeNode>();
-            foreach (var node in work.Assign(range, dropped)) onTheWay.Add((node, sums.At(node).Hold()));
+            foreach (var node in work.Assign(range, dropped)) inTransit.Add((node, sums.At(node).Hold()));
             foreach (var node in dropped) sums.Drop(node);
             for (var computed = 0; computed < limit && !work.IsDone; computed++)
             {
@@ -40,28 +41,28 @@ public sealed class MapSumsTests
                 foreach (var slice in slices)
                 {
                     foreach (var merge in work.Merges) sums.AddSlice(merge, slice);
-                    // Sent at once, while other slices are still to be added.
-                    if (slice == slices[0] && work.Completes is { } complete) onTheWay.Add((complete, sums.At(complete).Hold()));
+                    // The sum is sent at once, while other slices still have to be added.
+                    if (slice == slices[0] && work.Completes is { } complete) inTransit.Add((complete, sums.At(complete).Hold()));
                 }
                 sums.Complete(work.Merges);
                 work.Advance();
-                if (onTheWay.Count > 0 && random.Next(3) == 0) Arrive(random.Next(onTheWay.Count));
+                if (inTransit.Count > 0 && random.Next(3) == 0) Arrive(random.Next(inTransit.Count));
             }
         }
-        while (onTheWay.Count > 0) Arrive(0);
+        while (inTransit.Count > 0) Arrive(0);
         AssertSame(c.Seed, new(0, c.Leaves), sums.At(new(0, c.Leaves)));
 
         void Arrive(int place)
         {
-            var (node, sum) = onTheWay[place];
+            var (node, sum) = inTransit[place];
             AssertSame(c.Seed, node, sum);
             sum.Release();
-            onTheWay.RemoveAt(place);
+            inTransit.RemoveAt(place);
         }
     }, iter: 40);
 
     [Fact]
-    public void A_worker_holds_no_more_contributions_than_its_tree_is_deep() => Gen.Int[1, 128].Sample(leaves =>
+    public void A_worker_holds_no_more_contributions_than_its_tree_has_levels() => Gen.Int[1, 128].Sample(leaves =>
     {
         var allocated = 0;
         using var pool = new VectorPool(new(1, 1), _ =>
@@ -117,7 +118,7 @@ public sealed class MapSumsTests
     }
 
     [Fact]
-    public void A_micro_batch_has_one_place()
+    public void A_micro_batch_is_placed_only_once()
     {
         using var pool = new VectorPool(_layout);
         using var sums = new MapSums(pool);

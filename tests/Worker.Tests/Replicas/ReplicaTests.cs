@@ -25,7 +25,7 @@ public sealed class ReplicaTests
     public static TheoryData<string> Optimizers => [.. _optimizers.Select(o => $"{o}")];
 
     [Theory, MemberData(nameof(Optimizers))]
-    public void A_replica_restored_in_the_middle_goes_on_as_the_undisturbed_one(string optimizer)
+    public void A_replica_restored_in_the_middle_continues_like_an_undisturbed_one(string optimizer)
     {
         var job = _job with { Optimizer = _optimizers.Single(o => $"{o}" == optimizer), Schedule = new CosineSpec(), ClipNorm = 1 };
         using var undisturbed = new LocalTraining(job);
@@ -54,7 +54,7 @@ public sealed class ReplicaTests
     }
 
     [Fact]
-    public void A_restored_replica_forgets_what_it_was()
+    public void A_restored_replica_keeps_nothing_of_its_former_state()
     {
         var job = _job with { Optimizer = new AdamSpec() };
         using var fresh = new LocalTraining(job);
@@ -74,9 +74,10 @@ public sealed class ReplicaTests
         using var training = new LocalTraining(_job);
         var state = training.Replica.Serialize();
         var digest = training.Replica.Digest();
-        Gen.Select(Gen.OneOfConst([.. Safetensors.Read(state).Tensors.Where(t => t.Name != StepCount)]), Gen.Int[0, int.MaxValue], Gen.Int[0, 7]).Sample((tensor, place, bit) =>
+        var tensors = Gen.OneOfConst([.. Safetensors.Read(state).Tensors.Where(t => t.Name != StepCount)]);
+        Gen.Select(tensors, Gen.Int[0, int.MaxValue], Gen.Int[0, 7]).Sample((tensor, place, bit) =>
         {
-            // A whole number may have 24 bits.
+            // A state may hold whole numbers of up to 24 bits.
             var index = tensor.DType == "I64" ? place % 3 : place % tensor.Data.Length;
 
             training.Replica.Restore(With(state, tensor.Name, data => data[index] ^= (byte)(1 << bit)));
@@ -128,7 +129,7 @@ public sealed class ReplicaTests
     [InlineData("model.norm1.num_batches_tracked", (1L << 24) + 1, "has 16777217 in model.norm1.num_batches_tracked; at most 16777216")]
     [InlineData("model.norm1.num_batches_tracked", long.MinValue, "has -9223372036854775808 in model.norm1.num_batches_tracked")]
     [InlineData(StepCount, -1L, "has -1 steps; allowed: 0 or more")]
-    public void A_whole_number_that_cannot_be_is_refused(string name, long value, string because)
+    public void A_state_with_an_impossible_whole_number_is_refused(string name, long value, string because)
     {
         using var training = new LocalTraining(_job);
         var before = training.Replica.Serialize();
@@ -141,13 +142,13 @@ public sealed class ReplicaTests
     }
 
     [Fact]
-    public void Damaged_bytes_are_taken_for_what_they_say_or_refused_without_a_trace()
+    public void Damaged_bytes_are_restored_as_they_read_or_refused_without_a_change()
     {
         using var training = new LocalTraining(_job);
         training.Run(0, 1);
         var state = training.Replica.Serialize();
         var headerEnd = (int)BitConverter.ToInt64(state) + sizeof(long);
-        // Most of a state is numbers, which may be any: damage to the header is what has to be noticed.
+        // Most bytes of a state are numbers, where every value is valid; only damage to the header must be detected.
         var place = Gen.OneOf(Gen.Int[0, headerEnd - 1], Gen.Int[0, state.Length - 1]);
         Gen<byte[]> damaged = Gen.OneOf(
             Gen.Byte.Array[0, 200],
@@ -159,7 +160,8 @@ public sealed class ReplicaTests
                 foreach (var (at, value) in changes) copy[at] = value;
                 return copy;
             }),
-            Gen.Select(place, Gen.Int[1, 50]).Select((at, length) => (byte[])[.. state.AsSpan(0, at), .. state.AsSpan(Math.Min(at + length, state.Length))]));
+            Gen.Select(place, Gen.Int[1, 50]).Select((at, length) =>
+                (byte[])[.. state.AsSpan(0, at), .. state.AsSpan(Math.Min(at + length, state.Length))]));
 
         damaged.Sample(bytes =>
         {
@@ -182,11 +184,16 @@ public sealed class ReplicaTests
     }
 
     /// <summary>The state with one tensor changed.</summary>
-    private static byte[] With(byte[] state, string name, Action<byte[]> change) => Safetensors.ToBytes([.. Safetensors.Read(state).Tensors.Select(tensor =>
+    private static byte[] With(byte[] state, string name, Action<byte[]> change)
     {
-        if (tensor.Name != name) return tensor;
-        var data = tensor.Data.ToArray();
-        change(data);
-        return tensor with { Data = data };
-    })]);
+        return Safetensors.ToBytes([.. Safetensors.Read(state).Tensors.Select(Changed)]);
+
+        TensorData Changed(TensorData tensor)
+        {
+            if (tensor.Name != name) return tensor;
+            var data = tensor.Data.ToArray();
+            change(data);
+            return tensor with { Data = data };
+        }
+    }
 }

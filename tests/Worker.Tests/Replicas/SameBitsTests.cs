@@ -5,13 +5,15 @@ using Distributed.Worker.Tests.Links;
 
 namespace Distributed.Worker.Tests.Replicas;
 
-/// <summary>Every kind of job on several replicas with links between them. The end-to-end tests do the same with processes, for some kinds.</summary>
+/// <summary>
+/// Every kind of job on several replicas with links between them. The end-to-end tests do the same with processes, for some kinds.
+/// </summary>
 [Collection(TorchTests.Name)]
 public sealed class SameBitsTests
 {
     private const int Most = 4;
 
-    /// <summary>Every kind with two to four replicas, and with each number of them where it is to be thorough.</summary>
+    /// <summary>Every kind with two, three or four replicas; thorough runs use each of these numbers for every kind.</summary>
     public static TheoryData<string, int> Cases()
     {
         var cases = new TheoryData<string, int>();

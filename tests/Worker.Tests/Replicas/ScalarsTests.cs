@@ -8,7 +8,7 @@ namespace Distributed.Worker.Tests.Replicas;
 public sealed class ScalarsTests
 {
     [Fact]
-    public async Task A_number_lives_until_libtorch_has_read_it_whatever_is_collected()
+    public async Task A_scalar_lives_until_libtorch_has_read_it_despite_garbage_collection()
     {
         using var over = new CancellationTokenSource();
         var collector = Task.Run(() =>
@@ -16,7 +16,7 @@ public sealed class ScalarsTests
             while (!over.IsCancellationRequested)
             {
                 GC.Collect(0);
-                // What was freed is used again.
+                // New scalars reuse the memory that was freed.
                 for (var i = 0; i < 50; i++) 0.25.ToScalar().Dispose();
             }
         });

@@ -1,8 +1,8 @@
 namespace Distributed.Worker.Tests.Replicas;
 
 /// <summary>
-/// The collection of tests that run torch: its default generator and its threads are one for the process, so they run alone,
-/// one after another.
+/// The collection of tests that run torch. The process has one default generator and one set of torch threads, so these tests run
+/// alone, one after another.
 /// </summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class TorchTests

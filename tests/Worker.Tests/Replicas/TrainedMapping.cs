@@ -10,8 +10,8 @@ using static TorchSharp.torch;
 namespace Distributed.Worker.Tests.Replicas;
 
 /// <summary>
-/// A model that is trained beside others in one process. Torch's random generator belongs to the process, so one computes at a time;
-/// what they exchange, they exchange at the same time.
+/// A model that is trained beside others in one process. Torch's random generator belongs to the process, so only one model computes
+/// at a time; the exchange between them runs concurrently.
 /// </summary>
 internal sealed class TrainedMapping(Job job, DataSet data) : IMapping, IDisposable
 {
@@ -19,7 +19,7 @@ internal sealed class TrainedMapping(Job job, DataSet data) : IMapping, IDisposa
 
     private readonly Replica _replica = new(job, data, CPU);
 
-    /// <summary>What came of each round: the digest of parameters and buffers, and the sums over its samples.</summary>
+    /// <summary>The result of each round: the digest of parameters and buffers, and the sums over its samples.</summary>
     public List<(StateDigest Digest, double[] Tallies)> Applied { get; } = [];
 
     public void Compute(Round round, int microBatch, VectorBuffer contribution, Action<int> announce)

@@ -14,15 +14,15 @@ using Prometheus;
 
 namespace Distributed.Worker.Tests.Links;
 
-/// <summary>How the exchanges of a test are set up.</summary>
+/// <summary>How the workers of a test are set up.</summary>
 /// <param name="Rounds">The job's rounds.</param>
 /// <param name="Layout">Layout of a contribution.</param>
-/// <param name="IsShared">Whether links go through shared memory, else over TCP.</param>
+/// <param name="IsShared">Whether links use shared memory instead of TCP.</param>
 /// <param name="IsBfloat16">Whether floats travel as bfloat16.</param>
-internal sealed record ExchangeSetup(Rounds Rounds, VectorLayout Layout, bool IsShared = true, bool IsBfloat16 = false);
+internal sealed record LinksSetup(Rounds Rounds, VectorLayout Layout, bool IsShared = true, bool IsBfloat16 = false);
 
-/// <summary>An exchange that listens on this machine, with everything that it tells.</summary>
-internal sealed class LinkedExchange : IDisposable
+/// <summary>A worker's links with a listener on this machine, which record every notice of the links.</summary>
+internal sealed class LinkedWorker : IDisposable
 {
     public const ulong Job = 0xC0FFEE;
 
@@ -35,7 +35,7 @@ internal sealed class LinkedExchange : IDisposable
     private int _greeted;
     private int _linked;
 
-    public LinkedExchange(string name, ExchangeSetup setup)
+    public LinkedWorker(string name, LinksSetup setup)
     {
         (Name, Buffers) = (name, new(setup.Layout));
         var metrics = new WorkerMetrics(_registry, "none").Links;
@@ -44,7 +44,7 @@ internal sealed class LinkedExchange : IDisposable
         _listener = new(new(IPAddress.Loopback, 0), Job, Token, IsExpected, Accept, metrics, NullLogger.Instance, links);
     }
 
-    /// <summary>What a link has to begin with.</summary>
+    /// <summary>The token that each link must present first.</summary>
     public static byte[] Token { get; } = [.. Enumerable.Range(1, 16).Select(i => (byte)i)];
 
     public string Name { get; }
@@ -58,24 +58,24 @@ internal sealed class LinkedExchange : IDisposable
     /// <summary>Runs when an average is complete.</summary>
     public Action OnComplete { get; set; } = () => { };
 
-    /// <summary>How often an average was said to be complete.</summary>
+    /// <summary>How many times the links reported a complete average.</summary>
     public int Completed => Volatile.Read(ref _completed);
 
-    /// <summary>Connections that have said who they are.</summary>
+    /// <summary>How many connections have identified themselves.</summary>
     public int Greeted => Volatile.Read(ref _greeted);
 
-    /// <summary>Links to peers that were said to be closed, and not asked for yet.</summary>
+    /// <summary>How many reports of closed links to peers the test has not taken yet.</summary>
     public int ClosedLinks => _closed.Count;
 
     public static LinkOptions LinksOf(bool isShared) => new() { SharedMemory = isShared };
 
-    /// <summary>The next link to a peer that is said to be closed.</summary>
+    /// <summary>The next report of a closed link to a peer.</summary>
     public (int Generation, string Peer, string Reason) NextClosed() => _closed.TakeSoon();
 
-    /// <summary>Waits until so many links have been made to it.</summary>
+    /// <summary>Waits until the listener has accepted so many links.</summary>
     public void AwaitLinks(int count) => Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref _linked) == count, Patience.Limit));
 
-    /// <summary>Waits for the average as a replica does, and takes it with the hold on it.</summary>
+    /// <summary>Waits for the average as a replica does, and takes it; the caller releases it.</summary>
     public VectorBuffer Take()
     {
         while (!Links.Await(_never)) Assert.True(_complete.Wait(Patience.Limit), "the average is not complete");
@@ -89,7 +89,8 @@ internal sealed class LinkedExchange : IDisposable
     public Task<double> RefusedAsync(string reason) => ValueAsync($"{MetricNames.RefusedFrames}{{reason=\"{reason}\"}}");
 
     public async Task<double> LinkBytesAsync() =>
-        await ValueAsync($"{MetricNames.LinkBytes}{{direction=\"{MetricLabels.Sent}\"}}") + await ValueAsync($"{MetricNames.LinkBytes}{{direction=\"{MetricLabels.Received}\"}}");
+        await ValueAsync($"{MetricNames.LinkBytes}{{direction=\"{MetricLabels.Sent}\"}}")
+        + await ValueAsync($"{MetricNames.LinkBytes}{{direction=\"{MetricLabels.Received}\"}}");
 
     public void Dispose()
     {

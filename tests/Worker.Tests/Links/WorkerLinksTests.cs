@@ -4,10 +4,10 @@ using Distributed.Hosting.Metrics;
 
 namespace Distributed.Worker.Tests.Links;
 
-/// <summary>Exchanges that are joined by real links, each driven by a thread of its own.</summary>
-public sealed class ExchangeTests
+/// <summary>Workers that are connected by real links, each driven by a thread of its own.</summary>
+public sealed class WorkerLinksTests
 {
-    private sealed record Case(ExchangeSetup Setup, int Workers, int Seed);
+    private sealed record Case(LinksSetup Setup, int Workers, int Seed);
 
     /// <summary>What happens when a replica has stopped in the middle of a round.</summary>
     private enum Change
@@ -16,7 +16,7 @@ public sealed class ExchangeTests
         Loss,
         /// <summary>Another one joins.</summary>
         Join,
-        /// <summary>The same replicas go on in another order.</summary>
+        /// <summary>The same replicas continue in another order.</summary>
         Rebalance,
     }
 
@@ -37,7 +37,7 @@ public sealed class ExchangeTests
         Gen.Select(Gen.OneOfConst(Change.Loss, Change.Join, Change.Rebalance), Gen.Int[0, 100], Gen.Int[0, 1000]).Array[1, 4];
 
     [Fact]
-    public Task Whoever_computes_what_all_take_the_bits_of_the_plain_sum_and_are_told_once_a_round() => _cases.SampleAsync(async c =>
+    public Task All_replicas_take_the_bits_of_the_plain_sum_and_are_notified_once_a_round() => _cases.SampleAsync(async c =>
     {
         using var cluster = new MeshCluster(c.Setup, c.Seed);
         cluster.Join(c.Workers);
@@ -45,7 +45,9 @@ public sealed class ExchangeTests
         cluster.Finish();
         foreach (var replica in cluster.All)
         {
-            Assert.Equal(Enumerable.Range(0, (int)c.Setup.Rounds.Count).Select(round => (long)round), replica.Taken.Select(t => t.Round.Number));
+            Assert.Equal(
+                Enumerable.Range(0, (int)c.Setup.Rounds.Count).Select(round => (long)round),
+                replica.Taken.Select(t => t.Round.Number));
             Assert.Equal(c.Setup.Rounds.Count, replica.Linked.Completed);
             Assert.Equal(0, replica.Linked.ClosedLinks);
             Assert.Equal(0, await replica.Linked.RefusedAsync(MetricLabels.Violation));
@@ -55,7 +57,7 @@ public sealed class ExchangeTests
     }, iter: 30, threads: 1);
 
     [Fact]
-    public Task A_plan_that_changes_in_the_middle_of_a_round_changes_no_bit_and_leaves_no_buffer_behind() =>
+    public Task A_plan_that_changes_in_the_middle_of_a_round_changes_no_bit_and_leaks_no_buffer() =>
         Gen.Select(_cases, _changes).SampleAsync(async (c, changes) =>
         {
             using var cluster = new MeshCluster(c.Setup, c.Seed);
@@ -75,7 +77,7 @@ public sealed class ExchangeTests
         }, iter: 30, threads: 1);
 
     [Fact]
-    public void In_bfloat16_all_take_the_same_bits_and_nearly_the_plain_sum() => _cases.Sample(c =>
+    public void In_bfloat16_all_replicas_take_the_same_bits_and_nearly_the_plain_sum() => _cases.Sample(c =>
     {
         using var cluster = new MeshCluster(c.Setup with { IsBfloat16 = true }, c.Seed);
         cluster.Join(c.Workers);
@@ -85,20 +87,26 @@ public sealed class ExchangeTests
         for (var i = 0; i < first.Count; i++)
         {
             var (round, average) = first[i];
-            Assert.All(cluster.All, replica => Assert.True(replica.Taken[i].Average.HasBitsOf(average), $"{replica.Name} differs in {round}"));
+            Assert.All(
+                cluster.All,
+                replica => Assert.True(replica.Taken[i].Average.HasBitsOf(average), $"{replica.Name} differs in {round}"));
             var (plain, magnitudes) = (cluster.Plain.Average(round), cluster.Plain.Magnitudes(round));
             Assert.Equal(plain.Tallies, average.Tallies);
-            // A contribution is rounded once on its way, the average once more, each by at most 2^-8 of it.
+            // Each contribution is rounded once when it is sent, and the average once more, each by at most 2^-8 of its value.
             for (var at = 0; at < magnitudes.Length; at++)
-                Assert.True(Math.Abs(plain.Floats[at] - average.Floats[at]) <= magnitudes[at] * 0.0079f, $"{average.Floats[at]} for {plain.Floats[at]} in {round}");
+            {
+                Assert.True(
+                    Math.Abs(plain.Floats[at] - average.Floats[at]) <= magnitudes[at] * 0.0079f,
+                    $"the average has {average.Floats[at]} instead of {plain.Floats[at]} in {round}");
+            }
         }
         cluster.AssertNothingIsHeld();
     }, iter: 15, threads: 1);
 
     [Fact]
-    public async Task A_worker_alone_touches_no_link()
+    public async Task A_worker_alone_uses_no_link()
     {
-        var setup = new ExchangeSetup(new(12, 5, 1, 4, 3), new(2 * VectorLayout.SliceFloats + 7, 3));
+        var setup = new LinksSetup(new(12, 5, 1, 4, 3), new(2 * VectorLayout.SliceFloats + 7, 3));
         using var cluster = new MeshCluster(setup, 7);
         cluster.Join(1);
         cluster.Begin();
@@ -117,20 +125,20 @@ public sealed class ExchangeTests
     public async Task A_thousand_rounds_in_steady_state_allocate_nothing_on_the_replicas_threads(bool isShared)
     {
         const int warmUp = 300;
-        var setup = new ExchangeSetup(new(2 * (warmUp + 1000), 0, 1, 2, 2), new(VectorLayout.SliceFloats + 100, 3), isShared);
-        using var a = new LinkedExchange("a", setup);
-        using var b = new LinkedExchange("b", setup);
+        var setup = new LinksSetup(new(2 * (warmUp + 1000), 0, 1, 2, 2), new(VectorLayout.SliceFloats + 100, 3), isShared);
+        using var a = new LinkedWorker("a", setup);
+        using var b = new LinkedWorker("b", setup);
         var plan = new Plan(1, 0, setup.Rounds.Count, ["a", "b"], Topology.Mesh);
-        foreach (var linked in (LinkedExchange[])[a, b]) linked.Links.Begin(plan, [a.Endpoint, b.Endpoint]);
+        foreach (var linked in (LinkedWorker[])[a, b]) linked.Links.Begin(plan, [a.Endpoint, b.Endpoint]);
 
         var allocated = await Task.WhenAll(
             Task.Factory.StartNew(() => Run(a, 0), default, TaskCreationOptions.LongRunning, TaskScheduler.Default),
             Task.Factory.StartNew(() => Run(b, 1), default, TaskCreationOptions.LongRunning, TaskScheduler.Default)).Soon();
 
-        // A collection on behalf of other tests puts 24 bytes down to every thread; an object a round would be more than the limit.
+        // A garbage collection that other tests cause charges 24 bytes to each thread; one object a round would exceed the limit.
         Assert.All(allocated, bytes => Assert.InRange(bytes, 0, 20_000));
 
-        long Run(LinkedExchange linked, int self)
+        long Run(LinkedWorker linked, int self)
         {
             var sum = linked.Buffers.Pool.Rent();
             sum.Floats.Fill(1);

@@ -5,18 +5,18 @@ using Distributed.Shared.Tests;
 
 namespace Distributed.Worker.Tests.Links;
 
-/// <summary>An exchange whose peers keep the rules of the links, or break them.</summary>
-public sealed class ExchangePeerTests : IDisposable
+/// <summary>A worker's links to peers that keep the rules of the protocol, or break them.</summary>
+public sealed class WorkerLinksPeerTests : IDisposable
 {
-    /// <summary>Four rounds of three micro-batches; five slices, the last of which are the tallies.</summary>
-    private static readonly ExchangeSetup _setup = new(new(12, 0, 1, 3, 3), new(3 * VectorLayout.SliceFloats + 5, 3));
+    /// <summary>Four rounds of three micro-batches; five slices, of which the last holds the tallies.</summary>
+    private static readonly LinksSetup _setup = new(new(12, 0, 1, 3, 3), new(3 * VectorLayout.SliceFloats + 5, 3));
 
-    /// <summary>Each computes a micro-batch. Of the slices p has 0 and 3, q has 1 and 4, and w, which is tested, has 2.</summary>
+    /// <summary>Each worker computes one micro-batch. p owns slices 0 and 3, q owns 1 and 4, and the tested worker w owns 2.</summary>
     private static readonly Plan _three = new(1, 0, 4, ["p", "q", "w"], Topology.Mesh);
     private static readonly Plan _two = new(1, 0, 4, ["p", "w"], Topology.Mesh);
 
     private readonly PlainSums _plain = new(3, _setup.Layout);
-    private readonly LinkedExchange _worker = new("w", _setup);
+    private readonly LinkedWorker _worker = new("w", _setup);
     private readonly List<ScriptedPeer> _peers = [];
 
     public void Dispose()
@@ -28,7 +28,7 @@ public sealed class ExchangePeerTests : IDisposable
 
     public static TheoryData<string, Func<FrameHeader, FrameHeader>> Violations => new()
     {
-        { "p sent a frame of another job", f => f with { Job = LinkedExchange.Job + 1 } },
+        { "p sent a frame of another job", f => f with { Job = LinkedWorker.Job + 1 } },
         { "which is not for p to send", f => f with { Node = new(1, 1) } },
         { "which is not for p to send", f => f with { Node = new(0, 2) } },
         { "which is not for p to send", f => f with { Node = new(-1, int.MaxValue) } },
@@ -54,14 +54,16 @@ public sealed class ExchangePeerTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Violations), DisableDiscoveryEnumeration = true)]
-    public async Task What_no_correct_worker_sends_closes_its_link_and_harms_no_other(string reason, Func<FrameHeader, FrameHeader> change)
+    public async Task A_frame_that_no_correct_worker_sends_closes_its_link_and_leaves_the_others_unaffected(
+        string reason, Func<FrameHeader, FrameHeader> change)
     {
         var (p, q) = (await LinkAsync("p"), await LinkAsync("q"));
         Begin(_three);
         _worker.Links.Enter(0);
         var payload = new byte[FrameHeader.MaxLength];
         var contribution = Contribution(_three, "p", 0, new(0, 1), 2);
-        foreach (var frame in (FrameHeader[])[contribution, Average(0), change(contribution)]) p.Send(frame, payload.AsMemory(0, frame.Length));
+        foreach (var frame in (FrameHeader[])[contribution, Average(0), change(contribution)])
+            p.Send(frame, payload.AsMemory(0, frame.Length));
 
         var (generation, peer, told) = _worker.NextClosed();
         Assert.Equal((1, "p"), (generation, peer));
@@ -80,7 +82,7 @@ public sealed class ExchangePeerTests : IDisposable
     }
 
     [Fact]
-    public async Task Frames_of_the_past_are_counted_and_change_nothing()
+    public async Task Stale_frames_are_counted_and_change_nothing()
     {
         var p = await LinkAsync("p");
         Begin(_two);
@@ -93,7 +95,7 @@ public sealed class ExchangePeerTests : IDisposable
         PlayAverages(p, _two, 0);
         Play(p, _two, 1);
         AssertTakes(_two, 1);
-        // One node: a contribution to each slice of the worker's, and the averages of the others.
+        // p has one node: it sends a contribution to each slice of w, and the averages of its own slices.
         Assert.Equal(_setup.Layout.Slices, await _worker.RefusedAsync(MetricLabels.Stale));
 
         var plan = new Plan(2, 2, 4, ["w", "p"], Topology.Mesh);
@@ -113,7 +115,7 @@ public sealed class ExchangePeerTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task The_frames_of_a_peer_a_round_ahead_wait_and_count_later(bool isShared)
+    public async Task Frames_of_a_peer_that_is_a_round_ahead_wait_until_their_round(bool isShared)
     {
         var p = await LinkAsync("p", isShared);
         Begin(_two);
@@ -139,9 +141,9 @@ public sealed class ExchangePeerTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task The_frames_of_a_plan_not_heard_of_yet_wait_and_count_later(bool isShared)
+    public async Task Frames_of_a_plan_that_the_worker_does_not_know_yet_wait_until_the_plan_begins(bool isShared)
     {
-        // Under a first plan, of a peer that has no link yet as far as this worker knows.
+        // Under a first plan: this worker does not know yet that the peer has a link.
         var p = await LinkAsync("p", isShared);
         PlayContributions(p, _two, 0);
         Assert.False(_worker.Help());
@@ -150,7 +152,7 @@ public sealed class ExchangePeerTests : IDisposable
         PlayAverages(p, _two, 0);
         AssertTakes(_two, 0);
 
-        // Under another one, in which the same two have other shares, while the first is in force, and then none.
+        // Under a second plan, in which the same two workers have other shares: first while the first plan is in force, then between plans.
         var plan = new Plan(2, 1, 4, ["w", "p"], Topology.Mesh);
         _worker.Links.Enter(1);
         PlayContributions(p, plan, 1);
@@ -170,7 +172,7 @@ public sealed class ExchangePeerTests : IDisposable
     [InlineData(true, false)]
     [InlineData(false, true)]
     [InlineData(false, false)]
-    public async Task A_peer_that_connects_anew_is_told_of_and_linked_anew_under_the_next_plan(bool isNoticed, bool isShared)
+    public async Task A_peer_that_reconnects_is_reported_and_linked_again_under_the_next_plan(bool isNoticed, bool isShared)
     {
         var former = await LinkAsync("p", isShared);
         Begin(_two);
@@ -194,7 +196,7 @@ public sealed class ExchangePeerTests : IDisposable
         _worker.Links.Enter(0);
         Play(p, plan, 0);
         AssertTakes(plan, 0);
-        // Nothing of the former plan is sent to it.
+        // The worker sends it no frame of the former plan.
         for (var frames = 0; frames < FramesTo("p", plan); frames++) Assert.Equal(2, p.NextFrame().Header.Generation);
         Assert.Equal((0, 0), (p.WaitingFrames, _worker.ClosedLinks));
         AssertNothingIsHeld();
@@ -203,7 +205,7 @@ public sealed class ExchangePeerTests : IDisposable
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_peer_that_goes_is_told_of_once_and_the_others_stay(bool isShared)
+    public async Task A_peer_that_disconnects_is_reported_once_and_the_other_links_stay(bool isShared)
     {
         var (p, q) = (await LinkAsync("p", isShared), await LinkAsync("q", isShared));
         Begin(_three);
@@ -221,7 +223,7 @@ public sealed class ExchangePeerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_link_of_which_a_plan_has_no_use_is_closed_and_nobody_told()
+    public async Task A_link_that_a_plan_does_not_need_is_closed_without_a_report()
     {
         var (p, stranger) = (await LinkAsync("p"), await LinkAsync("stranger"));
         _worker.AwaitLinks(2);
@@ -233,10 +235,10 @@ public sealed class ExchangePeerTests : IDisposable
     }
 
     [Fact]
-    public void A_peer_that_cannot_be_reached_is_told_of()
+    public void A_peer_that_cannot_be_reached_is_reported()
     {
-        // Of two the one whose name comes first connects.
-        var gone = new LinkedExchange("z", _setup);
+        // Of two workers, the one whose name sorts first connects.
+        var gone = new LinkedWorker("z", _setup);
         gone.Dispose();
         var plan = new Plan(7, 0, 4, ["w", "z"], Topology.Mesh);
         _worker.Links.Begin(plan, [_worker.Endpoint, gone.Endpoint]);
@@ -252,16 +254,16 @@ public sealed class ExchangePeerTests : IDisposable
         return peer;
     }
 
-    /// <summary>Nobody is connected to: all peers' names come before the worker's.</summary>
+    /// <summary>The worker itself connects to no peer, as the names of all peers sort before its own.</summary>
     private void Begin(Plan plan) => _worker.Links.Begin(plan, [.. plan.Workers.Select(_ => _worker.Endpoint)]);
 
     private static FrameHeader Average(int slice) =>
-        new(FrameKind.Average, LinkedExchange.Job, 1, 0, slice, default, _setup.Layout.BytesOf(slice).Length);
+        new(FrameKind.Average, LinkedWorker.Job, 1, 0, slice, default, _setup.Layout.BytesOf(slice).Length);
 
     private static FrameHeader Contribution(Plan plan, string worker, long round, TreeNode node, int slice)
     {
         Assert.Contains(node, CoverOf(plan, worker));
-        return new(FrameKind.Contribution, LinkedExchange.Job, plan.Generation, round, slice, node, _setup.Layout.BytesOf(slice).Length);
+        return new(FrameKind.Contribution, LinkedWorker.Job, plan.Generation, round, slice, node, _setup.Layout.BytesOf(slice).Length);
     }
 
     private static List<TreeNode> CoverOf(Plan plan, string worker) => new ReductionTree(3).Cover(plan.RangeOf(worker, 3));
@@ -269,10 +271,11 @@ public sealed class ExchangePeerTests : IDisposable
     private static IEnumerable<int> SlicesOf(Plan plan, string worker) =>
         Enumerable.Range(0, _setup.Layout.Slices).Where(slice => plan.OwnerOf(slice) == plan.IndexOf(worker));
 
-    /// <summary>Frames that a round brings to a peer: contributions to its slices, and averages of the worker's.</summary>
-    private static int FramesTo(string peer, Plan plan) => CoverOf(plan, "w").Count * SlicesOf(plan, peer).Count() + SlicesOf(plan, "w").Count();
+    /// <summary>Frames that the worker sends to a peer in a round: contributions to the peer's slices, and averages of its own.</summary>
+    private static int FramesTo(string peer, Plan plan) =>
+        CoverOf(plan, "w").Count * SlicesOf(plan, peer).Count() + SlicesOf(plan, "w").Count();
 
-    /// <summary>A peer sends all that it owes the worker in a round.</summary>
+    /// <summary>A peer sends every frame that the worker expects from it in a round.</summary>
     private void Play(ScriptedPeer peer, Plan plan, long round)
     {
         PlayContributions(peer, plan, round);
@@ -284,7 +287,8 @@ public sealed class ExchangePeerTests : IDisposable
         foreach (var node in CoverOf(plan, peer.Name))
         {
             var sum = _plain.Sum(_setup.Rounds.At(round), node);
-            foreach (var slice in SlicesOf(plan, "w")) peer.Send(Contribution(plan, peer.Name, round, node, slice), sum.Slice(slice, _setup.Layout));
+            foreach (var slice in SlicesOf(plan, "w"))
+                peer.Send(Contribution(plan, peer.Name, round, node, slice), sum.Slice(slice, _setup.Layout));
         }
     }
 
@@ -295,7 +299,7 @@ public sealed class ExchangePeerTests : IDisposable
             peer.Send(Average(slice) with { Generation = plan.Generation, Round = round }, average.Slice(slice, _setup.Layout));
     }
 
-    /// <summary>The worker does its part of the round that it expects, and the average has the bits of the plain sum.</summary>
+    /// <summary>The worker contributes its part of the current round, and takes an average with the bits of the plain sum.</summary>
     private void AssertTakes(Plan plan, long round)
     {
         Contribute(plan, round);

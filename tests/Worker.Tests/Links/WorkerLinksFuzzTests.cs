@@ -14,8 +14,11 @@ using Prometheus;
 
 namespace Distributed.Worker.Tests.Links;
 
-/// <summary>Whatever frames a peer or the coordinator sends: they are taken, wait, belong to the past, or close the link and are counted.</summary>
-public sealed class ExchangeFuzzTests
+/// <summary>
+/// Arbitrary frames from a peer or the coordinator: the worker's links take a frame, keep it for later, drop it as stale, or close
+/// the link and count it.
+/// </summary>
+public sealed class WorkerLinksFuzzTests
 {
     private const ulong Job = 0xC0FFEE;
 
@@ -25,37 +28,40 @@ public sealed class ExchangeFuzzTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Any_frames_are_taken_or_refused_and_counted(bool isPeer)
+    public async Task The_links_accept_arbitrary_frames_or_refuse_and_count_them(bool isPeer)
     {
         var registry = Metrics.NewCustomRegistry();
         var heard = new Heard();
         using var pool = new VectorPool(_layout);
-        using var exchange = new WorkerLinks(
-            new(new(Job, new byte[16], "b"), _rounds, pool, 8, new(false), new(), new WorkerMetrics(registry, "cpu").Links) { InitialBytes = 16 }, heard.Receive);
-        var links = LinksOf(exchange);
+        var metrics = new WorkerMetrics(registry, "cpu").Links;
+        using var worker = new WorkerLinks(
+            new(new(Job, new byte[16], "b"), _rounds, pool, 8, new(false), new(), metrics) { InitialBytes = 16 },
+            heard.Receive);
+        var links = LinksOf(worker);
         links.BeginHelp();
         var generation = 0;
         var violations = 0;
-        // Of two workers this one comes second: it owns the second slice, and the first micro-batch is the other's.
-        byte[][] valid = isPeer
-            ? [[.. Frame(FrameKind.Contribution, 1, new(0, 1), 24), .. Frame(FrameKind.Average, 0, default, 40)], [.. Frame(FrameKind.Average, 0, default, 40)]]
-            : [[.. Frame(FrameKind.State, 0, new(1, 8), 8), .. Frame(FrameKind.State, 0, new(1, 8), 8)], [.. Frame(FrameKind.State, 0, new(1, 8), 8)]];
+        // This worker is the second of two: it owns the second slice, and the other one owns the first micro-batch.
+        var contribution = Frame(FrameKind.Contribution, 1, new(0, 1), 24);
+        var average = Frame(FrameKind.Average, 0, default, 40);
+        var state = Frame(FrameKind.State, 0, new(1, 8), 8);
+        byte[][] valid = isPeer ? [[.. contribution, .. average], average] : [[.. state, .. state], state];
         var fuzzer = Fuzzer.Run(50_000, valid, bytes =>
         {
             generation++;
             var pipe = new ScriptedPipe();
-            // A link of the input's own.
-            if (isPeer) exchange.Accept("a", pipe);
-            else exchange.Connect(pipe);
-            exchange.Begin(new(generation, 0, _rounds.Count, ["a", "b"], Topology.Mesh), _endpoints);
-            exchange.Enter(0);
+            // Each input has a link of its own.
+            if (isPeer) worker.Accept("a", pipe);
+            else worker.Connect(pipe);
+            worker.Begin(new(generation, 0, _rounds.Count, ["a", "b"], Topology.Mesh), _endpoints);
+            worker.Enter(0);
             heard.Closed = null;
             var refused = Put(pipe, bytes, generation - 1);
             lock (links.Gate)
             {
                 while (links.Move())
                 {
-                    // Until nothing is left, or what is left is not due.
+                    // Until no frame is left, or the rest is not due yet.
                 }
             }
             if (heard.Closed is not null) violations++;
@@ -65,7 +71,10 @@ public sealed class ExchangeFuzzTests
         Assert.InRange(fuzzer.Refused.Count, 8, 1_000);
         using var page = new MemoryStream();
         await registry.CollectAndExportAsTextAsync(page);
-        Assert.Contains($"{MetricNames.RefusedFrames}{{reason=\"{MetricLabels.Violation}\"}} {violations}\n", Encoding.UTF8.GetString(page.ToArray()), StringComparison.Ordinal);
+        Assert.Contains(
+            $"{MetricNames.RefusedFrames}{{reason=\"{MetricLabels.Violation}\"}} {violations}\n",
+            Encoding.UTF8.GetString(page.ToArray()),
+            StringComparison.Ordinal);
         links.EndHelp(isBusy: false);
     }
 
@@ -92,9 +101,9 @@ public sealed class ExchangeFuzzTests
     }
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_links")]
-    private static extern ref TensorLinks LinksOf(WorkerLinks exchange);
+    private static extern ref TensorLinks LinksOf(WorkerLinks worker);
 
-    /// <summary>Why a link was closed; what comes is of no interest.</summary>
+    /// <summary>Keeps the reason why a link was closed, and ignores the content of what arrives.</summary>
     private sealed class Heard
     {
         public string? Closed { get; set; }
