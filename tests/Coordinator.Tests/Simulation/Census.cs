@@ -2,12 +2,12 @@ using System.Collections.Concurrent;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 
-/// <summary>How often the simulations have come to states that are rare. Safe from every thread.</summary>
+/// <summary>How often the simulations reached rare states. Safe for use by several threads.</summary>
 internal sealed class Census
 {
     private readonly ConcurrentDictionary<string, int> _counts = new(StringComparer.Ordinal);
 
-    /// <summary>So many more.</summary>
+    /// <summary>Counts a state.</summary>
     public void Count(string state, int times = 1) => _counts.AddOrUpdate(state, times, (_, count) => count + times);
 
     /// <summary>Counts an effect of a protocol, and the cause where it refuses or ends something.</summary>
@@ -21,9 +21,13 @@ internal sealed class Census
 
     public static string NameOf(Enum cause) => $"{cause.GetType().Name}.{cause}";
 
-    /// <summary>How often it was reached.</summary>
+    /// <summary>How often the simulations reached this state.</summary>
     public int this[string state] => _counts.GetValueOrDefault(state);
 
-    /// <summary>All that were counted.</summary>
-    public override string ToString() => string.Join(", ", _counts.ToArray().OrderBy(state => state.Key, StringComparer.Ordinal).Select(state => $"{state.Key}: {state.Value}"));
+    /// <summary>All counts.</summary>
+    public override string ToString()
+    {
+        var states = _counts.ToArray().OrderBy(state => state.Key, StringComparer.Ordinal);
+        return string.Join(", ", states.Select(state => $"{state.Key}: {state.Value}"));
+    }
 }

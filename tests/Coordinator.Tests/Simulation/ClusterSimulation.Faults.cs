@@ -5,7 +5,7 @@ using Distributed.Core.Protocol;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 
-/// <summary>What goes wrong.</summary>
+/// <summary>The faults.</summary>
 internal sealed partial class ClusterSimulation
 {
     /// <summary>The first worker of a run that is to fail for a cause.</summary>
@@ -27,10 +27,11 @@ internal sealed partial class ClusterSimulation
     public bool MayFailToConnect() => Cluster.IsOpen && Random.Next(50) == 0;
 
     /// <summary>Whether the coordinator has a reason to refuse a worker in this simulation.</summary>
-    public bool MayRefuse(ClusterEffect.Refuse refuse) => refuse.Cause is RefusalCause.JobDone or RefusalCause.RolledBack or RefusalCause.Unreported
-        or RefusalCause.NoAnswer or RefusalCause.ResultMissing or RefusalCause.Unreachable || _misfits.Contains(refuse.Worker);
+    public bool MayRefuse(ClusterEffect.Refuse refuse) => _misfits.Contains(refuse.Worker) || refuse.Cause
+        is RefusalCause.JobDone or RefusalCause.RolledBack or RefusalCause.Unreported
+        or RefusalCause.NoAnswer or RefusalCause.ResultMissing or RefusalCause.Unreachable;
 
-    /// <summary>The plan as the coordinator tells it to a worker, by mistake perhaps one that the worker cannot follow.</summary>
+    /// <summary>The plan that the coordinator tells a worker, perhaps by mistake one that the worker cannot follow.</summary>
     public Plan Mistaken(Plan plan, string worker)
     {
         if (!HasMistakes || Random.Next(30) > 0) return plan;
@@ -58,7 +59,8 @@ internal sealed partial class ClusterSimulation
         }
         if (!Rounds.Relaxed && Random.Next(4) == 0 && Cluster.Plan is { } plan)
         {
-            Current.Decide(new ClusterEvent.Unbalanced(plan.Workers.ToImmutableDictionary(w => w, w => w == plan.Workers[0] ? 1 : Random.Next(4)), "somebody is slow"));
+            var shares = plan.Workers.ToImmutableDictionary(w => w, w => w == plan.Workers[0] ? 1 : Random.Next(4));
+            Current.Decide(new ClusterEvent.Unbalanced(shares, "somebody is slow"));
             return;
         }
         if (Cluster.IsOpen && Random.Next(3) == 0)
@@ -72,21 +74,25 @@ internal sealed partial class ClusterSimulation
                 if (_starter is null) Join();
                 break;
             case 1:
-                // One that alone holds the parameters would stay, and wait for others, which nothing starts.
-                if (_starter is not null && (_maxRestarts < RestartPolicy.Most || Cluster.Generation == 0 || --_leaves < Cluster.MinWorkers)) break;
-                if (Cluster.IsOpen && _starter is null && AnyOf([.. _workers.Values.Where(w => !w.IsPrepared && Random.Next(3) == 0)]) is { } joining)
+                // The only worker that holds the parameters would stay and wait for others, which nothing starts.
+                if (_starter is not null
+                    && (_maxRestarts < RestartPolicy.Most || Cluster.Generation == 0 || --_leaves < Cluster.MinWorkers)) break;
+                if (Cluster.IsOpen && _starter is null
+                    && AnyOf([.. _workers.Values.Where(w => !w.IsPrepared && Random.Next(3) == 0)]) is { } joining)
                 {
                     joining.Leave();
                     break;
                 }
-                // The coordinator may let it go before it notices that another is dead.
+                // The coordinator may let this worker go before it notices that another is dead.
                 AnyOf([.. Expendable().Where(w => w.IsPrepared && !w.IsLeaving)])?.Leave();
                 break;
             case 2:
                 if (AnyOf([.. Expendable()]) is { } victim) End(victim, WorkerEnding.Killed);
                 break;
             default:
-                var links = _workers.Values.SelectMany(w => w.Links.Values).Where(l => !l.IsBroken && _breaks.GetValueOrDefault(l.Pair) < ClusterProtocol.MaxBreaks - 1).Distinct().ToList();
+                var links = _workers.Values.SelectMany(w => w.Links.Values)
+                    .Where(l => !l.IsBroken && _breaks.GetValueOrDefault(l.Pair) < ClusterProtocol.MaxBreaks - 1)
+                    .Distinct().ToList();
                 if (AnyOf(links) is not { } link) break;
                 _breaks[link.Pair] = _breaks.GetValueOrDefault(link.Pair) + 1;
                 link.Break(Random);
@@ -94,7 +100,7 @@ internal sealed partial class ClusterSimulation
         }
     }
 
-    /// <summary>All are killed at once, or all but one that stands still, and may hold what no other does.</summary>
+    /// <summary>Kills all workers at once, or all but one, which freezes and may hold rounds that no other holds.</summary>
     private void KillAll()
     {
         var spared = Random.Next(2) == 0 ? AnyOf([.. _workers.Values.Where(w => w.IsPrepared && w.Applied > 0)]) : null;
@@ -111,7 +117,8 @@ internal sealed partial class ClusterSimulation
                 if (AnyOf([.. _workers.Values.Where(w => w.IsPrepared)]) is { } frozen) frozen.IsFrozen = true;
                 break;
             case 1:
-                if (AnyOf([.. _workers.Values.Where(w => !w.IsCut)]) is { } unlinked && unlinked.Cut() is { } coordinator) _closed.Add((unlinked.Id, coordinator));
+                if (AnyOf([.. _workers.Values.Where(w => !w.IsCut)]) is { } unlinked && unlinked.Cut() is { } coordinator)
+                    _closed.Add((unlinked.Id, coordinator));
                 break;
             case 2:
                 FaultOfDisk();
@@ -141,9 +148,9 @@ internal sealed partial class ClusterSimulation
     }
 
     /// <summary>
-    /// The coordinator's process is killed, its machine loses its power, with all workers or without them, or it loses the folder to another
-    /// machine and goes on for a while: an exact job allows that, since what it does has the same bits. Another one takes up what the disk
-    /// holds, once it can be written to.
+    /// The coordinator's process is killed; or its machine loses power, with or without all workers; or the coordinator loses the folder
+    /// to another machine and goes on for a while, which an exact job allows, since its rounds have the same bits. Another coordinator
+    /// continues from the files once the disk is writable.
     /// </summary>
     private void Restart(bool isKilled = false)
     {
@@ -165,14 +172,14 @@ internal sealed partial class ClusterSimulation
         }
         if (_starter is not null)
         {
-            // Its own workers end with it.
+            // The workers that the coordinator started end with it.
             Census.Count("coordinator ended with its workers");
             foreach (var worker in _workers.Values.ToList()) End(worker, WorkerEnding.Killed);
         }
         Folder.EndProcess();
         if (Folder.IsFinished)
         {
-            // It takes in no worker any more; those that are left give up by themselves.
+            // The coordinator accepts no worker any more; the remaining workers give up by themselves.
             Census.Count("killed when the result was written");
             _isFinishedWithoutFarewell = true;
             return;
@@ -194,7 +201,7 @@ internal sealed partial class ClusterSimulation
         foreach (var worker in _workers.Values.ToList()) End(worker);
     }
 
-    /// <summary>The workers without any one of which another still holds the newest parameters; a mesh can do its last round again.</summary>
+    /// <summary>Each worker whose loss leaves another with the newest parameters; a mesh can redo its last round.</summary>
     private IEnumerable<SimulatedWorker> Expendable()
     {
         if (Cluster.IsOpen) return _workers.Values;

@@ -1,4 +1,3 @@
-using Distributed.Coordinator.Cluster;
 using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 using Distributed.Hosting.Messages;
@@ -8,10 +7,10 @@ namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>
 /// A whole cluster in one thread and virtual time: the real protocols, conversations, reduction, records, checkpoints and resume, with
-/// vectors replaced by hashes that tell what was added to what. One seed decides which message is delivered next, lost or delivered twice,
-/// who computes, who joins, leaves, dies, stands still or loses its link to the coordinator, when that is killed or loses its power, what
-/// its disk then holds, when the disk is full or broken, how long a former coordinator goes on, which link between two workers breaks, and
-/// how small the limits are. Links are first in, first out; between them, and between control messages, anything goes.
+/// vectors replaced by hashes that tell what was added to what. One seed decides which message is delivered next, lost or delivered twice;
+/// which worker computes, joins, leaves, dies, freezes or loses its link to the coordinator; when the coordinator is killed or loses power,
+/// and what its disk then holds; when the disk is full or broken; how long a former coordinator goes on; which link between two workers
+/// breaks; and how small the limits are. Links are first in, first out; between links, and between control messages, any order may occur.
 /// </summary>
 internal sealed partial class ClusterSimulation
 {
@@ -34,23 +33,24 @@ internal sealed partial class ClusterSimulation
     private int _leaves;
     private readonly HashSet<string> _misfits = new(StringComparer.Ordinal);
 
-    /// <param name="seed">Decides everything that is left open.</param>
+    /// <param name="seed">Decides everything that is random.</param>
     /// <param name="rounds">The job; the states of a relaxed one follow a plain loop only as long as the workers stay the same.</param>
-    /// <param name="topology">Who reduces.</param>
+    /// <param name="topology">Whether the workers or the coordinator reduce.</param>
     /// <param name="workers">How many the first plan waits for.</param>
     /// <param name="minWorkers">How many later plans need.</param>
     /// <param name="blocked">Two workers that cannot reach each other until one of them is turned away.</param>
-    /// <param name="isOpen">Whether all workers may go, and others come in their place.</param>
-    /// <param name="messageFaults">How many control messages are lost or come twice.</param>
+    /// <param name="isOpen">Whether all workers may leave, and others join in their place.</param>
+    /// <param name="messageFaults">How many control messages are lost or delivered twice.</param>
     /// <param name="census">Counts what happens.</param>
-    /// <param name="maxRestarts">How often the coordinator starts workers again that it has started; null where they come from elsewhere.</param>
+    /// <param name="maxRestarts">How often the coordinator restarts workers that it has started; null where it starts none.</param>
     public ClusterSimulation(
         int seed, Rounds rounds, Topology topology, int workers, int minWorkers, (string, string)? blocked = null, bool isOpen = false,
         int messageFaults = 0, Census? census = null, int? maxRestarts = null, FailureCause? expected = null)
     {
-        (Random, Rounds, _blocked, Census, _messageFaults, _maxRestarts) = (new(seed), rounds, blocked, census ?? new(), messageFaults, maxRestarts);
-        (IsBfloat16, HasFiles, HasInitial, IsProbing) = (Random.Next(2) == 0, Random.Next(2) == 0, Random.Next(4) == 0, Random.Next(4) == 0);
-        Expected = expected;
+        (Random, Rounds, _blocked, Census) = (new(seed), rounds, blocked, census ?? new());
+        (_messageFaults, _maxRestarts, Expected) = (messageFaults, maxRestarts, expected);
+        (IsBfloat16, HasFiles) = (Random.Next(2) == 0, Random.Next(2) == 0);
+        (HasInitial, IsProbing) = (Random.Next(4) == 0, Random.Next(4) == 0);
         Limits = new(_tick, 4 * _tick, Random.Next(20, 60) * _tick, Window: Random.Next(1, 5));
         SafeInterval = Random.Next(1, 9);
         KeptBytes = (SafeInterval + Random.Next(1, 9)) * (long)MessageBounds.ReportBytes(3);
@@ -67,8 +67,13 @@ internal sealed partial class ClusterSimulation
         };
         (Topology, Folder, Lineage) = (topology, new(Random, Census), new(rounds, workers, Census));
         Current = new(this, SimulatedBooks.Begin(this, minWorkers, isLocal: maxRestarts is not null), startWith: workers, isOpen);
-        if (maxRestarts is null) for (var i = 0; i < workers; i++) Join(i == 0 || expected == FailureCause.BatchTooLarge ? MisfitFor(expected) : Misfit.None);
-        else StartLocal(workers);
+        if (maxRestarts is not null)
+        {
+            StartLocal(workers);
+            return;
+        }
+        for (var i = 0; i < workers; i++)
+            Join(i == 0 || expected == FailureCause.BatchTooLarge ? MisfitFor(expected) : Misfit.None);
     }
 
     public ClusterProtocol Cluster => Current.Cluster;
@@ -86,7 +91,7 @@ internal sealed partial class ClusterSimulation
 
     public Census Census { get; }
 
-    /// <summary>Decides everything that is left open.</summary>
+    /// <summary>Decides everything that is random.</summary>
     public Random Random { get; }
 
     public Rounds Rounds { get; }
@@ -94,7 +99,7 @@ internal sealed partial class ClusterSimulation
     /// <summary>When messages are repeated.</summary>
     public ConversationLimits Limits { get; }
 
-    /// <summary>Rounds between two of which the coordinator says that they are safe.</summary>
+    /// <summary>After how many rounds the coordinator says again which rounds are safe.</summary>
     public long SafeInterval { get; }
 
     /// <summary>Bytes of reports that a worker keeps.</summary>
@@ -115,10 +120,10 @@ internal sealed partial class ClusterSimulation
     /// <summary>Whether each worker is asked first how large a micro-batch may be.</summary>
     public bool IsProbing { get; }
 
-    /// <summary>The cause that the run is to fail for; null where it is to succeed.</summary>
+    /// <summary>The cause for which the run should fail; null where it should succeed.</summary>
     public FailureCause? Expected { get; }
 
-    /// <summary>Whether the coordinator makes mistakes and workers come that do not fit.</summary>
+    /// <summary>Whether the coordinator makes mistakes and workers register that do not fit.</summary>
     public bool HasMistakes { get; init; }
 
     public bool IsLocal => _starter is not null;
@@ -137,13 +142,13 @@ internal sealed partial class ClusterSimulation
 
     public int Steps { get; private set; }
 
-    /// <summary>The most that happened between the last fault and the end.</summary>
+    /// <summary>Steps between the last fault and the end.</summary>
     public int SinceFault => _sinceFault;
 
     public IEnumerable<SimulatedWorker> Alive => _workers.Values;
 
-    /// <summary>Runs until the job is over, and everybody who has a part in it has heard so.</summary>
-    /// <param name="faults">How many joins, leaves, deaths and broken links happen on the way.</param>
+    /// <summary>Runs until the job is over and every worker that takes part has heard so.</summary>
+    /// <param name="faults">How many joins, leaves, deaths and broken links happen meanwhile.</param>
     public void Run(int faults)
     {
         _network.Faults = _messageFaults;
@@ -152,7 +157,11 @@ internal sealed partial class ClusterSimulation
             Steps++;
             if (faults > 0 || _network.Faults > 0) _sinceFault = 0;
             if (_sinceFault++ >= MaxStepsAfterFaults || Steps >= 200_000)
-                Assert.Fail($"no end in sight: {Cluster.Phase}, generation {Cluster.Generation}, {_highest} of {Rounds.Count} rounds, {Current.Entered} entered; {Census}");
+            {
+                Assert.Fail(
+                    $"no end in sight: {Cluster.Phase}, generation {Cluster.Generation}, {_highest} of {Rounds.Count} rounds, "
+                    + $"{Current.Entered} entered; {Census}");
+            }
             try
             {
                 Step(ref faults);
@@ -169,9 +178,12 @@ internal sealed partial class ClusterSimulation
             return;
         }
         if (_starter is not null && Current.FailureCause is FailureCause.LocalWorker) return;
-        if (_starter is not null && Current.Failure is { } failure && (failure.Contains(" are left, and no other is started: ", StringComparison.Ordinal) || failure.StartsWith("all workers are gone", StringComparison.Ordinal)))
+        if (_starter is not null && Current.Failure is { } failure
+            && (failure.Contains(" are left, and no other is started: ", StringComparison.Ordinal)
+                || failure.StartsWith("all workers are gone", StringComparison.Ordinal)))
         {
-            // One that comes while the result is collected is told that the job is done, and not started again though the result is then lost.
+            // A worker that registers while the coordinator collects the result is told that the job is done. It is then not started
+            // again, even if the result is lost.
             Assert.True(HasMistakes || _starter.IsUsedUp || Refused.Any(refused => refused.Reason == "the job is done"), failure);
             Census.Count(_starter.IsUsedUp ? "restarts used up" : "turned away before the result was lost");
             return;
@@ -179,7 +191,7 @@ internal sealed partial class ClusterSimulation
         if (!_isFinishedWithoutFarewell)
         {
             Assert.Equal((ClusterPhase.Finished, null), (Cluster.Phase, Current.Failure));
-            // When the workers are dismissed, all of it is on the disk.
+            // When the coordinator dismisses the workers, the result is on the disk.
             Folder.EndProcess();
             Folder.CutPower();
         }
@@ -198,7 +210,7 @@ internal sealed partial class ClusterSimulation
             faults--;
             Fault();
         }
-        // Faults that have not happened by then do not happen.
+        // When the coordinator's job is over, no further faults happen.
         if (Current.IsOver) (faults, _network.Faults) = (0, 0);
         var actions = _workers.Values.SelectMany(w => w.Actions()).ToList();
         if (!_network.IsEmpty) actions.AddRange(Enumerable.Repeat(Deliver, 1 + _workers.Count));
@@ -209,7 +221,8 @@ internal sealed partial class ClusterSimulation
         if (Folder.IsFaulty) actions.Add(() => { if (Random.Next(100) == 0) Folder.Mend(); });
         var isWaiting = actions.Count == 0;
         if ((isWaiting && !IsQuiet) || Random.Next(20) == 0) actions.Add(Tick);
-        if ((isWaiting && (actions.Count == 0 || (_messageFaults > 0 && Random.Next(100) == 0))) || (Cluster.IsOpen && Random.Next(500) == 0)) Wait();
+        if ((isWaiting && (actions.Count == 0 || (_messageFaults > 0 && Random.Next(100) == 0)))
+            || (Cluster.IsOpen && Random.Next(500) == 0)) Wait();
         else actions[Random.Next(actions.Count)]();
     }
 
@@ -235,7 +248,7 @@ internal sealed partial class ClusterSimulation
         if (!Cluster.Returning.IsEmpty) Current.Decide(new ClusterEvent.ReturnOver());
         else if (Cluster.Phase != ClusterPhase.Gathering) Current.Decide(new ClusterEvent.Overdue("nothing happened"));
         else if (_workers.Values.FirstOrDefault(w => w.IsFrozen) is { } frozen) frozen.IsFrozen = false;
-        // Only newcomers can be what it waits for.
+        // The cluster can only wait for newcomers.
         else if (_starter is null && _workers.Values.All(w => w.IsPrepared && !w.IsCut)) Join();
     }
 
@@ -246,109 +259,4 @@ internal sealed partial class ClusterSimulation
         _closed.RemoveAll(closed => closed.Coordinator == _former);
         _former = null;
     }
-
-    /// <summary>A worker without a coordinator offers itself, to the one that listens.</summary>
-    public void Offer(SimulatedWorker worker, Register register) => ToCoordinator(worker, Current, register);
-
-    public void ToCoordinator(SimulatedWorker worker, SimulatedCoordinator coordinator, IControlMessage message)
-    {
-        var life = worker.Life;
-        _network.Send($"{worker.Id}/{life}", worker, coordinator, message, arrived =>
-        {
-            if (coordinator == Current || coordinator == _former) coordinator.Receive(worker, life, arrived);
-        });
-    }
-
-    public void ToWorker(SimulatedCoordinator coordinator, SimulatedWorker worker, IControlMessage message)
-    {
-        var life = worker.Life;
-        _network.Send($"{worker.Id}/{life}", coordinator, worker, message, arrived => worker.Receive(coordinator, life, arrived));
-    }
-
-    /// <summary>Whether messages are numbered and repeated, as they are; a simulation without it shows that it finds what that is for.</summary>
-    public bool IsNumbered { get; init; } = true;
-
-    /// <summary>What is to be sent now.</summary>
-    public IReadOnlyList<IControlMessage> Due(Conversation conversation)
-    {
-        var due = conversation.Due();
-        // Nothing waits for an answer, so that nothing is said again.
-        if (!IsNumbered)
-            foreach (var said in due.OfType<Numbered>()) conversation.Hear(new Heard(conversation.Id, said.Number));
-        return due;
-    }
-
-    /// <summary>A message has come.</summary>
-    /// <returns>What it says; null where it is not its turn.</returns>
-    public IControlMessage? Hear(Conversation conversation, Numbered message)
-    {
-        var said = conversation.Hear(message);
-        return IsNumbered || message.Conversation != conversation.Id ? said : message.Content;
-    }
-
-    public SimulatedWorker? Find(string worker) => _workers.GetValueOrDefault(worker);
-
-    /// <summary>Whether two workers cannot reach each other.</summary>
-    public bool IsBlocked(string worker, string peer) => _blocked == (worker, peer) || _blocked == (peer, worker);
-
-    private T? AnyOf<T>(List<T> choices) where T : class => choices.Count < 1 ? null : choices[Random.Next(choices.Count)];
-
-    /// <summary>A worker's process ends, which its coordinator will notice.</summary>
-    public void End(SimulatedWorker worker, WorkerEnding ending = WorkerEnding.Left)
-    {
-        if (!_workers.Remove(worker.Id)) return;
-        worker.IsGone = true;
-        _starter?.Ended(worker.Id, ending);
-        foreach (var link in worker.Links.Values) link.Break(Random);
-        foreach (var coordinator in (SimulatedCoordinator?[])[Current, _former])
-            if (coordinator?.Workers.Contains(worker) == true) _closed.Add((worker.Id, coordinator));
-    }
-
-    private void NoticeClosed((string Worker, SimulatedCoordinator Coordinator) closed)
-    {
-        _closed.Remove(closed);
-        closed.Coordinator.Lose(closed.Worker, "its link is closed");
-    }
-
-    private void Join(Misfit misfit = Misfit.None) => Join($"worker-{++_born}", misfit);
-
-    /// <summary>A worker of this name begins to look for the coordinator.</summary>
-    public void Join(string worker, Misfit misfit = Misfit.None)
-    {
-        // That a former process of this name is gone, the coordinator has heard.
-        _closed.RemoveAll(closed => closed.Worker == worker);
-        var joining = new SimulatedWorker(worker, this, misfit);
-        if (misfit != Misfit.None) _misfits.Add(worker);
-        _workers.Add(worker, joining);
-        joining.Start();
-    }
-
-    /// <summary>A coordinator starts workers of its own.</summary>
-    private void StartLocal(int workers)
-    {
-        (_starter, _leaves) = (new(this, workers, _maxRestarts!.Value), workers);
-        foreach (var worker in _starter.Names) Join(worker);
-    }
-
-    /// <summary>A coordinator begins a plan.</summary>
-    public void Began(SimulatedCoordinator coordinator, Plan plan)
-    {
-        Lineage.Began(plan, [.. _workers.Values.Where(w => plan.Includes(w.Id) && w.IsWith(coordinator))], coordinator.Cluster.Stored);
-        if (!_areAllNew) return;
-        _areAllNew = false;
-        Census.Count(plan.FirstRound > 0 ? "all gone, continued from a checkpoint" : "all gone, begun again");
-    }
-
-    /// <summary>A replica has applied a round.</summary>
-    public void Check(SimulatedWorker worker, long round)
-    {
-        Lineage.Applied(worker.Protocol.Generation, round, worker.State);
-        _highest = Math.Max(_highest, round + 1);
-        if (worker.Protocol.Plan is not { } plan || HadTwo) return;
-        foreach (var other in _workers.Values)
-            if (other.Protocol.Plan?.Generation == plan.Generation) Assert.InRange(other.Applied, worker.Applied - 1, worker.Applied + 1);
-    }
-
-    /// <summary>Whoever is turned away reaches the other again.</summary>
-    public void Unblock() => _blocked = null;
 }

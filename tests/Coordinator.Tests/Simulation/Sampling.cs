@@ -7,12 +7,12 @@ internal static class Sampling
 
     public static bool IsThorough { get; } = Environment.GetEnvironmentVariable("DISTRIBUTED_TESTS") == "thorough";
 
-    /// <summary>How many are simulated: as many as it takes to believe it where DISTRIBUTED_TESTS is "thorough".</summary>
+    /// <summary>How many clusters to simulate: 20 times as many where DISTRIBUTED_TESTS is "thorough".</summary>
     public static int Of(int usual) => IsThorough ? 20 * usual : usual;
 
     /// <summary>
-    /// Simulates the same clusters in every run, so that a failure tells of a change and not of chance; other ones each time, and more of them,
-    /// where DISTRIBUTED_TESTS is "thorough".
+    /// Simulates the same clusters in every run, so that a failure is due to a change and not to chance. Where DISTRIBUTED_TESTS is
+    /// "thorough", it simulates more clusters, and other ones each time.
     /// </summary>
     public static void Every<T>(this Gen<T> gen, Action<T> simulate, int usual)
     {

@@ -11,8 +11,9 @@ using Prometheus;
 namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>
-/// What a simulated coordinator keeps in the folder of its run: the product's recorder, checkpoints and run state. What waits for the disk is
-/// done one after another beside everything else, as <see cref="CheckpointStore.RunAsync"/> does it, and the coordinator hears later what became of it.
+/// What a simulated coordinator keeps in the folder of its run: the product's recorder, checkpoints and run state. Work that waits for the
+/// disk is done in order, concurrently with everything else, as <see cref="CheckpointStore.RunAsync"/> does it; the coordinator hears the
+/// outcome later.
 /// </summary>
 internal sealed class SimulatedBooks
 {
@@ -51,12 +52,13 @@ internal sealed class SimulatedBooks
         _store = new(SimulatedRunFolder.Checkpoints, simulation.Job.Checkpoint.Keep, JobText, _time, Disk);
         Found = isResumed ? ResumePoint.Find(Disk, SimulatedRunFolder.Root, simulation.Job.Kind.Metric, rounds, _store) : ResumePoint.Start;
         _journal = new(Disk, SimulatedRunFolder.Root, simulation.Job.Kind.Metric);
-        Recorder = new(_journal, simulation.Job, NoView.Instance, _metrics ??= new(Metrics.NewCustomRegistry()), _time, rounds, Found, begun.StartedAt);
+        _metrics ??= new(Metrics.NewCustomRegistry());
+        Recorder = new(_journal, simulation.Job, NoView.Instance, _metrics, _time, rounds, Found, begun.StartedAt);
         (_schedule, _restart) = (new(Recorder.Entered), new(Recorder, Save, _time));
         begun.Save(Disk, SimulatedRunFolder.StateFile);
     }
 
-    /// <summary>Those of a new run.</summary>
+    /// <summary>The books of a new run.</summary>
     public static SimulatedBooks Begin(ClusterSimulation simulation, int minWorkers, bool isLocal) => new(simulation, new()
     {
         Version = MessageCodec.Version,
@@ -70,14 +72,14 @@ internal sealed class SimulatedBooks
         MinWorkers = minWorkers,
     }, isResumed: false);
 
-    /// <summary>Those that a coordinator before this one has left.</summary>
+    /// <summary>The books that a former coordinator has left.</summary>
     public static SimulatedBooks Resume(ClusterSimulation simulation) =>
         new(simulation, RunState.Load(simulation.Folder.Disk, SimulatedRunFolder.StateFile), isResumed: true);
 
-    /// <summary>The product's.</summary>
+    /// <summary>The product's recorder.</summary>
     public RunRecorder Recorder { get; }
 
-    /// <summary>Where they are.</summary>
+    /// <summary>The disk that holds the books.</summary>
     public SimulatedDisk Disk { get; }
 
     /// <summary>Where the run continues.</summary>
@@ -86,22 +88,22 @@ internal sealed class SimulatedBooks
     /// <summary>The state that the coordinator begins with.</summary>
     public RunState Begun => _begun;
 
-    /// <summary>Rounds that no crash takes away any more.</summary>
+    /// <summary>Rounds that no crash can lose any more.</summary>
     public long Safe => _schedule.Safe;
 
     /// <summary>The newest checkpoint.</summary>
     public StoredState? Newest => _store.NewestState;
 
-    /// <summary>What the best checkpoint was worth.</summary>
+    /// <summary>The metric of the best checkpoint.</summary>
     public double Best => _store.Best?.TestMetric ?? double.NaN;
 
-    /// <summary>Hears that the newest checkpoint is another one.</summary>
+    /// <summary>Called when the newest checkpoint is another one.</summary>
     public Action OnStored { get; set; } = () => { };
 
-    /// <summary>Hears that rounds are durable.</summary>
+    /// <summary>Called when rounds are durable.</summary>
     public Action<long> OnSafe { get; set; } = _ => { };
 
-    /// <summary>The protocol that goes on from here.</summary>
+    /// <summary>The protocol that continues from these books.</summary>
     public ClusterProtocol ToCluster(ClusterSimulation simulation, int startWith, bool isOpen) =>
         _begun.ToCluster(simulation.Job.ToShape(), simulation.Topology, startWith, isOpen, Recorder.Entered, Newest);
 
@@ -113,7 +115,7 @@ internal sealed class SimulatedBooks
         if (_result is not null) yield return WriteResult;
     }
 
-    /// <summary>Time passes: what was recorded is handed to the operating system, and what could not be written is tried again.</summary>
+    /// <summary>Time passes: records go to the operating system, and failed writes are tried again.</summary>
     public void Refresh(TimeSpan elapsed)
     {
         _time.Advance(elapsed);
@@ -122,7 +124,7 @@ internal sealed class SimulatedBooks
         _restart.Retry();
     }
 
-    /// <summary>Before anybody hears of a generation.</summary>
+    /// <summary>Saves the run state before any worker hears of a generation.</summary>
     public void Keep(ClusterProtocol cluster) => _restart.Keep(cluster);
 
     /// <summary>A plan begins.</summary>
@@ -134,14 +136,14 @@ internal sealed class SimulatedBooks
         _pending.Begin(plan);
     }
 
-    /// <summary>A state has come.</summary>
+    /// <summary>A state has arrived.</summary>
     public void Arrived(long applied, long state, Rounds rounds)
     {
         if (_pending.Add(applied, SimulatedState.ToBytes(applied, state), rounds) is not null) _census.Count("checkpoint left out");
         StoreNext();
     }
 
-    /// <summary>Stores the state that has come, once its round is reported and the one before it is stored.</summary>
+    /// <summary>Stores the state that has arrived, once its round is reported and the one before it is stored.</summary>
     public void StoreNext()
     {
         if (_isStoring || !_restart.IsSaved || _pending.Next(Recorder.FactsAfter) is not var (facts, state)) return;

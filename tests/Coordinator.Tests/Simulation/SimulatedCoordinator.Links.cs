@@ -4,7 +4,7 @@ using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 
-/// <summary>The links of a coordinator: reduction in a star, and states on their way.</summary>
+/// <summary>The links of a coordinator: reduction in a star, and states in transfer.</summary>
 internal sealed partial class SimulatedCoordinator
 {
     private readonly Dictionary<(string Donor, int Generation), Queue<Action<long, long>>> _donations = [];
@@ -22,14 +22,15 @@ internal sealed partial class SimulatedCoordinator
         if (verdict == FrameVerdict.Stale) return;
         foreach (var (slice, sum) in _star.Take(index, frame, value))
         {
-            var average = frame with { Kind = FrameKind.Average, Slice = slice, Node = default, Length = SimulatedVectors.Layout.WireBytesOf(slice, _simulation.IsBfloat16) };
+            var length = SimulatedVectors.Layout.WireBytesOf(slice, _simulation.IsBfloat16);
+            var average = frame with { Kind = FrameKind.Average, Slice = slice, Node = default, Length = length };
             foreach (var receiver in _workers.Where(there => _members.Contains(there.Value.Conversation)).Select(there => there.Key))
                 Link(receiver, w => Assert.True(w.Receive(Plan.Coordinator, average, sum) || _simulation.HadTwo));
         }
         if (_star.Rounds.IsComplete) _star.Enter(_star.Rounds.Round + 1);
     }
 
-    /// <summary>A state that is to be a checkpoint has come over a worker's link.</summary>
+    /// <summary>The state of a checkpoint has arrived over a worker's link.</summary>
     public void ReceiveCheckpoint(SimulatedWorker worker, int generation, long applied, long state)
     {
         if (!_workers.ContainsKey(worker.Id) || _saver is not var (saver, current) || generation < current) return;
@@ -43,7 +44,7 @@ internal sealed partial class SimulatedCoordinator
         if (_workers.TryGetValue(worker, out var there)) there.Worker.Link(this, deliver);
     }
 
-    /// <summary>A state has come over a worker's link.</summary>
+    /// <summary>A state has arrived over a worker's link.</summary>
     public void ReceiveState(string donor, int generation, long applied, long state)
     {
         if (generation < Cluster.Generation || !_workers.ContainsKey(donor)) return;
@@ -51,7 +52,7 @@ internal sealed partial class SimulatedCoordinator
         _donations.Remove((donor, generation));
     }
 
-    /// <returns>Whether the donor is to be asked; otherwise its state is on its way for somebody else.</returns>
+    /// <returns>Whether to ask the donor; otherwise its state is already in transfer for another worker.</returns>
     private bool Expect(string donor, int generation, Action<long, long> received)
     {
         if (_donations.TryGetValue((donor, generation), out var coming))

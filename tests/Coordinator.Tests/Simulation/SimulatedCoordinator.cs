@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-using Distributed.Core.Planning;
 using Distributed.Core.Protocol;
 using Distributed.Hosting.Messages;
 
@@ -7,7 +5,7 @@ namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>
 /// A coordinator of a <see cref="ClusterSimulation"/>: the real protocol, records and conversations, and in a star the real reduction.
-/// There may be two at once: one that was started again, and the former, which does not know of it yet.
+/// There may be two at once: a restarted coordinator, and the former one, which does not know of it yet.
 /// </summary>
 internal sealed partial class SimulatedCoordinator
 {
@@ -23,9 +21,9 @@ internal sealed partial class SimulatedCoordinator
     }
 
     /// <param name="simulation">The cluster.</param>
-    /// <param name="books">What it finds on the disk.</param>
+    /// <param name="books">Its records on the disk.</param>
     /// <param name="startWith">How many workers a first plan waits for.</param>
-    /// <param name="isOpen">Whether workers may still come when all are gone.</param>
+    /// <param name="isOpen">Whether workers may still join when all are gone.</param>
     public SimulatedCoordinator(ClusterSimulation simulation, SimulatedBooks books, int startWith, bool isOpen)
     {
         (_simulation, Books, Cluster) = (simulation, books, books.ToCluster(simulation, startWith, isOpen));
@@ -39,10 +37,10 @@ internal sealed partial class SimulatedCoordinator
 
     public ClusterProtocol Cluster { get; private set; }
 
-    /// <summary>What it keeps on its disk.</summary>
+    /// <summary>Its records on the disk.</summary>
     public SimulatedBooks Books { get; }
 
-    /// <summary>Rounds that it has entered.</summary>
+    /// <summary>How many rounds it has recorded.</summary>
     public long Entered => Books.Recorder.Entered;
 
     /// <summary>Why the job has failed.</summary>
@@ -50,13 +48,14 @@ internal sealed partial class SimulatedCoordinator
 
     public FailureCause? FailureCause { get; private set; }
 
-    /// <summary>Workers that it has taken in.</summary>
+    /// <summary>Workers that it has accepted.</summary>
     public IEnumerable<SimulatedWorker> Workers => _workers.Values.Select(there => there.Worker);
 
     public bool IsOver => Cluster.Phase is ClusterPhase.Finished or ClusterPhase.Failed;
 
-    /// <summary>Whether anything that was said has yet to be heard.</summary>
-    public bool IsQuiet => _workers.Values.All(there => there.Conversation.IsQuiet) && _parting.Values.All(conversation => conversation.IsQuiet);
+    /// <summary>Whether no message waits for an answer.</summary>
+    public bool IsQuiet =>
+        _workers.Values.All(there => there.Conversation.IsQuiet) && _parting.Values.All(conversation => conversation.IsQuiet);
 
     private IEnumerable<Member> InPlay => Cluster.Members.Values.Where(m => m.Status != MemberStatus.Preparing);
 
@@ -81,7 +80,7 @@ internal sealed partial class SimulatedCoordinator
         }
     }
 
-    /// <summary>A worker's message has come.</summary>
+    /// <summary>A worker's message has arrived.</summary>
     public void Receive(SimulatedWorker worker, int life, IControlMessage message)
     {
         switch (message)
@@ -106,7 +105,7 @@ internal sealed partial class SimulatedCoordinator
         Decide(new ClusterEvent.Lost(worker, why, isOwnFailure));
     }
 
-    /// <summary>Tells a worker, as often as it takes.</summary>
+    /// <summary>Tells a worker, and repeats the message until it answers.</summary>
     public void Tell(string worker, ICoordinatorMessage message)
     {
         if (!_workers.TryGetValue(worker, out var there)) return;
@@ -119,11 +118,15 @@ internal sealed partial class SimulatedCoordinator
         var before = Cluster;
         (Cluster, var effects) = Cluster.Handle(happened);
         if (before is { IsLastHolderAnnounced: true, AwaitsLastHolder: true } && !Cluster.AwaitsLastHolder)
-            _simulation.Census.Count(effects.Any(effect => effect is ClusterEffect.Refuse) ? "last holder given up" : "last holder answered");
+        {
+            var isGivenUp = effects.Any(effect => effect is ClusterEffect.Refuse);
+            _simulation.Census.Count(isGivenUp ? "last holder given up" : "last holder answered");
+        }
         Books.Keep(Cluster);
         foreach (var effect in effects) Execute(effect);
-        // Nobody is left out, and nobody held who wants to go.
-        if (Cluster.Phase == ClusterPhase.Training) Assert.All(InPlay, m => Assert.Equal((MemberStatus.Active, false), (m.Status, m.Leaving)));
+        // During training every prepared worker takes part, and no worker that wants to leave is kept.
+        if (Cluster.Phase == ClusterPhase.Training)
+            Assert.All(InPlay, m => Assert.Equal((MemberStatus.Active, false), (m.Status, m.Leaving)));
     }
 
     private Conversation? ConversationWith(SimulatedWorker worker) =>
@@ -136,7 +139,7 @@ internal sealed partial class SimulatedCoordinator
 
     private void Take(SimulatedWorker worker, int life, Register register)
     {
-        // A life that is over is noticed as soon as it is taken for one.
+        // A message of a former node of this worker does not count.
         if (life < worker.Life || worker.IsGone) return;
         if (_workers.TryGetValue(worker.Id, out var known))
         {
@@ -159,8 +162,11 @@ internal sealed partial class SimulatedCoordinator
             return;
         }
         _parting.Remove(worker);
-        if (register.Holding.Generation > 0 && !Cluster.CanAdopt(register.Holding)) _simulation.Census.Count("rolled-back worker refused");
-        if (register.Holding.Generation > 0 && register.ReportsFrom > Entered) _simulation.Census.Count("worker without the missing reports begins anew");
+        if (register.Holding.Generation > 0)
+        {
+            if (!Cluster.CanAdopt(register.Holding)) _simulation.Census.Count("rolled-back worker refused");
+            if (register.ReportsFrom > Entered) _simulation.Census.Count("worker without the missing reports begins anew");
+        }
         _workers[worker.Id] = new(worker, life, new(_simulation.Random.NextInt64(), _simulation.Limits));
         Decide(new ClusterEvent.Registered(worker.Id, HadPart: register.Token.Length > 0, register.Holding, register.ReportsFrom, Entered));
     }
@@ -169,7 +175,8 @@ internal sealed partial class SimulatedCoordinator
     {
         var there = _workers[effect.Worker];
         there.Welcome = new(
-            effect.Worker, "the job", "coordinator", 1, [], effect.IsAdopted, Entered, _simulation.HasInitial ? 1 : 0, Conversation: there.Conversation.Id);
+            effect.Worker, "the job", "coordinator", 1, [], effect.IsAdopted, Entered, _simulation.HasInitial ? 1 : 0,
+            Conversation: there.Conversation.Id);
         _simulation.ToWorker(this, there.Worker, there.Welcome);
     }
 
@@ -233,123 +240,5 @@ internal sealed partial class SimulatedCoordinator
     private void TellSafe(long before)
     {
         foreach (var there in _workers.Keys.ToList()) Tell(there, new ReportsSafe(before));
-    }
-
-    private void Execute(ClusterEffect effect)
-    {
-        _simulation.Census.Count(effect);
-        switch (effect)
-        {
-            case ClusterEffect.Welcome welcome:
-                Welcome(welcome);
-                break;
-            case ClusterEffect.Open open:
-                Assert.Equal(_simulation.Rounds, open.Rounds);
-                Open(open.Rounds);
-                break;
-            case ClusterEffect.Halt halt:
-                if (halt.Generation == 1) Assert.True(InPlay.Count() >= Cluster.StartWith);
-                Tell(halt.Worker, new Halt(halt.Generation));
-                break;
-            case ClusterEffect.Begin begin:
-                Begin(begin);
-                break;
-            case ClusterEffect.Transfer transfer:
-                Assert.Equal(InPlay.Max(m => m.Applied), Cluster.Members[transfer.Donor].Applied);
-                if (Expect(transfer.Donor, transfer.Generation, (applied, state) => Link(transfer.Receiver, w => w.Receive(transfer.Generation, applied, state))))
-                    Tell(transfer.Donor, new SendState(transfer.Generation));
-                break;
-            case ClusterEffect.Load load:
-                Assert.All(InPlay, m => Assert.True(m.Applied < Cluster.Stored!.Applied));
-                Books.Load(load.Generation, load.State, _simulation.Random,
-                    (applied, state) => Link(load.Receiver, w => w.Receive(load.Generation, applied, SimulatedState.Of(state))),
-                    why => Decide(new ClusterEvent.Damaged(load.Generation, Books.Newest, why)));
-                break;
-            case ClusterEffect.Dismiss dismiss:
-                Tell(dismiss.Worker, new Dismissed("it has asked to leave"));
-                break;
-            case ClusterEffect.Refuse refuse:
-                Assert.True(_simulation.MayRefuse(refuse), refuse.Reason);
-                _simulation.Refused.Add(refuse);
-                _simulation.Unblock();
-                Part(refuse.Worker, new Refused(refuse.Reason, refuse.MayReturn));
-                break;
-            case ClusterEffect.Collect collect:
-                Assert.All(InPlay, m => Assert.Equal(_simulation.Rounds.Count, m.Applied));
-                Expect(collect.Donor, collect.Generation, (applied, state) =>
-                {
-                    Assert.Equal(_simulation.Rounds.Count, applied);
-                    _simulation.Lineage.Check(applied, state);
-                    _result = state;
-                    Decide(new ClusterEvent.Collected(Books.Recorder.Shortfall));
-                });
-                Tell(collect.Donor, new SendState(collect.Generation));
-                break;
-            case ClusterEffect.Save:
-                Books.Finish(_result, () => Decide(new ClusterEvent.Saved()));
-                break;
-            case ClusterEffect.Finish:
-                var report = Books.Recorder.Report("job", "", 1, Cluster.Generations, Cluster.StepsRedone);
-                Assert.Equal(report.SamplesExpected, report.SamplesApplied);
-                foreach (var worker in _workers.Keys.ToList()) Tell(worker, new Dismissed("the job is done"));
-                break;
-            case ClusterEffect.Announce announce when announce.Text.StartsWith("all workers are gone", StringComparison.Ordinal):
-                _simulation.Census.Count(Cluster.Stored is null ? "all gone without a checkpoint" : "all gone with a checkpoint");
-                break;
-            case ClusterEffect.Announce announce when announce.Text.Contains("no other worker holds the newest parameters", StringComparison.Ordinal):
-                _simulation.Census.Count("last holder waited for");
-                break;
-            case ClusterEffect.Fail fail:
-                (Failure, FailureCause) = (fail.Reason, fail.Cause);
-                break;
-            default:
-                break;
-        }
-    }
-
-    private void Open(Rounds rounds)
-    {
-        Books.Recorder.Open(rounds);
-        if (!_simulation.IsMesh) _star = new(_simulation, isCoordinator: true);
-    }
-
-    private void Begin(ClusterEffect.Begin begin)
-    {
-        AssertFits(begin.Plan);
-        Assert.Equal(_simulation.IsMesh ? begin.Plan.Workers : [], begin.Endpoints.Select(e => e.Host));
-        if (!_simulation.IsMesh)
-        {
-            _star!.Rounds.Begin(begin.Plan, Plan.Coordinator);
-            _star.Enter(begin.Plan.FirstRound);
-            _members = [.. begin.Plan.Workers.Select(worker => _workers[worker].Conversation)];
-        }
-        _simulation.Began(this, begin.Plan);
-        Books.Begin(begin.Plan);
-        _saver = (begin.Plan.Workers[0], begin.Plan.Generation);
-        foreach (var worker in begin.Plan.Workers)
-        {
-            var plan = _simulation.Mistaken(begin.Plan, worker);
-            Tell(worker, BeginPlan.Of(plan, [.. begin.Endpoints.Take(plan.Workers.Length)], Books.Best));
-        }
-    }
-
-    private void AssertFits(Plan plan)
-    {
-        Assert.True(plan.Workers.Length >= Cluster.MinWorkers, $"a plan for {plan.Workers.Length} workers");
-        Assert.Equal(InPlay.Select(m => m.Id), plan.Workers);
-        Assert.Equal(_simulation.Rounds.Count, plan.EndRound);
-        var live = _simulation.Alive.Where(w => plan.Includes(w.Id) && w.IsWith(this)).ToList();
-        Assert.All(live, worker => Assert.Equal((plan.FirstRound, live[0].State), (worker.Applied, worker.State)));
-        // What no round is missing before: the ledger has heard of all that the plan builds on.
-        Assert.True(Entered >= plan.FirstRound, $"the plan begins at round {plan.FirstRound}, {Entered} are entered");
-    }
-
-    private void Part(string worker, ICoordinatorMessage farewell)
-    {
-        if (!_workers.Remove(worker, out var there)) return;
-        _parting[there.Worker] = there.Conversation;
-        there.Conversation.Say(farewell);
-        Send(there.Worker, there.Conversation);
-        there.Worker.CloseLink(this);
     }
 }

@@ -4,8 +4,8 @@ using Distributed.Core.Protocol;
 namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>
-/// The states that replicas may have: those of a plain loop, or in a relaxed job, where they depend on the workers, one for each round and
-/// plan, and of those the ones that were not rolled back, unless a checkpoint brings them back.
+/// The states that replicas may have: those of a plain loop, or, in a relaxed job, where states depend on the workers, one for each round
+/// and plan that was not rolled back, unless a checkpoint restores it.
 /// </summary>
 internal sealed class SimulatedLineage(Rounds rounds, int workers, Census census)
 {
@@ -22,9 +22,10 @@ internal sealed class SimulatedLineage(Rounds rounds, int workers, Census census
     {
         _newestPlan = Math.Max(_newestPlan, plan.Generation);
         if (!rounds.Relaxed) return;
-        if (present.FirstOrDefault() is { } first && stored == new StoredState(plan.FirstRound, first.Digest) && _current.GetValueOrDefault(plan.FirstRound) != first.State)
+        if (present.FirstOrDefault() is { } first && stored == new StoredState(plan.FirstRound, first.Digest)
+            && _current.GetValueOrDefault(plan.FirstRound) != first.State)
         {
-            // It was stored before its rounds were rolled back, or could not be read for a while.
+            // The checkpoint was stored before its rounds were rolled back, or could not be read for a while.
             Assert.Contains(_states, known => known.Key.Round + 1 == plan.FirstRound && known.Value == first.State);
             census.Count("rolled-back rounds continued from a checkpoint");
             _current[plan.FirstRound] = first.State;
@@ -39,7 +40,7 @@ internal sealed class SimulatedLineage(Rounds rounds, int workers, Census census
     {
         if (!rounds.Relaxed) Check(round + 1, state);
         else if (!_states.TryAdd((generation, round), state)) Assert.Equal(_states[(generation, round)], state);
-        // A worker that has not heard of it yet may go on under a plan that was superseded.
+        // A worker that has not heard of the newest plan yet may go on under a superseded one.
         if (generation >= _newestPlan) _current[round + 1] = state;
     }
 

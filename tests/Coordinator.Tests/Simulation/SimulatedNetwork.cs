@@ -3,12 +3,12 @@ using Distributed.Hosting.Messages;
 namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>
-/// The control connections: what is on its way between coordinators and workers, in order as long as a connection holds. While there are
-/// faults, whatever is there may arrive next, get lost or arrive twice.
+/// The control connections: the messages in transit between coordinators and workers, in order as long as a connection holds. While there
+/// are faults, any message may arrive next, get lost or arrive twice.
 /// </summary>
 internal sealed class SimulatedNetwork(Random random, Census census)
 {
-    /// <summary>More than that are on their way at a time only where somebody does not take them.</summary>
+    /// <summary>More messages than that are in transit only where a receiver is frozen.</summary>
     private const int MaxPackets = 200;
 
     private readonly List<Packet> _packets = [];
@@ -16,16 +16,16 @@ internal sealed class SimulatedNetwork(Random random, Census census)
 
     private sealed record Packet(string Connection, object From, object To, IControlMessage Message, Action<IControlMessage> Deliver);
 
-    /// <summary>Faults that are still to happen.</summary>
+    /// <summary>Faults that have yet to happen.</summary>
     public int Faults { get; set; }
 
-    /// <summary>Whether anything is on its way.</summary>
+    /// <summary>Whether no message is in transit.</summary>
     public bool IsEmpty => _packets.Count == 0;
 
-    /// <summary>Sends a message, as the bytes that it is.</summary>
-    /// <param name="connection">Over which connection.</param>
-    /// <param name="from">Who sends it.</param>
-    /// <param name="to">Who gets it.</param>
+    /// <summary>Sends a message.</summary>
+    /// <param name="connection">Name of the connection.</param>
+    /// <param name="from">The sender.</param>
+    /// <param name="to">The receiver.</param>
     /// <param name="message">The message.</param>
     /// <param name="deliver">Takes it in.</param>
     public void Send(string connection, object from, object to, IControlMessage message, Action<IControlMessage> deliver)
@@ -33,8 +33,8 @@ internal sealed class SimulatedNetwork(Random random, Census census)
         if (_packets.Count < MaxPackets) _packets.Add(new(connection, from, to, message, deliver));
     }
 
-    /// <summary>Something arrives, or not.</summary>
-    /// <param name="isTaken">Whether somebody takes in what comes to it now.</param>
+    /// <summary>Delivers a message, or makes it get lost.</summary>
+    /// <param name="isTaken">Whether a receiver accepts messages now.</param>
     public void Move(Func<object, bool> isTaken)
     {
         var at = random.Next(_packets.Count);
@@ -53,7 +53,7 @@ internal sealed class SimulatedNetwork(Random random, Census census)
             switch (random.Next(20) == 0 ? -1 : random.Next(4))
             {
                 case -1:
-                    // Nothing arrives over it any more, and the membership notices nothing.
+                    // Nothing arrives over this connection any more, and the membership does not notice.
                     census.Count("connection dead");
                     _dead.Add(packet.Connection);
                     return;
@@ -62,11 +62,11 @@ internal sealed class SimulatedNetwork(Random random, Census census)
                     packet.Deliver(packet.Message);
                     return;
                 case 1:
-                    // The connection is reset: nobody notices, and all that was on its way is lost.
+                    // The connection is reset: no side notices, and all messages in transit are lost.
                     census.Count("connection reset");
-                    foreach (var lost in _packets.Where(p => (p.From, p.To) == (packet.From, packet.To) || (p.To, p.From) == (packet.From, packet.To)))
+                    foreach (var lost in _packets.Where(p => IsBetween(p, packet.From, packet.To)))
                         census.Count($"lost {NameOf(lost.Message)}");
-                    _packets.RemoveAll(p => (p.From, p.To) == (packet.From, packet.To) || (p.To, p.From) == (packet.From, packet.To));
+                    _packets.RemoveAll(p => IsBetween(p, packet.From, packet.To));
                     return;
                 default:
                     census.Count($"lost {NameOf(packet.Message)}");
@@ -77,6 +77,9 @@ internal sealed class SimulatedNetwork(Random random, Census census)
         _packets.RemoveAt(at);
         packet.Deliver(packet.Message);
     }
+
+    private static bool IsBetween(Packet packet, object one, object other) =>
+        (packet.From, packet.To) == (one, other) || (packet.To, packet.From) == (one, other);
 
     private static string NameOf(IControlMessage message) => message is Numbered numbered ? numbered.Kind : message.GetType().Name;
 }

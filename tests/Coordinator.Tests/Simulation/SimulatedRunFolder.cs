@@ -8,9 +8,9 @@ using Distributed.Jobs.Runs;
 namespace Distributed.Coordinator.Tests.Simulation;
 
 /// <summary>
-/// The folder of a simulated run, which outlives its coordinators, and what it must hold after each of their ends. One coordinator at a time
-/// has it: the product's lock goes with the process that holds it, so that a former coordinator goes on only where its machine has lost the
-/// volume, and nothing that it writes arrives.
+/// The folder of a simulated run, which outlives its coordinators, and what it must hold after each of them ends. One coordinator at a time
+/// owns it: the product's lock ends with the process that holds it. A former coordinator therefore goes on only where its machine has lost
+/// the volume, and its writes have no effect.
 /// </summary>
 internal sealed class SimulatedRunFolder
 {
@@ -23,14 +23,14 @@ internal sealed class SimulatedRunFolder
     private readonly Random _random;
     private readonly Census _census;
 
-    // What the files must hold at least: after a power cut, and after the end of the process alone.
+    // The least that the files must hold: after a power cut, and after the end of the process alone.
     private long _safe, _written, _stored;
     private int _generation;
 
-    // Before the sizes of the data are written down, nobody can tell what the records are of.
+    // Without the sizes of the data in the run state, no coordinator can read the records.
     private bool _hasFacts;
 
-    // A flush has failed: what another process reads may never reach the disk.
+    // A flush has failed: bytes that another process can read may never reach the disk.
     private bool _isDoubtful;
 
     // A device has destroyed what it had confirmed.
@@ -53,7 +53,7 @@ internal sealed class SimulatedRunFolder
     /// <summary>Whether writes fail now.</summary>
     public bool IsFaulty => Disk.IsBroken || Disk.Capacity is not null;
 
-    /// <summary>So many rounds can be read by another process.</summary>
+    /// <summary>Another process can read so many rounds.</summary>
     public void Written(long rounds)
     {
         if (_hasFacts) _written = Math.Max(_written, rounds);
@@ -113,11 +113,12 @@ internal sealed class SimulatedRunFolder
     /// <summary>The newest checkpoint cannot be read any more.</summary>
     public void DamageCheckpoint(Manifest newest)
     {
-        Disk.Damage($"{CheckpointStore.FolderOf(Checkpoints, newest.Step)}/{(_random.Next(2) == 0 ? Manifest.ModelName : Manifest.OptimizerName)}");
+        var name = _random.Next(2) == 0 ? Manifest.ModelName : Manifest.OptimizerName;
+        Disk.Damage($"{CheckpointStore.FolderOf(Checkpoints, newest.Step)}/{name}");
         _areCheckpointsDamaged = true;
     }
 
-    /// <summary>The coordinator's process has ended; what it had handed to the operating system is there.</summary>
+    /// <summary>The coordinator's process has ended; the operating system keeps what it had received.</summary>
     public void EndProcess()
     {
         (Disk.OnCall, Disk.IsUnreadable) = ((_, _) => { }, false);
@@ -126,21 +127,21 @@ internal sealed class SimulatedRunFolder
         Mend();
     }
 
-    /// <summary>The power of the coordinator's machine fails: what was not flushed is gone but for a random part.</summary>
+    /// <summary>The coordinator's machine loses power: only a random part of what was not flushed remains.</summary>
     public void CutPower()
     {
         Disk.CutPower();
         (_written, _isDoubtful) = (0, false);
     }
 
-    /// <summary>The volume goes to another machine; what the former coordinator writes from now on fails.</summary>
+    /// <summary>The volume moves to another machine; writes of the former coordinator fail from now on.</summary>
     public void MoveAway()
     {
         Disk = Disk.MoveAway();
         (_written, _isDoubtful) = (0, false);
     }
 
-    /// <summary>Another coordinator has taken up what there is.</summary>
+    /// <summary>Another coordinator continues from the folder.</summary>
     /// <param name="found">Where it continues.</param>
     /// <param name="begun">The state that it has read.</param>
     /// <param name="recorded">Rounds that the former coordinator had recorded.</param>
@@ -148,16 +149,19 @@ internal sealed class SimulatedRunFolder
     {
         var least = _areRecordsDamaged ? 0 : Math.Max(_safe, _written);
         Assert.True(found.Rounds >= least && found.Rounds <= recorded,
-            $"{found.Rounds} rounds are found; {least} to {recorded} were recorded, {_safe} of them durably; dropped: {string.Join("; ", found.Dropped)}");
+            $"{found.Rounds} rounds are found; {least} to {recorded} were recorded, {_safe} of them durably; "
+            + $"dropped: {string.Join("; ", found.Dropped)}");
         Assert.True(begun.Generation >= _generation, $"generation {begun.Generation} is found, {_generation} was written");
         foreach (var _ in found.SetAside) _census.Count("checkpoint set aside");
         if (found.Rounds < recorded) _census.Count("recorded rounds lost with the coordinator");
         if (!_areRecordsDamaged) Assert.Empty(found.SetAside);
-        if (!_areRecordsDamaged && !_areCheckpointsDamaged) Assert.True((found.Checkpoint?.Round ?? 0) >= _stored, $"the checkpoint of {found.Checkpoint?.Round} rounds is found, {_stored} was stored");
-        (_safe, _written, _stored, _areRecordsDamaged, _isDoubtful) = (found.Rounds, found.Rounds, found.Checkpoint?.Round ?? 0, false, false);
+        var checkpoint = found.Checkpoint?.Round;
+        if (!_areRecordsDamaged && !_areCheckpointsDamaged)
+            Assert.True((checkpoint ?? 0) >= _stored, $"the checkpoint of {checkpoint} rounds is found, {_stored} was stored");
+        (_safe, _written, _stored, _areRecordsDamaged, _isDoubtful) = (found.Rounds, found.Rounds, checkpoint ?? 0, false, false);
     }
 
-    /// <summary>After the end, every round is there once, in order, and so is the result.</summary>
+    /// <summary>After the end, the folder holds every round once, in order, and the result.</summary>
     public void CheckFinished(Rounds rounds, Metric metric, long result)
     {
         Assert.True(IsFinished, "the report is missing");

@@ -5,7 +5,7 @@ using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 
-/// <summary>A worker's way into the job and out of it: the product's protocol; what takes time ends when the simulation lets it.</summary>
+/// <summary>How a worker joins and leaves: the product's protocol; the simulation decides when work that takes time ends.</summary>
 internal sealed partial class SimulatedWorker
 {
     /// <summary>After so many ticks without an answer, its node counts as lost.</summary>
@@ -33,7 +33,7 @@ internal sealed partial class SimulatedWorker
         _work.Add(() => Decide(new JoinEvent.NodeAccepted()));
     }
 
-    /// <summary>It is told to leave.</summary>
+    /// <summary>Tells this worker to leave.</summary>
     public void Leave()
     {
         IsLeaving = true;
@@ -82,7 +82,7 @@ internal sealed partial class SimulatedWorker
         Decide(new JoinEvent.TimedOut(timer));
     }
 
-    /// <summary>A control message has come.</summary>
+    /// <summary>A control message has arrived.</summary>
     public void Receive(SimulatedCoordinator coordinator, int life, IControlMessage message)
     {
         if (IsGone || life != Life) return;
@@ -190,7 +190,8 @@ internal sealed partial class SimulatedWorker
                 _work.Add(() => Connect(() => Say(new SendData("key"))));
                 break;
             case JoinEffect.Prepare:
-                _work.Add(() => Decide(cluster.MayFail(this) ? new JoinEvent.Failed("the data cannot be read") : new JoinEvent.ReplicaReady()));
+                _work.Add(() => Decide(
+                    cluster.MayFail(this) ? new JoinEvent.Failed("the data cannot be read") : new JoinEvent.ReplicaReady()));
                 break;
             case JoinEffect.Link:
                 _work.Add(() => Connect(() =>
@@ -204,7 +205,11 @@ internal sealed partial class SimulatedWorker
                 _work.Add(() => Connect(() => Decide(new JoinEvent.Linked())));
                 break;
             case JoinEffect.TellPrepared:
-                Say(Prepared.Of(Facts, misfit == Misfit.TooManyRounds ? new(Math.Max(1, _coordinator!.Cluster.PlanGeneration), cluster.Rounds.Count + 1) : default));
+                Say(Prepared.Of(
+                    Facts,
+                    misfit == Misfit.TooManyRounds
+                        ? new(Math.Max(1, _coordinator!.Cluster.PlanGeneration), cluster.Rounds.Count + 1)
+                        : default));
                 break;
             case JoinEffect.Resume:
                 Say(Prepared.Of(Facts, Holding));
@@ -245,7 +250,7 @@ internal sealed partial class SimulatedWorker
         connected();
     }
 
-    /// <summary>The data that it asked for has come over the link.</summary>
+    /// <summary>The requested data has arrived over the link.</summary>
     public void ReceiveData() => Decide(new JoinEvent.DataReady());
 
     private WorkerFacts Facts

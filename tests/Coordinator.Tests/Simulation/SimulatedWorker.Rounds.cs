@@ -15,10 +15,10 @@ internal sealed partial class SimulatedWorker
     private ReplicaEffect.Step? _step;
     private long _arrived;
 
-    /// <summary>A frame has come over a link.</summary>
+    /// <summary>A frame has arrived over a link.</summary>
     /// <param name="sender">Number of the worker that sent it, or <see cref="Plan.Coordinator"/>.</param>
     /// <param name="frame">The frame.</param>
-    /// <param name="value">What it carries.</param>
+    /// <param name="value">Its content.</param>
     /// <returns>Whether a correct peer sends it.</returns>
     public bool Receive(int sender, FrameHeader frame, long value)
     {
@@ -58,16 +58,19 @@ internal sealed partial class SimulatedWorker
         other.Links[id] = link;
     }
 
-    /// <summary>Takes in a frame, or an own contribution, and sends every average that is due.</summary>
+    /// <summary>Accepts a frame, or a contribution of this worker, and sends every average that is due.</summary>
     private void Take(int sender, FrameHeader frame, long value)
     {
         foreach (var (slice, sum) in _exchange.Take(sender, frame, value))
-            foreach (var peer in _exchange.Rounds.Plan!.Workers) SendTo(peer, frame with { Kind = FrameKind.Average, Slice = slice, Node = default, Length = BytesOf(slice) }, sum);
+        {
+            var average = frame with { Kind = FrameKind.Average, Slice = slice, Node = default, Length = BytesOf(slice) };
+            foreach (var peer in _exchange.Rounds.Plan!.Workers) SendTo(peer, average, sum);
+        }
     }
 
     private bool IsMapping => _step is not null && !_roundWork!.IsDone;
 
-    /// <summary>Its part of the round is computed, and the average is here.</summary>
+    /// <summary>Its part of the round is computed, and the average has arrived.</summary>
     private bool MayApply => _step is not null && _roundWork!.IsDone && _exchange.Rounds.IsComplete;
 
     private int BytesOf(int slice) => SimulatedVectors.Layout.WireBytesOf(slice, cluster.IsBfloat16);
@@ -86,12 +89,13 @@ internal sealed partial class SimulatedWorker
         }
         catch (ProtocolException error) when (cluster.HasMistakes)
         {
-            cluster.Census.Count(error.Message.Contains("has no part", StringComparison.Ordinal) ? "plan without this worker" : "plan from another round");
+            var isWithout = error.Message.Contains("has no part", StringComparison.Ordinal);
+            cluster.Census.Count(isWithout ? "plan without this worker" : "plan from another round");
             Decide(new JoinEvent.Failed(error.Message));
         }
     }
 
-    /// <summary>The link tells the replica, which may have been told other things before.</summary>
+    /// <summary>The link tells the replica, after the messages that arrived before.</summary>
     public void Receive(int generation, long applied, long state) => _mail.Enqueue(w => w.Restore(generation, applied, state));
 
     private void Restore(int generation, long applied, long state)
@@ -128,7 +132,9 @@ internal sealed partial class SimulatedWorker
             case ReplicaEffect.ReportHalted halted:
                 Report();
                 Say(new Halted(
-                    halted.Generation, misfit == Misfit.ImpossibleReport ? cluster.Rounds.Count + 1 : halted.Applied, misfit == Misfit.OtherBits ? new(1, 1) : Digest));
+                    halted.Generation,
+                    misfit == Misfit.ImpossibleReport ? cluster.Rounds.Count + 1 : halted.Applied,
+                    misfit == Misfit.OtherBits ? new(1, 1) : Digest));
                 break;
             case ReplicaEffect.ReportSynced synced:
                 Report();
@@ -158,7 +164,8 @@ internal sealed partial class SimulatedWorker
         _step = null;
         // The metrics of an evaluation depend on the state alone.
         double[] tallies = [round.Samples, round.Number, (ulong)State % (ulong)(round.Samples + 1)];
-        _unreported.Add(new(round.Number, misfit == Misfit.OtherReports ? new(1, 1) : Digest, tallies, 0.1, 1, 1, new(Compute: 1, 0, 0, 0, 0)));
+        var digest = misfit == Misfit.OtherReports ? new StateDigest(1, 1) : Digest;
+        _unreported.Add(new(round.Number, digest, tallies, 0.1, 1, 1, new(Compute: 1, 0, 0, 0, 0)));
         Handle(new ReplicaEvent.RoundApplied());
         cluster.Check(this, round.Number);
         SaveIfDue(round, tallies);
@@ -169,9 +176,12 @@ internal sealed partial class SimulatedWorker
     private void SaveIfDue(Round round, double[] tallies)
     {
         var every = cluster.Job.Checkpoint.EverySteps;
-        var metric = round.Kind == RoundKind.Evaluate ? cluster.Job.Kind.Metric.Of(tallies.AsSpan(Tally.FirstMetric), round.Samples) : double.NaN;
+        var metric = round.Kind == RoundKind.Evaluate
+            ? cluster.Job.Kind.Metric.Of(tallies.AsSpan(Tally.FirstMetric), round.Samples)
+            : double.NaN;
         var isBest = CheckpointRule.IsBest(cluster.Rounds, every, round, metric, _best);
-        if ((!isBest && !CheckpointRule.IsDue(cluster.Rounds, every, round)) || Protocol.Plan?.Workers[0] != id || _checkpoint is not null || _linked is not { } coordinator) return;
+        if (!isBest && !CheckpointRule.IsDue(cluster.Rounds, every, round)) return;
+        if (Protocol.Plan?.Workers[0] != id || _checkpoint is not null || _linked is not { } coordinator) return;
         if (isBest) _best = metric;
         var (generation, applied, state) = (Protocol.Generation, Applied, State);
         _checkpoint = () => coordinator.ReceiveCheckpoint(this, generation, applied, state);
@@ -213,7 +223,8 @@ internal sealed partial class SimulatedWorker
     {
         var plan = Protocol.Plan!;
         var frame = new FrameHeader(FrameKind.Present, 0, plan.Generation, round.Number, 0, default, 0);
-        var owners = Enumerable.Range(0, SimulatedVectors.Layout.Slices).Skip(SimulatedVectors.Layout.FirstSlice(round.Kind)).Select(plan.OwnerOf).Distinct();
+        var slices = Enumerable.Range(0, SimulatedVectors.Layout.Slices).Skip(SimulatedVectors.Layout.FirstSlice(round.Kind));
+        var owners = slices.Select(plan.OwnerOf).Distinct();
         foreach (var owner in owners)
         {
             if (owner == Plan.Coordinator) SendStar(frame, 0);

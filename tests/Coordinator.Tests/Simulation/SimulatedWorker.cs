@@ -4,10 +4,10 @@ using Distributed.Hosting.Messages;
 
 namespace Distributed.Coordinator.Tests.Simulation;
 
-/// <summary>A worker of a <see cref="ClusterSimulation"/>: the product's protocols, and what it has sent that has not arrived.</summary>
+/// <summary>A worker of a <see cref="ClusterSimulation"/>: the product's protocols, and the messages in transit.</summary>
 internal sealed partial class SimulatedWorker(string id, ClusterSimulation cluster, Misfit misfit = Misfit.None)
 {
-    /// <summary>What its own links bring, in order.</summary>
+    /// <summary>Arrivals over its own links, in order.</summary>
     private readonly Queue<Action<SimulatedWorker>> _mail = new();
 
     /// <summary>Rounds applied and not yet reported.</summary>
@@ -38,7 +38,7 @@ internal sealed partial class SimulatedWorker(string id, ClusterSimulation clust
 
     public bool IsPrepared => cluster.Current.Cluster.Members.TryGetValue(id, out var m) && m.Status != MemberStatus.Preparing;
 
-    /// <summary>It does nothing.</summary>
+    /// <summary>Its process does nothing for a while.</summary>
     public bool IsFrozen { get; set; }
 
     /// <summary>It has no link to a coordinator.</summary>
@@ -49,13 +49,13 @@ internal sealed partial class SimulatedWorker(string id, ClusterSimulation clust
 
     public Holding Holding => new(Protocol.Generation, Applied);
 
-    /// <summary>Whether it waits for nothing that only time brings.</summary>
+    /// <summary>Whether no message waits for an answer.</summary>
     public bool IsQuiet => _conversation?.IsQuiet == true;
 
     /// <summary>Whether this coordinator has accepted it, and its link stands.</summary>
     public bool IsWith(SimulatedCoordinator coordinator) => _linked == coordinator;
 
-    /// <summary>Something goes to it over its link.</summary>
+    /// <summary>Sends to this worker over its link.</summary>
     public void Link(SimulatedCoordinator coordinator, Action<SimulatedWorker> deliver)
     {
         if (_linked == coordinator) LinkInbox.Enqueue(deliver);
@@ -122,8 +122,10 @@ internal sealed partial class SimulatedWorker(string id, ClusterSimulation clust
         {
             if (link.To(id).TryPeek(out var next))
             {
-                if (_exchange.Classify(_exchange.IndexOf(peer), next.Frame) == FrameVerdict.Early) cluster.Census.Count("frame that came early");
-                else yield return () => Receive(peer, link.To(id).Dequeue());
+                if (_exchange.Classify(_exchange.IndexOf(peer), next.Frame) == FrameVerdict.Early)
+                    cluster.Census.Count("frame that came early");
+                else
+                    yield return () => Receive(peer, link.To(id).Dequeue());
             }
             if (link.IsBroken) yield return () => LoseLink(peer, "it broke");
         }

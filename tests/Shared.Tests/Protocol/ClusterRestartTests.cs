@@ -154,4 +154,16 @@ public sealed class ClusterRestartTests
         cluster.Tell(new ClusterEvent.Damaged(cluster.State.Generation, null, "it is cut short"));
         Assert.Equal(0, Assert.IsType<ClusterEffect.Begin>(cluster.Tell(new ClusterEvent.Halted("a", 7, 0))[^1]).Plan.FirstRound);
     }
+
+    [Fact]
+    public void The_coordinator_ignores_a_damaged_checkpoint_of_an_older_generation()
+    {
+        var cluster = new ToldCluster { State = ToldCluster.Resumed(Topology.Mesh) with { Stored = new(2, new(7, 7)) } };
+        cluster.Prepare("a");
+        Assert.Equal(
+            [new ClusterEffect.Load("a", 5, new(2, new(7, 7)))],
+            cluster.Tell(new ClusterEvent.Halted("a", 5, 0)));
+        cluster.AssertIgnores(new ClusterEvent.Damaged(4, new(1, new(6, 6)), "it is cut short"));
+        Assert.Equal(new StoredState(2, new(7, 7)), cluster.State.Stored);
+    }
 }

@@ -118,4 +118,40 @@ public sealed class ClusterWaitingTests
         Assert.Equal([new ClusterEffect.Transfer("b", "c", 2)], cluster.Tell(new ClusterEvent.Halted("c", 2, 2)));
         Assert.Equal([new ClusterEffect.Collect("b", 2)], cluster.Tell(new ClusterEvent.Synced("c", 2, 3)));
     }
+
+    [Fact]
+    public void A_local_worker_that_fails_before_the_first_plan_ends_the_run()
+    {
+        var cluster = new ToldCluster(startWith: 3).Prepare("a", "b");
+        Assert.Equal(
+            [new ClusterEffect.Fail(FailureCause.LocalWorker, "a failed: the device failed")],
+            cluster.Tell(new ClusterEvent.Lost("a", "the device failed", IsOwnFailure: true)));
+        Assert.Equal(ClusterPhase.Failed, cluster.State.Phase);
+    }
+
+    [Fact]
+    public void The_cluster_continues_without_a_local_worker_that_fails_later()
+    {
+        var cluster = new ToldCluster(startWith: 2).Train("a", "b");
+        Assert.Equal(
+            [new ClusterEffect.Announce("a is lost: the device failed", "a"), new ClusterEffect.Halt("b", 2)],
+            cluster.Tell(new ClusterEvent.Lost("a", "the device failed", IsOwnFailure: true)));
+    }
+
+    [Fact]
+    public void The_failure_of_the_last_local_worker_is_the_cause_only_if_no_round_was_applied()
+    {
+        var failure = new ClusterEvent.Lost("a", "the device failed", IsOwnFailure: true);
+        Assert.Equal(
+            [new ClusterEffect.Fail(FailureCause.LocalWorker, "a failed: the device failed")],
+            new ToldCluster().Train("a").Tell(failure));
+        var cluster = new ToldCluster().Train("a");
+        cluster.Tell(new ClusterEvent.Reached("a", 1));
+        Assert.Equal(
+            [
+                new ClusterEffect.Announce("a is lost: the device failed", "a"),
+                new ClusterEffect.Fail(FailureCause.AllLost, "all workers are gone, and with them the parameters"),
+            ],
+            cluster.Tell(failure));
+    }
 }

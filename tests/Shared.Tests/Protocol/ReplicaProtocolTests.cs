@@ -21,35 +21,42 @@ public sealed class ReplicaProtocolTests
         var plan = PlanOf(4, 1);
         var (state, effects) = _halted.Handle(new ReplicaEvent.PlanBegan(plan));
         Assert.Equal(
-            [new ReplicaEffect.Begin(plan, default, double.NaN), new ReplicaEffect.Step(plan, _rounds.At(1), new(1, 1), (_rounds.At(2), 0))], effects);
+            [
+                new ReplicaEffect.Begin(plan, default, double.NaN),
+                new ReplicaEffect.Step(plan, _rounds.At(1), new(1, 1), (_rounds.At(2), 0)),
+            ],
+            effects);
         Assert.Equal(4, state.Plan!.Generation);
     }
 
     [Fact]
-    public void In_a_relaxed_job_the_plan_has_a_say_in_how_a_round_is_cut()
+    public void In_a_relaxed_job_the_plan_decides_the_micro_batches_of_a_round()
     {
         var relaxed = new ReplicaProtocol("b", _rounds with { MicroBatches = 4, Relaxed = true }, Generation: 4);
         var plan = PlanOf(4, 0);
         var (state, effects) = relaxed.Handle(new ReplicaEvent.PlanBegan(plan));
         var (first, second) = (relaxed.Rounds.At(0) with { MicroBatches = 2 }, relaxed.Rounds.At(1) with { MicroBatches = 2 });
         Assert.Equal(new ReplicaEffect.Step(plan, first, new(1, 1), (second, 1)), effects[^1]);
-        Assert.Equal(new ReplicaEffect.Step(plan, second, new(1, 1), (relaxed.Rounds.At(2), 0)), state.Handle(new ReplicaEvent.RoundApplied()).Effects[0]);
+        Assert.Equal(
+            new ReplicaEffect.Step(plan, second, new(1, 1), (relaxed.Rounds.At(2), 0)),
+            state.Handle(new ReplicaEvent.RoundApplied()).Effects[0]);
     }
 
     [Fact]
     public void A_plan_of_the_past_is_ignored() => AssertIgnores(_halted, new ReplicaEvent.PlanBegan(PlanOf(3, 1)));
 
     [Fact]
-    public void A_plan_that_cannot_be_followed_is_a_mistake()
+    public void A_replica_rejects_a_plan_that_it_cannot_follow()
     {
+        var early = new ReplicaEvent.PlanBegan(PlanOf(4, 0));
         Assert.Equal("generation 4 starts at round 0, but this replica has applied 1 rounds",
-            Assert.Throws<ProtocolException>(() => _halted.Handle(new ReplicaEvent.PlanBegan(PlanOf(4, 0)))).Message);
-        Assert.Equal("generation 4 has no part for b",
-            Assert.Throws<ProtocolException>(() => _halted.Handle(new ReplicaEvent.PlanBegan(PlanOf(4, 1) with { Workers = ["a"] }))).Message);
+            Assert.Throws<ProtocolException>(() => _halted.Handle(early)).Message);
+        var foreign = new ReplicaEvent.PlanBegan(PlanOf(4, 1) with { Workers = ["a"] });
+        Assert.Equal("generation 4 has no part for b", Assert.Throws<ProtocolException>(() => _halted.Handle(foreign)).Message);
     }
 
     [Fact]
-    public void A_halt_leaves_everything_where_it_is_and_says_how_far_it_is()
+    public void A_halted_replica_keeps_its_rounds_and_reports_their_number()
     {
         var (state, effects) = _training.Handle(new ReplicaEvent.HaltAsked(4));
         Assert.Equal([new ReplicaEffect.Fence(4), new ReplicaEffect.ReportHalted(4, 1)], effects);
@@ -57,7 +64,8 @@ public sealed class ReplicaProtocolTests
     }
 
     [Fact]
-    public void A_halt_of_the_past_is_ignored() => Gen.Int[0, 3].Sample(generation => AssertIgnores(_training, new ReplicaEvent.HaltAsked(generation)));
+    public void A_halt_of_the_past_is_ignored() =>
+        Gen.Int[0, 3].Sample(generation => AssertIgnores(_training, new ReplicaEvent.HaltAsked(generation)));
 
     [Fact]
     public void When_a_round_is_applied_the_next_one_starts()
@@ -68,10 +76,11 @@ public sealed class ReplicaProtocolTests
     }
 
     [Fact]
-    public void Without_a_plan_no_round_is_applied() => Assert.Throws<InvalidOperationException>(() => _halted.Handle(new ReplicaEvent.RoundApplied()));
+    public void Without_a_plan_no_round_is_applied() =>
+        Assert.Throws<InvalidOperationException>(() => _halted.Handle(new ReplicaEvent.RoundApplied()));
 
     [Fact]
-    public void After_the_last_round_of_a_plan_there_is_nothing_to_do()
+    public void After_the_last_round_of_a_plan_a_replica_does_nothing()
     {
         var last = new ReplicaProtocol("b", _rounds, 2, 3, PlanOf(3, 2));
         var (state, effects) = last.Handle(new ReplicaEvent.RoundApplied());
@@ -80,7 +89,7 @@ public sealed class ReplicaProtocolTests
     }
 
     [Fact]
-    public void A_state_takes_the_place_of_what_a_halted_replica_holds()
+    public void A_state_replaces_the_rounds_of_a_halted_replica()
     {
         var (newcomer, _) = _new.Handle(new ReplicaEvent.HaltAsked(4));
         var (state, effects) = newcomer.Handle(new ReplicaEvent.StateArrived(4, 2));
@@ -89,7 +98,7 @@ public sealed class ReplicaProtocolTests
     }
 
     [Fact]
-    public void A_state_that_comes_too_late_is_ignored() => Gen.Int[0, 6].Sample(generation =>
+    public void A_state_that_arrives_too_late_is_ignored() => Gen.Int[0, 6].Sample(generation =>
     {
         AssertIgnores(_training, new ReplicaEvent.StateArrived(generation, 2));
         if (generation != 4) AssertIgnores(_halted, new ReplicaEvent.StateArrived(generation, 2));

@@ -30,7 +30,7 @@ internal sealed class ToldCluster(int startWith = 1, int minWorkers = 1, Topolog
         Returning = [.. workers],
     };
 
-    /// <summary>The effects of these events, but for the welcome that follows every registration.</summary>
+    /// <summary>The effects of these events, without the welcome that follows every registration.</summary>
     public List<ClusterEffect> Tell(params ClusterEvent[] events)
     {
         var all = new List<ClusterEffect>();
