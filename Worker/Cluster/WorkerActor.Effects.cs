@@ -38,7 +38,8 @@ internal sealed partial class WorkerActor
             case JoinEffect.FindData:
                 Task.Run(() => DataParts.Missing(_job.Data, _options.Data)).PipeTo(
                     Self,
-                    success: missing => new Local.Happened(missing is null ? new JoinEvent.DataReady() : new JoinEvent.DataMissing(missing)),
+                    success: missing => new Local.Happened(
+                        missing is null ? new JoinEvent.DataReady() : new JoinEvent.DataMissing(missing)),
                     failure: Failed);
                 break;
             case JoinEffect.RequestData request:

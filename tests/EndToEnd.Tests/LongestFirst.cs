@@ -7,8 +7,8 @@ using Xunit.v3;
 namespace Distributed.EndToEnd.Tests;
 
 /// <summary>
-/// Starts the classes first whose tests take minutes, mostly waiting for a partition or a restart to end: the others run beside them. At the
-/// end of the run they would leave the machine idle.
+/// Starts the classes first whose tests take minutes, mostly waiting for a partition or a restart to end: the others run beside them. At
+/// the end of the run they would leave the machine idle.
 /// </summary>
 public sealed class LongestFirst : ITestCollectionOrderer
 {

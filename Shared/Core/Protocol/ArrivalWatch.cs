@@ -40,8 +40,8 @@ internal sealed class ArrivalWatch
     /// <param name="round">Number of the round.</param>
     /// <param name="seconds">0 or more.</param>
     /// <returns>
-    /// Seconds that each worker was behind, in the order of <see cref="Workers"/>, once all have reported the round; else empty. Valid until
-    /// the next call.
+    /// Seconds that each worker was behind, in the order of <see cref="Workers"/>, once all have reported the round; else empty. Valid
+    /// until the next call.
     /// </returns>
     public ReadOnlySpan<double> Waited(string worker, long round, double seconds)
     {

@@ -63,7 +63,7 @@ internal abstract record ClusterEvent
     internal sealed record Unbalanced(ImmutableDictionary<string, int> Shares, string Why) : ClusterEvent;
     /// <summary>The coordinator has stored a newer state.</summary>
     internal sealed record Stored(StoredState State) : ClusterEvent;
-    /// <summary>A checkpoint to be sent under a generation cannot be read; <paramref name="Next"/> is the newest that can, if any.</summary>
+    /// <summary>A checkpoint to be sent under a generation is damaged; <paramref name="Next"/> is the newest intact one, if any.</summary>
     internal sealed record Damaged(int Generation, StoredState? Next, string Why) : ClusterEvent;
     /// <summary>A coordinator that was started again has waited long enough for the workers of its last plan.</summary>
     internal sealed record ReturnOver : ClusterEvent;

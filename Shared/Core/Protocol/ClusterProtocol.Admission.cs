@@ -78,7 +78,8 @@ internal sealed partial record ClusterProtocol
 
     private static (RefusalCause Cause, string Text)? Difference(WorkerFacts known, WorkerFacts facts)
     {
-        if ((facts.DataFingerprint, facts.TrainSamples, facts.TestSamples) != (known.DataFingerprint, known.TrainSamples, known.TestSamples))
+        var sizes = (known.DataFingerprint, known.TrainSamples, known.TestSamples);
+        if ((facts.DataFingerprint, facts.TrainSamples, facts.TestSamples) != sizes)
         {
             return (RefusalCause.DataDiffers,
                 $"its data differs: {facts.TrainSamples} + {facts.TestSamples} samples with fingerprint {facts.DataFingerprint}; "

@@ -68,7 +68,7 @@ internal sealed partial record ClusterProtocol
     public ImmutableSortedDictionary<string, Member> Members { get; init; } =
         ImmutableSortedDictionary.Create<string, Member>(StringComparer.Ordinal);
 
-    /// <summary>How many <see cref="Members"/> have not reported their rounds yet: counted rather than searched, since each reports.</summary>
+    /// <summary>How many <see cref="Members"/> have not reported their rounds yet: counted, not searched, since each reports.</summary>
     public int Awaited { get; init; }
 
     /// <summary>Rounds that the workers in <see cref="MemberStatus.Syncing"/> will have applied.</summary>
