@@ -91,18 +91,26 @@ export class Charts {
   #loss() {
     const { smoothed, log } = this.#settings;
     const c = this.#colours;
-    const clean = values => log ? values.map(value => value > 0 ? value : null) : values;
+    const clean = values => (log ? values.map(value => (value > 0 ? value : null)) : values);
     const data = () => {
       const { train, test } = this.#model;
       const { steps, spread } = align([train, test]);
       const raw = clean(train.mean);
       // On a logarithmic axis the mean is that of the logarithms.
-      const middle = log ? smooth(raw.map(value => value === null ? null : Math.log(value))).map(value => value === null ? null : Math.exp(value)) : smooth(raw);
-      return [steps, ...[clean(train.min), clean(train.max), raw, middle].map(values => spread(train.steps, values)), spread(test.steps, clean(test.mean))];
+      const middle = log
+        ? smooth(raw.map(value => (value === null ? null : Math.log(value)))).map(value => (value === null ? null : Math.exp(value)))
+        : smooth(raw);
+      return [
+        steps,
+        ...[clean(train.min), clean(train.max), raw, middle].map(values => spread(train.steps, values)),
+        spread(test.steps, clean(test.mean)),
+      ];
     };
     const edge = { stroke: 'transparent', width: 0, points: { show: false } };
     const series = [
-      {}, edge, edge,
+      {},
+      edge,
+      edge,
       { stroke: smoothed ? fade(c.accent, 0.38) : c.accent, width: smoothed ? 1 : 1.6, points: { show: false } },
       { show: smoothed, stroke: c.accent, width: 2.25, points: { show: false } },
       { stroke: c.ink, width: 1.6, points: { show: isSparse, size: 5, width: 1.5, stroke: c.ink, fill: c.card } },
@@ -111,10 +119,13 @@ export class Charts {
       series,
       bands: [{ series: [2, 1], fill: fade(c.accent, 0.13) }],
       y: log
-        ? { distr: 3, range: (u, low, high) => low > 0 ? [low / ratio(low, high), high * ratio(low, high)] : [0.1, 1] }
+        ? { distr: 3, range: (u, low, high) => (low > 0 ? [low / ratio(low, high), high * ratio(low, high)] : [0.1, 1]) }
         : { range: (u, low, high) => padded(low, high, 0, Infinity) },
-      values: (u, values) => values.map(value => value === null ? '' : log ? tick(value) : String(+value.toFixed(4))),
-      last: () => this.#model.train.last === null ? null : [this.#model.train.lastStep, this.#settings.smoothed ? tail(this.#charts[0]?.plot.data[4]) : this.#model.train.last],
+      values: (u, values) => values.map(value => (value === null ? '' : log ? tick(value) : String(+value.toFixed(4)))),
+      last: () =>
+        this.#model.train.last === null
+          ? null
+          : [this.#model.train.lastStep, this.#settings.smoothed ? tail(this.#charts[0]?.plot.data[4]) : this.#model.train.last],
       withGlyphs: true,
       top: 22,
     });
@@ -131,7 +142,7 @@ export class Charts {
     return this.#chart(this.#elements.metric, data, {
       series: [{}, { stroke: c.ink, width: 1.6, points: { show: isSparse, size: 5, width: 1.5, stroke: c.ink, fill: c.card } }],
       y: { range: (u, low, high) => padded(low, high, this.#model.run.is_share ? 0 : -Infinity, 1) },
-      values: (u, values) => values.map(value => this.#model.run.is_share ? `${+(100 * value).toFixed(2)} %` : String(+value.toFixed(4))),
+      values: (u, values) => values.map(value => (this.#model.run.is_share ? `${+(100 * value).toFixed(2)} %` : String(+value.toFixed(4)))),
       last: () => null,
       withGlyphs: false,
       top: 8,
@@ -153,26 +164,49 @@ export class Charts {
         sync: { key: 'run' },
         drag: { x: true, y: false, setScale: false },
         points: { size: 7, width: 2, fill: c.card },
-        bind: { dblclick: () => () => { this.zoom(null); return null; } },
+        bind: {
+          dblclick: () => () => {
+            this.zoom(null);
+            return null;
+          },
+        },
       },
       scales: { x: { time: false }, y },
       axes: [
-        { ...axis, grid: { show: false }, space: 56, size: 30, values: (u, steps) => steps.map(step => Number.isInteger(step) ? format.stepLabel(step) : '') },
+        {
+          ...axis,
+          grid: { show: false },
+          space: 56,
+          size: 30,
+          values: (u, steps) => steps.map(step => (Number.isInteger(step) ? format.stepLabel(step) : '')),
+        },
         { ...axis, ...ticks, grid, size: 56, space: 36, values },
       ],
       series,
       bands,
       hooks: {
-        setSelect: [u => {
-          if (u.select.width < 4) return;
-          const range = [u.posToVal(u.select.left, 'x'), u.posToVal(u.select.left + u.select.width, 'x')];
-          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          this.zoom(range);
-        }],
+        setSelect: [
+          u => {
+            if (u.select.width < 4) return;
+            const range = [u.posToVal(u.select.left, 'x'), u.posToVal(u.select.left + u.select.width, 'x')];
+            u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+            this.zoom(range);
+          },
+        ],
       },
       plugins: [
-        marks({ events: () => this.#model.events, first: () => this.#whole()[0], last, colours: () => c.kinds, ground: () => c.card, withGlyphs }),
-        tip({ describe: (step, near) => this.#tell(step, near), events: () => this.#model.events.map(event => [at(event, this.#whole()[0]), event]) }),
+        marks({
+          events: () => this.#model.events,
+          first: () => this.#whole()[0],
+          last,
+          colours: () => c.kinds,
+          ground: () => c.card,
+          withGlyphs,
+        }),
+        tip({
+          describe: (step, near) => this.#tell(step, near),
+          events: () => this.#model.events.map(event => [at(event, this.#whole()[0]), event]),
+        }),
       ],
     };
     return { element, data, plot: new uPlot(options, data(), element) };
@@ -181,14 +215,21 @@ export class Charts {
   #tell(step, near) {
     const { run, train, test, metric, status } = this.#model;
     const perEpoch = status?.steps_per_epoch;
-    const rows = [row(`Step ${format.count(step)}`, perEpoch ? `epoch ${format.count(Math.max(1, Math.ceil(step / perEpoch)))}` : '', true)];
+    const rows = [
+      row(`Step ${format.count(step)}`, perEpoch ? `epoch ${format.count(Math.max(1, Math.ceil(step / perEpoch)))}` : '', true),
+    ];
     const i = before(train.steps, step);
     if (i >= 0) {
       rows.push(row(train.stride > 1 ? `train, mean of ${format.count(train.stride)}` : 'train', format.loss(train.mean[i])));
-      if (train.stride > 1 && train.min[i] !== null) rows.push(row('from – to', `${format.loss(train.min[i])} – ${format.loss(train.max[i])}`));
+      if (train.stride > 1 && train.min[i] !== null)
+        rows.push(row('from – to', `${format.loss(train.min[i])} – ${format.loss(train.max[i])}`));
     }
     const j = before(test.steps, step);
-    if (j >= 0) rows.push(row('test', format.loss(test.mean[j])), row(run.metric, metric.mean[j] === null ? '–' : format.metric(metric.mean[j], run).join(' ').trim()));
+    if (j >= 0)
+      rows.push(
+        row('test', format.loss(test.mean[j])),
+        row(run.metric, metric.mean[j] === null ? '–' : format.metric(metric.mean[j], run).join(' ').trim())
+      );
     for (const event of near.slice(-maxTold)) {
       const line = document.createElement('div');
       line.className = 'event';
@@ -233,8 +274,13 @@ export class Charts {
     const { run, train, test, metric } = this.#model;
     const keys = 'Arrow keys move along it, plus and minus zoom, Escape shows the whole run.';
     const tested = test.last === null ? '' : ` Test ${format.loss(test.last)}.`;
-    this.#elements.loss.setAttribute('aria-label', `Loss over ${format.count(train.lastStep)} steps. Train ${format.loss(train.last)}.${tested} ${keys}`);
-    if (run) this.#elements.metric.setAttribute('aria-label', `Test ${run.metric} over ${format.count(train.lastStep)} steps. ${metric.last === null ? 'None yet.' : `${format.metric(metric.last, run).join(' ').trim()}.`} ${keys}`);
+    this.#elements.loss.setAttribute(
+      'aria-label',
+      `Loss over ${format.count(train.lastStep)} steps. Train ${format.loss(train.last)}.${tested} ${keys}`
+    );
+    if (!run) return;
+    const last = metric.last === null ? 'None yet.' : `${format.metric(metric.last, run).join(' ').trim()}.`;
+    this.#elements.metric.setAttribute('aria-label', `Test ${run.metric} over ${format.count(train.lastStep)} steps. ${last} ${keys}`);
   }
 }
 
@@ -260,7 +306,7 @@ function logarithmicTicks(low, high) {
   return ticks.filter(value => value >= low && value <= high);
 }
 
-const tick = value => value >= 0.001 && value < 1e5 ? String(+value.toPrecision(3)) : value.toExponential(0).replace('-', '−');
+const tick = value => (value >= 0.001 && value < 1e5 ? String(+value.toPrecision(3)) : value.toExponential(0).replace('-', '−'));
 
 /** Whether there is room for the values of a line one by one. */
 const isSparse = (u, i) => u.data[i].filter(value => value != null).length <= u.width / 24;
@@ -289,7 +335,22 @@ const fade = (colour, alpha) => {
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
-  const [ink, quiet, hair, card, accent, bad, warn] = ['ink', 'quiet', 'hair', 'card', 'accent', 'bad', 'warn'].map(name => style.getPropertyValue(`--${name}`).trim());
-  const kinds = { accent, note: quiet, generation: quiet, checkpoint: quiet, joined: accent, restarted: accent, left: accent, finished: accent, lost: bad, failed: bad, refused: bad, fault: warn };
+  const [ink, quiet, hair, card, accent, bad, warn] = ['ink', 'quiet', 'hair', 'card', 'accent', 'bad', 'warn'].map(name =>
+    style.getPropertyValue(`--${name}`).trim()
+  );
+  const kinds = {
+    accent,
+    note: quiet,
+    generation: quiet,
+    checkpoint: quiet,
+    joined: accent,
+    restarted: accent,
+    left: accent,
+    finished: accent,
+    lost: bad,
+    failed: bad,
+    refused: bad,
+    fault: warn,
+  };
   return { ink, quiet, hair, card, accent, kinds };
 }

@@ -6,12 +6,16 @@ const one = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFract
 export const count = value => whole.format(value);
 
 export const loss = value =>
-  value === null || value === undefined ? '–'
-    : value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(2).replace('-', '−')
-      : Math.abs(value) >= 1e6 ? value.toExponential(2) : value.toFixed(Math.abs(value) >= 100 ? 2 : 4);
+  value === null || value === undefined
+    ? '–'
+    : value !== 0 && Math.abs(value) < 0.001
+      ? value.toExponential(2).replace('-', '−')
+      : Math.abs(value) >= 1e6
+        ? value.toExponential(2)
+        : value.toFixed(Math.abs(value) >= 100 ? 2 : 4);
 
 /** A value of what is measured on the test set, with its unit. */
-export const metric = (value, { is_share: isShare }) => isShare ? [(100 * value).toFixed(2), '%'] : [value.toFixed(3), ''];
+export const metric = (value, { is_share: isShare }) => (isShare ? [(100 * value).toFixed(2), '%'] : [value.toFixed(3), '']);
 
 export const speed = value => (value < 100 ? one : whole).format(value);
 
@@ -31,4 +35,5 @@ export function bytes(value) {
 
 export const time = at => new Date(at).toLocaleTimeString('en-GB');
 
-export const stepLabel = value => value >= 1e6 ? `${+(value / 1e6).toFixed(2)} M` : value >= 10000 ? `${+(value / 1e3).toFixed(1)} k` : count(value);
+export const stepLabel = value =>
+  value >= 1e6 ? `${+(value / 1e6).toFixed(2)} M` : value >= 10000 ? `${+(value / 1e3).toFixed(1)} k` : count(value);

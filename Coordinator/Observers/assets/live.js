@@ -18,14 +18,22 @@ let isAway = false;
 let isDue = false;
 
 const charts = new Charts({
-  loss: $('loss'), metric: $('metric'), settings,
-  onZoom: isZoomed => { $('zoom-reset').hidden = !isZoomed; },
+  loss: $('loss'),
+  metric: $('metric'),
+  settings,
+  onZoom: isZoomed => {
+    $('zoom-reset').hidden = !isZoomed;
+  },
   say: words => panels.text($('said'), words),
 });
 
 $('zoom-reset').addEventListener('click', () => charts.zoom(null));
-toggle('smooth', 'smoothed', () => { charts.settings = settings; });
-toggle('log', 'log', () => { charts.settings = settings; });
+toggle('smooth', 'smoothed', () => {
+  charts.settings = settings;
+});
+toggle('log', 'log', () => {
+  charts.settings = settings;
+});
 toggle('routine', 'routine', show);
 
 connect();
@@ -97,13 +105,23 @@ function showState() {
   $('notice').classList.toggle('calm', Boolean(isCalm));
   panels.text($('notice'), notice ?? '');
   const { status, run } = model;
-  const done = status?.outcome === 'running' && status.steps > 0 ? `${Math.floor(100 * status.step / status.steps)} % · ` : status ? `${label} · ` : '';
+  const done =
+    status?.outcome === 'running' && status.steps > 0
+      ? `${Math.floor((100 * status.step) / status.steps)} % · `
+      : status
+        ? `${label} · `
+        : '';
   const title = run ? `${done}${run.name}` : 'Training';
   if (document.title !== title) document.title = title;
 }
 
 function stateOf({ status, run }) {
-  if (isAway) return ['away', 'Connection lost', status ? 'The coordinator does not answer. The page reconnects by itself.' : 'The coordinator does not answer.'];
+  if (isAway)
+    return [
+      'away',
+      'Connection lost',
+      status ? 'The coordinator does not answer. The page reconnects by itself.' : 'The coordinator does not answer.',
+    ];
   if (!status) return ['connecting', 'Connecting'];
   switch (status.outcome) {
     case 'finished':
@@ -114,7 +132,9 @@ function stateOf({ status, run }) {
       return ['unfinished', 'Not finished', 'The run is not finished. It can be resumed.', true];
     default: {
       const phase = status.phase[0].toUpperCase() + status.phase.slice(1);
-      const diverged = status.diverged_at ? `The loss is not a number since step ${format.count(status.diverged_at)}: the training has diverged.` : null;
+      const diverged = status.diverged_at
+        ? `The loss is not a number since step ${format.count(status.diverged_at)}: the training has diverged.`
+        : null;
       return [status.phase.startsWith('waiting') || status.phase === 'starting' ? 'waiting' : 'running', phase, diverged];
     }
   }
@@ -131,12 +151,20 @@ function toggle(id, name, then) {
   show();
   button.addEventListener('click', () => {
     settings[name] = !settings[name];
-    try { localStorage.setItem('live', JSON.stringify(settings)); } catch { /* Without storage the setting is lost. */ }
+    try {
+      localStorage.setItem('live', JSON.stringify(settings));
+    } catch {
+      /* Without storage the setting is lost. */
+    }
     show();
     then();
   });
 }
 
 function read() {
-  try { return localStorage.getItem('live'); } catch { return null; }
+  try {
+    return localStorage.getItem('live');
+  } catch {
+    return null;
+  }
 }

@@ -26,7 +26,9 @@ function keyed(list, things, key, create, update) {
     return node;
   });
   for (const gone of known.values()) gone.remove();
-  nodes.forEach((node, i) => { if (list.children[i] !== node) list.insertBefore(node, list.children[i] ?? null); });
+  nodes.forEach((node, i) => {
+    if (list.children[i] !== node) list.insertBefore(node, list.children[i] ?? null);
+  });
 }
 
 function figure(id, value, unit) {
@@ -43,8 +45,14 @@ export function figures({ run, status, speed, workers }) {
   const done = steps > 0 ? Math.min(1, step / steps) : status.outcome === 'finished' ? 1 : 0;
   $('progress-fill').style.width = `${100 * done}%`;
   $('progress').setAttribute('aria-valuenow', (100 * done).toFixed(1));
-  text($('progress-step'), steps > 0 ? `Step ${format.count(step)} of ${format.count(steps)}` : step > 0 ? `Step ${format.count(step)}` : '\u00a0');
-  text($('progress-epoch'), run.epochs === 0 ? '' : epoch > 0 ? `Epoch ${format.count(epoch)} of ${format.count(run.epochs)}` : `${format.count(run.epochs)} epochs`);
+  text(
+    $('progress-step'),
+    steps > 0 ? `Step ${format.count(step)} of ${format.count(steps)}` : step > 0 ? `Step ${format.count(step)}` : '\u00a0'
+  );
+  text(
+    $('progress-epoch'),
+    run.epochs === 0 ? '' : epoch > 0 ? `Epoch ${format.count(epoch)} of ${format.count(run.epochs)}` : `${format.count(run.epochs)} epochs`
+  );
 
   figure('figure-loss', status.diverged_at ? 'NaN' : format.loss(status.loss));
   $('figure-loss').classList.toggle('bad', Boolean(status.diverged_at));
@@ -66,7 +74,9 @@ function spark({ mean }) {
   $('spark').toggleAttribute('hidden', values.length < 3);
   if (values.length < 3) return;
   const top = Math.max(...values) || 1;
-  const points = values.map((value, i) => `${(120 * i / (values.length - 1)).toFixed(1)},${(27 - 25 * Math.max(0, value) / top).toFixed(1)}`);
+  const points = values.map(
+    (value, i) => `${((120 * i) / (values.length - 1)).toFixed(1)},${(27 - (25 * Math.max(0, value)) / top).toFixed(1)}`
+  );
   line.setAttribute('d', `M${points.join('L')}`);
   area.setAttribute('d', `M0,28L${points.join('L')}L120,28Z`);
 }
@@ -77,9 +87,15 @@ export function workers({ workers, moreWorkers, status }) {
   const sorted = workers.toSorted((a, b) => a.progress.name.localeCompare(b.progress.name, 'en', { numeric: true }));
   $('workers-empty').hidden = sorted.length > 0;
   text($('workers-empty'), status.outcome === 'running' ? 'No worker has come yet.' : 'No worker is here any more.');
-  keyed($('workers'), sorted, worker => worker.progress.name, createWorker, (node, worker) => updateWorker(node, worker, status));
+  keyed(
+    $('workers'),
+    sorted,
+    worker => worker.progress.name,
+    createWorker,
+    (node, worker) => updateWorker(node, worker, status)
+  );
   let more = $('workers').parentElement.querySelector('.more');
-  if (moreWorkers > 0 && !more) $('workers').after(more = make('p', 'more'));
+  if (moreWorkers > 0 && !more) $('workers').after((more = make('p', 'more')));
   if (more) {
     more.hidden = moreWorkers === 0;
     text(more, `and ${format.count(moreWorkers)} more`);
@@ -91,9 +107,13 @@ function createWorker({ progress }) {
   bar.setAttribute('role', 'img');
   const name = make('span', 'worker-name', progress.name);
   name.title = progress.name;
-  const node = make('li', 'worker',
-    make('div', 'worker-head', name, make('span', 'worker-device'), make('span', 'worker-doing')), bar,
-    make('div', 'worker-foot', make('span', 'worker-share'), make('span', 'worker-batches')));
+  const node = make(
+    'li',
+    'worker',
+    make('div', 'worker-head', name, make('span', 'worker-device'), make('span', 'worker-doing')),
+    bar,
+    make('div', 'worker-foot', make('span', 'worker-share'), make('span', 'worker-batches'))
+  );
   node.dataset.worker = progress.name;
   return node;
 }
@@ -116,9 +136,23 @@ function updateWorker(node, { presence, progress, since, starts_again }, status)
   const find = name => node.querySelector(`.${name}`);
   const isHere = presence === 'here';
   text(find('worker-device'), progress.device);
-  text(find('worker-doing'), isHere ? status.outcome === 'running' ? progress.doing : '' : `${away[presence]} at ${format.time(since)}${starts_again ? ', starts again' : ''}`);
-  const values = isHere ? average(node, shares.map(share => Math.min(1, Math.max(0, progress[`${share}_share`] ?? 0)))) : shares.map(() => 0);
-  shares.forEach((share, i) => { find(share).style.width = `${(100 * values[i]).toFixed(2)}%`; });
+  text(
+    find('worker-doing'),
+    isHere
+      ? status.outcome === 'running'
+        ? progress.doing
+        : ''
+      : `${away[presence]} at ${format.time(since)}${starts_again ? ', starts again' : ''}`
+  );
+  const values = isHere
+    ? average(
+        node,
+        shares.map(share => Math.min(1, Math.max(0, progress[`${share}_share`] ?? 0)))
+      )
+    : shares.map(() => 0);
+  shares.forEach((share, i) => {
+    find(share).style.width = `${(100 * values[i]).toFixed(2)}%`;
+  });
   const spoken = shares.map((share, i) => `${share} ${Math.round(100 * values[i])} %`).join(', ');
   find('bar').setAttribute('aria-label', isHere ? `Where its time goes: ${spoken}` : away[presence]);
   find('bar').title = isHere ? spoken : '';
@@ -133,7 +167,12 @@ export function events({ events }, showRoutine, onPoint) {
   const newest = events.toReversed();
   $('events').classList.toggle('routine', showRoutine);
   $('events-empty').hidden = newest.some(event => showRoutine || !isRoutine(event));
-  keyed($('events'), newest, event => String(event.number), event => createEvent(event, onPoint));
+  keyed(
+    $('events'),
+    newest,
+    event => String(event.number),
+    event => createEvent(event, onPoint)
+  );
 }
 
 function createEvent(event, onPoint) {
@@ -150,10 +189,16 @@ function createEvent(event, onPoint) {
 }
 
 export function files({ files }) {
-  keyed($('files'), files, file => file.name, file => {
-    const link = make('a', '', file.name, make('small', ''));
-    link.href = `files/${encodeURIComponent(file.name)}`;
-    link.download = file.name;
-    return make('li', '', link);
-  }, (node, file) => text(node.querySelector('small'), format.bytes(file.bytes)));
+  keyed(
+    $('files'),
+    files,
+    file => file.name,
+    file => {
+      const link = make('a', '', file.name, make('small', ''));
+      link.href = `files/${encodeURIComponent(file.name)}`;
+      link.download = file.name;
+      return make('li', '', link);
+    },
+    (node, file) => text(node.querySelector('small'), format.bytes(file.bytes))
+  );
 }
