@@ -17,7 +17,7 @@ internal static class InspectCommand
         var json = Declare.Flag("--json", "Write one JSON document.");
         return Declare.Command("inspect",
             "Shows what a safetensors file, a run or a checkpoint holds, and verifies every byte of it. "
-            + "Exit code 1: something in it is damaged; 2: it is none of these. Example: inspect runs/mine/model.safetensors",
+            + "Exit code 1: something in it is damaged; 2: it is of another kind. Example: inspect runs/mine/model.safetensors",
             [path, json],
             (parsed, _) => Task.FromResult(Run(parsed.GetRequiredValue(path), parsed.GetValue(json))));
     }

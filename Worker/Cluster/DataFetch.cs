@@ -31,7 +31,7 @@ internal sealed class DataFetch(Job job, Welcome welcome, WorkerOptions options,
                 + $"allowed are {options.Data.DeliveryLimit}. Allow more with --data-limit, or copy the data to this machine");
         }
         using var writer = cache.Begin(found.Key, found.ManifestBytes, found.Bytes);
-        var identity = new LinkIdentity(JobFile.Fingerprint(job), welcome.Token, welcome.Worker);
+        var identity = LinkSetup.IdentityOf(welcome, job);
         var pipe = await LinkHandshake.ConnectAsync(welcome.LinkHost, welcome.LinkPort, identity, options.Links, cancellation);
         using var link = new DeliveryLink(identity.Job, pipe, writer, welcome.InitialBytes, metrics);
         request();

@@ -17,7 +17,7 @@ internal sealed class LinkSetup(WorkerOptions options, Welcome welcome, LinkMetr
         WorkerSession session, ReplicaNotice.Prepared prepared, DeliveredLink? delivered, CancellationToken cancellation)
     {
         var (job, facts) = (session.Job, prepared.Facts);
-        var identity = new LinkIdentity(JobFile.Fingerprint(job), session.Token, session.Worker);
+        var identity = IdentityOf(welcome, job);
         var links = new WorkerLinks(
             new(identity, session.RoundsOf(facts), prepared.Pool, facts.StateBytes, new(job.IsWireHalf), options.Links, metrics)
             {
@@ -47,11 +47,11 @@ internal sealed class LinkSetup(WorkerOptions options, Welcome welcome, LinkMetr
     }
 
     /// <summary>Connects to the coordinator alone.</summary>
-    public Task<IFramePipe> ConnectAsync(WorkerSession session, CancellationToken cancellation)
-    {
-        var identity = new LinkIdentity(JobFile.Fingerprint(session.Job), welcome.Token, welcome.Worker);
-        return LinkHandshake.ConnectAsync(welcome.LinkHost, welcome.LinkPort, identity, options.Links, cancellation);
-    }
+    public Task<IFramePipe> ConnectAsync(WorkerSession session, CancellationToken cancellation) => LinkHandshake.ConnectAsync(
+        welcome.LinkHost, welcome.LinkPort, IdentityOf(welcome, session.Job), options.Links, cancellation);
+
+    /// <summary>What a worker that was welcomed proves itself with on its links.</summary>
+    internal static LinkIdentity IdentityOf(Welcome welcome, Job job) => new(JobFile.Fingerprint(job), welcome.Token, welcome.Worker);
 
     /// <param name="Initial">The file with the initial parameters, where it came with the data.</param>
     internal sealed record Connected(WorkerLinks Links, LinkListener? Listener, WorkerFacts Facts, DataDescription Data, byte[]? Initial);

@@ -25,10 +25,9 @@ internal sealed class WorkerSession : IDisposable
     public WorkerSession(Welcome welcome, Job job, DataOptions data, WorkerOptions options, WorkerMetrics metrics, IActorRef actor)
     {
         (Worker, Job, Token) = (welcome.Worker, job, welcome.Token);
-        var meter = new RoundMeter(metrics, hasDeviceMemory: options.Device.type == DeviceType.CUDA);
-        _outbox = new(MessageBounds.KeptBytes, meter);
+        _outbox = new(MessageBounds.KeptBytes, new RoundMeter(metrics, hasDeviceMemory: options.Device.type == DeviceType.CUDA));
         _outbox.Resume(message => actor.Tell(message));
-        Replica = new(welcome.Worker, job, data, options.Device, _outbox, options.Plugins, meter, welcome.IsInitialStrict);
+        Replica = new(welcome.Worker, job, data, options.Device, _outbox, options.Plugins, welcome.IsInitialStrict);
     }
 
     public string Worker { get; }

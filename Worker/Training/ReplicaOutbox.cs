@@ -104,4 +104,6 @@ internal sealed class ReplicaOutbox(long keptBytes, RoundMeter? meter = null)
 
 /// <summary>A round that a replica has applied.</summary>
 /// <param name="Samples">Samples that this worker computed of it.</param>
-internal readonly record struct AppliedRound(RoundReport Report, RoundKind Kind, long Samples);
+/// <param name="SentComputing">Bytes of gradient sums that left while the replica computed, since the start.</param>
+/// <param name="SentWaiting">Bytes of gradient sums that left while it waited for the average, since the start.</param>
+internal readonly record struct AppliedRound(RoundReport Report, RoundKind Kind, long Samples, long SentComputing, long SentWaiting);

@@ -39,7 +39,6 @@ internal sealed class ReplicaThread : IDisposable
     private readonly Device _device;
     private readonly ReplicaOutbox _outbox;
     private readonly PluginSet? _plugins;
-    private readonly RoundMeter? _meter;
     private readonly bool _isInitialStrict;
     private readonly Mailbox _mailbox = new();
     private readonly Func<bool> _hasMail;
@@ -63,10 +62,10 @@ internal sealed class ReplicaThread : IDisposable
     /// <param name="isInitialStrict">Whether a file of initial parameters must hold exactly the tensors of the model.</param>
     public ReplicaThread(
         string worker, Job job, DataOptions data, Device device, ReplicaOutbox outbox,
-        PluginSet? plugins = null, RoundMeter? meter = null, bool isInitialStrict = true)
+        PluginSet? plugins = null, bool isInitialStrict = true)
     {
         (_worker, _job, _data, _device, _outbox) = (worker, job, data, device, outbox);
-        (_plugins, _meter, _isInitialStrict) = (plugins, meter, isInitialStrict);
+        (_plugins, _isInitialStrict) = (plugins, isInitialStrict);
         _hasMail = () => !_mailbox.IsEmpty;
         _thread = new(Run) { Name = "replica", IsBackground = true };
         _thread.Start();
@@ -85,7 +84,7 @@ internal sealed class ReplicaThread : IDisposable
     public void Attach(WorkerLinks links) => _mailbox.Post(() =>
     {
         _links = links;
-        _step = new(_worker, _job, _replica, _pool, links, _outbox, _meter);
+        _step = new(_worker, _job, _replica, _pool, links, _outbox);
     });
 
     /// <param name="endpoints">Where the links of its workers are reached.</param>

@@ -10,16 +10,13 @@ internal sealed class RoundMeter(WorkerMetrics metrics, bool hasDeviceMemory)
 {
     public void Measure(IReadOnlyList<AppliedRound> rounds)
     {
-        foreach (var (report, kind, samples) in rounds)
+        foreach (var (report, kind, samples, _, _) in rounds)
         {
             var loss = report.Tallies[Tally.Loss] / report.Tallies[Tally.Samples];
             metrics.RoundApplied(kind, report.MicroBatches, samples, loss, report.Times);
         }
+        metrics.ContributionsSent(rounds[^1].SentComputing, rounds[^1].SentWaiting);
         metrics.LiveTensors(Tensor.TotalCount);
         if (hasDeviceMemory && DeviceMemory.Used() is { } bytes) metrics.DeviceMemory(bytes);
     }
-
-    /// <param name="computing">Bytes of gradient sums that left while the replica computed, since the start.</param>
-    /// <param name="waiting">Bytes that left while it waited for the average, since the start.</param>
-    public void Sent(long computing, long waiting) => metrics.ContributionsSent(computing, waiting);
 }

@@ -13,7 +13,7 @@ namespace Distributed.Worker.Training;
 /// by the replica's thread alone.
 /// </summary>
 internal sealed class TrainingStep(
-    string worker, Job job, Replica replica, VectorPool pool, WorkerLinks links, ReplicaOutbox outbox, RoundMeter? meter) : IDisposable
+    string worker, Job job, Replica replica, VectorPool pool, WorkerLinks links, ReplicaOutbox outbox) : IDisposable
 {
     private readonly MapSums _sums = new(pool);
     private Action<int>? _send;
@@ -97,12 +97,14 @@ internal sealed class TrainingStep(
         SaveIfDue(step, tallies);
 
         // Report.
-        _times = _times with { Apply = Lap(), Reduce = (links.Reducing - _reducing).TotalSeconds };
-        _reducing = links.Reducing;
-        meter?.Sent(_sentComputing, _sentWaiting);
+        var reducing = links.Reducing;
+        _times = _times with { Apply = Lap(), Reduce = (reducing - _reducing).TotalSeconds };
+        _reducing = reducing;
         var report = new RoundReport(
             step.Round.Number, digest, tallies, update.LearningRate, update.GradientNorm, step.Range.Count, _times);
-        outbox.Add(new(report, step.Round.Kind, SamplesOf(step.Round, step.Range)), isLast: step.Round.Number + 1 == step.Plan.EndRound);
+        outbox.Add(
+            new(report, step.Round.Kind, SamplesOf(step.Round, step.Range), _sentComputing, _sentWaiting),
+            isLast: step.Round.Number + 1 == step.Plan.EndRound);
         Stop();
         return true;
     }
